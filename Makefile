@@ -1,0 +1,42 @@
+# Everything a fresh clone needs is set up by these targets themselves, from package registries only:
+# Python >= 3.11 and make are enough. With uv at hand, `uv run perennial demo` and `uv run pytest` do the same.
+SHELL := /bin/bash
+UV_VERSION := 0.13.9
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN := $(UV) run --frozen
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types imports
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/.synced ## three subscribers live a virtual year; the books are compared at the end
+	@$(RUN) perennial demo
+
+test: check ## everything CI runs: format, lint, types, import contracts, tests
+	$(RUN) pytest
+
+check: .venv/.synced
+	$(RUN) ruff format --check
+	$(RUN) ruff check
+	$(RUN) mypy
+	$(RUN) lint-imports --no-cache
+
+format: .venv/.synced ## format and fix what can be fixed
+	$(RUN) ruff format
+	$(RUN) ruff check --fix
+
+.venv/.synced: pyproject.toml uv.lock $(UV)
+	$(UV) sync --frozen --quiet
+	@touch $@
+
+# The newest Python that really runs: 3.12 and later are preferred (see docs/operations.md).
+.uv/bin/uv:
+	@for candidate in python3.13 python3.12 python3.14 python3 python3.11; do \
+		if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			python=$$candidate; break; \
+		fi; \
+	done; \
+	if [ -z "$$python" ]; then echo "Perennial needs Python 3.11 or later on the PATH; none was found." >&2; exit 2; fi; \
+	$$python -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)

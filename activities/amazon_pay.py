@@ -1,0 +1,195 @@
+"""The activities that call Amazon Pay, and the translation of its answers into the words of the rules."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.signatures import (
+    OUTCOME_UNKNOWN,
+    AmazonPayActivities,
+    ClosePermission,
+    CreateCharge,
+    ReadCharge,
+    ReadPermission,
+)
+from amazon_pay import AmazonPayClient
+from amazon_pay.errors import AmazonPayError, ApiError, DeclinedError, InvalidStateError
+from amazon_pay.models import (
+    Charge,
+    ChargePermission,
+    ChargePermissionState,
+    ChargeState,
+    CloseChargePermissionRequest,
+    CreateChargeRequest,
+    MerchantMetadata,
+    Price,
+)
+from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
+
+HEARTBEAT_EVERY_SECONDS: Final = 4.0
+"""Only calls that last longer send heartbeats, so an ordinary charge costs none."""
+
+LONGEST_CLOSURE_REASON: Final = 255
+"""Characters (Amazon Pay API v2, "close charge permission")."""
+
+ExtraHeaders = Callable[[], Mapping[str, str]]
+"""Makes the extra headers of one call, such as the virtual time for a simulator."""
+
+_OUTCOME_OF_CHARGE: Final = {
+    ChargeState.CAPTURED: ChargeOutcome.CAPTURED,
+    ChargeState.AUTHORIZATION_INITIATED: ChargeOutcome.PENDING,
+    ChargeState.CAPTURE_INITIATED: ChargeOutcome.PENDING,
+    ChargeState.DECLINED: ChargeOutcome.DECLINED,
+    ChargeState.CANCELED: ChargeOutcome.DECLINED,
+    # With captureNow an authorization that has not been captured yet is on its way to be.
+    ChargeState.AUTHORIZED: ChargeOutcome.PENDING,
+}
+_STATE_OF_PERMISSION: Final = {
+    ChargePermissionState.CHARGEABLE: PermissionState.CHARGEABLE,
+    ChargePermissionState.NON_CHARGEABLE: PermissionState.NON_CHARGEABLE,
+    ChargePermissionState.CLOSED: PermissionState.CLOSED,
+}
+
+
+class AmazonPayCalls(AmazonPayActivities):
+    """The activities over a real client.
+
+    Args:
+        client: signs and sends.
+        extra_headers: made for each call; none against Amazon itself.
+    """
+
+    def __init__(self, client: AmazonPayClient, extra_headers: ExtraHeaders = dict) -> None:
+        self._client = client
+        self._extra_headers = extra_headers
+
+    @activity.defn
+    async def create_charge(self, request: CreateCharge) -> ChargeAnswer:
+        """See `AmazonPayActivities.create_charge`."""
+        body = CreateChargeRequest(
+            charge_permission_id=request.charge_permission_id,
+            charge_amount=Price(amount=request.amount.amount, currency_code=request.amount.currency),
+            capture_now=request.capture_now,
+            can_handle_pending_authorization=request.can_handle_pending_authorization,
+            merchant_metadata=MerchantMetadata(merchant_reference_id=request.merchant_reference or None),
+        )
+        async with _heartbeats():
+            try:
+                charge = await self._client.charges.create(
+                    body, idempotency_key=request.idempotency_key, headers=self._extra_headers()
+                )
+            except DeclinedError as error:
+                return _charge_error(ChargeOutcome.DECLINED, error)
+            except AmazonPayError as error:
+                return _charge_error(ChargeOutcome.REFUSED, _known(error))
+        return _charge_answer(charge)
+
+    @activity.defn
+    async def read_charge(self, request: ReadCharge) -> ChargeAnswer:
+        """See `AmazonPayActivities.read_charge`."""
+        async with _heartbeats():
+            try:
+                charge = await self._client.charges.get(request.charge_id, headers=self._extra_headers())
+            except AmazonPayError as error:
+                return _charge_error(ChargeOutcome.REFUSED, _known(error))
+        return _charge_answer(charge)
+
+    @activity.defn
+    async def read_permission(self, request: ReadPermission) -> PermissionAnswer:
+        """See `AmazonPayActivities.read_permission`."""
+        async with _heartbeats():
+            return await self._read_permission(request.charge_permission_id)
+
+    @activity.defn
+    async def close_permission(self, request: ClosePermission) -> PermissionAnswer:
+        """See `AmazonPayActivities.close_permission`."""
+        body = CloseChargePermissionRequest(
+            closure_reason=request.reason[:LONGEST_CLOSURE_REASON] or "Subscription ended"
+        )
+        async with _heartbeats():
+            try:
+                permission = await self._client.charge_permissions.close(
+                    request.charge_permission_id, body, headers=self._extra_headers()
+                )
+            except InvalidStateError:
+                return await self._read_permission(request.charge_permission_id)
+            except AmazonPayError as error:
+                return _permission_error(_known(error))
+        return _permission_answer(permission)
+
+    async def _read_permission(self, charge_permission_id: str) -> PermissionAnswer:
+        try:
+            permission = await self._client.charge_permissions.get(charge_permission_id, headers=self._extra_headers())
+        except AmazonPayError as error:
+            return _permission_error(_known(error))
+        return _permission_answer(permission)
+
+
+def _known(error: AmazonPayError) -> ApiError:
+    """The error as an answer of Amazon's; raises where the outcome is unknown, so that the call is repeated.
+
+    Raises:
+        ApplicationError: of type `OutcomeUnknown`; retryable, after what Amazon asked to wait.
+    """
+    if isinstance(error, ApiError) and not error.is_retryable:
+        return error
+    wait = error.retry_after_seconds if isinstance(error, ApiError) else None
+    raise ApplicationError(
+        str(error),
+        type=OUTCOME_UNKNOWN,
+        next_retry_delay=timedelta(seconds=wait) if wait is not None else None,
+    ) from error
+
+
+def _charge_answer(charge: Charge) -> ChargeAnswer:
+    state = charge.status_details.state
+    # An unknown state is Amazon's to explain: pending until it becomes one that is known.
+    outcome = _OUTCOME_OF_CHARGE[state] if isinstance(state, ChargeState) else ChargeOutcome.PENDING
+    return ChargeAnswer(
+        outcome=outcome,
+        charge_id=charge.charge_id,
+        reason_code=charge.status_details.reason_code,
+        message=charge.status_details.reason_description,
+    )
+
+
+def _charge_error(outcome: ChargeOutcome, error: ApiError) -> ChargeAnswer:
+    return ChargeAnswer(
+        outcome=outcome, reason_code=error.reason_code, message=error.message, request_id=error.request_id
+    )
+
+
+def _permission_answer(permission: ChargePermission) -> PermissionAnswer:
+    details = permission.status_details
+    state = details.state
+    known = _STATE_OF_PERMISSION[state] if isinstance(state, ChargePermissionState) else PermissionState.UNKNOWN
+    return PermissionAnswer(
+        state=known,
+        reason_codes=tuple(reason.reason_code for reason in details.reasons or ()),
+        last_updated=details.last_updated_timestamp,
+    )
+
+
+def _permission_error(error: ApiError) -> PermissionAnswer:
+    return PermissionAnswer(state=PermissionState.UNKNOWN, refused=error.reason_code)
+
+
+@asynccontextmanager
+async def _heartbeats() -> AsyncIterator[None]:
+    """Tells the server that this worker lives while a call lasts, so that a killed one is replaced in seconds."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_EVERY_SECONDS)
+            activity.heartbeat()
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()

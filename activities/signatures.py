@@ -1,0 +1,75 @@
+"""What a workflow may ask for: names, inputs and outputs of the activities, and nothing of how they work.
+
+A known outcome, also a decline, is returned; only an unknown outcome is raised, so that Temporal repeats the same
+input, and with it the same idempotency key and body, until the outcome is known.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+from temporalio import activity
+
+from billing.answers import ChargeAnswer, PermissionAnswer
+from billing.money import Money
+
+OUTCOME_UNKNOWN: Final = "OutcomeUnknown"
+"""The type of the error that an activity raises while it does not know what Amazon did."""
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CreateCharge(_Input):
+    """The exact request of one attempt: recorded in the history before anything is sent."""
+
+    charge_permission_id: str
+    amount: Money
+    idempotency_key: str
+    merchant_reference: str
+    capture_now: bool = True
+    can_handle_pending_authorization: bool = False
+
+
+class ReadCharge(_Input):
+    """Which charge to read."""
+
+    charge_id: str
+
+
+class ReadPermission(_Input):
+    """Which charge permission to read."""
+
+    charge_permission_id: str
+
+
+class ClosePermission(_Input):
+    """Which charge permission to close, and what to tell Amazon as the reason (at most 255 characters)."""
+
+    charge_permission_id: str
+    reason: str
+
+
+class AmazonPayActivities(ABC):
+    """Calls to Amazon Pay."""
+
+    @activity.defn
+    @abstractmethod
+    async def create_charge(self, request: CreateCharge) -> ChargeAnswer:
+        """Charges the buyer; the same input is charged once however often it is sent."""
+
+    @activity.defn
+    @abstractmethod
+    async def read_charge(self, request: ReadCharge) -> ChargeAnswer:
+        """Reads how a charge stands."""
+
+    @activity.defn
+    @abstractmethod
+    async def read_permission(self, request: ReadPermission) -> PermissionAnswer:
+        """Reads whether the charge permission can be charged."""
+
+    @activity.defn
+    @abstractmethod
+    async def close_permission(self, request: ClosePermission) -> PermissionAnswer:
+        """Closes the charge permission; closing a closed one is a success."""

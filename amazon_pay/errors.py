@@ -1,0 +1,174 @@
+"""What can go wrong, one class per kind of answer that a caller handles differently.
+
+    AmazonPayError
+    ├── TransportError               no answer came: the outcome is unknown
+    │   └── InvalidAnswerError       an answer came that is not Amazon Pay's: the outcome is unknown
+    └── ApiError                     Amazon Pay answered with an error
+        ├── BadRequestError          400  the request is wrong
+        │   └── DuplicateIdempotencyKeyError   the key was used before with another body
+        ├── AccessError              401, 403  key, signature, account or merchant is wrong
+        ├── NotFoundError            404  no such object in this account and environment
+        ├── UnsupportedOperationError 405
+        ├── AmountMismatchError      409
+        ├── DeclinedError            422 and ProcessingFailure: the payment was declined
+        ├── InvalidStateError        422  the object's state does not allow the operation
+        ├── ThrottledError           429
+        └── UnavailableError         408, 425, 426, 5xx except ProcessingFailure
+
+Source of codes and statuses: Amazon Pay API v2, "error handling". Both are open sets: what is not listed still
+becomes one of these classes, by its status.
+"""
+
+from typing import Final
+
+DECLINE_CODES: Final = frozenset(
+    {
+        "SoftDeclined",
+        "HardDeclined",
+        "AmazonRejected",
+        "ProcessingFailure",
+        "TransactionTimedOut",
+        "PaymentMethodNotAllowed",
+        "MFANotCompleted",
+        "TransactionCountExceeded",
+    }
+)
+RETRYABLE_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class AmazonPayError(Exception):
+    """Base of every error that this package raises after a request was built.
+
+    Attributes:
+        is_retryable: sending the same bytes with the same idempotency key again is safe and may succeed.
+    """
+
+    is_retryable: bool = False
+
+
+class TransportError(AmazonPayError):
+    """No usable answer: a time limit, a lost or refused connection. Whether Amazon acted is unknown."""
+
+    is_retryable = True
+
+
+class InvalidAnswerError(TransportError):
+    """An answer that is not Amazon Pay's JSON, such as a proxy's page. Whether Amazon acted is unknown.
+
+    Attributes:
+        status: the HTTP status of that answer.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ApiError(AmazonPayError):
+    """Amazon Pay answered with an error.
+
+    Attributes:
+        status: HTTP status.
+        reason_code: Amazon's reasonCode; an open set.
+        message: Amazon's text, for people.
+        request_id: `x-amz-pay-request-id`, which Amazon's support asks for.
+        retry_after_seconds: what the answer asked to wait, if it did.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason_code: str,
+        message: str,
+        request_id: str | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(status, reason_code, message, request_id, retry_after_seconds)
+        self.status = status
+        self.reason_code = reason_code
+        self.message = message
+        self.request_id = request_id
+        self.retry_after_seconds = retry_after_seconds
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.reason_code}: {self.message} (request id {self.request_id or 'unknown'})"
+
+    @property
+    def is_retryable(self) -> bool:  # type: ignore[override]  # a constant in the base, derived here
+        """True for 408, 425, 429 and 5xx, except a ProcessingFailure, which is a known outcome."""
+        return self.status in RETRYABLE_STATUSES and self.reason_code not in DECLINE_CODES
+
+
+class BadRequestError(ApiError):
+    """400: the request is wrong, and will be wrong again."""
+
+
+class DuplicateIdempotencyKeyError(BadRequestError):
+    """400: the key was used before with other values. Never mend this with a fresh key blindly."""
+
+
+class AccessError(ApiError):
+    """401 or 403: key, signature, account or merchant is not what Amazon expects."""
+
+
+class NotFoundError(ApiError):
+    """404: no such object in this account and environment."""
+
+
+class UnsupportedOperationError(ApiError):
+    """405."""
+
+
+class AmountMismatchError(ApiError):
+    """409."""
+
+
+class DeclinedError(ApiError):
+    """The payment was declined: 422 with a decline's reasonCode, or 500 ProcessingFailure. A known outcome."""
+
+
+class InvalidStateError(ApiError):
+    """422: the object's state does not allow the operation."""
+
+
+class ThrottledError(ApiError):
+    """429."""
+
+
+class UnavailableError(ApiError):
+    """408, 425, 426 and 5xx except ProcessingFailure."""
+
+
+_BY_STATUS: Final[dict[int, type[ApiError]]] = {
+    401: AccessError,
+    403: AccessError,
+    404: NotFoundError,
+    405: UnsupportedOperationError,
+    408: UnavailableError,
+    409: AmountMismatchError,
+    422: InvalidStateError,
+    425: UnavailableError,
+    426: UnavailableError,
+    429: ThrottledError,
+}
+_FIRST_SERVER_ERROR: Final = 500
+
+
+def api_error(
+    status: int,
+    reason_code: str,
+    message: str,
+    request_id: str | None = None,
+    retry_after_seconds: float | None = None,
+) -> ApiError:
+    """Makes the error of the right class from the parts of an error answer."""
+    kind: type[ApiError]
+    if reason_code == "DuplicateIdempotencyKey":
+        kind = DuplicateIdempotencyKeyError
+    elif reason_code in DECLINE_CODES:
+        kind = DeclinedError
+    elif status >= _FIRST_SERVER_ERROR:
+        kind = UnavailableError
+    else:
+        kind = _BY_STATUS.get(status, BadRequestError)
+    return kind(status, reason_code, message, request_id, retry_after_seconds)

@@ -1,0 +1,92 @@
+"""A charge permission: the buyer's agreement that the merchant may charge."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from amazon_pay.models.common import MerchantMetadata
+from amazon_pay.models.wire import Price, RequestModel, Timestamp, WireModel
+
+
+class ChargePermissionState(StrEnum):
+    """States of a charge permission. Source: Amazon Pay API v2, "charge permission"."""
+
+    CHARGEABLE = "Chargeable"
+    NON_CHARGEABLE = "NonChargeable"
+    CLOSED = "Closed"
+
+
+class ChargePermissionType(StrEnum):
+    """What a permission was given for."""
+
+    ONE_TIME = "OneTime"
+    RECURRING = "Recurring"
+    PAYMENT_METHOD_ON_FILE = "PaymentMethodOnFile"
+
+
+class Reason(WireModel):
+    """One reason of a permission's state; an open set of codes."""
+
+    reason_code: str
+    reason_description: str | None = None
+
+
+class ChargePermissionStatusDetails(WireModel):
+    """A permission's state. Unlike a charge's, it can have several reasons."""
+
+    state: Annotated[ChargePermissionState | str, Field(union_mode="left_to_right")]
+    reasons: tuple[Reason, ...] | None = None
+    last_updated_timestamp: Timestamp | None = None
+
+
+class Frequency(WireModel):
+    """How often the merchant means to charge; `value` is a string on the wire, "0" when the unit is Variable."""
+
+    unit: str
+    value: str
+
+
+class RecurringMetadata(WireModel):
+    """What the buyer is told about a recurring permission. Amazon never charges by itself."""
+
+    frequency: Frequency
+    amount: Price | None = None
+
+
+class Limits(WireModel):
+    """The limit of one calendar month and what is left of it."""
+
+    amount_limit: Price | None = None
+    amount_balance: Price | None = None
+
+
+class CloseChargePermissionRequest(RequestModel):
+    """The body of Close Charge Permission.
+
+    Attributes:
+        closure_reason: at most 255 characters.
+        cancel_pending_charges: also cancel charges that are pending or authorized.
+    """
+
+    closure_reason: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    cancel_pending_charges: bool = False
+
+
+class ChargePermission(WireModel):
+    """A charge permission as Amazon Pay answers it.
+
+    Buyer details are not modelled here: they are kept as unknown fields, and are null 30 days after it closed.
+    """
+
+    charge_permission_id: str
+    charge_permission_type: Annotated[ChargePermissionType | str, Field(union_mode="left_to_right")] = (
+        ChargePermissionType.ONE_TIME
+    )
+    status_details: ChargePermissionStatusDetails
+    recurring_metadata: RecurringMetadata | None = None
+    limits: Limits | None = None
+    creation_timestamp: Timestamp | None = None
+    expiration_timestamp: Timestamp | None = None
+    merchant_metadata: MerchantMetadata | None = None
+    release_environment: str | None = None

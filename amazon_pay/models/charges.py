@@ -1,0 +1,67 @@
+"""A charge: one authorization, and capture, against a charge permission."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from amazon_pay.models.common import MerchantMetadata, StatusDetails
+from amazon_pay.models.wire import Price, RequestModel, Timestamp, WireModel
+
+
+class ChargeState(StrEnum):
+    """States of a charge. Source: Amazon Pay API v2, "charge"."""
+
+    AUTHORIZATION_INITIATED = "AuthorizationInitiated"
+    AUTHORIZED = "Authorized"
+    CAPTURE_INITIATED = "CaptureInitiated"
+    CAPTURED = "Captured"
+    CANCELED = "Canceled"
+    DECLINED = "Declined"
+
+
+class ChargeStatusDetails(StatusDetails):
+    """A charge's state and why. A state that is not listed stays a plain string."""
+
+    state: Annotated[ChargeState | str, Field(union_mode="left_to_right")]
+
+
+class CreateChargeRequest(RequestModel):
+    """The body of Create Charge.
+
+    Attributes:
+        charge_amount: at most 150,000 USD, GBP or EUR, or 10,000,000 JPY; a recurring permission also has a limit
+            for each calendar month.
+        capture_now: capture at once; otherwise capture within 30 days.
+        soft_descriptor: at most 16 characters on the buyer's statement; only with `capture_now`.
+        can_handle_pending_authorization: let Amazon take up to 24 hours; the answer may be pending.
+    """
+
+    charge_permission_id: str
+    charge_amount: Price
+    capture_now: bool = False
+    soft_descriptor: Annotated[str, StringConstraints(max_length=16)] | None = None
+    can_handle_pending_authorization: bool = False
+    merchant_metadata: MerchantMetadata | None = None
+
+    @model_validator(mode="after")
+    def _soft_descriptor_needs_capture(self) -> Self:
+        if self.soft_descriptor is not None and not self.capture_now:
+            raise ValueError("softDescriptor: is accepted only together with captureNow=true")
+        return self
+
+
+class Charge(WireModel):
+    """A charge as Amazon Pay answers it. Its id cannot be derived from the charge permission's id."""
+
+    charge_id: str
+    charge_permission_id: str
+    charge_amount: Price
+    capture_amount: Price | None = None
+    refunded_amount: Price | None = None
+    soft_descriptor: str | None = None
+    status_details: ChargeStatusDetails
+    creation_timestamp: Timestamp | None = None
+    expiration_timestamp: Timestamp | None = None
+    merchant_metadata: MerchantMetadata | None = None
+    release_environment: str | None = None

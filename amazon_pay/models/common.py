@@ -1,0 +1,25 @@
+"""Parts that several objects share."""
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from amazon_pay.models.wire import Timestamp, WireModel
+
+
+class MerchantMetadata(WireModel):
+    """What the merchant attaches to an object. Limits: Amazon Pay API v2, "merchantMetadata"."""
+
+    merchant_reference_id: Annotated[str, StringConstraints(max_length=256)] | None = None
+    merchant_store_name: Annotated[str, StringConstraints(max_length=50)] | None = None
+    note_to_buyer: Annotated[str, StringConstraints(max_length=255)] | None = None
+    custom_information: Annotated[str, StringConstraints(max_length=4096)] | None = None
+
+
+class StatusDetails(WireModel):
+    """State of a checkout session, charge or refund: one reasonCode at the most."""
+
+    state: str
+    reason_code: str | None = None
+    reason_description: str | None = None
+    last_updated_timestamp: Timestamp | None = None

@@ -1,0 +1,193 @@
+"""When each period of a subscription falls due.
+
+due(n) = anchor + n intervals, in the subscription's zone, clamped to the month's length, then turned to UTC. It is
+always reckoned from the anchor and n, never from the previous date, so a short month never moves the billing day.
+Periods are half-open: [due(n), due(n + 1)).
+
+A wall time that a change of the clocks skips moves to the first valid instant after it; one that occurs twice is
+the first of the two.
+"""
+
+from calendar import monthrange
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Annotated, Final, NamedTuple, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+LONGEST_INTERVAL_MONTHS: Final = 13
+"""A recurring charge permission closes 13 months after the last charge (Amazon Pay, "charge permission")."""
+
+_MONTHS_PER_YEAR: Final = 12
+_SHORTEST_MONTH_DAYS: Final = 28
+_SHORTEST_13_MONTHS_DAYS: Final = 393
+"""Thirteen months are never shorter: a common year and a February of 28 days."""
+
+
+def _known_zone(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return ZoneInfo(value).key
+    except (KeyError, ValueError, OSError):  # unknown; not a name; a folder of names such as "Europe"
+        raise ValueError(
+            f"{value!r} is not a time zone; IANA names are accepted, such as 'Europe/Berlin' or 'UTC'"
+        ) from None
+
+
+ZoneName = Annotated[str, BeforeValidator(_known_zone)]
+"""An IANA zone name. Zones travel by name: a datetime on the wire loses its zone."""
+
+
+class Unit(StrEnum):
+    """Units of an interval; the words that people write."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
+class Interval(BaseModel):
+    """The time between two due dates: `count` units, at most 13 months."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    unit: Unit
+    count: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _within_a_permissions_life(self) -> Self:
+        if self.months > LONGEST_INTERVAL_MONTHS or self.days > _SHORTEST_13_MONTHS_DAYS:
+            raise ValueError(
+                f"{self} is longer than a recurring charge permission lives without a charge: "
+                f"at most {LONGEST_INTERVAL_MONTHS} months ({_SHORTEST_13_MONTHS_DAYS} days) are accepted"
+            )
+        return self
+
+    @property
+    def months(self) -> int:
+        """Calendar months in the interval; zero when it counts days."""
+        per_unit = {Unit.MONTH: 1, Unit.YEAR: _MONTHS_PER_YEAR}
+        return self.count * per_unit.get(self.unit, 0)
+
+    @property
+    def days(self) -> int:
+        """Days in the interval; zero when it counts months."""
+        per_unit = {Unit.DAY: 1, Unit.WEEK: 7}
+        return self.count * per_unit.get(self.unit, 0)
+
+    def __str__(self) -> str:
+        return f"1 {self.unit}" if self.count == 1 else f"{self.count} {self.unit}s"
+
+
+class Period(NamedTuple):
+    """One billing period, half-open: it starts when it falls due and ends where the next one starts (UTC)."""
+
+    number: int
+    start: datetime
+    end: datetime
+
+    def __contains__(self, instant: object) -> bool:
+        return isinstance(instant, datetime) and self.start <= instant < self.end
+
+
+class BillingCalendar(BaseModel):
+    """The due dates of one subscription.
+
+    Attributes:
+        anchor: the instant at which period 0 falls due. Its wall time in `zone` is the wall time of every due date.
+        zone: IANA zone in which days, months and wall times are counted.
+        interval: the time between two due dates.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    anchor: AwareDatetime
+    zone: ZoneName
+    interval: Interval
+
+    def due(self, number: int) -> datetime:
+        """The instant in UTC at which period `number` falls due.
+
+        Raises:
+            ValueError: the number is negative.
+        """
+        if number < 0:
+            raise ValueError(f"period: {number} is negative; periods are counted from 0")
+        if number == 0:
+            return self.anchor.astimezone(UTC)
+        zone = ZoneInfo(self.zone)
+        anchor = self.anchor.astimezone(zone)
+        day = add_months(anchor.date(), number * self.interval.months) + timedelta(days=number * self.interval.days)
+        return first_valid_instant(day, anchor.time(), zone)
+
+    def period(self, number: int) -> Period:
+        """The period with its bounds."""
+        return Period(number, self.due(number), self.due(number + 1))
+
+    def period_containing(self, instant: datetime) -> Period:
+        """The period in which an instant lies.
+
+        Raises:
+            ValueError: the instant is before the anchor.
+        """
+        if instant < self.anchor:
+            raise ValueError(f"instant: {instant.isoformat()} is before the anchor {self.anchor.isoformat()}")
+        elapsed_days = (instant - self.anchor).days
+        shortest_days = self.interval.days or self.interval.months * _SHORTEST_MONTH_DAYS
+        low, high = 0, elapsed_days // shortest_days + 2
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.due(middle) <= instant else (low, middle)
+        return self.period(low)
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day of the month, some months later; the month's last day where that month is shorter."""
+    index = day.year * _MONTHS_PER_YEAR + day.month - 1 + months
+    year, month = divmod(index, _MONTHS_PER_YEAR)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def first_anchor_on_or_after(start: date, anchor_day: int) -> date:
+    """The first date from `start` on that falls on a day of the month (1 to 31), clamped to the month's length.
+
+    Raises:
+        ValueError: there is no such day of the month.
+    """
+    longest_month_days = 31
+    if not 1 <= anchor_day <= longest_month_days:
+        raise ValueError(f"anchor day: {anchor_day} is not a day of the month; 1 to 31 are accepted")
+    for month in (start.replace(day=1), add_months(start.replace(day=1), 1)):
+        candidate = month.replace(day=min(anchor_day, monthrange(month.year, month.month)[1]))
+        if candidate >= start:
+            return candidate
+    raise AssertionError(f"the month after {start} has no day {anchor_day}")
+
+
+def first_of_next_month(instant: datetime, zone: str) -> datetime:
+    """The instant in UTC at which the next calendar month of a zone begins."""
+    tz = ZoneInfo(zone)
+    first = add_months(instant.astimezone(tz).date().replace(day=1), 1)
+    return first_valid_instant(first, time(0), tz)
+
+
+def first_valid_instant(day: date, wall_time: time, zone: ZoneInfo) -> datetime:
+    """Turns a wall time to UTC: the first of two where it occurs twice, the end of the gap where it is skipped."""
+    wall = datetime.combine(day, wall_time.replace(tzinfo=None, fold=0), zone)
+    instant = wall.astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == wall.replace(tzinfo=None):
+        return instant
+    # The wall time is skipped. Read with the offset after the gap it lies before the change, and with the offset
+    # before the gap it lies after it: the change itself, the gap's end, is found between the two.
+    before, after = wall.replace(fold=1).astimezone(UTC), instant
+    old_offset = before.astimezone(zone).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + timedelta(seconds=int((after - before).total_seconds()) // 2)
+        if middle.astimezone(zone).utcoffset() == old_offset:
+            before = middle
+        else:
+            after = middle
+    return after.replace(microsecond=0)

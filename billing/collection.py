@@ -1,0 +1,293 @@
+"""Collecting one period: what was tried, and what comes next after each answer.
+
+This is the decision table of collecting as pure functions: (answer, permission, attempts so far, policy, now) to
+the next step. Nothing here acts; a step says what is to be done, when, and why.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
+from billing.calendar import first_of_next_month
+from billing.declines import Meaning, meaning_of_charge, meaning_of_non_chargeable
+from billing.money import Money
+from billing.policy import CollectionPolicy
+
+LOOK_AGAIN_AFTER: Final = timedelta(hours=1)
+"""How often a pending charge or a held subscription is looked at; Amazon advises polling once an hour."""
+
+
+class Action(StrEnum):
+    """What a subscription does next."""
+
+    CHARGE = "charge"
+    """Begin a new attempt, with a new idempotency key."""
+    REPEAT_CHARGE = "repeat charge"
+    """Send the same attempt again, with the same key and body."""
+    READ_CHARGE = "read charge"
+    READ_PERMISSION = "read charge permission"
+    CLOSE_PERMISSION = "close charge permission"
+    GIVE_UP = "give up period"
+    END = "end"
+
+
+class Stage(StrEnum):
+    """Where an open collection stands."""
+
+    CHARGING = "charging"
+    PENDING = "pending"
+    RETRYING = "retrying"
+    AWAITING_PAYMENT_METHOD = "awaiting_payment_method"
+    ON_HOLD = "on_hold"
+    PAUSED = "paused"
+
+
+class Step(BaseModel):
+    """What happens next, when (UTC), and why, in words for people."""
+
+    model_config = ConfigDict(frozen=True)
+
+    action: Action
+    at: AwareDatetime
+    why: str
+
+
+class Attempt(BaseModel):
+    """One attempt: a charge of one period under one idempotency key."""
+
+    model_config = ConfigDict(frozen=True)
+
+    period: int
+    number: int
+    amount: Money
+    idempotency_key: str
+
+
+class Collection(BaseModel):
+    """One period that is being collected.
+
+    Attributes:
+        period: counted from 0.
+        due: when it fell due (UTC).
+        amount: what is owed.
+        stage: where it stands.
+        attempts: attempts begun; the last one's number is part of its idempotency key.
+        attempts_spent: those that count against the policy's cap; Amazon's monthly limit spends none.
+        soft_declines: how far the soft schedule is used up.
+        processing_failures: how far the quick schedule is used up.
+        meaning: what the last failure meant.
+        last_reason: its reasonCode.
+        first_failed_at: when the first attempt failed (UTC); deadlines count from it.
+        policy: the plan's policy as it stood then; None before the first failure.
+        permission: the charge permission as it was read after the last failure.
+        was_paused: the final action paused it once; what fell due meanwhile is not owed.
+        needs_buyer: only the buyer can mend it, so no attempt before something changed.
+        attempt_is_open: the last attempt's outcome is not known for certain, so no other may begin.
+        pending_charge_id: a charge whose outcome Amazon has not decided yet.
+    """
+
+    period: int
+    due: AwareDatetime
+    amount: Money
+    stage: Stage = Stage.CHARGING
+    attempts: int = 0
+    attempts_spent: int = 0
+    soft_declines: int = 0
+    processing_failures: int = 0
+    meaning: Meaning | None = None
+    last_reason: str | None = None
+    first_failed_at: AwareDatetime | None = None
+    policy: CollectionPolicy | None = None
+    permission: PermissionAnswer | None = None
+    was_paused: bool = False
+    needs_buyer: bool = False
+    attempt_is_open: bool = False
+    pending_charge_id: str | None = None
+
+
+def after_charge(
+    collection: Collection, answer: ChargeAnswer, policy: CollectionPolicy, zone: str, now: datetime
+) -> Step:
+    """Notes an attempt's answer other than a success in the collection and decides what comes next.
+
+    Args:
+        collection: changed to hold the answer.
+        answer: pending, declined or refused.
+        policy: the plan's; frozen in the collection at the first failure.
+        zone: the subscription's zone, for the calendar month of Amazon's limit.
+        now: the instant of the answer (UTC).
+    """
+    if answer.outcome is ChargeOutcome.PENDING:
+        collection.stage = Stage.PENDING
+        collection.pending_charge_id = answer.charge_id
+        return Step(
+            action=Action.READ_CHARGE, at=now + LOOK_AGAIN_AFTER, why="Amazon has not decided on the charge yet"
+        )
+    reason = answer.reason_code or "no reason code"
+    meaning = meaning_of_charge(answer.reason_code)
+    collection.pending_charge_id = None
+    collection.last_reason = reason
+    collection.meaning = meaning
+    if meaning is Meaning.OPERATOR:
+        return _hold(collection, Action.REPEAT_CHARGE, reason, now)
+    collection.attempt_is_open = False
+    if collection.first_failed_at is None:
+        collection.first_failed_at = now
+        collection.policy = policy
+    if meaning is Meaning.MONTHLY_LIMIT:
+        collection.stage = Stage.RETRYING
+        return Step(
+            action=Action.CHARGE,
+            at=first_of_next_month(now, zone),
+            why=f"{reason}: the charge permission's monthly limit is used up, so the next calendar month",
+        )
+    collection.attempts_spent += 1
+    if meaning is Meaning.PERMISSION_GONE:
+        return Step(action=Action.END, at=now, why=f"{reason}: the charge permission cannot be charged any more")
+    collection.permission = None
+    return Step(action=Action.READ_PERMISSION, at=now, why=f"{reason}: the charge permission says whether to retry")
+
+
+def why_closed(answer: PermissionAnswer) -> str:
+    """Says in words that a charge permission is closed, with Amazon's reasons."""
+    return f"the charge permission is closed ({', '.join(answer.reason_codes) or 'no reason given'})"
+
+
+def after_permission(
+    collection: Collection, answer: PermissionAnswer, *, planned: bool, prompted: bool, now: datetime
+) -> Step | None:
+    """Decides what comes next for an open collection, the charge permission having been read.
+
+    Args:
+        collection: changed to hold what was decided.
+        answer: the permission as it stands.
+        planned: reading it was the step that stood; otherwise a signal alone asked for it.
+        prompted: a signal since the last attempt began said that something changed.
+        now: the instant of the answer (UTC).
+
+    Returns:
+        The next step, or None where the step that stands is still right.
+    """
+    if collection.stage is Stage.PENDING:
+        return None  # only Amazon's decision on the charge counts now
+    if answer.is_closed:
+        return Step(action=Action.END, at=now, why=why_closed(answer))
+    if collection.attempt_is_open:
+        return None  # never a second attempt beside an open one
+    if answer.state is PermissionState.UNKNOWN:
+        reason = answer.refused or "unknown state of the charge permission"
+        return _hold(collection, Action.READ_PERMISSION, reason, now) if planned else None
+    seen_before, collection.permission = collection.permission, answer
+    if not answer.is_chargeable:
+        return _after_non_chargeable(collection, answer, now)
+    changed = seen_before is not None and (
+        not seen_before.is_chargeable or seen_before.last_updated != answer.last_updated
+    )
+    first_reading = seen_before is None and planned
+    if collection.needs_buyer or (first_reading and collection.meaning is Meaning.PAYMENT_METHOD):
+        if prompted or changed:
+            return _charge_at_once(collection, now)
+        return None if collection.stage is Stage.PAUSED else _await_payment_method(collection, now)
+    if changed:
+        return _charge_at_once(collection, now)
+    return _retry(collection, now) if planned else None
+
+
+def _after_non_chargeable(collection: Collection, answer: PermissionAnswer, now: datetime) -> Step | None:
+    if collection.stage is Stage.PAUSED:
+        return None
+    reasons = ", ".join(answer.reason_codes) or "no reason given"
+    meaning = meaning_of_non_chargeable(answer.reason_codes)
+    if meaning is Meaning.PAYMENT_METHOD:
+        if collection.meaning is not Meaning.PAYMENT_METHOD:
+            collection.last_reason = answer.reason_codes[0]  # tells more than the charge's own code
+        return _await_payment_method(collection, now)
+    if meaning is Meaning.PROCESSING:
+        collection.stage = Stage.RETRYING
+        step = Step(
+            action=Action.READ_PERMISSION,
+            at=now + LOOK_AGAIN_AFTER,
+            why=f"the charge permission is not chargeable for now ({reasons})",
+        )
+        return step if step.at <= _last_instant(collection) else _give_up(now, "the time to collect is over")
+    return _hold(collection, Action.READ_PERMISSION, reasons, now)
+
+
+def _await_payment_method(collection: Collection, now: datetime) -> Step:
+    """The buyer has to mend the payment method: wait for a signal, look now and then, up to the deadline."""
+    policy = _policy(collection)
+    deadline = _first_failure(collection) + policy.payment_method_deadline
+    collection.stage = Stage.AWAITING_PAYMENT_METHOD
+    collection.needs_buyer = True
+    if now >= deadline:
+        return _give_up(now, f"the buyer has not mended the payment method within {_days(deadline, collection)} days")
+    return Step(
+        action=Action.READ_PERMISSION,
+        at=min(now + policy.payment_method_poll, deadline),
+        why=f"{collection.last_reason}: waiting for the buyer to mend the payment method until {deadline:%Y-%m-%d}",
+    )
+
+
+def _retry(collection: Collection, now: datetime) -> Step:
+    """The next attempt by the schedules, or giving up when they, the cap or the time are used up."""
+    policy = _policy(collection)
+    if collection.attempts_spent >= policy.max_attempts:
+        return _give_up(now, f"{collection.last_reason}: all {policy.max_attempts} attempts failed")
+    quick = collection.meaning in {Meaning.PROCESSING, Meaning.ASK_PERMISSION}
+    if quick and collection.processing_failures < len(policy.processing_failure_delays):
+        delay = policy.processing_failure_delays[collection.processing_failures]
+        collection.processing_failures += 1
+    elif collection.soft_declines < len(policy.soft_decline_delays):
+        delay = policy.soft_decline_delays[collection.soft_declines]
+        collection.soft_declines += 1
+    else:
+        return _give_up(now, f"{collection.last_reason}: the retry schedule is used up")
+    if now + delay > _last_instant(collection):
+        return _give_up(now, f"{collection.last_reason}: the time to collect is over")
+    collection.stage = Stage.RETRYING
+    return Step(
+        action=Action.CHARGE,
+        at=now + delay,
+        why=f"{collection.last_reason}: retry, attempt {collection.attempts + 1}",
+    )
+
+
+def _charge_at_once(collection: Collection, now: datetime) -> Step:
+    policy = _policy(collection)
+    if collection.attempts_spent >= policy.max_attempts:
+        return _give_up(now, f"{collection.last_reason}: all {policy.max_attempts} attempts failed")
+    collection.stage = Stage.RETRYING
+    return Step(action=Action.CHARGE, at=now, why="the payment method was mended")
+
+
+def _hold(collection: Collection, action: Action, reason: str, now: datetime) -> Step:
+    collection.stage = Stage.ON_HOLD
+    collection.last_reason = reason
+    return Step(action=action, at=now + LOOK_AGAIN_AFTER, why=f"{reason}: held for the operator, tried again slowly")
+
+
+def _give_up(now: datetime, why: str) -> Step:
+    return Step(action=Action.GIVE_UP, at=now, why=why)
+
+
+def _policy(collection: Collection) -> CollectionPolicy:
+    if collection.policy is None:
+        raise AssertionError(f"period {collection.period} is collected again before its first failure was noted")
+    return collection.policy
+
+
+def _first_failure(collection: Collection) -> datetime:
+    if collection.first_failed_at is None:
+        raise AssertionError(f"period {collection.period} is collected again before its first failure was noted")
+    return collection.first_failed_at
+
+
+def _last_instant(collection: Collection) -> datetime:
+    return _first_failure(collection) + _policy(collection).collect_within
+
+
+def _days(deadline: datetime, collection: Collection) -> int:
+    return (deadline - _first_failure(collection)).days

@@ -1,0 +1,79 @@
+"""What each reasonCode means for collecting a period. A table: one row a code.
+
+Source: Amazon Pay, "manage recurring payments" and "error handling". The codes are an open set: one that is not
+listed means that an operator has to look, and never crashes anything.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class Meaning(StrEnum):
+    """What an answer that is not a success means."""
+
+    SOFT = "soft"
+    """May pass by itself: retry on the soft schedule while the permission is chargeable."""
+    PROCESSING = "processing"
+    """Amazon's own trouble: retry soon while the permission is chargeable."""
+    PAYMENT_METHOD = "payment_method"
+    """Only the buyer can mend it: no attempts until the payment method was changed."""
+    MONTHLY_LIMIT = "monthly_limit"
+    """The permission's limit of this calendar month is used up: the next month, and no attempt is spent."""
+    PERMISSION_GONE = "permission_gone"
+    """The permission cannot be charged any more."""
+    ASK_PERMISSION = "ask_permission"
+    """The permission's own state says what it is."""
+    OPERATOR = "operator"
+    """Our fault or the account's: held in plain sight, asked again slowly with the same key."""
+
+
+CHARGE_REASONS: Final[Mapping[str, Meaning]] = MappingProxyType(
+    {
+        "SoftDeclined": Meaning.SOFT,
+        "TransactionTimedOut": Meaning.SOFT,
+        "ProcessingFailure": Meaning.PROCESSING,
+        "HardDeclined": Meaning.PAYMENT_METHOD,
+        "PaymentMethodNotAllowed": Meaning.PAYMENT_METHOD,
+        "MFANotCompleted": Meaning.PAYMENT_METHOD,
+        "PeriodicAmountExceeded": Meaning.MONTHLY_LIMIT,
+        "AmazonRejected": Meaning.PERMISSION_GONE,
+        "InvalidChargePermissionStatus": Meaning.ASK_PERMISSION,
+        # A charge that was pending or authorized and then canceled; nothing was captured.
+        "ExpiredUnused": Meaning.SOFT,
+        "AmazonCanceled": Meaning.SOFT,
+        "BuyerCanceled": Meaning.SOFT,
+        "MerchantCanceled": Meaning.OPERATOR,
+        "ChargePermissionCanceled": Meaning.PERMISSION_GONE,
+    }
+)
+
+PERMISSION_REASONS: Final[Mapping[str, Meaning]] = MappingProxyType(
+    {
+        "PaymentMethodInvalid": Meaning.PAYMENT_METHOD,
+        "PaymentMethodDeleted": Meaning.PAYMENT_METHOD,
+        "PaymentMethodExpired": Meaning.PAYMENT_METHOD,
+        "PaymentMethodNotAllowed": Meaning.PAYMENT_METHOD,
+        "PaymentMethodNotSet": Meaning.PAYMENT_METHOD,
+        "BillingAddressDeleted": Meaning.PAYMENT_METHOD,
+        "MFAFailed": Meaning.PAYMENT_METHOD,
+        # An earlier charge is not finished: look again on the quick schedule.
+        "ChargeInProgress": Meaning.PROCESSING,
+    }
+)
+"""Why a permission is NonChargeable."""
+
+
+def meaning_of_charge(reason_code: str | None) -> Meaning:
+    """What a declined or refused charge means."""
+    return CHARGE_REASONS.get(reason_code or "", Meaning.OPERATOR)
+
+
+def meaning_of_non_chargeable(reason_codes: tuple[str, ...]) -> Meaning:
+    """What a NonChargeable permission means; a reason that only the buyer can mend goes before the others."""
+    meanings = {PERMISSION_REASONS.get(code, Meaning.OPERATOR) for code in reason_codes}
+    for meaning in (Meaning.PAYMENT_METHOD, Meaning.PROCESSING):
+        if meaning in meanings:
+            return meaning
+    return Meaning.OPERATOR

@@ -1,0 +1,30 @@
+"""Which attempt a charge is: the key that makes a repetition harmless."""
+
+import hashlib
+from typing import Final
+
+LONGEST_IDEMPOTENCY_KEY: Final = 32
+"""Characters (Amazon Pay API v2, "idempotency"); `A-Z a-z 0-9 _ -` are accepted."""
+
+_DIGEST_CHARACTERS: Final = 18
+
+
+def idempotency_key(charge_permission_id: str, period: int, attempt: int) -> str:
+    """The key of one attempt: the same for each repetition of it, another for every other attempt.
+
+    A person can read the period and the attempt in it: `3f0c0d4c2f7c8d9e1a-p12-a1`. The permission's id is
+    hashed because it may be longer than a key.
+
+    Args:
+        charge_permission_id: the permission charged.
+        period: counted from 0.
+        attempt: counted from 1 within the period.
+
+    Raises:
+        ValueError: a number is out of range, so that the key would not be one.
+    """
+    digest = hashlib.sha256(charge_permission_id.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+    key = f"{digest}-p{period}-a{attempt}"
+    if period < 0 or attempt < 1 or len(key) > LONGEST_IDEMPOTENCY_KEY:
+        raise ValueError(f"attempt: period {period}, attempt {attempt} is out of range for an idempotency key")
+    return key

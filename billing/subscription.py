@@ -1,0 +1,439 @@
+"""One subscription's life as a value: what was agreed, what happened, what happens next.
+
+The whole state of a subscription is one model. The workflow performs the step that stands and reports what came of
+it by one of the methods here; each decides the next step. Nothing here acts, sleeps or reads a clock.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
+from billing.calendar import BillingCalendar, ZoneName
+from billing.collection import (
+    LOOK_AGAIN_AFTER,
+    Action,
+    Attempt,
+    Collection,
+    Stage,
+    Step,
+    after_charge,
+    after_permission,
+    why_closed,
+)
+from billing.identity import idempotency_key
+from billing.money import Money
+from billing.plan import Plan
+from billing.policy import FinalAction
+
+LEDGER_LENGTH: Final = 24
+"""Periods kept in the state; older ones are counted only, so that the state stays small for ever."""
+
+REMEMBERED_NOTIFICATIONS: Final = 20
+"""Notification ids kept to recognise a repetition; one period causes two or three."""
+
+
+class Terms(BaseModel):
+    """What was agreed when the subscription began.
+
+    Attributes:
+        charge_permission_id: Amazon's id of the recurring charge permission; it is the subscription's identity.
+        plan: what is charged, how often, for how long.
+        anchor: the instant of the first charge; every due date is reckoned from it. Whole seconds, UTC.
+        zone: IANA zone in which months, days and wall times are counted.
+        merchant_reference: the merchant's own reference (customer, order). Never personal data.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    charge_permission_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+    plan: Plan
+    anchor: AwareDatetime
+    zone: ZoneName = "UTC"
+    merchant_reference: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/#-]{0,128}$")] = ""
+
+    @field_validator("anchor")
+    @classmethod
+    def _whole_seconds_in_utc(cls, value: datetime) -> datetime:
+        return value.astimezone(UTC).replace(microsecond=0)
+
+    @property
+    def calendar(self) -> BillingCalendar:
+        return BillingCalendar(anchor=self.anchor, zone=self.zone, interval=self.plan.interval)
+
+
+class Status(StrEnum):
+    """A subscription's status, as searched for and shown."""
+
+    ACTIVE = "active"
+    PENDING = "pending"
+    RETRYING = "retrying"
+    AWAITING_PAYMENT_METHOD = "awaiting_payment_method"
+    ON_HOLD = "on_hold"
+    PAUSED = "paused"
+    ENDING = "ending"
+    CANCELED = "canceled"
+    CLOSED = "closed"
+    UNPAID = "unpaid"
+    COMPLETED = "completed"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing will ever be charged again."""
+        return self in _ENDED
+
+
+_ENDED: Final = frozenset({Status.CANCELED, Status.CLOSED, Status.UNPAID, Status.COMPLETED})
+_STATUS_OF_STAGE: Final = {
+    Stage.CHARGING: Status.ACTIVE,
+    Stage.PENDING: Status.PENDING,
+    Stage.RETRYING: Status.RETRYING,
+    Stage.AWAITING_PAYMENT_METHOD: Status.AWAITING_PAYMENT_METHOD,
+    Stage.ON_HOLD: Status.ON_HOLD,
+    Stage.PAUSED: Status.PAUSED,
+}
+
+
+class PeriodOutcome(StrEnum):
+    """How a period ended."""
+
+    PAID = "paid"
+    FREE = "free"
+    GIVEN_UP = "given_up"
+    SKIPPED = "skipped"
+    """It fell due while the subscription was paused; nothing was owed for it."""
+
+
+class PeriodRecord(BaseModel):
+    """One period's end in the subscription's own account."""
+
+    model_config = ConfigDict(frozen=True)
+
+    period: int
+    due: AwareDatetime
+    amount: Money
+    outcome: PeriodOutcome
+    attempts: int
+    settled_at: AwareDatetime
+    charge_id: str | None = None
+    reason: str | None = None
+
+
+class Ending(BaseModel):
+    """A decided end: the status to end in, why in words, and Amazon's reasonCode if there is one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status
+    reason: str
+    reason_code: str | None = None
+
+
+class Subscription(BaseModel):
+    """The state of a subscription: what continue-as-new carries, the status query answers, the workflow returns.
+
+    Attributes:
+        terms: what was agreed.
+        next_step: what happens next; None when paused or ended.
+        next_period: the first period that has no record yet.
+        collection: the period being collected, if one is open.
+        ledger: the latest periods' records, oldest first.
+        periods_paid: since the beginning.
+        permission: the charge permission as it was last read while nothing was owed.
+        look_requested: a signal said that the permission may have changed; it was not read since.
+        cancellation: why somebody asked to cancel, until the cancellation begins.
+        ending: how the subscription ends, once that is decided.
+        ended_at: when it had ended, the charge permission being closed (UTC).
+        notification_ids: of the latest notifications, to recognise repetitions.
+    """
+
+    terms: Terms
+    next_step: Step | None
+    next_period: int = 0
+    collection: Collection | None = None
+    ledger: list[PeriodRecord] = Field(default_factory=list)
+    periods_paid: int = 0
+    permission: PermissionAnswer | None = None
+    look_requested: bool = False
+    cancellation: str | None = None
+    ending: Ending | None = None
+    ended_at: AwareDatetime | None = None
+    notification_ids: list[str] = Field(default_factory=list)
+
+    @classmethod
+    def begin(cls, terms: Terms) -> "Subscription":
+        """A new subscription, waiting for its first due date."""
+        subscription = cls(terms=terms, next_step=None)
+        subscription._wait_for_next_period()
+        return subscription
+
+    # What it is
+
+    @property
+    def status(self) -> Status:
+        """The status, derived from what is open."""
+        if self.ending is not None and self.has_ended:
+            return self.ending.status
+        if self.ending is not None and self.ending.status is not Status.COMPLETED:
+            return Status.ENDING
+        return _STATUS_OF_STAGE[self.collection.stage] if self.collection else Status.ACTIVE
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the workflow's work is done."""
+        return self.ended_at is not None
+
+    @property
+    def last_reason(self) -> str | None:
+        """The reasonCode of the trouble that still stands or that ended it; never text that a person wrote."""
+        if self.ending is not None:
+            return self.ending.reason_code
+        if self.collection is not None:
+            return self.collection.last_reason
+        if self.permission is not None and not self.permission.is_chargeable:
+            return self.permission.refused or next(iter(self.permission.reason_codes), self.permission.state.value)
+        return None
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether the merchant has to look: held, paused, or a payment method known to be broken."""
+        broken = self.permission is not None and not self.permission.is_chargeable
+        return not self.has_ended and (broken or self.status in {Status.ON_HOLD, Status.PAUSED})
+
+    @property
+    def cancellation_is_due(self) -> bool:
+        """Whether a requested cancellation can begin: a charge that Amazon is deciding on is awaited first."""
+        return (
+            self.cancellation is not None
+            and self._may_be_canceled
+            and (self.collection is None or self.collection.stage is not Stage.PENDING)
+        )
+
+    @property
+    def _may_be_canceled(self) -> bool:
+        return self.ending is None or (self.ending.status is Status.COMPLETED and not self.has_ended)
+
+    @property
+    def pending_charge_id(self) -> str:
+        """The charge that Amazon has not decided on yet."""
+        charge_id = self._open_collection().pending_charge_id
+        if charge_id is None:
+            raise AssertionError("no charge is pending")
+        return charge_id
+
+    @property
+    def closure_reason(self) -> str:
+        """What Amazon is told when the charge permission is closed."""
+        if self.ending is None:
+            raise AssertionError("no end was decided")
+        return self.ending.reason
+
+    def next_step_is(self, action: Action) -> bool:
+        """Whether this action is what stands next."""
+        return self.next_step is not None and self.next_step.action is action
+
+    # What it does
+
+    def begin_attempt(self, now: datetime) -> Attempt | None:
+        """Opens the next attempt to charge; None when the period is free and therefore settled without a call."""
+        if self.collection is None:
+            number = self.next_period
+            self.collection = Collection(
+                period=number, due=self.terms.calendar.due(number), amount=self.terms.plan.amount
+            )
+        if self.collection.amount.is_zero:
+            self._settle(PeriodOutcome.FREE, now)
+            return None
+        self.collection.attempts += 1
+        self.collection.attempt_is_open = True
+        self.collection.needs_buyer = False
+        # What was signalled before this attempt is stale once it is under way; what comes during it is not lost.
+        self.look_requested = False
+        return self.open_attempt()
+
+    def open_attempt(self) -> Attempt:
+        """The attempt under way, the same each time it is asked for."""
+        collection = self._open_collection()
+        return Attempt(
+            period=collection.period,
+            number=collection.attempts,
+            amount=collection.amount,
+            idempotency_key=idempotency_key(self.terms.charge_permission_id, collection.period, collection.attempts),
+        )
+
+    # What came of it
+
+    def charge_answered(self, answer: ChargeAnswer, now: datetime) -> None:
+        """Takes the outcome of the attempt under way."""
+        collection = self._open_collection()
+        if answer.outcome is ChargeOutcome.CAPTURED:
+            self.periods_paid += 1
+            self.permission = None
+            self._settle(PeriodOutcome.PAID, now, charge_id=answer.charge_id, skip_missed=collection.was_paused)
+            return
+        self._take(after_charge(collection, answer, self.terms.plan.collection, self.terms.zone, now), now)
+
+    def permission_answered(self, answer: PermissionAnswer, now: datetime) -> None:
+        """Takes the charge permission as it was read, as the step that stood or because of a signal."""
+        planned = self.next_step_is(Action.READ_PERMISSION) and self._step_is_due(now)
+        prompted, self.look_requested = self.look_requested, False
+        if self.collection is not None:
+            step = after_permission(self.collection, answer, planned=planned, prompted=prompted, now=now)
+            if step is None and planned:
+                raise AssertionError(f"no step follows reading the permission in stage {self.collection.stage}")
+            if step is not None:
+                if step.action is Action.END:
+                    self.permission = answer
+                    self.collection.last_reason = next(iter(answer.reason_codes), self.collection.last_reason)
+                self._take(step, now)
+        elif answer.is_closed:
+            self.permission = answer
+            self._end(Status.CLOSED, why_closed(answer), now, reason_code=next(iter(answer.reason_codes), None))
+        elif answer.refused is None:
+            self.permission = None if answer.is_chargeable else answer
+
+    def time_is_up(self, now: datetime) -> None:
+        """The policy's time or attempts are used up: its final action follows."""
+        collection = self._open_collection()
+        reason = collection.last_reason or "not collected"
+        match (collection.policy or self.terms.plan.collection).final_action:
+            case FinalAction.PAUSE:
+                collection.stage = Stage.PAUSED
+                collection.needs_buyer = True
+                collection.was_paused = True
+                self.next_step = None
+            case FinalAction.CANCEL:
+                self._settle(PeriodOutcome.GIVEN_UP, now, reason=reason)
+                self._end(Status.UNPAID, f"{reason}: not collected in time", now, reason_code=reason)
+            case FinalAction.MARK_UNPAID:
+                self._settle(PeriodOutcome.GIVEN_UP, now, reason=reason)
+
+    def permission_may_have_changed(self, notification_id: str | None = None) -> None:
+        """Somebody says so: it is read before acting. A repeated notification is ignored."""
+        if notification_id is not None:
+            if notification_id in self.notification_ids:
+                return
+            self.notification_ids = [*self.notification_ids, notification_id][-REMEMBERED_NOTIFICATIONS:]
+        self.look_requested = True
+
+    def charge_may_have_changed(self, charge_id: str, now: datetime) -> None:
+        """Somebody says so: if it is the pending one it is read now, instead of at the next hourly look."""
+        if self.next_step_is(Action.READ_CHARGE) and charge_id == self.pending_charge_id:
+            self.next_step = Step(action=Action.READ_CHARGE, at=now, why="a notification about the pending charge")
+
+    def cancel_requested(self, reason: str) -> None:
+        """Somebody asked to cancel; the first reason stands, and asking again changes nothing."""
+        if self.cancellation is None and self._may_be_canceled:
+            self.cancellation = reason
+
+    def begin_cancellation(self, now: datetime) -> None:
+        """Stops collecting and goes on to close the charge permission."""
+        reason = self.cancellation or "canceled"
+        if self.collection is not None:
+            self._settle(PeriodOutcome.GIVEN_UP, now, reason="canceled while owed")
+        self._end(Status.CANCELED, reason, now)
+
+    def permission_closed(self, answer: PermissionAnswer, now: datetime) -> None:
+        """Takes the answer to closing the charge permission; where Amazon refused, it is tried again slowly."""
+        if not answer.is_closed:
+            self.next_step = Step(
+                action=Action.CLOSE_PERMISSION,
+                at=now + LOOK_AGAIN_AFTER,
+                why=f"{answer.refused or answer.state.value}: closing the charge permission is tried again slowly",
+            )
+            self.permission = answer
+            return
+        if self.ending is None:
+            raise AssertionError("the charge permission was closed although no end was decided")
+        self.ended_at = now
+        self.permission = answer
+        self.next_step = None
+
+    # How the parts hang together
+
+    def _take(self, step: Step, now: datetime) -> None:
+        if step.action is not Action.END:
+            self.next_step = step
+            return
+        reason = self._open_collection().last_reason
+        self._settle(PeriodOutcome.GIVEN_UP, now, reason=reason)
+        self._end(Status.CLOSED, step.why, now, reason_code=reason)
+
+    def _settle(
+        self,
+        outcome: PeriodOutcome,
+        now: datetime,
+        *,
+        charge_id: str | None = None,
+        reason: str | None = None,
+        skip_missed: bool = False,
+    ) -> None:
+        """Writes the open period's end into the ledger and waits for the next one."""
+        collection = self._open_collection()
+        self._record(
+            PeriodRecord(
+                period=collection.period,
+                due=collection.due,
+                amount=collection.amount,
+                outcome=outcome,
+                attempts=collection.attempts,
+                settled_at=now,
+                charge_id=charge_id,
+                reason=reason,
+            )
+        )
+        self.collection = None
+        if skip_missed:
+            self._skip_periods_before(now)
+        self._wait_for_next_period()
+
+    def _skip_periods_before(self, now: datetime) -> None:
+        plan, calendar = self.terms.plan, self.terms.calendar
+        while plan.has_period(self.next_period) and (due := calendar.due(self.next_period)) <= now:
+            self._record(
+                PeriodRecord(
+                    period=self.next_period,
+                    due=due,
+                    amount=plan.amount,
+                    outcome=PeriodOutcome.SKIPPED,
+                    attempts=0,
+                    settled_at=now,
+                    reason="paused",
+                )
+            )
+
+    def _record(self, record: PeriodRecord) -> None:
+        if record.period != self.next_period:
+            raise AssertionError(f"period {record.period} was settled although period {self.next_period} is next")
+        self.ledger = [*self.ledger, record][-LEDGER_LENGTH:]
+        self.next_period += 1
+
+    def _wait_for_next_period(self) -> None:
+        number = self.next_period
+        due = self.terms.calendar.due(number)
+        if self.terms.plan.has_period(number):
+            amount = self.terms.plan.amount
+            self.next_step = Step(action=Action.CHARGE, at=due, why=f"period {number} falls due: {amount}")
+        else:
+            self.ending = Ending(status=Status.COMPLETED, reason=f"all {number} periods of the plan are over")
+            self.next_step = Step(action=Action.CLOSE_PERMISSION, at=due, why=self.ending.reason)
+
+    def _end(self, status: Status, reason: str, now: datetime, reason_code: str | None = None) -> None:
+        self.ending = Ending(status=status, reason=reason, reason_code=reason_code)
+        self.cancellation = None
+        if self.permission is not None and self.permission.is_closed:
+            self.ended_at = now
+            self.next_step = None
+        else:
+            why = "a cancellation was asked for" if status is Status.CANCELED else reason
+            self.next_step = Step(action=Action.CLOSE_PERMISSION, at=now, why=why)
+
+    def _step_is_due(self, now: datetime) -> bool:
+        return self.next_step is not None and self.next_step.at <= now
+
+    def _open_collection(self) -> Collection:
+        if self.collection is None:
+            raise AssertionError(f"no period is being collected; period {self.next_period} is next")
+        return self.collection

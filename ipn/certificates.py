@@ -1,0 +1,133 @@
+"""Where the certificates come from that SNS messages are checked with: Amazon's own hosts, and nowhere else."""
+
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+ALLOWED_HOST: Final = re.compile(r"sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?")
+"""The rule of Amazon's own validators for the host of SigningCertURL and SubscribeURL."""
+
+LARGEST_CERTIFICATE_BYTES: Final = 64 * 1024
+FETCH_TIMEOUT_SECONDS: Final = 5.0
+CACHE_SECONDS: Final = 24 * 3600.0
+
+
+class CertificateRefusedError(Exception):
+    """The certificate may not be used. The message says why."""
+
+
+class CertificateUnavailableError(Exception):
+    """The certificate could not be fetched now; trying later may succeed."""
+
+
+class CertificateSource(Protocol):
+    """Gives the public key behind a SigningCertURL."""
+
+    async def public_key(self, url: str) -> RSAPublicKey:
+        """The key.
+
+        Raises:
+            CertificateRefusedError: the address or the certificate is not acceptable.
+            CertificateUnavailableError: it could not be fetched.
+        """
+        ...
+
+
+def is_amazon_sns_url(url: str) -> bool:
+    """Whether an address is https on an SNS host of Amazon's, without port, user info, query or fragment."""
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port is not None
+    except ValueError:
+        return False
+    return (
+        parts.scheme == "https"
+        and not has_port
+        and parts.username is None
+        and parts.password is None
+        and not parts.fragment
+        and ALLOWED_HOST.fullmatch(parts.netloc) is not None
+    )
+
+
+class AmazonCertificates:
+    """Fetches certificates from Amazon's SNS hosts and keeps them for a day."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._cache: dict[str, tuple[float, RSAPublicKey]] = {}
+
+    async def public_key(self, url: str) -> RSAPublicKey:
+        """See `CertificateSource.public_key`."""
+        if not is_amazon_sns_url(url) or not urlsplit(url).path.endswith(".pem") or urlsplit(url).query:
+            raise CertificateRefusedError("SigningCertURL is not a certificate on an SNS host of Amazon's")
+        kept = self._cache.get(url)
+        if kept is not None and kept[0] > time.monotonic():
+            return kept[1]
+        key = read_public_key(await self._fetch(url))
+        self._cache[url] = (time.monotonic() + CACHE_SECONDS, key)
+        return key
+
+    async def _fetch(self, url: str) -> bytes:
+        content = b""
+        try:
+            async with self._http.stream("GET", url, follow_redirects=False, timeout=FETCH_TIMEOUT_SECONDS) as answer:
+                if not answer.is_success:
+                    raise CertificateUnavailableError(f"the certificate's host answered {answer.status_code}")
+                async for chunk in answer.aiter_bytes():
+                    content += chunk
+                    if len(content) > LARGEST_CERTIFICATE_BYTES:
+                        raise CertificateRefusedError(
+                            f"the certificate is larger than {LARGEST_CERTIFICATE_BYTES} bytes"
+                        )
+        except httpx.HTTPError as error:
+            raise CertificateUnavailableError(
+                f"the certificate could not be fetched: {type(error).__name__}"
+            ) from error
+        return content
+
+
+class TrustedCertificate:
+    """One certificate from a file, used for every message whatever it names: a simulator's. Never in live.
+
+    Raises:
+        CertificateRefusedError: the file cannot be read or holds no usable certificate.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._key = read_public_key(path.read_bytes())
+        except OSError as error:
+            raise CertificateRefusedError(f"{path}: {error.strerror or error}") from None
+
+    async def public_key(self, url: str) -> RSAPublicKey:  # noqa: ARG002 - the file counts, not the address
+        """See `CertificateSource.public_key`."""
+        return self._key
+
+
+def read_public_key(pem: bytes) -> RSAPublicKey:
+    """The RSA key of a certificate that is valid today.
+
+    Raises:
+        CertificateRefusedError: not a certificate, not RSA, or not valid now.
+    """
+    try:
+        certificate = x509.load_pem_x509_certificate(pem)
+    except ValueError:
+        raise CertificateRefusedError("not an X.509 certificate in PEM form") from None
+    if not certificate.not_valid_before_utc <= datetime.now(UTC) <= certificate.not_valid_after_utc:
+        raise CertificateRefusedError(
+            f"the certificate is valid from {certificate.not_valid_before_utc:%Y-%m-%d} "
+            f"to {certificate.not_valid_after_utc:%Y-%m-%d}, not today"
+        )
+    key = certificate.public_key()
+    if not isinstance(key, RSAPublicKey):
+        raise CertificateRefusedError("the certificate's key is not RSA")
+    return key

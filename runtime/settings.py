@@ -1,0 +1,142 @@
+"""Settings of every process, from environment variables named `PERENNIAL_` and the field's name in capitals.
+
+The connection to Temporal is set as for every Temporal tool: `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`,
+`TEMPORAL_API_KEY`, `TEMPORAL_TLS_...`, or a profile in `TEMPORAL_CONFIG_FILE`.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from runtime.errors import StartupError
+
+PREFIX = "PERENNIAL_"
+
+
+class Environment(StrEnum):
+    """Amazon Pay's environment. Settings that would be dangerous with real money are refused in `live`."""
+
+    SANDBOX = "sandbox"
+    LIVE = "live"
+
+
+class LogFormat(StrEnum):
+    """JSON lines for machines, coloured lines for people."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+"""A TCP port; 0 for any free one."""
+
+
+class Settings(BaseSettings):
+    """One object for all processes; each reads what it needs.
+
+    Attributes:
+        environment: Amazon Pay's.
+        region: the seller account's region: na (us), eu (de, uk) or jp.
+        merchant_id: the seller id; notifications for another are refused.
+        public_key_id: of the key pair made in Seller Central.
+        private_key: the private key as PEM text.
+        private_key_path: or a file that holds it.
+        private_key_passphrase: if it is encrypted.
+        amazon_pay_origin: scheme and host of a simulator instead of Amazon's; sandbox only.
+        send_virtual_time: tell the simulator the workflow's time with each call; sandbox only.
+        task_queue: the Temporal task queue.
+        graceful_shutdown_seconds: how long a stopping worker lets calls finish; above the client's 40 s.
+        ipn_host: where the IPN receiver listens.
+        ipn_port: the port it listens on.
+        ipn_topic_arns: the SNS topics whose messages are taken, separated by commas; empty takes every topic.
+        ipn_trusted_certificate_path: a certificate to trust instead of Amazon's, the simulator's; sandbox only.
+        log_level: DEBUG, INFO, WARNING or ERROR.
+        log_format: json or console.
+        temporal_binary: the `temporal` program for the embedded server; found on the PATH when not given.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    environment: Environment = Environment.SANDBOX
+    region: str = "na"
+    merchant_id: str | None = None
+    public_key_id: str | None = None
+    private_key: SecretStr | None = None
+    private_key_path: Path | None = None
+    private_key_passphrase: SecretStr | None = None
+    amazon_pay_origin: Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")] | None = None
+    send_virtual_time: bool = False
+
+    task_queue: Annotated[str, Field(min_length=1)] = "perennial"
+    graceful_shutdown_seconds: Annotated[float, Field(ge=0, le=600)] = 45.0
+
+    ipn_host: str = "127.0.0.1"
+    ipn_port: Port = 8601
+    ipn_topic_arns: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    ipn_trusted_certificate_path: Path | None = None
+
+    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    log_format: LogFormat = LogFormat.JSON
+
+    temporal_binary: Path | None = None
+
+    @model_validator(mode="after")
+    def _nothing_dangerous_with_real_money(self) -> Self:
+        if self.environment is Environment.SANDBOX:
+            return self
+        for field in ("amazon_pay_origin", "send_virtual_time", "ipn_trusted_certificate_path"):
+            if getattr(self, field):
+                raise ValueError(
+                    f"{PREFIX}{field.upper()}: is accepted only with {PREFIX}ENVIRONMENT=sandbox; "
+                    f"the environment is {self.environment.value}"
+                )
+        return self
+
+    def required(self, field: str) -> str:
+        """The value of a setting that a process cannot do without.
+
+        Raises:
+            StartupError: it is not set.
+        """
+        value = getattr(self, field)
+        if not value:
+            raise StartupError(f"{PREFIX}{field.upper()}: is not set, and this command needs it")
+        return str(value)
+
+    @property
+    def private_key_source(self) -> str | Path:
+        """The private key's text or path.
+
+        Raises:
+            StartupError: neither or both are set.
+        """
+        sources: list[str | Path] = []
+        if self.private_key is not None:
+            sources.append(self.private_key.get_secret_value())
+        if self.private_key_path is not None:
+            sources.append(self.private_key_path)
+        if len(sources) != 1:
+            found = "both are" if sources else "neither is"
+            raise StartupError(f"{PREFIX}PRIVATE_KEY_PATH or {PREFIX}PRIVATE_KEY: one must be set; {found}")
+        return sources[0]
+
+
+def load_settings() -> Settings:
+    """Reads the environment.
+
+    Raises:
+        StartupError: naming the variable and what is accepted; never its value, which may be secret.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = f"{PREFIX}{str(first['loc'][0]).upper()}: " if first["loc"] else ""
+        raise StartupError(f"{variable}{first['msg'].removeprefix('Value error, ')}") from None

@@ -1,0 +1,191 @@
+"""Sends Amazon's notifications: SNS envelopes, signed with a certificate that the simulator makes itself."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import logging
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509.oid import NameOID
+
+from amazon_pay.ipn import Envelope, EnvelopeType, Notification, ObjectType
+
+TOPIC_ARN: Final = "arn:aws:sns:us-east-1:000000000000:perennial-simulator"
+CERTIFICATE_FILE: Final = "sns-certificate.pem"
+KEY_FILE: Final = "sns-key.pem"
+CERTIFICATE_LIVES: Final = timedelta(days=3650)
+RETRY_DELAYS_SECONDS: Final = (0.2, 1.0, 3.0, 10.0, 30.0)
+"""Waits between deliveries while the receiver fails; SNS waits longer, a local run would not."""
+
+_HASH_OF_VERSION: Final[dict[str, hashes.HashAlgorithm]] = {"1": hashes.SHA1(), "2": hashes.SHA256()}  # noqa: S303
+_log = logging.getLogger(__name__)
+
+
+def write_private_key(path: Path, key: rsa.RSAPrivateKey) -> None:
+    """Writes a private key in PEM form (PKCS#8), readable by its owner only."""
+    path.touch(mode=0o600)
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationSigner:
+    """A private key and its self-made certificate."""
+
+    private_key: rsa.RSAPrivateKey
+    certificate_pem: bytes
+
+    @classmethod
+    def create(cls) -> "NotificationSigner":
+        """Makes a new key and certificate."""
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Perennial's Amazon Pay simulator")])
+        now = datetime.now(UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + CERTIFICATE_LIVES)
+            .sign(key, hashes.SHA256())
+        )
+        return cls(key, certificate.public_bytes(serialization.Encoding.PEM))
+
+    @classmethod
+    def load_or_create(cls, folder: Path) -> "NotificationSigner":
+        """The key and certificate of an earlier run in this folder, or new ones written there.
+
+        A receiver that was told to trust the certificate goes on to trust it after a restart.
+        """
+        key_path, certificate_path = folder / KEY_FILE, folder / CERTIFICATE_FILE
+        if key_path.exists() and certificate_path.exists():
+            key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
+            if isinstance(key, rsa.RSAPrivateKey):
+                return cls(key, certificate_path.read_bytes())
+        signer = cls.create()
+        write_private_key(key_path, signer.private_key)
+        signer.write_certificate(folder)
+        return signer
+
+    def write_certificate(self, folder: Path) -> Path:
+        """Writes the certificate where a receiver can be told to trust it."""
+        path = folder / CERTIFICATE_FILE
+        path.write_bytes(self.certificate_pem)
+        return path
+
+    def sign(self, envelope: Envelope) -> Envelope:
+        """The envelope with its signature, by the rule of its SignatureVersion."""
+        algorithm = _HASH_OF_VERSION[envelope.signature_version]
+        signature = self.private_key.sign(envelope.string_to_sign(), padding.PKCS1v15(), algorithm)
+        return envelope.model_copy(update={"signature": base64.b64encode(signature).decode()})
+
+
+class NotificationSender:
+    """Posts notifications in order, again while the receiver fails, and never after it refused one.
+
+    Args:
+        signer: signs the envelopes.
+        merchant_id: whose notifications they are.
+        receiver_url: where they go; None sends none.
+        certificate_url: what the envelopes name as SigningCertURL.
+        signature_version: "1" (SHA1) or "2" (SHA256).
+    """
+
+    def __init__(
+        self,
+        signer: NotificationSigner,
+        merchant_id: str,
+        receiver_url: str | None,
+        certificate_url: str,
+        signature_version: str = "2",
+    ) -> None:
+        self._signer = signer
+        self._merchant_id = merchant_id
+        self._certificate_url = certificate_url
+        self._signature_version = signature_version
+        self._outbox: asyncio.Queue[Envelope] = asyncio.Queue()
+        self.receiver_url = receiver_url
+        self.delivered = 0
+
+    def notify(self, object_type: ObjectType, object_id: str, charge_permission_id: str) -> None:
+        """Queues one notification."""
+        if self.receiver_url is not None:
+            self._outbox.put_nowait(self.envelope(object_type, object_id, charge_permission_id))
+
+    def envelope(self, object_type: ObjectType, object_id: str, charge_permission_id: str) -> Envelope:
+        """A signed envelope around one notification."""
+        notification = Notification(
+            merchant_id=self._merchant_id,
+            object_type=object_type,
+            object_id=object_id,
+            charge_permission_id=charge_permission_id,
+            notification_type="STATE_CHANGE",
+            notification_id=uuid.uuid4().hex,
+        )
+        return self._signer.sign(
+            Envelope(
+                type=EnvelopeType.NOTIFICATION,
+                message_id=str(uuid.uuid4()),
+                topic_arn=TOPIC_ARN,
+                message=notification.model_dump_json(by_alias=True),
+                timestamp=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+                signature_version=self._signature_version,
+                signature="",
+                signing_cert_url=self._certificate_url,
+            )
+        )
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Delivers while the context is open."""
+        delivering = asyncio.create_task(self._deliver_for_ever())
+        try:
+            yield
+        finally:
+            delivering.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await delivering
+
+    async def delivered_all(self) -> None:
+        """Waits until nothing is left to deliver."""
+        await self._outbox.join()
+
+    async def _deliver_for_ever(self) -> None:
+        async with httpx.AsyncClient(timeout=10.0) as http:
+            while True:
+                envelope = await self._outbox.get()
+                try:
+                    await self._deliver(http, envelope)
+                finally:
+                    self._outbox.task_done()
+
+    async def _deliver(self, http: httpx.AsyncClient, envelope: Envelope) -> None:
+        body = json.dumps(envelope.model_dump(mode="json", by_alias=True, exclude_none=True))
+        headers = {"content-type": "text/plain; charset=UTF-8", "x-amz-sns-message-type": envelope.type.value}
+        failure = ""
+        for delay in (0.0, *RETRY_DELAYS_SECONDS):
+            await asyncio.sleep(delay)
+            try:
+                answer = await http.post(self.receiver_url or "", content=body, headers=headers)
+                if answer.is_success:
+                    self.delivered += 1
+                    return
+                failure = f"status {answer.status_code}"
+                if not answer.is_server_error:
+                    break
+            except httpx.HTTPError as error:
+                failure = type(error).__name__
+        _log.warning("notification %s was not delivered: %s", envelope.message_id, failure)

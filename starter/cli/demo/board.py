@@ -1,0 +1,50 @@
+"""The demonstration's tables."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from starter.cli.demo.comparison import Comparison
+from starter.cli.demo.story import PERIODS, Progress
+
+
+def progress_table(board: Sequence[Progress]) -> Table:
+    """Where each subscriber is in the virtual year."""
+    table = Table("Subscriber", "Virtual date", "Year", "Status", "Next action", min_width=76)
+    for progress in board:
+        subscription = progress.subscription
+        if subscription is None or progress.now is None:
+            table.add_row(progress.role.name, "-", "", "starting", "")
+            continue
+        done = min(subscription.next_period, PERIODS)
+        step = subscription.next_step
+        table.add_row(
+            progress.role.name,
+            f"{progress.now:%Y-%m-%d}",
+            f"[green]{'#' * done}[/]{'.' * (PERIODS - done)}",
+            subscription.status.value,
+            f"{step.action.value} {step.at:%Y-%m-%d}" if step else "-",
+        )
+    return table
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> Table:
+    """The simulator's books beside the workflows' own account."""
+    table = Table(title="Amazon's books beside the workflows' own account")
+    table.add_column("Subscriber")
+    table.add_column("Charge permission", no_wrap=True)
+    for heading in ("Periods due", "Paid, account", "Captured, books", "USD, account", "USD, books"):
+        table.add_column(heading, justify="right")
+    table.add_column("Equal")
+    for comparison in comparisons:
+        table.add_row(
+            comparison.name,
+            comparison.charge_permission_id,
+            str(comparison.periods_due),
+            str(comparison.periods_paid),
+            str(comparison.charges_captured),
+            str(comparison.amount_paid),
+            str(comparison.amount_captured),
+            "[bold red]NO[/]" if comparison.differences else "[green]yes[/]",
+        )
+    return table

@@ -1,0 +1,127 @@
+"""The whole system on loopback, in one process and in virtual time: for the demonstration and for tests."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from temporalio.client import Client
+
+from ipn.app import PATH as IPN_PATH
+from ipn.app import create_app as create_ipn_app
+from runtime.embedded import EmbeddedServer, embedded_server
+from runtime.http import bind, origin_of, serving
+from runtime.settings import Settings
+from simulator import SimulatorConfig, SimulatorHandle, create_app
+from simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
+from simulator.notifications import CERTIFICATE_FILE, NotificationSigner
+from starter.subscriptions import Subscriptions
+from worker.wiring import amazon_pay_client, billing_worker
+from workflows.names import SEARCH_ATTRIBUTES
+
+PUBLIC_KEY_ID: Final = "SANDBOX-SIMULATOR"
+MERCHANT_ID: Final = "A1SIMULATOR"
+HOST: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that can be reached on it.
+
+    Attributes:
+        server: the Temporal server; moves workflows through virtual time.
+        simulator: plays the buyer and shows the books.
+        subscriptions: the merchant's way in.
+        settings: as a worker process on this stage would have them.
+        ipn_url: where notifications are received.
+    """
+
+    server: EmbeddedServer
+    simulator: SimulatorHandle
+    subscriptions: Subscriptions
+    settings: Settings
+    ipn_url: str
+
+    @property
+    def client(self) -> Client:
+        """A client of the Temporal server."""
+        return self.server.client
+
+    def worker_environment(self) -> dict[str, str]:
+        """The environment variables with which a worker process joins this stage."""
+        return {
+            "TEMPORAL_ADDRESS": self.server.address,
+            "PERENNIAL_AMAZON_PAY_ORIGIN": self.simulator.origin,
+            "PERENNIAL_PUBLIC_KEY_ID": PUBLIC_KEY_ID,
+            "PERENNIAL_PRIVATE_KEY_PATH": str(self.settings.private_key_path),
+            "PERENNIAL_SEND_VIRTUAL_TIME": "true",
+            "PERENNIAL_TASK_QUEUE": self.settings.task_queue,
+        }
+
+
+@asynccontextmanager
+async def stage(
+    *,
+    with_worker: bool = True,
+    ui_port: int | None = None,
+    binary: Path | None = None,
+    database: Path | None = None,
+) -> AsyncIterator[Stage]:
+    """Sets up server, simulator, IPN receiver and worker; takes everything down again however it is left.
+
+    Args:
+        with_worker: False leaves hosting the workflows to worker processes that join.
+        ui_port: serve Temporal's Web UI there; 0 for any free port, None for no Web UI.
+        binary: the `temporal` program.
+        database: a file for the Temporal server, which can then be restarted; in memory when not given.
+
+    Raises:
+        StartupError: a port is taken or the `temporal` program is missing.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="perennial-") as name,
+        bind(HOST, 0) as simulator_listener,
+        bind(HOST, 0) as ipn_listener,
+    ):
+        keys = Path(name)
+        private_key = merchant_key(keys)
+        ipn_url = origin_of(ipn_listener) + IPN_PATH
+        config = SimulatorConfig(
+            public_keys={PUBLIC_KEY_ID: private_key.public_key()},
+            merchant_id=MERCHANT_ID,
+            receiver_url=ipn_url,
+            origin=origin_of(simulator_listener),
+            signer=NotificationSigner.load_or_create(keys),
+        )
+        settings = Settings(
+            merchant_id=MERCHANT_ID,
+            public_key_id=PUBLIC_KEY_ID,
+            private_key_path=keys / MERCHANT_KEY_FILE,
+            amazon_pay_origin=origin_of(simulator_listener),
+            send_virtual_time=True,
+            ipn_trusted_certificate_path=keys / CERTIFICATE_FILE,
+            graceful_shutdown_seconds=5,
+        )
+        async with (
+            embedded_server(SEARCH_ATTRIBUTES, binary=binary, ui_port=ui_port, database=database) as server,
+            serving(create_app(config), simulator_listener) as origin,
+            SimulatorHandle(origin) as simulator,
+            serving(create_ipn_app(server.client, settings), ipn_listener),
+        ):
+            set_up = Stage(
+                server=server,
+                simulator=simulator,
+                subscriptions=Subscriptions(server.client, settings.task_queue),
+                settings=settings,
+                ipn_url=ipn_url,
+            )
+            if not with_worker:
+                yield set_up
+                return
+            async with (
+                amazon_pay_client(settings) as amazon_pay,
+                billing_worker(server.client, amazon_pay, settings),
+            ):
+                yield set_up

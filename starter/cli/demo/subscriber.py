@@ -1,0 +1,84 @@
+"""One subscriber on the stage: moved through virtual time, and waited for until nothing is under way."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
+
+from billing.subscription import Subscription, Terms
+from starter.cli.demo.stage import Stage
+from workflows.names import workflow_id
+
+PAST_THE_DATE: Final = timedelta(minutes=1)
+"""A skip to an exact timer returns before the workflow has reacted, so skips go past it."""
+
+LOOK_EVERY_SECONDS: Final = 0.02
+QUIET_LOOKS: Final = 2
+
+
+class Subscriber:
+    """A running subscription and its own virtual clock.
+
+    Skips of one workflow must not overlap, and each must be awaited before the workflow is signalled.
+    """
+
+    def __init__(self, stage: Stage, terms: Terms) -> None:
+        self.stage = stage
+        self.terms = terms
+        self._handle = stage.client.get_workflow_handle(workflow_id(terms.charge_permission_id))
+
+    @property
+    def charge_permission_id(self) -> str:
+        """Who the subscriber is."""
+        return self.terms.charge_permission_id
+
+    async def now(self) -> datetime:
+        """The subscriber's virtual time (UTC)."""
+        return await self.stage.server.time.get_current_time(self._handle)
+
+    async def status(self) -> Subscription:
+        """The subscription's own account."""
+        return await self.stage.subscriptions.status(self.charge_permission_id)
+
+    async def until_due(self, period: int) -> Subscription:
+        """Moves time to just after a period falls due."""
+        return await self.until(self.terms.calendar.due(period))
+
+    async def until(self, instant: datetime) -> Subscription:
+        """Moves time to just after an instant."""
+        return await self.after(max(instant - await self.now(), timedelta(0)))
+
+    async def after(self, duration: timedelta) -> Subscription:
+        """Moves time on by a duration and a minute, and waits until nothing is under way."""
+        await self.stage.server.time.fast_forward(self._handle, duration + PAST_THE_DATE)
+        return await self.quiet()
+
+    async def mend_card(self) -> Subscription:
+        """The buyer mends the payment method; Amazon's notification wakes the workflow."""
+        await self.stage.simulator.mend_payment_method(self.charge_permission_id, await self.now())
+        return await self.quiet()
+
+    async def cancel(self, reason: str = "the customer asked") -> Subscription:
+        """The merchant cancels."""
+        await self.stage.subscriptions.cancel(self.charge_permission_id, reason)
+        return await self.quiet()
+
+    async def quiet(self) -> Subscription:
+        """Waits until notifications were delivered and no task of the workflow is under way."""
+        await self.stage.simulator.deliver_notifications()
+        quiet = 0
+        while quiet < QUIET_LOOKS:
+            quiet = 0 if await self._is_busy() else quiet + 1
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+        return await self.status()
+
+    async def _is_busy(self) -> bool:
+        client = self.stage.client
+        description = await client.workflow_service.describe_workflow_execution(
+            DescribeWorkflowExecutionRequest(
+                namespace=client.namespace, execution=WorkflowExecution(workflow_id=self._handle.id)
+            )
+        )
+        return bool(description.pending_activities) or description.HasField("pending_workflow_task")

@@ -1,0 +1,43 @@
+"""Reading a plan from a TOML or JSON file.
+
+plan_id = "coffee-monthly"
+amount = { amount = "19.90", currency = "EUR" }
+interval = { unit = "month", count = 1 }
+"""
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from billing.plan import Plan
+from runtime.errors import StartupError
+from starter.cli.output import in_one_line
+
+_READERS: Final[dict[str, Callable[[str], Any]]] = {".toml": tomllib.loads, ".json": json.loads}
+# Any: what a file holds is only known once the plan's model has taken it
+
+
+def read_plan(path: Path) -> Plan:
+    """Reads and checks a plan.
+
+    Raises:
+        StartupError: the file cannot be read, or names a value that is not accepted; says which and what is.
+    """
+    reader = _READERS.get(path.suffix)
+    if reader is None:
+        raise StartupError(f"{path}: a plan is a .toml or .json file")
+    try:
+        content = reader(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StartupError(f"{path}: {error.strerror or error}") from None
+    except ValueError as error:  # of both formats, and of an encoding
+        raise StartupError(f"{path}: not {path.suffix[1:].upper()}: {error}") from None
+    try:
+        # A plan's JSON rules, so that a duration may be written as "PT12H" in both formats.
+        return Plan.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        raise StartupError(f"{path}: {in_one_line(error)}") from None

@@ -1,0 +1,120 @@
+"""The commands that run a process: worker, ipn, simulator."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runtime.errors import StartupError
+from runtime.http import bind, origin_of, serving
+from runtime.logs import configure_logging
+from runtime.settings import load_settings
+from starter.cli.output import out, run
+
+
+def worker() -> None:
+    """Run a worker: hosts the subscriptions and calls Amazon Pay.
+
+    Settings come from PERENNIAL_ and TEMPORAL_ environment variables; docs/operations.md lists them. SIGTERM stops
+    it after the calls under way.
+    """
+    from worker.main import run_worker
+
+    async def command() -> None:
+        settings = load_settings()
+        configure_logging(settings)
+        await run_worker(settings)
+
+    run(command())
+
+
+def ipn(
+    host: Annotated[str | None, typer.Option(help="Where to listen; PERENNIAL_IPN_HOST when not given.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; PERENNIAL_IPN_PORT when not given.")] = None,
+) -> None:
+    """Run the receiver of Amazon's notifications (IPNs) at /ipn."""
+    from ipn.app import PATH, create_app
+    from runtime.temporal import connect
+
+    async def command() -> None:
+        settings = load_settings()
+        configure_logging(settings)
+        listener = bind(host or settings.ipn_host, settings.ipn_port if port is None else port)
+        with listener:
+            app = create_app(await connect(patient=True), settings)
+            async with serving(app, listener) as origin:
+                out.print(f"IPN receiver at {origin}{PATH}")
+                await _until_stopped()
+
+    run(command())
+
+
+def simulator(
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 for any free one.")] = 8600,
+    keys: Annotated[
+        Path, typer.Option(help="Folder of the merchant's key pair and the notifications' certificate; made when new.")
+    ] = Path(".perennial-simulator"),
+    receiver_url: Annotated[str | None, typer.Option(help="Where to send notifications (IPNs).")] = None,
+    public_key_id: Annotated[str, typer.Option(help="The id that requests are signed under.")] = "SANDBOX-SIMULATOR",
+    merchant_id: Annotated[str, typer.Option(help="The merchant named in notifications.")] = "A1SIMULATOR",
+) -> None:
+    """Run a local Amazon Pay with a control API at /simulator (documented at /docs)."""
+    from simulator import SimulatorConfig, create_app
+    from simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
+    from simulator.notifications import CERTIFICATE_FILE, NotificationSigner
+
+    async def command() -> None:
+        listener = bind(host, port)
+        with listener:
+            try:
+                keys.mkdir(parents=True, exist_ok=True)
+                private_key = merchant_key(keys)
+                signer = NotificationSigner.load_or_create(keys)
+            except (OSError, ValueError) as error:
+                raise StartupError(f"--keys: {error}") from None
+            config = SimulatorConfig(
+                public_keys={public_key_id: private_key.public_key()},
+                merchant_id=merchant_id,
+                receiver_url=receiver_url,
+                origin=origin_of(listener),
+                signer=signer,
+            )
+            async with serving(create_app(config), listener) as origin:
+                out.print(f"Amazon Pay simulator at {origin}, control API at {origin}/docs. A worker needs:")
+                for name, value in {
+                    "AMAZON_PAY_ORIGIN": origin,
+                    "PUBLIC_KEY_ID": public_key_id,
+                    "PRIVATE_KEY_PATH": keys / MERCHANT_KEY_FILE,
+                    "MERCHANT_ID": merchant_id,
+                    "IPN_TRUSTED_CERTIFICATE_PATH": keys / CERTIFICATE_FILE,
+                }.items():
+                    out.print(f"  PERENNIAL_{name}={value}", soft_wrap=True, highlight=False)
+                await _until_stopped()
+
+    run(command())
+
+
+async def _until_stopped() -> None:
+    """Waits for SIGTERM or SIGINT."""
+    async with stop_signals() as stop:
+        await stop.wait()
+
+
+@asynccontextmanager
+async def stop_signals() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGTERM and SIGINT set, in place of ending the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

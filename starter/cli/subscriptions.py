@@ -1,0 +1,204 @@
+"""The commands about subscriptions: start, show, list, cancel."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.markdown import Markdown
+from rich.table import Table
+
+from billing.calendar import Interval
+from billing.money import Money
+from billing.plan import Plan
+from billing.subscription import Status, Terms
+from runtime.errors import StartupError
+from runtime.settings import load_settings
+from runtime.temporal import connect
+from starter.cli.output import CANNOT_START, fail, in_one_line, out, run
+from starter.cli.plan_file import read_plan
+from starter.subscriptions import Listed, Subscriptions
+from workflows.display import details
+
+PermissionArgument = Annotated[
+    str, typer.Argument(metavar="CHARGE_PERMISSION_ID", help="Amazon's id of the recurring charge permission.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
+
+
+async def _subscriptions() -> Subscriptions:
+    settings = load_settings()
+    return Subscriptions(await connect(), settings.task_queue)
+
+
+def start(
+    charge_permission_id: PermissionArgument,
+    plan: Annotated[
+        Path | None, typer.Option("--plan", help="A plan file (.toml or .json); see examples/plans.", dir_okay=False)
+    ] = None,
+    amount: Annotated[
+        str | None, typer.Option(help="Instead of a plan file: what a period costs, such as '9.99 USD'.")
+    ] = None,
+    every: Annotated[
+        str, typer.Option(help="Instead of a plan file: the interval, such as 'month', '2 weeks' or '30 days'.")
+    ] = "1 month",
+    plan_id: Annotated[str, typer.Option(help="Instead of a plan file: the plan's name in lists.")] = "plan",
+    periods: Annotated[
+        int | None, typer.Option(help="Instead of a plan file: end after this many periods; endless when not given.")
+    ] = None,
+    zone: Annotated[str, typer.Option(help="IANA time zone that days and months are counted in.")] = "UTC",
+    anchor: Annotated[
+        str | None,
+        typer.Option(help="Instant of the first charge, ISO 8601 with offset; now when not given."),
+    ] = None,
+    merchant_reference: Annotated[
+        str, typer.Option("--reference", help="Your own reference (customer, order); never personal data.")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Start billing a new subscriber.
+
+    Starting again with the same terms finds the running subscription and changes nothing; with other terms it is
+    refused.
+    """
+
+    async def command() -> None:
+        terms = _terms(
+            charge_permission_id=charge_permission_id,
+            plan=read_plan(plan) if plan else _inline_plan(plan_id, amount, every, periods),
+            zone=zone,
+            anchor=anchor,
+            merchant_reference=merchant_reference,
+        )
+        started = await (await _subscriptions()).start(terms, anchor_was_given=anchor is not None)
+        if as_json:
+            out.print_json(json.dumps({"workflow_id": started.workflow_id, "already_started": started.already}))
+        elif started.already:
+            out.print(f"{started.workflow_id} runs already with these terms")
+        else:
+            out.print(f"{started.workflow_id} started, first charge {terms.anchor:%Y-%m-%d %H:%M} UTC")
+
+    run(command())
+
+
+def show(charge_permission_id: PermissionArgument, as_json: JsonOption = False) -> None:
+    """Show what a subscription is doing, why, and what happens next."""
+
+    async def command() -> None:
+        subscription = await (await _subscriptions()).status(charge_permission_id)
+        if as_json:
+            state = subscription.model_dump(mode="json")
+            derived = {"status": subscription.status.value, "needs_attention": subscription.needs_attention}
+            out.print_json(json.dumps(derived | state))
+        else:
+            out.print(Markdown(details(subscription)))
+
+    run(command())
+
+
+def list_(
+    status: Annotated[Status | None, typer.Option(help="Only subscriptions with this status.")] = None,
+    ended: Annotated[bool, typer.Option("--ended", help="Also those that have ended.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List subscriptions with status and next billing date."""
+
+    async def command() -> None:
+        found = [listed async for listed in (await _subscriptions()).list(status=status, ended=ended)]
+        if as_json:
+            out.print_json(json.dumps([_as_data(listed) for listed in found]))
+            return
+        table = Table("Charge permission", "Status", "Next action (UTC)", "Plan", "Reference", "Last reason")
+        for listed in found:
+            attention = " [bold yellow]![/]" if listed.needs_attention else ""
+            table.add_row(
+                listed.charge_permission_id,
+                f"{listed.status.value if listed.status else '-'}{attention}",
+                f"{listed.next_action_at:%Y-%m-%d %H:%M}" if listed.next_action_at else "-",
+                listed.plan or "-",
+                listed.merchant_reference or "-",
+                listed.last_reason or "-",
+            )
+        out.print(table)
+        out.print(f"{len(found)} subscriptions; [bold yellow]![/] needs attention")
+
+    run(command())
+
+
+def cancel(
+    charge_permission_id: PermissionArgument,
+    reason: Annotated[
+        str, typer.Option(help="Told to Amazon as the closure reason; at most 255 characters, no personal data.")
+    ] = "Canceled by the merchant",
+    as_json: JsonOption = False,
+) -> None:
+    """Cancel a subscription and close its charge permission.
+
+    A charge under way is awaited and recorded first.
+    """
+
+    async def command() -> None:
+        await (await _subscriptions()).cancel(charge_permission_id, reason)
+        if as_json:
+            out.print_json(json.dumps({"charge_permission_id": charge_permission_id, "cancel": "requested"}))
+        else:
+            out.print(f"cancellation of {charge_permission_id} was requested; `perennial show` tells when it is done")
+
+    run(command())
+
+
+def _as_data(listed: Listed) -> dict[str, object]:
+    return {
+        "charge_permission_id": listed.charge_permission_id,
+        "status": listed.status.value if listed.status else None,
+        "next_action_at": listed.next_action_at.isoformat() if listed.next_action_at else None,
+        "plan": listed.plan,
+        "merchant_reference": listed.merchant_reference,
+        "last_reason": listed.last_reason,
+        "needs_attention": listed.needs_attention,
+    }
+
+
+def _inline_plan(plan_id: str, amount: str | None, every: str, periods: int | None) -> Plan:
+    if amount is None:
+        raise StartupError("--plan or --amount: one must be given")
+    count, _, unit = every.strip().rpartition(" ")
+    try:
+        price = Money.parse(amount)
+    except ValidationError as error:
+        raise StartupError(f"--amount: {in_one_line(error)}") from None
+    except ValueError as error:
+        raise StartupError(f"--amount: {error}") from None
+    try:
+        interval = Interval.model_validate({"unit": unit.removesuffix("s"), "count": count or 1})
+    except ValidationError as error:
+        raise StartupError(f"--every {every!r}: {in_one_line(error)}") from None
+    try:
+        return Plan(plan_id=plan_id, amount=price, interval=interval, periods=periods)
+    except ValidationError as error:
+        raise StartupError(in_one_line(error, {"plan_id": "--plan-id", "periods": "--periods"})) from None
+
+
+def _terms(*, charge_permission_id: str, plan: Plan, zone: str, anchor: str | None, merchant_reference: str) -> Terms:
+    try:
+        instant = datetime.fromisoformat(anchor) if anchor else datetime.now(UTC)
+    except ValueError:
+        fail(f"--anchor: {anchor!r} is not an instant such as 2026-01-31T09:00:00+01:00", CANNOT_START)
+    try:
+        return Terms(
+            charge_permission_id=charge_permission_id,
+            plan=plan,
+            anchor=instant,
+            zone=zone,
+            merchant_reference=merchant_reference,
+        )
+    except ValidationError as error:
+        names = {
+            "charge_permission_id": "CHARGE_PERMISSION_ID",
+            "anchor": "--anchor",
+            "zone": "--zone",
+            "merchant_reference": "--reference",
+        }
+        raise StartupError(in_one_line(error, names)) from None

@@ -1,0 +1,207 @@
+"""What a merchant does with subscriptions, over a Temporal client."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowQueryRejectedError
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from billing.subscription import Status, Subscription, Terms
+from workflows.display import initial_search_attributes, static_summary
+from workflows.messages import CancelRequest
+from workflows.names import (
+    LAST_REASON,
+    MERCHANT_REFERENCE,
+    NEEDS_ATTENTION,
+    NEXT_ACTION_AT,
+    PLAN,
+    STATUS,
+    workflow_id,
+)
+from workflows.subscription import SubscriptionWorkflow
+
+CALL_TIMEOUT: Final = timedelta(seconds=10)
+
+_TERMS_MEMO: Final = "terms"
+_ANCHOR_MEMO: Final = "anchor"
+
+
+class SubscriptionError(Exception):
+    """A request about a subscription that cannot be fulfilled. The message says which, why, and what to do."""
+
+
+class SubscriptionNotFoundError(SubscriptionError):
+    """There is no subscription for that charge permission."""
+
+
+class SubscriptionConflictError(SubscriptionError):
+    """A subscription for that charge permission was started with other terms."""
+
+
+class SubscriptionEndedError(SubscriptionError):
+    """The subscription has ended, so nothing can be asked of it any more."""
+
+
+class NoWorkerError(SubscriptionError):
+    """The subscription is safe, but no worker is running that could answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A subscription that runs; `already` where it had been started before with the same terms."""
+
+    workflow_id: str
+    already: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of the list of subscriptions. Instants in UTC."""
+
+    charge_permission_id: str
+    status: Status | None
+    plan: str | None
+    merchant_reference: str | None
+    next_action_at: datetime | None
+    last_reason: str | None
+    needs_attention: bool
+
+
+class Subscriptions:
+    """Starts, shows, lists and cancels subscriptions.
+
+    Args:
+        client: connected with the project's data converter.
+        task_queue: where the workers listen.
+    """
+
+    def __init__(self, client: Client, task_queue: str) -> None:
+        self._client = client
+        self._task_queue = task_queue
+
+    async def start(self, terms: Terms, *, anchor_was_given: bool = True) -> Started:
+        """Starts a subscription; starting it again with the same terms finds the running one.
+
+        Args:
+            terms: what was agreed.
+            anchor_was_given: False where the anchor only is the moment of this call, so that a repeated call with
+                another moment still means the same subscription.
+
+        Raises:
+            SubscriptionConflictError: it was started with other terms; nothing was changed.
+        """
+        subscription = Subscription.begin(terms)
+        identifier = workflow_id(terms.charge_permission_id)
+        try:
+            await self._client.start_workflow(
+                SubscriptionWorkflow.run,
+                subscription,
+                id=identifier,
+                task_queue=self._task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                search_attributes=initial_search_attributes(subscription),
+                static_summary=static_summary(terms),
+                memo={_TERMS_MEMO: _digest(terms), _ANCHOR_MEMO: terms.anchor.isoformat()},
+            )
+        except WorkflowAlreadyStartedError:
+            await self._refuse_other_terms(terms, anchor_was_given=anchor_was_given)
+            return Started(identifier, already=True)
+        return Started(identifier, already=False)
+
+    async def status(self, charge_permission_id: str) -> Subscription:
+        """The whole state of a running or ended subscription.
+
+        Raises:
+            SubscriptionNotFoundError: there is none.
+            NoWorkerError: no worker answers.
+        """
+        try:
+            return await self._handle(charge_permission_id).query(SubscriptionWorkflow.status, rpc_timeout=CALL_TIMEOUT)
+        except (RPCError, WorkflowQueryRejectedError) as error:
+            raise _explained(error, charge_permission_id) from error
+
+    async def cancel(self, charge_permission_id: str, reason: str) -> None:
+        """Asks a subscription to end; it closes the charge permission as soon as no charge is under way.
+
+        Raises:
+            SubscriptionNotFoundError: there is none.
+            SubscriptionEndedError: it has ended already.
+        """
+        handle = self._handle(charge_permission_id)
+        try:
+            await handle.signal(SubscriptionWorkflow.cancel, CancelRequest(reason=reason), rpc_timeout=CALL_TIMEOUT)
+        except RPCError as error:
+            raise _explained(error, charge_permission_id) from error
+
+    async def list(self, *, status: Status | None = None, ended: bool = False) -> AsyncIterator[Listed]:
+        """Lists subscriptions, in the order of Temporal's visibility store.
+
+        Args:
+            status: only those with this status.
+            ended: also those that have ended, as far back as the namespace retains them.
+        """
+        query = "WorkflowType = 'SubscriptionWorkflow' AND "
+        query += "ExecutionStatus != 'ContinuedAsNew'" if ended else "ExecutionStatus = 'Running'"
+        if status is not None:
+            query += f" AND {STATUS.name} = '{status.value}'"
+        async for execution in self._client.list_workflows(query):
+            attributes = execution.typed_search_attributes
+            value = attributes.get(STATUS)
+            yield Listed(
+                charge_permission_id=execution.id.removeprefix(workflow_id("")),
+                status=Status(value) if value else None,
+                plan=attributes.get(PLAN),
+                merchant_reference=attributes.get(MERCHANT_REFERENCE),
+                next_action_at=attributes.get(NEXT_ACTION_AT)
+                if execution.status is WorkflowExecutionStatus.RUNNING
+                else None,
+                last_reason=attributes.get(LAST_REASON),
+                needs_attention=bool(attributes.get(NEEDS_ATTENTION)),
+            )
+
+    def _handle(self, charge_permission_id: str) -> WorkflowHandle[SubscriptionWorkflow, Subscription]:
+        return self._client.get_workflow_handle_for(SubscriptionWorkflow.run, workflow_id(charge_permission_id))
+
+    async def _refuse_other_terms(self, terms: Terms, *, anchor_was_given: bool) -> None:
+        description = await self._handle(terms.charge_permission_id).describe()
+        digest = await description.memo_value(_TERMS_MEMO, type_hint=str)
+        anchor = await description.memo_value(_ANCHOR_MEMO, type_hint=str)
+        differing = [
+            name
+            for name, differs in (
+                ("plan, zone or merchant reference", digest != _digest(terms)),
+                ("anchor", anchor_was_given and anchor != terms.anchor.isoformat()),
+            )
+            if differs
+        ]
+        if differing:
+            raise SubscriptionConflictError(
+                f"charge permission {terms.charge_permission_id} has a subscription with another "
+                f"{' and another '.join(differing)} (its anchor is {anchor}); it was not changed"
+            )
+
+
+def _digest(terms: Terms) -> str:
+    """Recognises the same terms; the anchor is compared by itself."""
+    return hashlib.sha256(terms.model_dump_json(exclude={"anchor"}).encode()).hexdigest()
+
+
+def _explained(error: RPCError | WorkflowQueryRejectedError, charge_permission_id: str) -> SubscriptionError:
+    subject = f"charge permission {charge_permission_id}"
+    if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+        if "already completed" in error.message:
+            return SubscriptionEndedError(f"{subject}: its subscription has ended already")
+        return SubscriptionNotFoundError(f"{subject}: there is no subscription; `perennial list` shows those there are")
+    if isinstance(error, RPCError) and error.status in {
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.FAILED_PRECONDITION,
+        RPCStatusCode.CANCELLED,
+    }:
+        return NoWorkerError(f"{subject}: no worker answers; start one with `perennial worker`")
+    return SubscriptionError(f"{subject}: {error}")

@@ -1,0 +1,76 @@
+"""The stories of the main job: a healthy year, soft declines, a card mended after an IPN, cancellations."""
+
+from datetime import timedelta
+
+from billing.subscription import PeriodOutcome, Status
+from starter.cli.demo.stage import Stage
+from tests.scenarios.story import Story
+
+
+async def test_a_healthy_subscriber_is_charged_once_on_each_of_thirteen_due_dates(house: Stage) -> None:
+    story = await Story.begin(house)
+
+    for period in range(13):
+        status = await story.until_due(period)
+        assert status.periods_paid == period + 1
+
+    await story.assert_charged_at(*(story.terms.calendar.due(period) for period in range(13)))
+    calls = await story.calls()
+    assert len({call.idempotency_key for call in calls}) == len(calls) == 13
+
+
+async def test_two_soft_declines_are_retried_and_the_anchor_day_is_kept(house: Stage) -> None:
+    story = await Story.begin(house, script=["SoftDeclined", "SoftDeclined"])
+    due = story.terms.calendar.due
+
+    status = await story.until_due(0)
+    assert (status.status, status.last_reason) == (Status.RETRYING, "SoftDeclined")
+    await story.after(timedelta(hours=12))
+    status = await story.after(timedelta(days=1))
+    assert status.status is Status.ACTIVE
+    assert status.ledger[0].attempts == 3
+    await story.until_due(1)
+
+    charges = await story.charges()
+    assert len(charges) == 2
+    await story.assert_charged_at(due(0) + timedelta(hours=36), due(1))
+    keys = [call.idempotency_key for call in await story.calls()]
+    assert len(set(keys)) == 4
+
+
+async def test_a_hard_decline_waits_for_the_buyer_and_the_ipn_wakes_the_workflow(house: Stage) -> None:
+    story = await Story.begin(house, script=["HardDeclined"])
+
+    status = await story.until_due(0)
+    assert status.status is Status.AWAITING_PAYMENT_METHOD
+    await story.after(timedelta(days=3))
+    assert await story.charges() == []
+    status = await story.mend_card()
+
+    assert status.status is Status.ACTIVE
+    assert len(await story.charges()) == 1
+    assert [call.reason_code for call in await story.calls()] == ["HardDeclined", None]
+
+
+async def test_cancelling_closes_the_charge_permission_and_nothing_is_charged_any_more(house: Stage) -> None:
+    story = await Story.begin(house)
+    await story.until_due(0)
+
+    status = await story.cancel()
+
+    assert status.has_ended
+    assert status.status is Status.CANCELED
+    assert await story.permission_state() == "Closed"
+    assert len(await story.charges()) == 1
+
+
+async def test_a_permission_closed_by_the_buyer_ends_the_subscription_between_billing_dates(house: Stage) -> None:
+    story = await Story.begin(house)
+    await story.until_due(0)
+
+    await house.simulator.close_by_buyer(story.charge_permission_id)
+    status = await story.quiet()
+
+    assert status.status is Status.CLOSED
+    assert status.last_reason == "BuyerClosed"
+    assert [record.outcome for record in status.ledger] == [PeriodOutcome.PAID]

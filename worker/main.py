@@ -1,0 +1,49 @@
+"""The worker process: connects, works, and stops gracefully when told to."""
+
+import asyncio
+import os
+import signal
+from typing import Final
+
+import structlog
+
+from runtime.settings import Settings
+from runtime.temporal import connect
+from worker.wiring import amazon_pay_client, billing_worker
+
+HARD_DEADLINE_SECONDS: Final = 15.0
+"""After the graceful time: a worker that still has not stopped is ended, and Temporal repeats what it was doing."""
+
+
+async def run_worker(settings: Settings) -> None:
+    """Hosts subscriptions until SIGTERM or SIGINT; calls to Amazon under way are finished first.
+
+    Raises:
+        StartupError: a setting is missing or wrong.
+    """
+    log = structlog.get_logger("worker")
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    async with amazon_pay_client(settings) as amazon_pay:
+        stopping = asyncio.create_task(stop.wait())
+        connecting = asyncio.create_task(connect(patient=True))
+        await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not connecting.done():
+            connecting.cancel()
+            return
+        worker = billing_worker(await connecting, amazon_pay, settings)
+        running = asyncio.create_task(worker.run())
+        log.info("worker started", task_queue=settings.task_queue, environment=settings.environment.value)
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        log.info("worker stopping", graceful_seconds=settings.graceful_shutdown_seconds)
+        try:
+            async with asyncio.timeout(settings.graceful_shutdown_seconds + HARD_DEADLINE_SECONDS):
+                await worker.shutdown()
+                await running
+        except TimeoutError:
+            log.exception("worker did not stop in time, ending the process")
+            os._exit(1)
+        log.info("worker stopped")

@@ -1,0 +1,93 @@
+"""How a subscription shows itself in the Temporal Web UI: search attributes and details in Markdown."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
+
+from billing.subscription import PeriodRecord, Subscription, Terms
+from workflows.names import LAST_REASON, MERCHANT_REFERENCE, NEEDS_ATTENTION, NEXT_ACTION_AT, PLAN, STATUS
+
+
+def initial_search_attributes(subscription: Subscription) -> TypedSearchAttributes:
+    """The search attributes that a subscription is started with, so that no worker is needed to list it."""
+    terms = subscription.terms
+    pairs: list[SearchAttributePair[Any]] = [  # Any: the values' types differ by key
+        SearchAttributePair(PLAN, terms.plan.plan_id),
+        *(SearchAttributePair(key, value) for key, value in _changing(subscription) if value is not None),
+    ]
+    if terms.merchant_reference:
+        pairs.append(SearchAttributePair(MERCHANT_REFERENCE, terms.merchant_reference))
+    return TypedSearchAttributes(pairs)
+
+
+def search_attribute_updates(
+    subscription: Subscription, current: TypedSearchAttributes
+) -> list[SearchAttributeUpdate[Any]]:  # Any: as above
+    """What has to change in the search attributes; empty where they are right already."""
+    return [
+        key.value_unset() if value is None else key.value_set(value)
+        for key, value in _changing(subscription)
+        if current.get(key) != value
+    ]
+
+
+def _changing(subscription: Subscription) -> Iterator[tuple[SearchAttributeKey[Any], Any]]:
+    step = subscription.next_step
+    yield STATUS, subscription.status.value
+    yield NEXT_ACTION_AT, step.at if step else None
+    yield LAST_REASON, subscription.last_reason
+    yield NEEDS_ATTENTION, subscription.needs_attention
+
+
+def static_summary(terms: Terms) -> str:
+    """One line for the list of workflows."""
+    plan = terms.plan
+    return f"{plan.plan_id}: {plan.amount} every {plan.interval}"
+
+
+def details(subscription: Subscription) -> str:
+    """What a person wants to know first, in Markdown: how it stands, what happens next and why, what was."""
+    terms, step = subscription.terms, subscription.next_step
+    lines = [
+        f"## {subscription.status.value.replace('_', ' ').capitalize()}",
+        "",
+        f"**Next:** {step.action.value}, {_instant(step.at)} ({step.why})" if step else "**Next:** nothing by itself",
+        "",
+        "| | |",
+        "| --- | --- |",
+        f"| Plan | {static_summary(terms)} |",
+        f"| Anchor | {_instant(terms.anchor)}, counted in {terms.zone} |",
+        f"| Charge permission | {terms.charge_permission_id} |",
+        f"| Merchant reference | {terms.merchant_reference or '-'} |",
+        f"| Paid periods | {subscription.periods_paid} |",
+    ]
+    if subscription.last_reason:
+        lines.append(f"| Last reason | {subscription.last_reason} |")
+    if collection := subscription.collection:
+        lines += [
+            "",
+            f"**Owed:** period {collection.period}, due {_instant(collection.due)}, {collection.amount}",
+            f"({collection.attempts} attempts so far)",
+        ]
+    if subscription.ledger:
+        lines += [
+            "",
+            "| Period | Due | Amount | Outcome | Attempts | Settled | Charge |",
+            "| ---: | --- | ---: | --- | ---: | --- | --- |",
+            *(_row(record) for record in reversed(subscription.ledger)),
+        ]
+    return "\n".join(lines)
+
+
+def _row(record: PeriodRecord) -> str:
+    outcome = record.outcome.value + (f" ({record.reason})" if record.reason else "")
+    return (
+        f"| {record.period} | {_instant(record.due)} | {record.amount} | {outcome} | {record.attempts} "
+        f"| {_instant(record.settled_at)} | {record.charge_id or '-'} |"
+    )
+
+
+def _instant(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"

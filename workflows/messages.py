@@ -1,0 +1,21 @@
+"""What can be said to a running subscription."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class CancelRequest(BaseModel):
+    """A request to cancel. The reason is told to Amazon as the closure reason, at most 255 characters of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str = "Canceled by the merchant"
+
+
+class NotificationSignal(BaseModel):
+    """One of Amazon's notifications, handed on. It says which object to look at, and never how it stands."""
+
+    model_config = ConfigDict(frozen=True)
+
+    notification_id: str
+    object_type: str
+    object_id: str

@@ -1,0 +1,21 @@
+"""Names that the workflow shares with whoever starts, signals, searches or hosts it."""
+
+from datetime import datetime
+from typing import Final
+
+from temporalio.common import SearchAttributeKey
+
+STATUS: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("SubscriptionStatus")
+NEXT_ACTION_AT: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_datetime("NextActionAt")
+PLAN: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Plan")
+MERCHANT_REFERENCE: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("MerchantReference")
+LAST_REASON: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("LastReason")
+NEEDS_ATTENTION: Final[SearchAttributeKey[bool]] = SearchAttributeKey.for_bool("NeedsAttention")
+
+SEARCH_ATTRIBUTES: Final = (STATUS, NEXT_ACTION_AT, PLAN, MERCHANT_REFERENCE, LAST_REASON, NEEDS_ATTENTION)
+"""All of them must exist in the namespace before the first subscription starts."""
+
+
+def workflow_id(charge_permission_id: str) -> str:
+    """The workflow of a subscription. A notification carries the permission's id, so no lookup is needed."""
+    return f"subscription-{charge_permission_id}"
