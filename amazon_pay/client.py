@@ -48,7 +48,9 @@ class AmazonPayClient:
         http_transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         endpoint = endpoint_for(public_key_id, region, environment, origin)
-        self._http = httpx.AsyncClient(timeout=timeout, transport=http_transport, follow_redirects=False)
+        self._http = httpx.AsyncClient(
+            headers={"accept": "application/json"}, timeout=timeout, transport=http_transport, follow_redirects=False
+        )
         transport = Transport(self._http, SignatureAuth(public_key_id, private_key, region, algorithm), endpoint)
         self.charges: Final = Charges(transport)
         self.charge_permissions: Final = ChargePermissions(transport)

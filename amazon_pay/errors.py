@@ -60,8 +60,11 @@ class InvalidAnswerError(TransportError):
     """
 
     def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
+        super().__init__(message, status)
         self.status = status
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class ApiError(AmazonPayError):
@@ -95,7 +98,7 @@ class ApiError(AmazonPayError):
 
     @property
     def is_retryable(self) -> bool:  # type: ignore[override]  # a constant in the base, derived here
-        """True for 408, 425, 429 and 5xx, except a ProcessingFailure, which is a known outcome."""
+        """True for 408, 425, 429, 500, 502, 503 and 504, except a ProcessingFailure, which is a known outcome."""
         return self.status in RETRYABLE_STATUSES and self.reason_code not in DECLINE_CODES
 
 

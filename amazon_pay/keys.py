@@ -11,6 +11,10 @@ MINIMUM_KEY_BITS: Final = 2048
 """Amazon Pay issues 2048-bit keys."""
 
 
+_LONGEST_PATH: Final = 1024
+"""Characters; the shortest usable key is longer."""
+
+
 class PrivateKeyError(ValueError):
     """A private key that cannot sign for Amazon Pay. The message never holds key material."""
 
@@ -30,7 +34,9 @@ def load_private_key(source: str | bytes | Path, passphrase: str | bytes | None 
         raise PrivateKeyError(f"{name}: not a PEM file; a line '-----BEGIN PRIVATE KEY-----' was expected")
     if b"PUBLIC KEY-----" in pem:
         raise PrivateKeyError(f"{name}: this is a public key; the private key of the pair is needed")
-    secret = passphrase.encode() if isinstance(passphrase, str) else passphrase
+    secret = (passphrase.encode() if isinstance(passphrase, str) else passphrase) or None
+    if b"OPENSSH PRIVATE KEY-----" in pem:
+        raise PrivateKeyError(f"{name}: the key is in OpenSSH's own form; PKCS#1 or PKCS#8 is needed")
     try:
         key = load_pem_private_key(pem, password=secret)
     except TypeError:
@@ -52,6 +58,9 @@ def _read(source: str | bytes | Path) -> tuple[bytes, str]:
         return source, "private key"
     if isinstance(source, str) and "-----BEGIN" in source:
         return source.encode(), "private key"
+    if isinstance(source, str) and (len(source) > _LONGEST_PATH or "\0" in source):
+        # A key without its BEGIN line, not a path: never echo it.
+        raise PrivateKeyError("private key: neither PEM text nor the path of a file")
     path = Path(source)
     try:
         return path.read_bytes(), f"private key file {path}"

@@ -152,8 +152,8 @@ class SignatureAuth(httpx.Auth):
     def authorization(self, request: httpx.Request) -> str:
         """The value of the authorization header for a request whose other headers and body are final."""
         headers = {
-            name: value
-            for name, value in request.headers.items()
+            name: ",".join(request.headers.get_list(name))
+            for name in request.headers
             if name in _ALWAYS_SIGNED or name.startswith(_SIGNED_PREFIX)
         }
         path, _, query = request.url.raw_path.decode().partition("?")

@@ -1,6 +1,7 @@
 """How one request goes out and its answer comes back: bytes, signature, time limits, errors."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Final, TypeVar
@@ -23,10 +24,10 @@ def segment(identifier: str) -> str:
     """An id as one segment of a path.
 
     Raises:
-        ValueError: the id is empty, which would address another resource.
+        ValueError: the id is empty or a dot segment, which would address another resource.
     """
-    if not identifier:
-        raise ValueError("id: is empty; the id of an object is needed")
+    if identifier in {"", ".", ".."}:
+        raise ValueError(f"id: {identifier!r} addresses another resource; the id of an object is needed")
     return quote(identifier, safe="")
 
 
@@ -54,7 +55,7 @@ class Transport:
             ApiError: an error answer.
             TransportError: no answer, or one that is not Amazon Pay's.
         """
-        all_headers = dict(headers or {})
+        all_headers = httpx.Headers(dict(headers or {}))
         if idempotency_key is not None:
             if not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
                 raise ValueError(
@@ -117,4 +118,5 @@ def _seconds(retry_after: str | None) -> float | None:
     """Retry-After in seconds; the date form and anything unreadable count as absent."""
     if retry_after is None or not retry_after.strip().isdecimal():
         return None
-    return float(retry_after)
+    seconds = float(retry_after)
+    return seconds if math.isfinite(seconds) else None

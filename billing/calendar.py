@@ -14,7 +14,10 @@ from enum import StrEnum
 from typing import Annotated, Final, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from billing.zones import ZoneName
+from billing.zones import zone as rules_of
 
 LONGEST_INTERVAL_MONTHS: Final = 13
 """A recurring charge permission closes 13 months after the last charge (Amazon Pay, "charge permission")."""
@@ -23,21 +26,6 @@ _MONTHS_PER_YEAR: Final = 12
 _SHORTEST_MONTH_DAYS: Final = 28
 _SHORTEST_13_MONTHS_DAYS: Final = 393
 """Thirteen months are never shorter: a common year and a February of 28 days."""
-
-
-def _known_zone(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return ZoneInfo(value).key
-    except (KeyError, ValueError, OSError):  # unknown; not a name; a folder of names such as "Europe"
-        raise ValueError(
-            f"{value!r} is not a time zone; IANA names are accepted, such as 'Europe/Berlin' or 'UTC'"
-        ) from None
-
-
-ZoneName = Annotated[str, BeforeValidator(_known_zone)]
-"""An IANA zone name. Zones travel by name: a datetime on the wire loses its zone."""
 
 
 class Unit(StrEnum):
@@ -118,7 +106,7 @@ class BillingCalendar(BaseModel):
             raise ValueError(f"period: {number} is negative; periods are counted from 0")
         if number == 0:
             return self.anchor.astimezone(UTC)
-        zone = ZoneInfo(self.zone)
+        zone = rules_of(self.zone)
         anchor = self.anchor.astimezone(zone)
         day = add_months(anchor.date(), number * self.interval.months) + timedelta(days=number * self.interval.days)
         return first_valid_instant(day, anchor.time(), zone)
@@ -169,7 +157,7 @@ def first_anchor_on_or_after(start: date, anchor_day: int) -> date:
 
 def first_of_next_month(instant: datetime, zone: str) -> datetime:
     """The instant in UTC at which the next calendar month of a zone begins."""
-    tz = ZoneInfo(zone)
+    tz = rules_of(zone)
     first = add_months(instant.astimezone(tz).date().replace(day=1), 1)
     return first_valid_instant(first, time(0), tz)
 

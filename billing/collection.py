@@ -80,9 +80,12 @@ class Collection(BaseModel):
         processing_failures: how far the quick schedule is used up.
         meaning: what the last failure meant.
         last_reason: its reasonCode.
+        held_for: why a pending charge could not be read, while that lasts.
         first_failed_at: when the first attempt failed (UTC); deadlines count from it.
         policy: the plan's policy as it stood then; None before the first failure.
-        permission: the charge permission as it was read after the last failure.
+        permission: the charge permission as it was last seen since the last failure.
+        undecided: what follows the last failure depends on the charge permission, which has not told yet.
+        prompted: a signal said that something changed, and no reading has told since.
         was_paused: the final action paused it once; what fell due meanwhile is not owed.
         needs_buyer: only the buyer can mend it, so no attempt before something changed.
         attempt_is_open: the last attempt's outcome is not known for certain, so no other may begin.
@@ -99,13 +102,27 @@ class Collection(BaseModel):
     processing_failures: int = 0
     meaning: Meaning | None = None
     last_reason: str | None = None
+    held_for: str | None = None
     first_failed_at: AwareDatetime | None = None
     policy: CollectionPolicy | None = None
     permission: PermissionAnswer | None = None
+    undecided: bool = False
+    prompted: bool = False
     was_paused: bool = False
     needs_buyer: bool = False
     attempt_is_open: bool = False
     pending_charge_id: str | None = None
+
+
+def begin_attempt(collection: Collection) -> None:
+    """Opens the next attempt. What was signalled before it is stale; what comes during it is not lost."""
+    if collection.attempt_is_open:
+        raise AssertionError(f"period {collection.period}: attempt {collection.attempts} has no known outcome yet")
+    collection.attempts += 1
+    collection.attempt_is_open = True
+    collection.undecided = False
+    collection.needs_buyer = False
+    collection.prompted = False
 
 
 def after_charge(
@@ -123,32 +140,40 @@ def after_charge(
     if answer.outcome is ChargeOutcome.PENDING:
         collection.stage = Stage.PENDING
         collection.pending_charge_id = answer.charge_id
-        return Step(
-            action=Action.READ_CHARGE, at=now + LOOK_AGAIN_AFTER, why="Amazon has not decided on the charge yet"
-        )
+        collection.held_for = None
+        return _look_at_charge(now, "Amazon has not decided on the charge yet")
     reason = answer.reason_code or "no reason code"
-    meaning = meaning_of_charge(answer.reason_code)
+    if answer.outcome is ChargeOutcome.REFUSED and collection.pending_charge_id is not None:
+        collection.held_for = reason
+        return _look_at_charge(now, f"{reason}: the pending charge could not be read")
+    collection.stage = Stage.CHARGING
     collection.pending_charge_id = None
+    collection.held_for = None
     collection.last_reason = reason
-    collection.meaning = meaning
-    if meaning is Meaning.OPERATOR:
+    collection.meaning = meaning_of_charge(answer.reason_code)
+    if collection.meaning is Meaning.OPERATOR:
         return _hold(collection, Action.REPEAT_CHARGE, reason, now)
     collection.attempt_is_open = False
-    if collection.first_failed_at is None:
-        collection.first_failed_at = now
-        collection.policy = policy
-    if meaning is Meaning.MONTHLY_LIMIT:
+    if collection.meaning is Meaning.MONTHLY_LIMIT:
         collection.stage = Stage.RETRYING
         return Step(
             action=Action.CHARGE,
             at=first_of_next_month(now, zone),
             why=f"{reason}: the charge permission's monthly limit is used up, so the next calendar month",
         )
+    if collection.first_failed_at is None:
+        collection.first_failed_at = now
+        collection.policy = collection.policy or policy
     collection.attempts_spent += 1
-    if meaning is Meaning.PERMISSION_GONE:
+    if collection.meaning is Meaning.PERMISSION_GONE:
         return Step(action=Action.END, at=now, why=f"{reason}: the charge permission cannot be charged any more")
+    collection.undecided = True
     collection.permission = None
     return Step(action=Action.READ_PERMISSION, at=now, why=f"{reason}: the charge permission says whether to retry")
+
+
+def _look_at_charge(now: datetime, why: str) -> Step:
+    return Step(action=Action.READ_CHARGE, at=now + LOOK_AGAIN_AFTER, why=why)
 
 
 def why_closed(answer: PermissionAnswer) -> str:
@@ -165,29 +190,56 @@ def after_permission(
         collection: changed to hold what was decided.
         answer: the permission as it stands.
         planned: reading it was the step that stood; otherwise a signal alone asked for it.
-        prompted: a signal since the last attempt began said that something changed.
+        prompted: a signal since the last look said that something changed.
         now: the instant of the answer (UTC).
 
     Returns:
         The next step, or None where the step that stands is still right.
     """
+    collection.prompted = collection.prompted or prompted  # kept until a reading tells something
     if collection.stage is Stage.PENDING:
         return None  # only Amazon's decision on the charge counts now
     if answer.is_closed:
         return Step(action=Action.END, at=now, why=why_closed(answer))
-    if collection.attempt_is_open:
-        return None  # never a second attempt beside an open one
+    if collection.attempt_is_open or collection.meaning is Meaning.MONTHLY_LIMIT:
+        return None  # never a second attempt beside an open one; a used-up limit ends with the month alone
+    if answer.state is PermissionState.UNKNOWN or _is_stale(answer, collection.permission):
+        return _after_no_news(collection, answer, planned=planned, now=now)
+    prompted, collection.prompted = collection.prompted, False
+    if answer.is_chargeable:
+        return _after_chargeable(collection, answer, planned=planned, prompted=prompted, now=now)
+    return _after_non_chargeable(collection, answer, planned=planned, now=now)
+
+
+def _is_stale(answer: PermissionAnswer, seen: PermissionAnswer | None) -> bool:
+    """Whether Amazon showed an older state than it had shown before."""
+    if seen is None or seen.last_updated is None or answer.last_updated is None:
+        return False
+    return answer.last_updated < seen.last_updated
+
+
+def _after_no_news(collection: Collection, answer: PermissionAnswer, *, planned: bool, now: datetime) -> Step | None:
+    """The reading told nothing: look again where nothing else would."""
+    reason = answer.refused or f"{answer.state.value} charge permission"
+    if collection.stage is Stage.PAUSED:
+        why = f"{reason}: whether the payment method was mended is looked at again"
+        return Step(action=Action.READ_PERMISSION, at=now + LOOK_AGAIN_AFTER, why=why)
+    if not planned:
+        return None
     if answer.state is PermissionState.UNKNOWN:
-        reason = answer.refused or "unknown state of the charge permission"
-        return _hold(collection, Action.READ_PERMISSION, reason, now) if planned else None
-    seen_before, collection.permission = collection.permission, answer
-    if not answer.is_chargeable:
-        return _after_non_chargeable(collection, answer, now)
-    changed = seen_before is not None and (
-        not seen_before.is_chargeable or seen_before.last_updated != answer.last_updated
-    )
-    first_reading = seen_before is None and planned
-    if collection.needs_buyer or (first_reading and collection.meaning is Meaning.PAYMENT_METHOD):
+        return _hold(collection, Action.READ_PERMISSION, reason, now)
+    return _await_payment_method(collection, now) if collection.needs_buyer else _look_at_permission(collection, now)
+
+
+def _after_chargeable(
+    collection: Collection, answer: PermissionAnswer, *, planned: bool, prompted: bool, now: datetime
+) -> Step | None:
+    seen, collection.permission = collection.permission, answer
+    changed = seen is not None and (not seen.is_chargeable or seen.last_updated != answer.last_updated)
+    first_word, collection.undecided = collection.undecided, False
+    if first_word and collection.meaning is not Meaning.PAYMENT_METHOD:
+        return _retry(collection, now)
+    if first_word or collection.needs_buyer:
         if prompted or changed:
             return _charge_at_once(collection, now)
         return None if collection.stage is Stage.PAUSED else _await_payment_method(collection, now)
@@ -196,24 +248,46 @@ def after_permission(
     return _retry(collection, now) if planned else None
 
 
-def _after_non_chargeable(collection: Collection, answer: PermissionAnswer, now: datetime) -> Step | None:
-    if collection.stage is Stage.PAUSED:
-        return None
-    reasons = ", ".join(answer.reason_codes) or "no reason given"
+def _after_non_chargeable(
+    collection: Collection, answer: PermissionAnswer, *, planned: bool, now: datetime
+) -> Step | None:
     meaning = meaning_of_non_chargeable(answer.reason_codes)
     if meaning is Meaning.PAYMENT_METHOD:
+        collection.permission = answer
+        collection.undecided = False
+        if collection.stage is Stage.PAUSED:
+            return None
         if collection.meaning is not Meaning.PAYMENT_METHOD:
             collection.last_reason = answer.reason_codes[0]  # tells more than the charge's own code
         return _await_payment_method(collection, now)
+    if not planned or collection.stage is Stage.PAUSED:
+        return None
+    if collection.needs_buyer:
+        return _await_payment_method(collection, now)
     if meaning is Meaning.PROCESSING:
-        collection.stage = Stage.RETRYING
-        step = Step(
-            action=Action.READ_PERMISSION,
-            at=now + LOOK_AGAIN_AFTER,
-            why=f"the charge permission is not chargeable for now ({reasons})",
-        )
-        return step if step.at <= _last_instant(collection) else _give_up(now, "the time to collect is over")
-    return _hold(collection, Action.READ_PERMISSION, reasons, now)
+        return _look_at_permission(collection, now)
+    return _hold(collection, Action.READ_PERMISSION, ", ".join(answer.reason_codes) or "no reason given", now)
+
+
+def _look_at_permission(collection: Collection, now: datetime) -> Step:
+    """The permission is busy or behind: look again until the time to collect is over."""
+    collection.stage = Stage.RETRYING
+    if now + LOOK_AGAIN_AFTER > _last_instant(collection):
+        return _give_up(now, f"{collection.last_reason}: the time to collect is over")
+    why = f"{collection.last_reason}: the charge permission is not chargeable for now"
+    return Step(action=Action.READ_PERMISSION, at=now + LOOK_AGAIN_AFTER, why=why)
+
+
+def pause(collection: Collection) -> None:
+    """Stops collecting until the buyer mends the payment method; what fails then is collected anew."""
+    collection.stage = Stage.PAUSED
+    collection.was_paused = True
+    collection.needs_buyer = True
+    collection.undecided = False
+    collection.first_failed_at = None
+    collection.attempts_spent = 0
+    collection.soft_declines = 0
+    collection.processing_failures = 0
 
 
 def _await_payment_method(collection: Collection, now: datetime) -> Step:
@@ -223,7 +297,8 @@ def _await_payment_method(collection: Collection, now: datetime) -> Step:
     collection.stage = Stage.AWAITING_PAYMENT_METHOD
     collection.needs_buyer = True
     if now >= deadline:
-        return _give_up(now, f"the buyer has not mended the payment method within {_days(deadline, collection)} days")
+        days = policy.payment_method_deadline.days
+        return _give_up(now, f"{collection.last_reason}: the buyer has not mended the payment method within {days} days")
     return Step(
         action=Action.READ_PERMISSION,
         at=min(now + policy.payment_method_poll, deadline),
@@ -287,7 +362,3 @@ def _first_failure(collection: Collection) -> datetime:
 
 def _last_instant(collection: Collection) -> datetime:
     return _first_failure(collection) + _policy(collection).collect_within
-
-
-def _days(deadline: datetime, collection: Collection) -> int:
-    return (deadline - _first_failure(collection)).days

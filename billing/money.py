@@ -64,7 +64,7 @@ class Money(BaseModel):
                 f"amount: {self.amount} has more decimals than {self.currency} has; "
                 f"{decimals or 'no'} decimals are accepted, such as {quantised}"
             )
-        object.__setattr__(self, "amount", quantised)
+        object.__setattr__(self, "amount", abs(quantised))  # of minus zero
         return self
 
     @classmethod
@@ -96,4 +96,6 @@ class Money(BaseModel):
 
 
 def _quantise(amount: Decimal, currency: str) -> Decimal:
+    if currency not in MINOR_UNIT_DECIMALS:
+        raise ValueError(f"currency: {currency!r} is not one that Amazon Pay charges in")
     return amount.quantize(Decimal(1).scaleb(-MINOR_UNIT_DECIMALS[currency]), rounding=ROUND_HALF_UP)

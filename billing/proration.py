@@ -1,12 +1,11 @@
 """The price of a part of a period, by days. The last day is exclusive, as periods are half-open."""
 
 from datetime import date
-from decimal import Decimal
 from typing import Final
 
 from billing.money import Money
 
-_DAYS_OF_A_COMMERCIAL_MONTH: Final = Decimal(30)
+_DAYS_OF_A_COMMERCIAL_MONTH: Final = 30
 
 
 def prorate_actual_days(price: Money, start: date, end: date, period_start: date, period_end: date) -> Money:
@@ -29,5 +28,5 @@ def prorate_30_days(price: Money, start: date, end: date) -> Money:
     """
     if end < start:
         raise ValueError(f"part: it ends on {end}, before it starts on {start}")
-    share = min(Decimal((end - start).days) / _DAYS_OF_A_COMMERCIAL_MONTH, Decimal(1))
-    return Money.rounded(price.amount * share, price.currency)
+    days = min((end - start).days, _DAYS_OF_A_COMMERCIAL_MONTH)
+    return Money.rounded(price.amount * days / _DAYS_OF_A_COMMERCIAL_MONTH, price.currency)

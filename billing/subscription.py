@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
-from billing.calendar import BillingCalendar, ZoneName
+from billing.calendar import BillingCalendar
 from billing.collection import (
     LOOK_AGAIN_AFTER,
     Action,
@@ -21,12 +21,15 @@ from billing.collection import (
     Step,
     after_charge,
     after_permission,
+    begin_attempt,
+    pause,
     why_closed,
 )
 from billing.identity import idempotency_key
 from billing.money import Money
 from billing.plan import Plan
 from billing.policy import FinalAction
+from billing.zones import ZoneName
 
 LEDGER_LENGTH: Final = 24
 """Periods kept in the state; older ones are counted only, so that the state stays small for ever."""
@@ -86,6 +89,7 @@ class Status(StrEnum):
 
 
 _ENDED: Final = frozenset({Status.CANCELED, Status.CLOSED, Status.UNPAID, Status.COMPLETED})
+_NEEDS_ATTENTION: Final = frozenset({Status.ON_HOLD, Status.PAUSED, Status.AWAITING_PAYMENT_METHOD})
 _STATUS_OF_STAGE: Final = {
     Stage.CHARGING: Status.ACTIVE,
     Stage.PENDING: Status.PENDING,
@@ -191,16 +195,17 @@ class Subscription(BaseModel):
         if self.ending is not None:
             return self.ending.reason_code
         if self.collection is not None:
-            return self.collection.last_reason
+            return self.collection.held_for or self.collection.last_reason
         if self.permission is not None and not self.permission.is_chargeable:
             return self.permission.refused or next(iter(self.permission.reason_codes), self.permission.state.value)
         return None
 
     @property
     def needs_attention(self) -> bool:
-        """Whether the merchant has to look: held, paused, or a payment method known to be broken."""
+        """Whether the merchant has to look: held, paused, or a payment method that only the buyer can mend."""
         broken = self.permission is not None and not self.permission.is_chargeable
-        return not self.has_ended and (broken or self.status in {Status.ON_HOLD, Status.PAUSED})
+        held = self.collection is not None and self.collection.held_for is not None
+        return not self.has_ended and (broken or held or self.status in _NEEDS_ATTENTION)
 
     @property
     def cancellation_is_due(self) -> bool:
@@ -246,10 +251,7 @@ class Subscription(BaseModel):
         if self.collection.amount.is_zero:
             self._settle(PeriodOutcome.FREE, now)
             return None
-        self.collection.attempts += 1
-        self.collection.attempt_is_open = True
-        self.collection.needs_buyer = False
-        # What was signalled before this attempt is stale once it is under way; what comes during it is not lost.
+        begin_attempt(self.collection)
         self.look_requested = False
         return self.open_attempt()
 
@@ -271,6 +273,7 @@ class Subscription(BaseModel):
         if answer.outcome is ChargeOutcome.CAPTURED:
             self.periods_paid += 1
             self.permission = None
+            self.look_requested = self.look_requested or collection.prompted
             self._settle(PeriodOutcome.PAID, now, charge_id=answer.charge_id, skip_missed=collection.was_paused)
             return
         self._take(after_charge(collection, answer, self.terms.plan.collection, self.terms.zone, now), now)
@@ -281,13 +284,17 @@ class Subscription(BaseModel):
         prompted, self.look_requested = self.look_requested, False
         if self.collection is not None:
             step = after_permission(self.collection, answer, planned=planned, prompted=prompted, now=now)
-            if step is None and planned:
-                raise AssertionError(f"no step follows reading the permission in stage {self.collection.stage}")
             if step is not None:
                 if step.action is Action.END:
                     self.permission = answer
                     self.collection.last_reason = next(iter(answer.reason_codes), self.collection.last_reason)
                 self._take(step, now)
+            elif planned and self.collection.stage is Stage.PAUSED:
+                self.next_step = None
+            elif planned:
+                raise AssertionError(f"no step follows reading the permission in stage {self.collection.stage}")
+        elif answer.is_closed and self.ending is not None:
+            self.permission_closed(answer, now)
         elif answer.is_closed:
             self.permission = answer
             self._end(Status.CLOSED, why_closed(answer), now, reason_code=next(iter(answer.reason_codes), None))
@@ -300,9 +307,7 @@ class Subscription(BaseModel):
         reason = collection.last_reason or "not collected"
         match (collection.policy or self.terms.plan.collection).final_action:
             case FinalAction.PAUSE:
-                collection.stage = Stage.PAUSED
-                collection.needs_buyer = True
-                collection.was_paused = True
+                pause(collection)
                 self.next_step = None
             case FinalAction.CANCEL:
                 self._settle(PeriodOutcome.GIVEN_UP, now, reason=reason)
@@ -332,7 +337,8 @@ class Subscription(BaseModel):
         """Stops collecting and goes on to close the charge permission."""
         reason = self.cancellation or "canceled"
         if self.collection is not None:
-            self._settle(PeriodOutcome.GIVEN_UP, now, reason="canceled while owed")
+            known = "outcome unknown" if self.collection.attempt_is_open else "not paid"
+            self._settle(PeriodOutcome.GIVEN_UP, now, reason=f"canceled while owed, {known}")
         self._end(Status.CANCELED, reason, now)
 
     def permission_closed(self, answer: PermissionAnswer, now: datetime) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from amazon_pay.ipn import ObjectType
 from amazon_pay.models import (
+    AnsweredMetadata,
     Charge,
     ChargePermission,
     ChargePermissionState,
@@ -177,6 +178,7 @@ class Account:
     def _book_charge(self, request: CreateChargeRequest, state: ChargeState, now: datetime) -> Charge:
         number = len(self.books.charges) + 1
         captured = state is ChargeState.CAPTURED
+        metadata = request.merchant_metadata
         zero = Price(amount=Decimal(0), currency_code=request.charge_amount.currency_code)
         charge = Charge(
             charge_id=f"S01-{number:07}-{number * 104_729 % 10_000_000:07}-C{number:06}",
@@ -188,7 +190,7 @@ class Account:
             status_details=ChargeStatusDetails(state=state, last_updated_timestamp=now),
             creation_timestamp=now,
             expiration_timestamp=now + AUTHORIZATION_LIVES,
-            merchant_metadata=request.merchant_metadata,
+            merchant_metadata=AnsweredMetadata.model_validate(metadata.model_dump()) if metadata else None,
             release_environment="Sandbox",
         )
         self.books.charges[charge.charge_id] = charge

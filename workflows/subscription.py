@@ -4,6 +4,7 @@ It performs the step that stands, reports what came of it to the state, and slee
 step is, is decided in `billing`.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
@@ -26,8 +27,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.display import details, search_attribute_updates
     from workflows.messages import CancelRequest, NotificationSignal
 
-PERIODS_PER_RUN: Final = 12
-"""A wake after a month replays the run, so runs stay short; the next one carries the whole state."""
+PERIODS_PER_RUN: Final = 13
+"""A year of monthly periods and the one that closes it. A wake after a month replays the run, so runs stay short; the
+next one carries the whole state."""
 
 CHARGE_OBJECT: Final = "CHARGE"
 """The object type of notifications about charges."""
@@ -75,14 +77,28 @@ class SubscriptionWorkflow:
 
     @workflow.run
     async def run(self, subscription: Subscription) -> Subscription:  # noqa: ARG002 - taken by __init__
-        """Bills the subscriber until the subscription ends; returns its last state."""
+        """Bills the subscriber until the subscription ends; returns its last state.
+
+        Temporal's own cancellation, such as the Web UI's button, means the same as the signal: it must neither
+        interrupt a charge under way nor leave the charge permission open.
+        """
+        life = asyncio.create_task(self._live())
+        try:
+            await asyncio.shield(life)
+        except asyncio.CancelledError:
+            if life.done():
+                raise
+            self._subscription.cancel_requested("Canceled in Temporal")
+            await life
+        return self._subscription
+
+    async def _live(self) -> None:
         while not self._subscription.has_ended:
             await self._sleep_until_next_step()
             await self._take_next_step()
             await self._continue_as_new_when_long()
         await workflow.wait_condition(workflow.all_handlers_finished)
         self._show()
-        return self._subscription
 
     # What others say and ask
 

@@ -12,10 +12,11 @@ from amazon_pay.models.charge_permissions import (
     RecurringMetadata,
 )
 from amazon_pay.models.charges import Charge, ChargeState, ChargeStatusDetails, CreateChargeRequest
-from amazon_pay.models.common import MerchantMetadata, StatusDetails
+from amazon_pay.models.common import AnsweredMetadata, MerchantMetadata, StatusDetails
 from amazon_pay.models.wire import Currency, Price, RequestModel, Timestamp, WireModel
 
 __all__ = [
+    "AnsweredMetadata",
     "Charge",
     "ChargePermission",
     "ChargePermissionState",

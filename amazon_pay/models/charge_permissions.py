@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from amazon_pay.models.common import MerchantMetadata
+from amazon_pay.models.common import AnsweredMetadata
 from amazon_pay.models.wire import Price, RequestModel, Timestamp, WireModel
 
 
@@ -88,5 +88,5 @@ class ChargePermission(WireModel):
     limits: Limits | None = None
     creation_timestamp: Timestamp | None = None
     expiration_timestamp: Timestamp | None = None
-    merchant_metadata: MerchantMetadata | None = None
+    merchant_metadata: AnsweredMetadata | None = None
     release_environment: str | None = None

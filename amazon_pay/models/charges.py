@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from amazon_pay.models.common import MerchantMetadata, StatusDetails
+from amazon_pay.models.common import AnsweredMetadata, MerchantMetadata, StatusDetails
 from amazon_pay.models.wire import Price, RequestModel, Timestamp, WireModel
 
 
@@ -63,5 +63,5 @@ class Charge(WireModel):
     status_details: ChargeStatusDetails
     creation_timestamp: Timestamp | None = None
     expiration_timestamp: Timestamp | None = None
-    merchant_metadata: MerchantMetadata | None = None
+    merchant_metadata: AnsweredMetadata | None = None
     release_environment: str | None = None

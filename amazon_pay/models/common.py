@@ -4,11 +4,20 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from amazon_pay.models.wire import Timestamp, WireModel
+from amazon_pay.models.wire import RequestModel, Timestamp, WireModel
 
 
-class MerchantMetadata(WireModel):
-    """What the merchant attaches to an object. Limits: Amazon Pay API v2, "merchantMetadata"."""
+class AnsweredMetadata(WireModel):
+    """The merchant's metadata as Amazon answers it: whatever it holds is taken."""
+
+    merchant_reference_id: str | None = None
+    merchant_store_name: str | None = None
+    note_to_buyer: str | None = None
+    custom_information: str | None = None
+
+
+class MerchantMetadata(RequestModel):
+    """What the merchant attaches to a new object. Limits: Amazon Pay API v2, "merchantMetadata"."""
 
     merchant_reference_id: Annotated[str, StringConstraints(max_length=256)] | None = None
     merchant_store_name: Annotated[str, StringConstraints(max_length=50)] | None = None

@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     ValidationInfo,
     model_validator,
@@ -100,7 +101,7 @@ class Price(WireModel):
     """
 
     amount: Amount
-    currency_code: Currency | str
+    currency_code: Annotated[Currency | str, Field(union_mode="left_to_right")]
 
     @model_validator(mode="after")
     def _in_minor_units(self) -> Self:

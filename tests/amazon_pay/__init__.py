@@ -1,0 +1,1 @@
+"""Tests of the Amazon Pay client alone: nothing here knows of subscriptions or Temporal."""

@@ -1,0 +1,177 @@
+"""A key that cannot be used must say why to the person who configured it, and must not show itself in a log."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from amazon_pay import PrivateKeyError, load_private_key
+
+PLAIN: Final = NoEncryption()
+SECRET: Final = "correct horse"
+LOCKED: Final = BestAvailableEncryption(SECRET.encode())
+PKCS1: Final = PrivateFormat.TraditionalOpenSSL
+PKCS8: Final = PrivateFormat.PKCS8
+
+
+def pem_of(
+    key: RSAPrivateKey | ec.EllipticCurvePrivateKey,
+    form: PrivateFormat = PKCS8,
+    encryption: KeySerializationEncryption = PLAIN,
+) -> bytes:
+    return key.private_bytes(Encoding.PEM, form, encryption)
+
+
+def in_file(pem: bytes, folder: Path) -> Path:
+    path = folder / "private_key.pem"
+    path.write_bytes(pem)
+    return path
+
+
+def shows_key_material(error: PrivateKeyError, pem: bytes) -> bool:
+    told = f"{error!r} {error} {error.__cause__!r}"
+    return any(line in told for line in pem.decode().splitlines() if len(line) > 10 and "-----" not in line)
+
+
+@pytest.mark.parametrize("form", [PKCS1, PKCS8], ids=["PKCS#1", "PKCS#8"])
+@pytest.mark.parametrize("encryption", [PLAIN, LOCKED], ids=["plain", "encrypted"])
+@pytest.mark.parametrize(
+    "source_of",
+    [
+        lambda pem, folder: pem,
+        lambda pem, folder: pem.decode(),
+        in_file,
+        lambda pem, folder: str(in_file(pem, folder)),
+    ],
+    ids=["bytes", "text", "path", "path as text"],
+)
+def test_every_form_of_a_key_from_every_source_gives_the_same_key(
+    form: PrivateFormat,
+    encryption: KeySerializationEncryption,
+    source_of: Callable[[bytes, Path], str | bytes | Path],
+    private_key: RSAPrivateKey,
+    tmp_path: Path,
+) -> None:
+    source = source_of(pem_of(private_key, form, encryption), tmp_path)
+
+    loaded = load_private_key(source, SECRET if encryption is LOCKED else None)
+
+    assert loaded.private_numbers() == private_key.private_numbers()
+
+
+def test_a_passphrase_may_be_given_in_bytes(private_key: RSAPrivateKey) -> None:
+    loaded = load_private_key(pem_of(private_key, PKCS8, LOCKED), SECRET.encode())
+
+    assert loaded.private_numbers() == private_key.private_numbers()
+
+
+def test_a_missing_file_is_named_with_the_reason(tmp_path: Path) -> None:
+    for source in (tmp_path / "absent.pem", str(tmp_path / "absent.pem")):
+        with pytest.raises(PrivateKeyError, match=r"private key file .*absent\.pem: No such file"):
+            load_private_key(source)
+
+
+def test_a_folder_instead_of_a_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PrivateKeyError, match="Is a directory"):
+        load_private_key(tmp_path)
+
+
+def test_a_public_key_is_refused_as_one(private_key: RSAPrivateKey, tmp_path: Path) -> None:
+    public = private_key.public_key()
+    for form in (PublicFormat.SubjectPublicKeyInfo, PublicFormat.PKCS1):
+        pem = public.public_bytes(Encoding.PEM, form)
+        with pytest.raises(PrivateKeyError, match=r"private_key\.pem: this is a public key; the private key"):
+            load_private_key(in_file(pem, tmp_path))
+
+
+@pytest.mark.parametrize("form", [PKCS1, PKCS8], ids=["PKCS#1", "PKCS#8"])
+def test_a_key_of_another_kind_is_refused_with_its_kind(form: PrivateFormat) -> None:
+    pem = pem_of(ec.generate_private_key(ec.SECP256R1()), form)
+
+    with pytest.raises(PrivateKeyError, match="the key is EC, not RSA") as caught:
+        load_private_key(pem)
+    assert not shows_key_material(caught.value, pem)
+
+
+def test_a_short_key_is_refused_with_its_length_and_the_least_length() -> None:
+    pem = pem_of(rsa.generate_private_key(public_exponent=65537, key_size=1024))
+
+    with pytest.raises(PrivateKeyError, match="has 1024 bits; at least 2048 are needed") as caught:
+        load_private_key(pem)
+    assert not shows_key_material(caught.value, pem)
+
+
+@pytest.mark.parametrize("form", [PKCS1, PKCS8], ids=["PKCS#1", "PKCS#8"])
+@pytest.mark.parametrize(
+    ("passphrase", "reason"),
+    [
+        (None, "it is encrypted and needs a passphrase"),
+        ("", "it is encrypted and needs a passphrase"),
+        ("battery staple", "the passphrase is wrong"),
+    ],
+    ids=["none", "empty", "wrong"],
+)
+def test_an_encrypted_key_says_what_is_wrong_with_the_passphrase_and_not_the_passphrase(
+    form: PrivateFormat, passphrase: str | None, reason: str, private_key: RSAPrivateKey
+) -> None:
+    pem = pem_of(private_key, form, LOCKED)
+
+    with pytest.raises(PrivateKeyError, match=reason) as caught:
+        load_private_key(pem, passphrase)
+    assert not shows_key_material(caught.value, pem)
+    assert not passphrase or passphrase not in str(caught.value)
+
+
+def test_a_passphrase_for_a_plain_key_is_refused(private_key: RSAPrivateKey) -> None:
+    pem = pem_of(private_key)
+
+    with pytest.raises(PrivateKeyError, match="it is not encrypted") as caught:
+        load_private_key(pem, SECRET)
+    assert not shows_key_material(caught.value, pem)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("garbage", "reason"),
+    [
+        (b"", "not a PEM file; a line '-----BEGIN PRIVATE KEY-----' was expected"),
+        (b"\x30\x82\x04\xbd\xff\x00", "not a PEM file"),
+        (b"-----BEGIN", "the PEM content is damaged"),
+        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "the PEM content is damaged"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "an RSA private key in PKCS#1 or PKCS#8"),
+    ],
+    ids=["empty", "binary", "first line", "no key", "certificate"],
+)
+def test_garbage_is_refused_with_what_was_expected(garbage: bytes, reason: str, tmp_path: Path) -> None:
+    for source in (garbage, in_file(garbage, tmp_path)):
+        with pytest.raises(PrivateKeyError, match=reason):
+            load_private_key(source)
+
+
+def test_a_damaged_key_is_refused_without_being_shown(private_key: RSAPrivateKey) -> None:
+    lines = pem_of(private_key).decode().splitlines()
+    pem = "\n".join([lines[0], *lines[3:]])
+
+    with pytest.raises(PrivateKeyError, match="the PEM content is damaged") as caught:
+        load_private_key(pem)
+    assert not shows_key_material(caught.value, pem.encode())
+
+
+def test_a_key_that_lost_its_first_line_is_not_shown_as_the_name_of_a_file(private_key: RSAPrivateKey) -> None:
+    pem = pem_of(private_key)
+    bare = "".join(line for line in pem.decode().splitlines() if "-----" not in line)
+
+    with pytest.raises(PrivateKeyError) as caught:
+        load_private_key(bare)
+    assert not shows_key_material(caught.value, pem)

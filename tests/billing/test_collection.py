@@ -1,0 +1,216 @@
+"""The decision table of collecting, row by row: what follows each answer to an attempt, when, and in which stage."""
+
+from datetime import timedelta
+
+import pytest
+
+from billing.answers import ChargeAnswer, PermissionAnswer
+from billing.collection import Action, Stage
+from billing.declines import CHARGE_REASONS, PERMISSION_REASONS
+from tests.billing.collecting import DAY, DUE, HOUR, MINUTE, Collecting
+from tests.billing.support import PENDING, at, chargeable, closed, declined, non_chargeable, refused, unreadable
+
+HELD = (Action.REPEAT_CHARGE, HOUR, Stage.ON_HOLD, 0, True)
+ASK = (Action.READ_PERMISSION, timedelta(0), Stage.CHARGING, 1, False)
+GONE = (Action.END, timedelta(0), Stage.CHARGING, 1, False)
+NEXT_MONTH = (Action.CHARGE, at("2026-02-01") - DUE, Stage.RETRYING, 0, False)
+
+# What follows the answer to an attempt: action, after, stage, attempts spent, whether the attempt stays open.
+AFTER_A_DECLINE = {
+    "SoftDeclined": ASK,
+    "TransactionTimedOut": ASK,
+    "ProcessingFailure": ASK,
+    "HardDeclined": ASK,
+    "PaymentMethodNotAllowed": ASK,
+    "MFANotCompleted": ASK,
+    "InvalidChargePermissionStatus": ASK,
+    "ExpiredUnused": ASK,
+    "AmazonCanceled": ASK,
+    "BuyerCanceled": ASK,
+    "PeriodicAmountExceeded": NEXT_MONTH,
+    "AmazonRejected": GONE,
+    "ChargePermissionCanceled": GONE,
+    "MerchantCanceled": HELD,
+    "ACodeThatNobodyKnows": HELD,
+    "softdeclined": HELD,
+    "": HELD,
+}
+AFTER_A_REFUSAL = {
+    # 400
+    "InvalidRequest": HELD,
+    "InvalidHeaderValue": HELD,
+    "InvalidParameterValue": HELD,
+    "MissingParameterValue": HELD,
+    "CurrencyMismatch": HELD,
+    "DuplicateIdempotencyKey": HELD,
+    "TransactionAmountExceeded": HELD,
+    "PeriodicAmountExceeded": NEXT_MONTH,
+    # 401, 403, 404, 405, 422, 426
+    "UnauthorizedAccess": HELD,
+    "InvalidAuthentication": HELD,
+    "InvalidAccountStatus": HELD,
+    "InvalidRequestSignature": HELD,
+    "ResourceNotFound": HELD,
+    "UnsupportedOperation": HELD,
+    "TransactionCountExceeded": HELD,
+    "InvalidChargePermissionStatus": ASK,
+    "TLSVersionNotSupported": HELD,
+    "ACodeThatNobodyKnows": HELD,
+}
+
+# The first wait after each code where the permission is chargeable; None: the buyer has to mend it.
+FIRST_WAIT = {
+    "SoftDeclined": 12 * HOUR,
+    "TransactionTimedOut": 12 * HOUR,
+    "ExpiredUnused": 12 * HOUR,
+    "AmazonCanceled": 12 * HOUR,
+    "BuyerCanceled": 12 * HOUR,
+    "ProcessingFailure": 5 * MINUTE,
+    "InvalidChargePermissionStatus": 5 * MINUTE,
+    "HardDeclined": None,
+    "PaymentMethodNotAllowed": None,
+    "MFANotCompleted": None,
+}
+AWAIT_BUYER = (Action.READ_PERMISSION, DAY, Stage.AWAITING_PAYMENT_METHOD)
+LOOK_AGAIN = (Action.READ_PERMISSION, HOUR, Stage.RETRYING)
+HOLD = (Action.READ_PERMISSION, HOUR, Stage.ON_HOLD)
+END = (Action.END, timedelta(0), Stage.CHARGING)
+# What follows where the permission is not chargeable, whatever the charge's code was.
+NOT_CHARGEABLE = [
+    *((non_chargeable(code), AWAIT_BUYER) for code in PERMISSION_REASONS if code != "ChargeInProgress"),
+    (non_chargeable("ChargeInProgress"), LOOK_AGAIN),
+    (non_chargeable("ChargeInProgress", "PaymentMethodInvalid"), AWAIT_BUYER),
+    (non_chargeable("AReasonThatNobodyKnows", "ChargeInProgress"), LOOK_AGAIN),
+    (non_chargeable("AReasonThatNobodyKnows", "PaymentMethodExpired"), AWAIT_BUYER),
+    (non_chargeable("AReasonThatNobodyKnows"), HOLD),
+    (non_chargeable("TransactionAmountExceeded"), HOLD),
+    (non_chargeable(), HOLD),
+    (unreadable(), HOLD),
+    (PermissionAnswer.model_validate({"state": "unknown"}), HOLD),
+    *((closed(code), END) for code in ("BuyerCanceled", "BuyerClosed", "AmazonClosed", "MerchantClosed", "Expired")),
+    (closed(), END),
+]  # fmt: skip
+
+
+def test_every_reason_code_that_the_rules_know_has_its_row_here() -> None:
+    assert set(CHARGE_REASONS) <= set(AFTER_A_DECLINE)
+    assert set(FIRST_WAIT) == {code for code, row in AFTER_A_DECLINE.items() if row == ASK}
+
+
+@pytest.mark.parametrize(("code", "row"), AFTER_A_DECLINE.items())
+def test_what_follows_a_decline(code: str, row: tuple[Action, timedelta, Stage, int, bool]) -> None:
+    period = Collecting()
+
+    step = period.fail(code)
+
+    collection = period.collection
+    assert row == (step.action, step.at - DUE, collection.stage, collection.attempts_spent, collection.attempt_is_open)
+    assert collection.attempts == 1
+    assert collection.last_reason == (code or "no reason code")
+
+
+@pytest.mark.parametrize(("code", "row"), AFTER_A_REFUSAL.items())
+def test_what_follows_a_refusal(code: str, row: tuple[Action, timedelta, Stage, int, bool]) -> None:
+    period = Collecting()
+    period.begin_attempt()
+
+    step = period.answer(refused(code))
+
+    collection = period.collection
+    assert row == (step.action, step.at - DUE, collection.stage, collection.attempts_spent, collection.attempt_is_open)
+
+
+def test_an_answer_without_a_reason_code_is_held_and_says_so() -> None:
+    period = Collecting()
+    period.begin_attempt()
+
+    step = period.answer(refused(None))
+
+    assert (step.action, period.collection.stage) == (Action.REPEAT_CHARGE, Stage.ON_HOLD)
+    assert "no reason code" in step.why
+
+
+def test_a_pending_charge_is_awaited_by_looking_at_it_hourly() -> None:
+    period = Collecting()
+    period.begin_attempt()
+
+    for looks in range(3):
+        step = period.answer(PENDING)
+        assert (step.action, step.at - DUE) == (Action.READ_CHARGE, (looks + 1) * HOUR)
+        period.now = step.at
+
+    collection = period.collection
+    assert (collection.stage, collection.attempt_is_open, collection.attempts_spent) == (Stage.PENDING, True, 0)
+    assert collection.pending_charge_id == PENDING.charge_id
+    assert collection.first_failed_at is None
+
+
+def test_a_pending_charge_that_is_declined_in_the_end_is_a_decline_like_any_other() -> None:
+    period = Collecting()
+    period.begin_attempt()
+    period.now = period.answer(PENDING).at
+
+    step = period.answer(declined("SoftDeclined"))
+
+    assert (step.action, step.at) == (Action.READ_PERMISSION, DUE + HOUR)
+    assert period.collection.pending_charge_id is None
+    retry = period.must_read(chargeable())
+    assert (retry.action, retry.at) == (Action.CHARGE, DUE + 13 * HOUR)
+
+
+@pytest.mark.parametrize(("code", "wait"), FIRST_WAIT.items())
+def test_what_follows_a_decline_when_the_permission_is_chargeable(code: str, wait: timedelta | None) -> None:
+    period = Collecting()
+    period.fail(code)
+
+    step = period.must_read(chargeable())
+
+    row = (Action.CHARGE, wait, Stage.RETRYING) if wait else AWAIT_BUYER
+    assert (step.action, step.at - DUE, period.collection.stage) == row
+    assert code in step.why
+
+
+@pytest.mark.parametrize("code", FIRST_WAIT)
+@pytest.mark.parametrize(("answer", "row"), NOT_CHARGEABLE)
+def test_what_follows_a_decline_when_the_permission_is_not_chargeable(
+    code: str, answer: PermissionAnswer, row: tuple[Action, timedelta, Stage]
+) -> None:
+    period = Collecting()
+    period.fail(code)
+
+    step = period.must_read(answer)
+
+    assert (step.action, step.at - DUE, period.collection.stage) == row
+    assert period.collection.needs_buyer is (row == AWAIT_BUYER)
+
+
+def test_what_the_operator_mended_goes_on_with_the_same_attempt_and_has_spent_none() -> None:
+    period = Collecting()
+    period.begin_attempt()
+    for _ in range(100):
+        step = period.answer(refused("InvalidAccountStatus"))
+        assert (step.action, step.at - period.now) == (Action.REPEAT_CHARGE, HOUR)
+        period.now = step.at
+
+    period.answer(declined("SoftDeclined"))
+
+    assert (period.collection.attempts, period.collection.attempts_spent) == (1, 1)
+    assert period.collection.first_failed_at == period.now
+    assert period.must_read(chargeable()).at == period.now + 12 * HOUR
+
+
+@pytest.mark.parametrize("prompted", [True, False])
+@pytest.mark.parametrize("planned", [True, False])
+@pytest.mark.parametrize("opened", [refused("UnauthorizedAccess"), declined("Unknown"), PENDING])
+@pytest.mark.parametrize(
+    "answer", [chargeable(), chargeable("2027-01-01 00:00"), non_chargeable("PaymentMethodInvalid"), unreadable()]
+)
+def test_nothing_read_begins_an_attempt_beside_an_open_one(
+    answer: PermissionAnswer, opened: ChargeAnswer, *, planned: bool, prompted: bool
+) -> None:
+    period = Collecting()
+    period.begin_attempt()
+    period.answer(opened)
+
+    assert period.read(answer, planned=planned, prompted=prompted) is None
+    assert period.collection.attempt_is_open

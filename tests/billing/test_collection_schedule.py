@@ -1,0 +1,187 @@
+"""How often, how long and until when a period is collected: the schedules, the cap, the deadlines, Amazon's month."""
+
+from datetime import timedelta
+
+import pytest
+
+from billing.collection import Action, Stage
+from billing.policy import CollectionPolicy
+from tests.billing.collecting import DAY, DUE, HOUR, MINUTE, SECOND, Collecting
+from tests.billing.support import at, chargeable, non_chargeable
+
+QUICK = [5 * MINUTE, 30 * MINUTE, 2 * HOUR, 8 * HOUR]
+SLOW = [12 * HOUR, DAY, 2 * DAY, 4 * DAY, 7 * DAY, 7 * DAY]
+
+
+@pytest.mark.parametrize(
+    "code", ["SoftDeclined", "TransactionTimedOut", "ExpiredUnused", "AmazonCanceled", "BuyerCanceled"]
+)
+def test_soft_declines_are_retried_by_the_soft_schedule_and_then_given_up(code: str) -> None:
+    assert Collecting().delays_until_giving_up(*[code] * 20) == SLOW
+
+
+@pytest.mark.parametrize("code", ["ProcessingFailure", "InvalidChargePermissionStatus"])
+def test_amazons_own_trouble_is_retried_soon_and_then_as_a_soft_decline(code: str) -> None:
+    assert Collecting().delays_until_giving_up(*[code] * 20) == QUICK + SLOW
+
+
+def test_the_two_schedules_are_used_up_each_by_its_own_failures() -> None:
+    alternating = Collecting().delays_until_giving_up(*["ProcessingFailure", "SoftDeclined"] * 10)
+
+    assert alternating == [delay for pair in zip(QUICK, SLOW, strict=False) for delay in pair] + SLOW[4:]
+
+
+def test_a_wait_counts_from_the_failure_and_not_from_when_it_was_planned_for() -> None:
+    period = Collecting()
+    period.fail("SoftDeclined")
+    period.now = period.must_read(chargeable()).at + 3 * HOUR  # the worker was late
+
+    period.fail("SoftDeclined")
+
+    assert period.must_read(chargeable()).at == DUE + 12 * HOUR + 3 * HOUR + DAY
+
+
+def test_no_more_attempts_are_spent_than_the_policy_allows() -> None:
+    period = Collecting(CollectionPolicy(max_attempts=3))
+
+    assert period.delays_until_giving_up(*["SoftDeclined"] * 20) == SLOW[:2]
+    assert period.collection.attempts == period.collection.attempts_spent == 3
+
+
+def test_the_only_attempt_of_a_policy_without_retries_is_given_up_at_once() -> None:
+    assert Collecting(CollectionPolicy(max_attempts=1)).delays_until_giving_up("SoftDeclined") == []
+    assert Collecting(CollectionPolicy(soft_decline_delays=())).delays_until_giving_up("SoftDeclined") == []
+
+
+def test_a_mended_payment_method_does_not_lift_the_cap() -> None:
+    period = Collecting(CollectionPolicy(max_attempts=2))
+    steps = []
+    for _ in range(2):
+        period.fail("HardDeclined")
+        period.must_read(non_chargeable("PaymentMethodInvalid"))
+        steps.append(period.must_read(chargeable("2026-01-31 09:30"), prompted=True))
+
+    assert [step.action for step in steps] == [Action.CHARGE, Action.GIVE_UP]
+    assert "all 2 attempts failed" in steps[-1].why
+
+
+@pytest.mark.parametrize(("within", "delays"), [(36 * HOUR, SLOW[:2]), (36 * HOUR - MINUTE, SLOW[:1])])
+def test_no_attempt_is_later_than_the_time_to_collect_and_the_last_instant_counts(
+    within: timedelta, delays: list[timedelta]
+) -> None:
+    assert Collecting(CollectionPolicy(collect_within=within)).delays_until_giving_up(*["SoftDeclined"] * 20) == delays
+
+
+def test_a_policy_is_frozen_when_the_first_attempt_fails() -> None:
+    period = Collecting()
+    period.fail("SoftDeclined")
+    period.policy = CollectionPolicy(soft_decline_delays=(MINUTE,))
+
+    assert period.must_read(chargeable()).at == DUE + 12 * HOUR
+    assert period.delays_until_giving_up(*["SoftDeclined"] * 20) == SLOW[1:]
+
+
+def test_the_buyer_has_twenty_one_days_to_mend_the_payment_method_and_is_looked_at_daily() -> None:
+    period = Collecting()
+    period.fail("HardDeclined")
+    looks = []
+    while (step := period.must_read(non_chargeable("PaymentMethodInvalid"))).action is Action.READ_PERMISSION:
+        looks.append(step.at - DUE)
+        period.now = step.at
+
+    assert looks == [day * DAY for day in range(1, 22)]
+    assert (step.action, step.at) == (Action.GIVE_UP, DUE + 21 * DAY)
+    assert "within 21 days" in step.why
+    assert period.collection.attempts == 1
+
+
+def test_the_last_look_is_on_the_deadline_itself() -> None:
+    period = Collecting()
+    period.fail("HardDeclined")
+    period.must_read(chargeable())
+    period.now = DUE + 20 * DAY + HOUR
+
+    assert period.must_read(chargeable()).at == DUE + 21 * DAY
+    period.now = DUE + 21 * DAY - SECOND
+    assert period.must_read(chargeable()).action is Action.READ_PERMISSION
+    period.now = DUE + 21 * DAY
+    assert period.must_read(chargeable()).action is Action.GIVE_UP
+
+
+def test_what_was_mended_on_the_last_day_is_charged() -> None:
+    period = Collecting()
+    period.fail("HardDeclined")
+    period.must_read(non_chargeable("PaymentMethodInvalid"))
+    period.now = DUE + 21 * DAY
+
+    step = period.must_read(chargeable("2026-02-21 08:00"))
+
+    assert (step.action, step.at) == (Action.CHARGE, period.now)
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "next_month"),
+    [
+        ("UTC", "2026-01-31 09:00", "2026-02-01 00:00"),
+        ("UTC", "2026-12-01 00:00", "2027-01-01 00:00"),
+        ("Asia/Tokyo", "2026-01-31 14:59:59", "2026-01-31 15:00"),
+        ("Asia/Tokyo", "2026-01-31 15:00", "2026-02-28 15:00"),
+        ("America/Los_Angeles", "2026-03-08 09:00", "2026-04-01 07:00"),
+        ("America/Asuncion", "2017-09-15 12:00", "2017-10-01 04:00"),
+    ],
+)
+def test_amazons_monthly_limit_waits_for_the_next_month_in_the_subscriptions_zone(
+    zone: str, now: str, next_month: str
+) -> None:
+    period = Collecting(zone=zone, due=at(now))
+
+    step = period.fail("PeriodicAmountExceeded")
+
+    assert (step.action, step.at) == (Action.CHARGE, at(next_month))
+    assert (period.collection.stage, period.collection.attempts_spent) == (Stage.RETRYING, 0)
+
+
+def test_amazons_monthly_limit_spends_no_attempt_and_none_of_the_schedule() -> None:
+    period = Collecting(CollectionPolicy(max_attempts=2))
+    period.fail("SoftDeclined")
+    assert period.must_read(chargeable()).at == DUE + 12 * HOUR
+
+    for month in ("2026-02-01", "2026-03-01"):
+        assert period.fail("PeriodicAmountExceeded").at == at(month)
+        period.now = at(month)
+
+    assert (period.collection.attempts, period.collection.attempts_spent) == (3, 1)
+    assert period.collection.soft_declines == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "action", "after"),
+    [
+        ("SoftDeclined", Action.CHARGE, 12 * HOUR),
+        ("ProcessingFailure", Action.CHARGE, 5 * MINUTE),
+        ("HardDeclined", Action.READ_PERMISSION, DAY),
+    ],
+)
+def test_waiting_for_amazons_next_month_takes_nothing_from_the_time_to_collect(
+    code: str, action: Action, after: timedelta
+) -> None:
+    period = Collecting(due=at("2026-03-01 09:00"))
+    period.now = period.fail("PeriodicAmountExceeded").at
+    assert period.now == at("2026-04-01 00:00")
+
+    period.fail(code)
+    step = period.must_read(chargeable())
+
+    assert (step.action, step.at - period.now) == (action, after)
+
+
+def test_a_permission_that_stays_busy_is_looked_at_hourly_until_the_time_to_collect_is_over() -> None:
+    period = Collecting(CollectionPolicy(collect_within=5 * HOUR))
+    period.fail("SoftDeclined")
+    looks = []
+    while (step := period.must_read(non_chargeable("ChargeInProgress"))).action is Action.READ_PERMISSION:
+        looks.append(step.at - DUE)
+        period.now = step.at
+
+    assert looks == [hours * HOUR for hours in range(1, 6)]
+    assert step.action is Action.GIVE_UP

@@ -1,0 +1,169 @@
+"""A plan is typed in by people: what it cannot mean is refused when it is written, not when it first falls due."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from billing.calendar import Interval, Unit
+from billing.plan import Plan
+from billing.policy import CollectionPolicy, FinalAction
+from billing.subscription import Terms
+from tests.billing.support import PERMISSION_ID, terms
+
+PLAN: dict[str, Any] = {  # Any: as it comes from a file
+    "plan_id": "basic",
+    "amount": {"amount": "9.99", "currency": "EUR"},
+    "interval": {"unit": "month"},
+}
+TERMS: dict[str, Any] = {"charge_permission_id": PERMISSION_ID, "plan": PLAN, "anchor": "2026-01-31T09:00:00Z"}
+
+
+def refusal(model: type[Plan | Terms], given: dict[str, Any]) -> str:
+    with pytest.raises(ValidationError) as error:
+        model.model_validate(given)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("interval", "named"),
+    [
+        ({"unit": "month", "count": 14}, ["interval", "14 months", "at most 13 months"]),
+        ({"unit": "day", "count": 400}, ["interval", "400 days", "393 days"]),
+        ({"unit": "day", "count": 394}, ["interval", "394 days", "393 days"]),
+        ({"unit": "week", "count": 57}, ["interval", "57 weeks", "393 days"]),
+        ({"unit": "year", "count": 2}, ["interval", "2 years", "at most 13 months"]),
+        ({"unit": "month", "count": 0}, ["interval.count", "0", "greater than or equal to 1"]),
+        ({"unit": "month", "count": -1}, ["interval.count", "-1", "greater than or equal to 1"]),
+        ({"unit": "month", "count": 1.5}, ["interval.count", "1.5", "valid integer"]),
+        ({"unit": "fortnight"}, ["interval.unit", "fortnight", "'day', 'week', 'month' or 'year'"]),
+        ({"unit": "month", "every": 2}, ["interval.every", "not permitted"]),
+    ],
+)
+def test_an_interval_that_a_charge_permission_does_not_live_through_is_refused(
+    interval: dict[str, Any], named: list[str]
+) -> None:
+    message = refusal(Plan, PLAN | {"interval": interval})
+
+    assert [words for words in named if words not in message] == []
+
+
+@pytest.mark.parametrize(
+    ("unit", "count", "shown"),
+    [
+        (Unit.DAY, 1, "1 day"),
+        (Unit.DAY, 393, "393 days"),
+        (Unit.WEEK, 56, "56 weeks"),
+        (Unit.MONTH, 13, "13 months"),
+        (Unit.YEAR, 1, "1 year"),
+    ],
+)
+def test_the_longest_intervals_are_accepted_and_shown_in_words(unit: Unit, count: int, shown: str) -> None:
+    assert str(Interval(unit=unit, count=count)) == shown
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"plan_id": ""}, ["plan_id", "A-Za-z0-9._-"]),
+        ({"plan_id": "basic plan"}, ["plan_id", "basic plan", "A-Za-z0-9._-"]),
+        ({"plan_id": "basic\n"}, ["plan_id", "A-Za-z0-9._-"]),
+        ({"plan_id": "grün"}, ["plan_id", "grün", "A-Za-z0-9._-"]),
+        ({"plan_id": "p" * 65}, ["plan_id", "{1,64}"]),
+        ({"periods": 0}, ["periods", "0", "greater than or equal to 1"]),
+        ({"periods": 100_001}, ["periods", "100001", "less than or equal to 100000"]),
+        ({"amount": {"amount": "9.999", "currency": "EUR"}}, ["amount", "9.999", "2 decimals are accepted"]),
+        ({"price": "9.99"}, ["price", "not permitted"]),
+        ({"collection": {"max_attempts": 0}}, ["collection.max_attempts", "greater than or equal to 1"]),
+        ({"collection": {"soft_decline_delays": ["PT30S"]}}, ["collection.soft_decline_delays.0", "minute"]),
+        ({"collection": {"collect_within": "P61D"}}, ["collection.collect_within", "60 days"]),
+        ({"collection": {"final_action": "shrug"}}, ["collection.final_action", "'pause', 'cancel' or 'mark_unpaid'"]),
+    ],
+)
+def test_a_plan_that_cannot_be_meant_is_refused_with_its_field_and_value_and_what_is_accepted(
+    changed: dict[str, Any], named: list[str]
+) -> None:
+    message = refusal(Plan, PLAN | changed)
+
+    assert [words for words in named if words not in message] == []
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "Mars/Olympus",
+        "Europe",
+        "../etc",
+        "/etc/localtime",
+        "",
+        "europe/berlin",
+        "Europe/Berlin ",
+        "CEST",
+        "x\0",
+        "z" * 999,
+    ],
+)
+def test_an_unknown_zone_is_refused_with_what_is_accepted(zone: str) -> None:
+    message = refusal(Terms, TERMS | {"zone": zone})
+
+    assert "zone" in message
+    assert repr(zone) in message
+    assert "IANA names are accepted, such as 'Europe/Berlin' or 'UTC'" in message
+
+
+@pytest.mark.parametrize("zone", ["localtime", "posixrules", "right/Europe/Berlin", "posix/Europe/Berlin"])
+def test_a_name_that_means_something_else_on_each_machine_is_not_a_zone(zone: str) -> None:
+    assert f"{zone!r} is not a time zone" in refusal(Terms, TERMS | {"zone": zone})
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"anchor": "2026-01-31T09:00:00"}, ["anchor", "timezone info"]),
+        ({"charge_permission_id": ""}, ["charge_permission_id", "A-Za-z0-9-"]),
+        ({"charge_permission_id": "C01/../7"}, ["charge_permission_id", "A-Za-z0-9-"]),
+        ({"merchant_reference": "anna@example.com"}, ["merchant_reference", "A-Za-z0-9._:/#-"]),
+        ({"merchant_reference": "r" * 129}, ["merchant_reference", "{0,128}"]),
+        ({"coupon": "x"}, ["coupon", "not permitted"]),
+    ],
+)
+def test_terms_that_cannot_be_meant_are_refused(changed: dict[str, Any], named: list[str]) -> None:
+    message = refusal(Terms, TERMS | changed)
+
+    assert [words for words in named if words not in message] == []
+
+
+def test_an_anchor_is_kept_in_utc_and_whole_seconds() -> None:
+    agreed = Terms.model_validate(TERMS | {"anchor": "2026-01-31T10:00:00.9+01:00", "zone": "Europe/Berlin"})
+
+    assert agreed.anchor.isoformat() == "2026-01-31T09:00:00+00:00"
+    assert agreed.zone == "Europe/Berlin"
+
+
+def test_a_plan_has_its_periods_and_no_more_and_an_endless_one_has_all() -> None:
+    fixed, endless = terms(periods=3).plan, terms().plan
+
+    assert [fixed.has_period(number) for number in range(5)] == [True, True, True, False, False]
+    assert endless.has_period(1_000_000)
+
+
+def test_a_plan_that_says_nothing_of_collecting_has_the_stated_defaults() -> None:
+    policy = Plan.model_validate(PLAN).collection
+    minute, hour, day = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+    assert policy == CollectionPolicy(
+        processing_failure_delays=(5 * minute, 30 * minute, 2 * hour, 8 * hour),
+        soft_decline_delays=(12 * hour, day, 2 * day, 4 * day, 7 * day, 7 * day),
+        payment_method_deadline=21 * day,
+        payment_method_poll=day,
+        max_attempts=15,
+        collect_within=30 * day,
+        final_action=FinalAction.PAUSE,
+    )
+
+
+def test_a_plan_travels_as_json_and_comes_back_the_same() -> None:
+    plan = Plan.model_validate(PLAN | {"periods": 12, "collection": {"final_action": "cancel"}})
+
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan

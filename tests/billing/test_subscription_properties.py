@@ -1,0 +1,159 @@
+"""Any subscription, any answers, in any order: its account and Amazon's books have to agree at every moment.
+
+Whatever is drawn, nobody is charged twice for one period, no owed period is forgotten, and no rule is left without
+an answer.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import invariant
+
+from billing.answers import ChargeAnswer, ChargeOutcome, PermissionState
+from billing.collection import Action, Attempt, Collection, Stage
+from billing.declines import Meaning
+from billing.subscription import LEDGER_LENGTH, PeriodOutcome
+from tests.billing.amazon_in_memory import AmazonInMemory
+from tests.billing.driving import CAPTURED, PENDING, Driven
+
+pytestmark = pytest.mark.timeout(400)
+"""Seconds. It takes a few, but where it fails, up to five minutes go into finding a short story that tells why."""
+
+LONGEST_WAIT: Final = timedelta(days=32)
+"""Amazon's next month is the longest that an open collection may have to wait for."""
+
+STEPS_TO_THE_END: Final = 60
+"""More than a subscription that nothing hinders may need to settle what is owed, or to end."""
+
+
+class AnySubscription(Driven):
+    """What must hold at every moment, and in the end."""
+
+    @invariant()
+    def nobody_is_charged_twice_for_a_period(self) -> None:
+        for period in range(self.subscription.next_period + 1):
+            assert self.amazon.charges_of(period, CAPTURED, PENDING) <= 1
+
+    @invariant()
+    def the_account_agrees_with_amazons_books(self) -> None:
+        for record in self.subscription.ledger:
+            assert self.amazon.charges_of(record.period, CAPTURED) == (record.outcome is PeriodOutcome.PAID), record
+            assert self.amazon.charges_of(record.period, PENDING) == 0, record
+            assert self.amazon.keys_of(record.period) == record.attempts
+        settled = range(self.subscription.next_period)
+        assert self.subscription.periods_paid == sum(self.amazon.charges_of(period, CAPTURED) for period in settled)
+
+    @invariant()
+    def every_period_has_its_one_record_until_the_ledger_is_long(self) -> None:
+        subscription = self.subscription
+        first = max(0, subscription.next_period - LEDGER_LENGTH)
+        assert [record.period for record in subscription.ledger] == list(range(first, subscription.next_period))
+        assert all(record.due == subscription.terms.calendar.due(record.period) for record in subscription.ledger)
+        if subscription.collection is not None:
+            assert subscription.collection.period == subscription.next_period
+
+    @invariant()
+    def nothing_is_charged_before_it_falls_due(self) -> None:
+        for attempt in self.amazon.requests.values():
+            assert self.subscription.terms.calendar.due(attempt.period) <= self.now
+
+    @invariant()
+    def whoever_has_not_ended_and_is_not_paused_acts_again_in_good_time(self) -> None:
+        subscription, step, now = self.subscription, self.subscription.next_step, self.now
+        paused = subscription.collection is not None and subscription.collection.stage is Stage.PAUSED
+        assert step is not None or subscription.has_ended or paused
+        assert subscription.status.has_ended == subscription.has_ended
+        if subscription.has_ended:
+            assert (subscription.collection, step) == (None, None)
+        elif step is not None and subscription.collection is not None:
+            assert step.at <= now + LONGEST_WAIT
+        elif step is not None:
+            due = subscription.terms.calendar.due(subscription.next_period)
+            assert step.at <= max(due, now + timedelta(hours=1))
+
+    @invariant()
+    def no_more_attempts_are_spent_than_the_policy_allows(self) -> None:
+        collection, cap = self.subscription.collection, self.subscription.terms.plan.collection.max_attempts
+        if collection is not None:
+            assert collection.attempts_spent + collection.attempt_is_open <= cap
+            if not collection.was_paused:
+                assert self.amazon.keys_of(collection.period) <= cap + self.limited[collection.period]
+
+    def teardown(self) -> None:
+        """In the end all goes well: the buyer mends and pays, then the merchant cancels."""
+        if not hasattr(self, "amazon"):
+            return
+        self.all_goes_well(mended=True)
+        owed = self.subscription.collection
+        assert owed is None or is_the_operators(owed), (
+            "the buyer has mended everything, and what was owed is still owed"
+        )
+        self.subscription.cancel_requested("Moved away")
+        self.all_goes_well(mended=False)
+        assert self.subscription.has_ended
+        assert not self.amazon.pending
+        self.check_invariants_once_more()
+
+    def check_invariants_once_more(self) -> None:
+        self.nobody_is_charged_twice_for_a_period()
+        self.the_account_agrees_with_amazons_books()
+        self.every_period_has_its_one_record_until_the_ledger_is_long()
+        self.whoever_has_not_ended_and_is_not_paused_acts_again_in_good_time()
+
+    def all_goes_well(self, *, mended: bool) -> None:
+        """Drives on without hindrance until nothing is owed, or, after a cancellation, until the end."""
+        subscription, amazon = self.subscription, self.amazon
+        amazon.saved = {key: known for key, known in amazon.saved.items() if known.outcome is not ChargeOutcome.REFUSED}
+        if mended:
+            amazon.change_permission(PermissionState.CHARGEABLE, (), self.now)
+            subscription.permission_may_have_changed()
+        for _ in range(STEPS_TO_THE_END):
+            if subscription.has_ended or (mended and subscription.collection is None):
+                return
+            for charge_id in amazon.pending:
+                amazon.decide(charge_id, ChargeAnswer(outcome=CAPTURED))
+            step = subscription.next_step
+            if step is None and mended:
+                subscription.permission_may_have_changed()  # whoever is told of the pause mends it once more
+            if step is not None and not (subscription.cancellation_is_due or subscription.look_requested):
+                self.now = max(self.now, step.at)
+            if subscription.cancellation_is_due:
+                subscription.begin_cancellation(self.now)
+            elif step is not None and step.at <= self.now:
+                self.perform_well(step.action)
+            elif subscription.look_requested:
+                subscription.permission_answered(amazon.permission, self.now)
+
+    def perform_well(self, action: Action) -> None:
+        subscription, amazon, now = self.subscription, self.amazon, self.now
+        match action:
+            case Action.CHARGE:
+                attempt = subscription.begin_attempt(now)
+                if attempt is not None:
+                    subscription.charge_answered(sent_well(amazon, attempt, now), now)
+            case Action.REPEAT_CHARGE:
+                subscription.charge_answered(sent_well(amazon, subscription.open_attempt(), now), now)
+            case Action.READ_CHARGE:
+                subscription.charge_answered(amazon.read_charge(subscription.pending_charge_id), now)
+            case Action.READ_PERMISSION:
+                subscription.permission_answered(amazon.permission, now)
+            case Action.GIVE_UP:
+                subscription.time_is_up(now)
+            case _:
+                amazon.change_permission(PermissionState.CLOSED, ("MerchantClosed",), now)
+                subscription.permission_closed(amazon.permission, now)
+
+
+def is_the_operators(collection: Collection) -> bool:
+    """Whether it is held for somebody of the merchant's: Amazon repeats a decline to its key for ever."""
+    return collection.meaning is Meaning.OPERATOR and collection.attempt_is_open
+
+
+def sent_well(amazon: AmazonInMemory, attempt: Attempt, now: datetime) -> ChargeAnswer:
+    return amazon.create_charge(attempt, ChargeAnswer(outcome=CAPTURED), now)
+
+
+TestAnySubscription = AnySubscription.TestCase
+TestAnySubscription.settings = settings(deadline=None, max_examples=200, stateful_step_count=40)

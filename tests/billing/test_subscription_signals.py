@@ -1,0 +1,181 @@
+"""Notifications come twice, early, late, in any order or never: none may be lost and none may be believed."""
+
+import pytest
+
+from billing.answers import PermissionAnswer, PermissionState
+from billing.collection import Action
+from billing.policy import CollectionPolicy
+from billing.subscription import REMEMBERED_NOTIFICATIONS, Status
+from tests.billing.support import (
+    CAPTURED,
+    HARD,
+    PENDING,
+    SOFT,
+    Life,
+    at,
+    chargeable,
+    closed,
+    non_chargeable,
+    terms,
+    unreadable,
+)
+
+CHARGE, READ_PERMISSION = Action.CHARGE, Action.READ_PERMISSION
+BROKEN = non_chargeable("PaymentMethodExpired")
+
+
+def sleeping() -> Life:
+    life = Life(terms("2026-01-31 09:00"))
+    life.step(CHARGE, "2026-01-31 09:00", CAPTURED)
+    return life
+
+
+def paused() -> Life:
+    """Given up after the only attempt; nothing happens by itself any more."""
+    life = Life(terms("2026-01-31 09:00", policy=CollectionPolicy(soft_decline_delays=())))
+    life.step(CHARGE, "2026-01-31 09:00", SOFT)
+    life.step(READ_PERMISSION, "2026-01-31 09:00", chargeable())
+    life.step(Action.GIVE_UP, "2026-01-31 09:00")
+    return life
+
+
+def test_a_repeated_notification_asks_for_no_second_look() -> None:
+    life = sleeping()
+    life.signal("2026-02-10 12:00", chargeable(), "n-1")
+
+    life.subscription.permission_may_have_changed("n-1")
+    assert not life.subscription.look_requested
+    life.subscription.permission_may_have_changed("n-2")
+    assert life.subscription.look_requested
+
+
+def test_a_signal_without_an_id_is_never_taken_for_a_repetition() -> None:
+    life = sleeping()
+    for when in ("2026-02-10 12:00", "2026-02-10 12:01"):
+        life.signal(when, chargeable())
+
+    assert life.subscription.notification_ids == []
+
+
+def test_the_latest_notifications_are_remembered_and_the_state_stays_small() -> None:
+    life = sleeping()
+    for number in range(REMEMBERED_NOTIFICATIONS + 5):
+        life.subscription.permission_may_have_changed(f"n-{number}")
+
+    kept = [f"n-{number}" for number in range(5, REMEMBERED_NOTIFICATIONS + 5)]
+    assert life.subscription.notification_ids == kept
+
+
+def test_a_payment_method_that_breaks_while_nothing_is_owed_is_shown_and_the_due_date_stays() -> None:
+    life = sleeping()
+    life.signal("2026-02-10 12:00", BROKEN)
+    assert (life.subscription.status, life.subscription.last_reason) == (Status.ACTIVE, "PaymentMethodExpired")
+    assert life.subscription.needs_attention
+    assert life.next == (CHARGE, at("2026-02-28 09:00"))
+
+    life.signal("2026-02-11 12:00", chargeable("2026-02-11 11:00"))
+    assert (life.subscription.needs_attention, life.subscription.last_reason) == (False, None)
+
+
+def test_a_payment_method_known_to_be_broken_needs_attention_while_the_buyer_is_awaited() -> None:
+    life = Life(terms())
+    life.step(CHARGE, "2026-01-31 09:00", HARD)
+    life.step(READ_PERMISSION, "2026-01-31 09:00", BROKEN)
+
+    assert life.subscription.status is Status.AWAITING_PAYMENT_METHOD
+    assert life.subscription.needs_attention
+
+
+def test_a_look_that_amazon_refused_leaves_what_was_known() -> None:
+    life = sleeping()
+    life.signal("2026-02-10 12:00", BROKEN)
+
+    life.signal("2026-02-11 12:00", unreadable())
+
+    assert life.subscription.permission == BROKEN
+
+
+def test_a_state_that_nobody_knows_is_shown_and_crashes_nothing() -> None:
+    life = sleeping()
+
+    life.signal("2026-02-10 12:00", PermissionAnswer(state=PermissionState.UNKNOWN))
+
+    assert (life.subscription.needs_attention, life.subscription.last_reason) == (True, "unknown")
+    assert life.next == (CHARGE, at("2026-02-28 09:00"))
+
+
+def test_a_charge_notification_when_no_charge_is_pending_does_nothing() -> None:
+    life = sleeping()
+    before = life.subscription.model_copy(deep=True)
+
+    life.subscription.charge_may_have_changed("S01-1-1-C000009", at("2026-02-10 12:00"))
+
+    assert life.subscription == before
+
+
+def test_a_signal_that_comes_while_a_charge_is_pending_is_not_lost_by_looking_too_early() -> None:
+    life = Life(terms())
+    life.step(CHARGE, "2026-01-31 09:00", PENDING)
+    life.signal("2026-01-31 09:30", chargeable())
+    life.step(Action.READ_CHARGE, "2026-01-31 10:00", HARD)
+
+    life.step(READ_PERMISSION, "2026-01-31 10:00", chargeable())
+
+    assert life.next == (CHARGE, at("2026-01-31 10:00"))
+
+
+def test_a_permission_closed_while_a_charge_was_pending_ends_the_subscription_once_the_charge_is_captured() -> None:
+    life = Life(terms())
+    life.step(CHARGE, "2026-01-31 09:00", PENDING)
+    life.signal("2026-01-31 09:30", closed("BuyerCanceled"))
+
+    life.step(Action.READ_CHARGE, "2026-01-31 10:00", CAPTURED)
+
+    assert life.book == [(0, "paid", 1)]
+    assert life.subscription.status is Status.CLOSED or life.subscription.look_requested
+
+
+@pytest.mark.parametrize("unknown", [unreadable(), PermissionAnswer(state=PermissionState.UNKNOWN)])
+def test_a_signal_whose_look_told_nothing_still_wakes_a_paused_subscription(unknown: PermissionAnswer) -> None:
+    life = paused()
+
+    life.signal("2026-03-10 12:00", unknown)
+
+    assert life.subscription.look_requested or life.next is not None
+
+
+@pytest.mark.parametrize("unknown", [unreadable(), PermissionAnswer(state=PermissionState.UNKNOWN)])
+def test_a_signal_whose_look_told_nothing_still_counts_when_the_permission_can_be_read_again(
+    unknown: PermissionAnswer,
+) -> None:
+    life = Life(terms())
+    life.step(CHARGE, "2026-01-31 09:00", HARD)
+    life.step(READ_PERMISSION, "2026-01-31 09:00", chargeable())
+    life.signal("2026-01-31 12:00", unknown)
+
+    life.subscription.permission_answered(chargeable(), at("2026-02-01 09:00"))
+
+    assert life.next == (CHARGE, at("2026-02-01 09:00"))
+
+
+def test_a_signal_during_the_first_look_after_a_hard_decline_that_told_nothing_still_counts() -> None:
+    life = Life(terms())
+    life.subscription.begin_attempt(life.now)
+    life.subscription.permission_may_have_changed("mended")
+    life.subscription.charge_answered(HARD, life.now)
+    life.step(READ_PERMISSION, "2026-01-31 09:00", unreadable())
+
+    life.step(READ_PERMISSION, "2026-01-31 10:00", chargeable())
+
+    assert life.next == (CHARGE, at("2026-01-31 10:00"))
+
+
+@pytest.mark.parametrize("code", ["ProcessingFailure", "InvalidChargePermissionStatus"])
+def test_amazons_own_trouble_with_the_first_charge_after_a_pause_does_not_pause_it_again(code: str) -> None:
+    life = paused()
+    life.signal("2026-06-01 09:00", chargeable("2026-06-01 08:00"))
+    life.step(CHARGE, "2026-06-01 09:00", SOFT.model_copy(update={"reason_code": code}))
+
+    life.step(READ_PERMISSION, "2026-06-01 09:00", chargeable("2026-06-01 08:00"))
+
+    assert life.next == (CHARGE, at("2026-06-01 09:05"))
