@@ -81,7 +81,8 @@ class Collection(BaseModel):
         meaning: what the last failure meant.
         last_reason: its reasonCode.
         held_for: why a pending charge could not be read, while that lasts.
-        first_failed_at: when the first attempt failed (UTC); deadlines count from it.
+        first_failed_at: when the first attempt failed (UTC), later by what Amazon's monthly limit made it wait;
+            deadlines count from it.
         policy: the plan's policy as it stood then; None before the first failure.
         permission: the charge permission as it was last seen since the last failure.
         undecided: what follows the last failure depends on the charge permission, which has not told yet.
@@ -156,9 +157,12 @@ def after_charge(
     collection.attempt_is_open = False
     if collection.meaning is Meaning.MONTHLY_LIMIT:
         collection.stage = Stage.RETRYING
+        next_month = first_of_next_month(now, zone)
+        if collection.first_failed_at is not None:
+            collection.first_failed_at += next_month - now
         return Step(
             action=Action.CHARGE,
-            at=first_of_next_month(now, zone),
+            at=next_month,
             why=f"{reason}: the charge permission's monthly limit is used up, so the next calendar month",
         )
     if collection.first_failed_at is None:
@@ -298,7 +302,8 @@ def _await_payment_method(collection: Collection, now: datetime) -> Step:
     collection.needs_buyer = True
     if now >= deadline:
         days = policy.payment_method_deadline.days
-        return _give_up(now, f"{collection.last_reason}: the buyer has not mended the payment method within {days} days")
+        why = f"{collection.last_reason}: the buyer has not mended the payment method within {days} days"
+        return _give_up(now, why)
     return Step(
         action=Action.READ_PERMISSION,
         at=min(now + policy.payment_method_poll, deadline),

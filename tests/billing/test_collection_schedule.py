@@ -175,6 +175,19 @@ def test_waiting_for_amazons_next_month_takes_nothing_from_the_time_to_collect(
     assert (step.action, step.at - period.now) == (action, after)
 
 
+def test_waiting_for_amazons_next_month_takes_nothing_from_the_time_that_an_earlier_failure_began() -> None:
+    period = Collecting(due=at("2026-03-01 09:00"))
+    period.fail("SoftDeclined")
+    period.now = period.must_read(chargeable()).at
+    period.now = period.fail("PeriodicAmountExceeded").at
+    assert period.now == at("2026-04-01 00:00")
+
+    period.fail("SoftDeclined")
+    step = period.must_read(chargeable())
+
+    assert (step.action, step.at - period.now) == (Action.CHARGE, DAY)
+
+
 def test_a_permission_that_stays_busy_is_looked_at_hourly_until_the_time_to_collect_is_over() -> None:
     period = Collecting(CollectionPolicy(collect_within=5 * HOUR))
     period.fail("SoftDeclined")

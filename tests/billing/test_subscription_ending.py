@@ -159,6 +159,25 @@ def test_a_permission_closed_while_nothing_is_owed_ends_the_subscription_without
     assert life.subscription.last_reason == "BuyerCanceled"
 
 
+def test_a_permission_closed_by_the_buyer_after_the_last_payment_of_a_fixed_term_leaves_it_completed() -> None:
+    life = life_of(SLEEPING, periods=1)
+
+    life.signal("2026-02-10 12:00", closed("BuyerCanceled"))
+
+    assert (life.subscription.status, life.next, life.book) == (Status.COMPLETED, None, [(0, "paid", 1)])
+
+
+@pytest.mark.parametrize(("script", "known"), [(RETRYING, "not paid"), (ON_HOLD, "outcome unknown")])
+def test_a_cancellation_writes_down_whether_the_last_attempt_may_still_have_succeeded(
+    script: Script, known: str
+) -> None:
+    life = life_of(script, policy=CollectionPolicy())
+
+    life.cancel("2026-01-31 09:30")
+
+    assert life.subscription.ledger[0].reason == f"canceled while owed, {known}"
+
+
 @pytest.mark.parametrize(
     ("script", "policy"), [(RETRYING, CollectionPolicy()), (AWAITING, CollectionPolicy()), (PAUSED, ONE_ATTEMPT)]
 )

@@ -16,6 +16,7 @@ from tests.billing.support import (
     chargeable,
     closed,
     non_chargeable,
+    refused,
     terms,
     unreadable,
 )
@@ -142,6 +143,30 @@ def test_a_signal_whose_look_told_nothing_still_wakes_a_paused_subscription(unkn
     life.signal("2026-03-10 12:00", unknown)
 
     assert life.subscription.look_requested or life.next is not None
+
+
+def test_a_paused_subscription_looks_again_until_the_permission_can_be_read_and_then_sleeps_on() -> None:
+    life = paused()
+    life.signal("2026-03-10 12:00", unreadable())
+    life.step(READ_PERMISSION, "2026-03-10 13:00", unreadable())
+    life.step(READ_PERMISSION, "2026-03-10 14:00", BROKEN)
+    assert (life.subscription.status, life.next) == (Status.PAUSED, None)
+
+    life.signal("2026-03-11 12:00", unreadable())
+    life.step(READ_PERMISSION, "2026-03-11 13:00", chargeable("2026-03-11 11:00"))
+    life.step(CHARGE, "2026-03-11 13:00", CAPTURED)
+    assert life.book[0] == (0, "paid", 2)
+
+
+def test_a_pending_charge_that_cannot_be_read_is_shown_until_it_can() -> None:
+    life = Life(terms())
+    life.step(CHARGE, "2026-01-31 09:00", PENDING)
+    assert not life.subscription.needs_attention
+    life.step(Action.READ_CHARGE, "2026-01-31 10:00", refused("UnauthorizedAccess"))
+    assert (life.subscription.status, life.subscription.last_reason) == (Status.PENDING, "UnauthorizedAccess")
+    assert life.subscription.needs_attention
+    life.step(Action.READ_CHARGE, "2026-01-31 11:00", PENDING)
+    assert (life.subscription.needs_attention, life.subscription.last_reason) == (False, None)
 
 
 @pytest.mark.parametrize("unknown", [unreadable(), PermissionAnswer(state=PermissionState.UNKNOWN)])

@@ -10,6 +10,7 @@ from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from billing.subscription import Subscription, Terms
 from starter.cli.demo.stage import Stage
 from workflows.names import workflow_id
+from workflows.subscription import SubscriptionWorkflow
 
 PAST_THE_DATE: Final = timedelta(minutes=1)
 """A skip to an exact timer returns before the workflow has reacted, so skips go past it."""
@@ -27,7 +28,9 @@ class Subscriber:
     def __init__(self, stage: Stage, terms: Terms) -> None:
         self.stage = stage
         self.terms = terms
-        self._handle = stage.client.get_workflow_handle(workflow_id(terms.charge_permission_id))
+        self.handle = stage.client.get_workflow_handle_for(
+            SubscriptionWorkflow.run, workflow_id(terms.charge_permission_id)
+        )
 
     @property
     def charge_permission_id(self) -> str:
@@ -36,7 +39,7 @@ class Subscriber:
 
     async def now(self) -> datetime:
         """The subscriber's virtual time (UTC)."""
-        return await self.stage.server.time.get_current_time(self._handle)
+        return await self.stage.server.time.get_current_time(self.handle)
 
     async def status(self) -> Subscription:
         """The subscription's own account."""
@@ -52,7 +55,7 @@ class Subscriber:
 
     async def after(self, duration: timedelta) -> Subscription:
         """Moves time on by a duration and a minute, and waits until nothing is under way."""
-        await self.stage.server.time.fast_forward(self._handle, duration + PAST_THE_DATE)
+        await self.stage.server.time.fast_forward(self.handle, duration + PAST_THE_DATE)
         return await self.quiet()
 
     async def mend_card(self) -> Subscription:
@@ -78,7 +81,7 @@ class Subscriber:
         client = self.stage.client
         description = await client.workflow_service.describe_workflow_execution(
             DescribeWorkflowExecutionRequest(
-                namespace=client.namespace, execution=WorkflowExecution(workflow_id=self._handle.id)
+                namespace=client.namespace, execution=WorkflowExecution(workflow_id=self.handle.id)
             )
         )
         return bool(description.pending_activities) or description.HasField("pending_workflow_task")

@@ -1,0 +1,66 @@
+"""Histories of whole stories replay: the workflow makes the same commands again, whatever came in between.
+
+A replay does not notice changed durations, arguments or timeouts; the stories' own assertions do.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+
+from billing.subscription import Status
+from runtime.temporal import DATA_CONVERTER
+from starter.cli.demo.stage import Stage
+from tests.scenarios.story import Story
+from workflows.subscription import PERIODS_PER_RUN, SubscriptionWorkflow
+
+
+async def _runs(story: Story) -> AsyncIterator[WorkflowHistory]:
+    """The histories of every run of a subscription."""
+    async for execution in story.stage.client.list_workflows(f"WorkflowId = '{story.handle.id}'"):
+        handle = story.stage.client.get_workflow_handle(execution.id, run_id=execution.run_id)
+        yield await handle.fetch_history()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        (),
+        ("SoftDeclined", "ProcessingFailure"),
+        ("HardDeclined",),
+        ("AuthorizationInitiated",),
+        ("PeriodicAmountExceeded",),
+        ("AmazonRejected",),
+        ("ACodeThatNobodyKnows",),
+    ],
+)
+async def test_the_history_of_a_story_replays(house: Stage, script: tuple[str, ...]) -> None:
+    story = await Story.begin(house, script=script)
+    status = await story.until_due(0)
+    if status.status is Status.PENDING:
+        await house.simulator.decide_charge(status.pending_charge_id, "HardDeclined", at=await story.now())
+        status = await story.quiet()
+    if not status.has_ended:
+        await story.after(timedelta(days=3))
+        await story.mend_card()
+        await story.after(timedelta(days=40))
+        await story.cancel()
+
+    replayer = Replayer(workflows=[SubscriptionWorkflow], data_converter=DATA_CONVERTER)
+    async for history in _runs(story):
+        await replayer.replay_workflow(history)
+
+
+async def test_every_run_of_a_long_life_replays(house: Stage) -> None:
+    story = await Story.begin(house)
+    for period in range(PERIODS_PER_RUN + 1):
+        await story.until_due(period)
+
+    replayer = Replayer(workflows=[SubscriptionWorkflow], data_converter=DATA_CONVERTER)
+    histories = [history async for history in _runs(story)]
+    for history in histories:
+        await replayer.replay_workflow(history)
+
+    assert len(histories) == 2
