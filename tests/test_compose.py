@@ -1,0 +1,600 @@
+"""The compose stack, checked without a container engine.
+
+docker-compose.yml, the Dockerfile and deploy/ name commands, settings, files, ports and search attributes that are
+defined elsewhere. A container engine would find a wrong one only when somebody starts the stack, so each is held
+against its definition here; what can run without containers (the set-up scripts, the health checks) is run.
+"""
+
+import asyncio
+import json
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from dotenv import dotenv_values
+from pydantic import ValidationError
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from ipn.app import PATH as IPN_PATH
+from runtime.embedded import find_temporal
+from runtime.http import SHUTDOWN_SECONDS
+from runtime.settings import PREFIX, Settings
+from simulator.merchant_key import MERCHANT_KEY_FILE
+from simulator.notifications import CERTIFICATE_FILE
+from starter.cli.app import app
+from starter.cli.demo.stage import Stage
+from worker.main import HARD_DEADLINE_SECONDS
+from workflows.names import SEARCH_ATTRIBUTES
+
+Model = dict[str, Any]  # Any: YAML
+Variables = Mapping[str, str]
+
+ROOT = Path(__file__).parent.parent
+COMPOSE = ROOT / "docker-compose.yml"
+DOCKERFILE = ROOT / "Dockerfile"
+DEPLOY = ROOT / "deploy"
+SCRIPTS = sorted(DEPLOY.glob("**/*.sh"))
+NAMESPACE_SCRIPT = DEPLOY / "temporal" / "namespace.sh"
+SCHEMA_SCRIPT = DEPLOY / "temporal" / "schema.sh"
+
+RAW: Model = yaml.safe_load(COMPOSE.read_text())
+OURS = sorted(name for name, service in RAW["services"].items() if "build" in service)
+ONE_SHOT = {"temporal-schema", "temporal-namespace"}
+
+_VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<kind>:[-?])(?P<rest>[^}]*))?\}|(?P<wrong>))")
+SETTABLE = {match["name"]: match["rest"] for match in _VARIABLE.finditer(COMPOSE.read_text()) if match["name"]}
+HANDED_ON = {
+    name for service in RAW["services"].values() for name, value in service.get("environment", {}).items() if not value
+}
+
+
+def env_file(name: str) -> dict[str, str]:
+    """The variables of an env file in deploy/."""
+    return {name: value or "" for name, value in dotenv_values(DEPLOY / name, interpolate=False).items()}
+
+
+SIMULATED = env_file("simulator.env")
+FILLED_IN = {
+    **env_file("example.env"),
+    "PERENNIAL_MERCHANT_ID": "A2EXAMPLE",
+    "PERENNIAL_PUBLIC_KEY_ID": "SANDBOX-EXAMPLE",
+    "POSTGRES_PASSWORD": "letters",
+}
+STACKS = pytest.mark.parametrize(
+    "variables", [pytest.param(SIMULATED, id="simulator"), pytest.param(FILLED_IN, id="sandbox")]
+)
+
+
+class MissingVariableError(Exception):
+    """What `docker compose` says when a required variable is not set."""
+
+
+def interpolated(value: Any, variables: Variables) -> Any:  # Any: YAML
+    """Puts variables in as `docker compose` does, in the forms that the file uses."""
+
+    def put(match: re.Match[str]) -> str:
+        name, kind, rest = match["name"], match["kind"], match["rest"]
+        assert match["wrong"] is None, f"a lone $ in {value!r}"
+        if match["dollar"]:
+            return "$"
+        if variables.get(name):
+            return variables[name]
+        if kind == ":?":
+            raise MissingVariableError(f"{name}: {rest}")
+        return rest or ""
+
+    if isinstance(value, str):
+        return _VARIABLE.sub(put, value)
+    if isinstance(value, dict):
+        return {key: interpolated(item, variables) for key, item in value.items()}
+    if isinstance(value, list):
+        return [interpolated(item, variables) for item in value]
+    return value
+
+
+def services(variables: Variables) -> dict[str, Model]:
+    """The services as they would be started."""
+    found: dict[str, Model] = interpolated(RAW["services"], variables)
+    return found
+
+
+def environment(service: str, variables: Variables) -> dict[str, str]:
+    """A service's environment; a variable without a value is handed on, or not set."""
+    given = services(variables)[service].get("environment", {})
+    return {
+        name: variables[name] if value is None else value
+        for name, value in given.items()
+        if value is not None or name in variables
+    }
+
+
+def options(service: str, variables: Variables) -> dict[str, Any]:
+    """A service's command line, parsed by the command line's own parser."""
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    name, *arguments = services(variables)[service]["command"]
+    assert name in group.commands, f"there is no command {name}"
+    return group.commands[name].make_context(name, arguments).params
+
+
+def settings(service: str, variables: Variables, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings that a process in the container would load."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    for name, value in environment(service, variables).items():
+        monkeypatch.setenv(name, value)
+    return Settings()
+
+
+def mounts(service: Model) -> dict[str, str]:
+    """What is mounted, by where; read-only or not."""
+    return {target: source for source, target in (mount.split(":")[:2] for mount in service.get("volumes", []))}
+
+
+def seconds(duration: str) -> float:
+    """Of a duration such as 75s."""
+    assert duration.endswith("s")
+    return float(duration.removesuffix("s"))
+
+
+def bound_to(service: Model) -> Iterator[tuple[str, int]]:
+    """The host addresses and the container's ports that are published."""
+    for port in service.get("ports", []):
+        address, _, target = port.rsplit(":", 2)
+        yield address, int(target)
+
+
+def instructions(name: str) -> list[list[str]]:
+    """The words of every instruction of one kind in the Dockerfile."""
+    text = DOCKERFILE.read_text().replace("\\\n", " ")
+    return [line.split()[1:] for line in text.splitlines() if line.startswith(f"{name} ")]
+
+
+async def run(*command: str | Path, variables: Variables) -> tuple[int, str]:
+    """Runs a command with these variables and no others but the path; gives exit code and all output."""
+    path = os.pathsep.join([str(find_temporal().parent), os.environ["PATH"]])
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env={"PATH": path, "HOME": "/nonexistent", **variables},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+# The files by themselves
+
+
+def test_the_compose_file_is_valid_by_the_compose_specification() -> None:
+    checked = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"},
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_every_image_is_pinned_to_a_version() -> None:
+    images = [service["image"] for service in RAW["services"].values() if "build" not in service]
+    images += [word.removeprefix("PYTHON=") for [word] in instructions("ARG") if word.startswith("PYTHON=")]
+    assert len(images) == len(RAW["services"]) - len(OURS) + 1
+    for image in images:
+        assert re.fullmatch(r"[a-z/-]+:\d+\.\d+(\.\d+)?(-[a-z-]+)?", image), image
+    assert {words[0] for words in instructions("FROM")} == {"${PYTHON}"}
+
+
+def test_the_images_of_temporal_have_the_versions_that_the_tests_run_with() -> None:
+    said = subprocess.run([find_temporal(), "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"Server ([\d.]+), UI ([\d.]+)", said)
+    assert found is not None, said
+    expected = {
+        "temporal": f"temporalio/server:{found[1]}",
+        "temporal-schema": f"temporalio/admin-tools:{found[1]}",
+        "temporal-namespace": f"temporalio/admin-tools:{found[1]}",
+        "temporal-ui": f"temporalio/ui:{found[2]}",
+    }
+    assert {name: RAW["services"][name]["image"] for name in expected} == expected
+
+
+def test_the_image_is_built_with_the_uv_and_a_python_that_the_project_uses() -> None:
+    makefile = re.search(r"^UV_VERSION := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert makefile is not None
+    assert [f"UV_VERSION={makefile[1]}"] in instructions("ARG")
+    python = next(word for [word] in instructions("ARG") if word.startswith("PYTHON="))
+    major, minor = re.findall(r"\d+", python)[:2]
+    assert (int(major), int(minor)) >= (3, 12), "the workflow sandbox's import race is in 3.11"
+
+
+def test_every_file_that_is_mounted_built_or_copied_is_there() -> None:
+    for name, service in services(SIMULATED).items():
+        for source in mounts(service).values():
+            there = (ROOT / source).is_file() if source.startswith(".") else source in RAW["volumes"]
+            assert there, f"{name} mounts {source}"
+        assert service.get("build", ".") == "."
+    for secret in interpolated(RAW["secrets"], SIMULATED).values():
+        assert (ROOT / secret["file"]).is_file()
+    copied = [word for words in instructions("COPY") if not words[0].startswith("--from") for word in words[:-1]]
+    assert "pyproject.toml" in copied
+    for source in copied:
+        assert (ROOT / source).exists(), source
+
+
+def test_nothing_but_the_packages_and_their_description_can_get_into_the_image() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    allowed = [rule.removeprefix("!") for rule in rules if rule.startswith("!")]
+    assert rules[0] == "*"
+    assert sorted(allowed) == sorted([*packages, "pyproject.toml", "uv.lock", project["project"]["readme"]])
+    assert set(rules) - {"*", *(f"!{name}" for name in allowed)} == {"**/__pycache__"}
+
+
+def test_the_image_runs_the_command_line_as_its_own_process_and_not_as_root() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    [entrypoint] = instructions("ENTRYPOINT")
+    [program] = json.loads(" ".join(entrypoint))  # only the exec form is JSON: with a shell, SIGTERM gets lost
+    assert program in scripts
+    [[user]] = instructions("USER")
+    identifier = user.split(":")[0]
+    assert int(identifier) > 0
+    assert f"--uid {identifier}" in DOCKERFILE.read_text()
+    assert services(FILLED_IN)["worker"]["user"] == user
+
+
+def test_no_secret_is_in_any_of_the_files() -> None:
+    secret = re.compile(r"PASSWORD|PASSPHRASE|PWD|SECRET|TOKEN|API_KEY")
+    for name, service in RAW["services"].items():
+        for variable, value in service.get("environment", {}).items():
+            if secret.search(variable):
+                assert value is None or re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), f"{name}: {variable}"
+    for variable, value in env_file("example.env").items():
+        assert not (secret.search(variable) and value), variable
+    for path in [
+        COMPOSE,
+        DOCKERFILE,
+        *(path for path in DEPLOY.rglob("*") if path.is_file() and path.suffix != ".pem"),
+    ]:
+        assert "-----BEGIN" not in path.read_text(), path
+    for kind in ("ARG", "ENV"):
+        assert not any(secret.search(word) for words in instructions(kind) for word in words)
+
+
+def test_git_ignores_the_files_that_hold_secrets() -> None:
+    default = interpolated(RAW["secrets"], FILLED_IN)["amazon_pay_private_key"]["file"]
+    for path in (default, ".env"):
+        ignored = subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT, check=False)
+        assert ignored.returncode == 0, path
+    assert (ROOT / default).parent.is_dir()
+
+
+# Who needs whom
+
+
+def test_nothing_starts_before_what_it_needs() -> None:
+    for name, service in RAW["services"].items():
+        for needed, how in service.get("depends_on", {}).items():
+            other = RAW["services"][needed]
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in other, f"{name} needs {needed}"
+            else:
+                assert how["condition"] == "service_completed_successfully"
+                assert needed in ONE_SHOT
+            assert ("profiles" in other) == (how.get("required") is False), f"{name} needs {needed}"
+    for name in ("worker", "ipn"):
+        assert set(RAW["services"][name]["depends_on"]) == {"temporal", "temporal-namespace", "simulator"}
+
+
+def test_what_serves_is_started_again_and_watched_and_what_sets_up_runs_once() -> None:
+    for name, service in RAW["services"].items():
+        assert service["restart"] == ("no" if name in ONE_SHOT else "unless-stopped"), name
+        assert ("healthcheck" in service) == (name not in ONE_SHOT), name
+
+
+def test_a_stopping_process_has_the_time_that_it_takes() -> None:
+    graceful = float(environment("worker", FILLED_IN)["PERENNIAL_GRACEFUL_SHUTDOWN_SECONDS"])
+    assert graceful >= Settings.model_fields["graceful_shutdown_seconds"].default
+    assert seconds(RAW["services"]["worker"]["stop_grace_period"]) > graceful + HARD_DEADLINE_SECONDS
+    for name in ("ipn", "simulator"):
+        assert seconds(RAW["services"][name]["stop_grace_period"]) > SHUTDOWN_SECONDS
+
+
+@STACKS
+def test_ports_are_published_on_loopback_only(variables: Variables) -> None:
+    published = {name: list(bound_to(service)) for name, service in services(variables).items()}
+    assert {address for ports in published.values() for address, _ in ports} == {"127.0.0.1"}
+    assert published["postgres"] == []
+
+
+# Variables
+
+
+def test_without_settings_nothing_starts_and_what_is_missing_is_said() -> None:
+    needed = {"POSTGRES_PASSWORD", "PERENNIAL_MERCHANT_ID", "PERENNIAL_PUBLIC_KEY_ID"}
+    with pytest.raises(MissingVariableError):
+        services({})
+    with pytest.raises(MissingVariableError):
+        services(env_file("example.env"))
+    for name in needed:
+        others = {other: value for other, value in FILLED_IN.items() if other != name}
+        with pytest.raises(MissingVariableError, match=f"^{name}: .+ deploy/example.env.+ deploy/simulator.env"):
+            services(others)
+    services({name: FILLED_IN[name] for name in needed})
+
+
+def test_what_the_env_files_set_the_compose_file_uses() -> None:
+    example = (DEPLOY / "example.env").read_text()
+    explained = dict(re.findall(r"^(?:# )?([A-Z_]+)=(\S*)", example, re.MULTILINE))
+    simulator_only = set(SIMULATED) - set(explained)
+    assert simulator_only - {"COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"} == (SETTABLE.keys() | HANDED_ON) - set(
+        explained
+    )
+    assert set(explained) <= SETTABLE.keys() | HANDED_ON
+    for name, shown in explained.items():
+        default = SETTABLE.get(name)
+        field = Settings.model_fields.get(name.removeprefix(PREFIX).lower())
+        if shown and default and not name.startswith("WORKER_"):
+            assert shown == default, name
+        elif shown and name in HANDED_ON:
+            assert field is not None
+            assert shown == field.default, name
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    files = [COMPOSE, DOCKERFILE, *DEPLOY.glob("*.env"), *SCRIPTS]
+    named = {name for path in files for name in re.findall(rf"\b{PREFIX}(\w+)", path.read_text())}
+    assert len(named) > 10
+    assert {name.lower() for name in named} <= set(Settings.model_fields)
+
+
+@STACKS
+@pytest.mark.parametrize("service", ["worker", "ipn"])
+def test_the_settings_given_to_a_process_load(
+    service: str, variables: Variables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = settings(service, variables, monkeypatch)
+    given = {name for name in environment(service, variables) if name.startswith(PREFIX)}
+    assert loaded.model_fields_set == {name.removeprefix(PREFIX).lower() for name in given}
+    assert loaded.required("merchant_id") == variables["PERENNIAL_MERCHANT_ID"]
+    assert loaded.environment == "sandbox"
+
+
+@STACKS
+def test_our_processes_find_the_temporal_server_and_the_namespace_that_is_made(variables: Variables) -> None:
+    variables = {**variables, "TEMPORAL_NAMESPACE": "another", "PERENNIAL_TASK_QUEUE": "queue"}
+    for name in ("worker", "ipn", "temporal-namespace"):
+        given = environment(name, variables)
+        host, port = given["TEMPORAL_ADDRESS"].split(":")
+        assert int(port) in {target for _, target in bound_to(RAW["services"][host])}, name
+        assert given["TEMPORAL_NAMESPACE"] == "another"
+    assert {environment(name, variables)["PERENNIAL_TASK_QUEUE"] for name in ("worker", "ipn")} == {"queue"}
+
+
+@pytest.mark.parametrize("service", OURS)
+@STACKS
+def test_every_command_and_option_exists(service: str, variables: Variables) -> None:
+    assert options(service, variables) is not None
+
+
+# With Amazon
+
+
+@pytest.mark.parametrize("amazon", ["sandbox", "live"])
+def test_with_amazon_the_worker_reads_the_key_from_its_secret_and_trusts_nobody_else(
+    amazon: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = {**FILLED_IN, "PERENNIAL_ENVIRONMENT": amazon}
+    worker = settings("worker", variables, monkeypatch)
+    [secret] = RAW["services"]["worker"]["secrets"]
+    assert worker.environment == amazon
+    assert worker.private_key_source == Path("/run/secrets") / secret
+    assert worker.required("public_key_id") == variables["PERENNIAL_PUBLIC_KEY_ID"]
+    assert worker.amazon_pay_origin is None
+    ipn = settings("ipn", variables, monkeypatch)
+    assert ipn.ipn_trusted_certificate_path is None
+    assert [name for name, service in RAW["services"].items() if "secrets" in service] == ["worker"]
+
+
+def test_where_the_private_key_is_can_be_said() -> None:
+    variables = {**FILLED_IN, "AMAZON_PAY_PRIVATE_KEY_FILE": "/somewhere/else.pem"}
+    assert interpolated(RAW["secrets"], variables)["amazon_pay_private_key"] == {"file": "/somewhere/else.pem"}
+
+
+# With the simulator
+
+
+def test_the_simulator_runs_only_when_asked_for_and_shares_nothing_with_a_stack_that_bills_buyers() -> None:
+    assert RAW["services"]["simulator"]["profiles"] == [SIMULATED["COMPOSE_PROFILES"]]
+    assert SIMULATED["COMPOSE_PROJECT_NAME"] != RAW["name"]
+    assert not FILLED_IN.keys() & {"COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"}
+
+
+def test_the_worker_calls_the_simulator_with_the_key_that_the_simulator_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = settings("worker", SIMULATED, monkeypatch)
+    given = options("simulator", SIMULATED)
+    origin = urlsplit(worker.amazon_pay_origin or "")
+    assert (origin.scheme, origin.hostname, origin.port) == ("http", "simulator", given["port"])
+    assert given["host"] == "0.0.0.0"
+    assert worker.private_key_source == given["keys"] / MERCHANT_KEY_FILE
+    assert worker.public_key_id == given["public_key_id"]
+    assert worker.merchant_id == given["merchant_id"]
+
+
+def test_the_receiver_gets_the_simulators_notifications_and_trusts_its_certificate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ipn = settings("ipn", SIMULATED, monkeypatch)
+    given = options("simulator", SIMULATED)
+    assert given["receiver_url"] == f"http://ipn:{ipn.ipn_port}{IPN_PATH}"
+    assert ipn.ipn_host == "0.0.0.0"
+    assert ipn.ipn_trusted_certificate_path == given["keys"] / CERTIFICATE_FILE
+    assert [target for _, target in bound_to(RAW["services"]["ipn"])] == [ipn.ipn_port]
+    assert [target for _, target in bound_to(RAW["services"]["simulator"])] == [given["port"]]
+
+
+def test_only_the_simulator_may_write_its_keys_where_all_three_have_them() -> None:
+    keys = str(options("simulator", SIMULATED)["keys"])
+    volumes = {name: mounts(RAW["services"][name])[keys] for name in OURS}
+    assert len(set(volumes.values())) == 1
+    writable = [name for name in OURS if not RAW["services"][name]["volumes"][0].endswith(":ro")]
+    assert writable == ["simulator"]
+    assert keys in next(line for line in DOCKERFILE.read_text().splitlines() if "--owner=10001" in line).split()
+
+
+def test_a_stack_with_the_simulator_cannot_be_made_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {**SIMULATED, "PERENNIAL_ENVIRONMENT": "live"}
+    for service in ("worker", "ipn"):
+        with pytest.raises(ValidationError, match="accepted only with PERENNIAL_ENVIRONMENT=sandbox"):
+            settings(service, variables, monkeypatch)
+
+
+# What can be run
+
+
+def test_there_are_scripts_and_a_shell_can_read_each_of_them() -> None:
+    assert SCRIPTS == [NAMESPACE_SCRIPT, SCHEMA_SCRIPT]
+    for script in SCRIPTS:
+        checked = subprocess.run(["sh", "-n", script], capture_output=True, text=True, check=False)
+        assert checked.returncode == 0, checked.stderr
+
+
+def test_the_one_shots_run_the_scripts_that_are_mounted() -> None:
+    for name, script in {"temporal-schema": SCHEMA_SCRIPT, "temporal-namespace": NAMESPACE_SCRIPT}.items():
+        service = RAW["services"][name]
+        shell, target = service["entrypoint"]
+        assert shell == "/bin/sh"
+        assert ROOT / mounts(service)[target] == script
+    server = RAW["services"]["temporal"]
+    configuration = mounts(server)[server["environment"]["DYNAMIC_CONFIG_FILE_PATH"]]
+    assert isinstance(yaml.safe_load((ROOT / configuration).read_text()), dict)
+
+
+@pytest.mark.parametrize(
+    ("service", "missing"),
+    [
+        *(("temporal-schema", name) for name in ("SQL_HOST", "SQL_PORT", "SQL_USER", "SQL_PASSWORD")),
+        *(("temporal-namespace", name) for name in ("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE")),
+    ],
+)
+async def test_a_script_says_which_of_its_settings_is_missing(service: str, missing: str) -> None:
+    _, target = RAW["services"][service]["entrypoint"]
+    given = environment(service, SIMULATED)
+    del given[missing]
+    code, said = await run("sh", ROOT / mounts(RAW["services"][service])[target], variables=given)
+    assert code != 0
+    assert re.search(rf"\b{missing}: the ", said), said
+
+
+async def test_the_set_up_makes_the_namespace_with_exactly_our_search_attributes_however_often(house: Stage) -> None:
+    variables = {
+        **environment("temporal-namespace", SIMULATED),
+        "TEMPORAL_ADDRESS": house.server.address,
+        "TEMPORAL_NAMESPACE": "compose",
+        "PATIENCE_SECONDS": "60",
+    }
+    for _ in range(2):
+        code, said = await run("sh", NAMESPACE_SCRIPT, variables=variables)
+        assert code == 0, said
+
+    listed = await house.client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace="compose")
+    )
+    expected = {key.name: int(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
+    assert dict(listed.custom_attributes) == expected
+    described = await house.client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace="compose"))
+    assert described.config.workflow_execution_retention_ttl.ToTimedelta().days == 30
+
+
+async def test_the_set_up_fails_when_a_search_attribute_exists_with_another_type(house: Stage, tmp_path: Path) -> None:
+    variables = {"TEMPORAL_ADDRESS": house.server.address, "TEMPORAL_NAMESPACE": "mistyped", "PATIENCE_SECONDS": "60"}
+    mistyped = tmp_path / "mistyped.sh"
+    mistyped.write_text(NAMESPACE_SCRIPT.read_text().replace("Plan Keyword", "Plan Bool"))
+    code, said = await run("sh", mistyped, variables=variables)
+    assert code == 0, said
+    async with asyncio.timeout(30):  # at once: waiting mends nothing here
+        code, said = await run("sh", NAMESPACE_SCRIPT, variables={**variables, "PATIENCE_SECONDS": "3600"})
+    assert code != 0
+    assert "Plan already exists and has different type" in said
+
+
+async def test_the_set_up_gives_up_when_no_server_answers() -> None:
+    variables = {"TEMPORAL_ADDRESS": "127.0.0.1:9", "TEMPORAL_NAMESPACE": "none", "PATIENCE_SECONDS": "1"}
+    code, said = await run("sh", NAMESPACE_SCRIPT, variables=variables)
+    assert code != 0
+    assert "127.0.0.1:9" in said
+
+
+@pytest.mark.parametrize("failing", [None, 1, 2, 3, 4, 5, 6])
+async def test_both_databases_are_made_and_brought_up_to_date_or_the_server_is_not_started(
+    failing: int | None, tmp_path: Path
+) -> None:
+    calls = tmp_path / "calls"
+    tool = tmp_path / "temporal-sql-tool"
+    tool.write_text(f'#!/bin/sh\necho "$@" >> {calls}\n[ "$(wc -l < {calls})" -ne {failing or 0} ]\n')
+    tool.chmod(0o755)
+    variables = {**environment("temporal-schema", SIMULATED), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    code, _ = await run("sh", SCHEMA_SCRIPT, variables=variables)
+    assert (code == 0) == (failing is None)
+    expected = [
+        f"--plugin postgres12 --database {database} {step}"
+        for database, schema in {"temporal": "temporal", "temporal_visibility": "visibility"}.items()
+        for step in (
+            "create-database",
+            "setup-schema --version 0.0",
+            f"update-schema --schema-name postgresql/v12/{schema}",
+        )
+    ]
+    assert calls.read_text().splitlines() == expected[:failing]
+
+
+async def test_the_worker_is_healthy_once_the_server_has_seen_it_ask_for_work(house: Stage) -> None:
+    kind, command = services(SIMULATED)["worker"]["healthcheck"]["test"]
+    assert kind == "CMD-SHELL"
+    variables = {**environment("worker", SIMULATED), "TEMPORAL_ADDRESS": house.server.address}
+    code, said = await run(
+        "sh", "-c", command, variables={**variables, "PERENNIAL_TASK_QUEUE": house.settings.task_queue}
+    )
+    assert code == 0, said
+    code, _ = await run("sh", "-c", command, variables={**variables, "PERENNIAL_TASK_QUEUE": "nobody-works-here"})
+    assert code != 0
+    elsewhere = command.replace("$(hostname)", f"{socket.gethostname()}x")
+    assert elsewhere != command
+    code, _ = await run(
+        "sh", "-c", elsewhere, variables={**variables, "PERENNIAL_TASK_QUEUE": house.settings.task_queue}
+    )
+    assert code != 0
+
+
+@pytest.mark.parametrize("service", ["ipn", "simulator"])
+async def test_a_receiver_and_a_simulator_are_healthy_while_they_serve(service: str, house: Stage) -> None:
+    kind, python, *arguments = services(SIMULATED)[service]["healthcheck"]["test"]
+    assert (kind, python) == ("CMD", "python")
+    [(_, port)] = bound_to(RAW["services"][service])
+    serving = urlsplit(house.ipn_url if service == "ipn" else house.simulator.origin).port
+    command = shlex.join(arguments)
+    assert command.count(f"127.0.0.1:{port}/") == 1
+    for other, healthy in ((serving, True), (9, False)):
+        there = shlex.split(command.replace(f"127.0.0.1:{port}/", f"127.0.0.1:{other}/"))
+        code, said = await run(sys.executable, *there, variables={})
+        assert (code == 0) == healthy, said
