@@ -37,6 +37,9 @@ HEARTBEAT_EVERY_SECONDS: Final = 4.0
 LONGEST_CLOSURE_REASON: Final = 255
 """Characters (Amazon Pay API v2, "close charge permission")."""
 
+LONGEST_WAIT: Final = timedelta(hours=1)
+"""However long Amazon asks to wait: a longer pause would be a period forgotten."""
+
 ExtraHeaders = Callable[[], Mapping[str, str]]
 """Makes the extra headers of one call, such as the virtual time for a simulator."""
 
@@ -134,7 +137,7 @@ def _known(error: AmazonPayError) -> ApiError:
     """The error as an answer of Amazon's; raises where the outcome is unknown, so that the call is repeated.
 
     Raises:
-        ApplicationError: of type `OutcomeUnknown`; retryable, after what Amazon asked to wait.
+        ApplicationError: of type `OutcomeUnknown`; retryable, after what Amazon asked to wait (an hour at most).
     """
     if isinstance(error, ApiError) and not error.is_retryable:
         return error
@@ -142,7 +145,7 @@ def _known(error: AmazonPayError) -> ApiError:
     raise ApplicationError(
         str(error),
         type=OUTCOME_UNKNOWN,
-        next_retry_delay=timedelta(seconds=wait) if wait is not None else None,
+        next_retry_delay=timedelta(seconds=min(wait, LONGEST_WAIT.total_seconds())) if wait is not None else None,
     ) from error
 
 

@@ -33,7 +33,9 @@ DECLINE_CODES: Final = frozenset(
         "TransactionCountExceeded",
     }
 )
-RETRYABLE_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+RETRYABLE_STATUSES: Final = frozenset({408, 425, 429})
+"""Besides every 5xx: Amazon did not answer the question itself."""
+_FIRST_SERVER_ERROR: Final = 500
 
 
 class AmazonPayError(Exception):
@@ -98,8 +100,9 @@ class ApiError(AmazonPayError):
 
     @property
     def is_retryable(self) -> bool:  # type: ignore[override]  # a constant in the base, derived here
-        """True for 408, 425, 429, 500, 502, 503 and 504, except a ProcessingFailure, which is a known outcome."""
-        return self.status in RETRYABLE_STATUSES and self.reason_code not in DECLINE_CODES
+        """True for 408, 425, 429 and every 5xx, except a ProcessingFailure, which is a known outcome."""
+        unknown = self.status in RETRYABLE_STATUSES or self.status >= _FIRST_SERVER_ERROR
+        return unknown and self.reason_code not in DECLINE_CODES
 
 
 class BadRequestError(ApiError):
@@ -154,7 +157,6 @@ _BY_STATUS: Final[dict[int, type[ApiError]]] = {
     426: UnavailableError,
     429: ThrottledError,
 }
-_FIRST_SERVER_ERROR: Final = 500
 
 
 def api_error(

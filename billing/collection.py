@@ -201,12 +201,12 @@ def after_permission(
         The next step, or None where the step that stands is still right.
     """
     collection.prompted = collection.prompted or prompted  # kept until a reading tells something
-    if collection.stage is Stage.PENDING:
-        return None  # only Amazon's decision on the charge counts now
+    if collection.attempt_is_open:
+        return None  # its outcome comes first, also where the permission is closed: it may have captured
     if answer.is_closed:
         return Step(action=Action.END, at=now, why=why_closed(answer))
-    if collection.attempt_is_open or collection.meaning is Meaning.MONTHLY_LIMIT:
-        return None  # never a second attempt beside an open one; a used-up limit ends with the month alone
+    if collection.meaning is Meaning.MONTHLY_LIMIT:
+        return None  # a used-up limit ends with the month alone
     if answer.state is PermissionState.UNKNOWN or _is_stale(answer, collection.permission):
         return _after_no_news(collection, answer, planned=planned, now=now)
     prompted, collection.prompted = collection.prompted, False

@@ -34,6 +34,10 @@ from billing.zones import ZoneName
 LEDGER_LENGTH: Final = 24
 """Periods kept in the state; older ones are counted only, so that the state stays small for ever."""
 
+EARLIEST_ANCHOR_YEAR: Final = 1970
+LATEST_ANCHOR_YEAR: Final = 2199
+"""A subscription may have begun long before it came here, but no calendar is asked beyond its last year."""
+
 REMEMBERED_NOTIFICATIONS: Final = 20
 """Notification ids kept to recognise a repetition; one period causes two or three."""
 
@@ -60,6 +64,10 @@ class Terms(BaseModel):
     @field_validator("anchor")
     @classmethod
     def _whole_seconds_in_utc(cls, value: datetime) -> datetime:
+        if not EARLIEST_ANCHOR_YEAR <= value.year <= LATEST_ANCHOR_YEAR:
+            raise ValueError(
+                f"{value.isoformat()} is not accepted; years from {EARLIEST_ANCHOR_YEAR} to {LATEST_ANCHOR_YEAR} are"
+            )
         return value.astimezone(UTC).replace(microsecond=0)
 
     @property

@@ -11,6 +11,7 @@ from typing import Final
 import httpx
 import structlog
 from fastapi import FastAPI, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from temporalio.client import Client
 
@@ -55,7 +56,10 @@ def create_app(client: Client, settings: Settings) -> FastAPI:
     @app.post(PATH)
     async def receive(request: Request) -> Response:
         """Takes one SNS message."""
-        body = await _limited_body(request)
+        try:
+            body = await _limited_body(request)
+        except ClientDisconnect:
+            return PlainTextResponse("cut off", 400)  # nobody is there any more to read it
         return await receiver.take(body) if body is not None else PlainTextResponse("too large", 413)
 
     @app.get("/health")

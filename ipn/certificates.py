@@ -9,10 +9,14 @@ from urllib.parse import urlsplit
 
 import httpx
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 ALLOWED_HOST: Final = re.compile(r"sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?")
 """The rule of Amazon's own validators for the host of SigningCertURL and SubscribeURL."""
+
+LONGEST_URL: Final = 2048
+"""Characters; those of Amazon have fewer than 150."""
 
 LARGEST_CERTIFICATE_BYTES: Final = 64 * 1024
 FETCH_TIMEOUT_SECONDS: Final = 5.0
@@ -42,6 +46,8 @@ class CertificateSource(Protocol):
 
 def is_amazon_sns_url(url: str) -> bool:
     """Whether an address is https on an SNS host of Amazon's, without port, user info, query or fragment."""
+    if not (url.isascii() and url.isprintable()) or len(url) > LONGEST_URL:
+        return False  # the parser would drop some of these characters, and what is asked would be another address
     try:
         parts = urlsplit(url)
         has_port = parts.port is not None
@@ -62,18 +68,17 @@ class AmazonCertificates:
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
-        self._cache: dict[str, tuple[float, RSAPublicKey]] = {}
+        self._cache: dict[str, tuple[float, x509.Certificate]] = {}
 
     async def public_key(self, url: str) -> RSAPublicKey:
         """See `CertificateSource.public_key`."""
         if not is_amazon_sns_url(url) or not urlsplit(url).path.endswith(".pem") or urlsplit(url).query:
             raise CertificateRefusedError("SigningCertURL is not a certificate on an SNS host of Amazon's")
-        kept = self._cache.get(url)
-        if kept is not None and kept[0] > time.monotonic():
-            return kept[1]
-        key = read_public_key(await self._fetch(url))
-        self._cache[url] = (time.monotonic() + CACHE_SECONDS, key)
-        return key
+        kept_until, certificate = self._cache.get(url, (0.0, None))
+        if certificate is None or kept_until <= time.monotonic():
+            certificate = _certificate(await self._fetch(url))
+            self._cache[url] = (time.monotonic() + CACHE_SECONDS, certificate)
+        return _usable_key(certificate)
 
     async def _fetch(self, url: str) -> bytes:
         content = b""
@@ -118,16 +123,26 @@ def read_public_key(pem: bytes) -> RSAPublicKey:
     Raises:
         CertificateRefusedError: not a certificate, not RSA, or not valid now.
     """
+    return _usable_key(_certificate(pem))
+
+
+def _certificate(pem: bytes) -> x509.Certificate:
     try:
-        certificate = x509.load_pem_x509_certificate(pem)
-    except ValueError:
+        return x509.load_pem_x509_certificate(pem)
+    except (ValueError, x509.InvalidVersion):
         raise CertificateRefusedError("not an X.509 certificate in PEM form") from None
+
+
+def _usable_key(certificate: x509.Certificate) -> RSAPublicKey:
     if not certificate.not_valid_before_utc <= datetime.now(UTC) <= certificate.not_valid_after_utc:
         raise CertificateRefusedError(
             f"the certificate is valid from {certificate.not_valid_before_utc:%Y-%m-%d} "
             f"to {certificate.not_valid_after_utc:%Y-%m-%d}, not today"
         )
-    key = certificate.public_key()
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise CertificateRefusedError("the certificate's key cannot be read") from None
     if not isinstance(key, RSAPublicKey):
         raise CertificateRefusedError("the certificate's key is not RSA")
     return key

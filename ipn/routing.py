@@ -1,5 +1,6 @@
 """Hands a proven notification to the workflow that it is about."""
 
+import asyncio
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -8,12 +9,13 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from amazon_pay.ipn import Notification, ObjectType
+from runtime.temporal import namespace_is_missing
 from workflows.messages import NotificationSignal
 from workflows.names import workflow_id
 from workflows.subscription import SubscriptionWorkflow
 
 SIGNAL_TIMEOUT: Final = timedelta(seconds=8)
-"""SNS gives a receiver 15 s to answer."""
+"""For all tries together, those of Temporal's client included: SNS gives a receiver 15 s to answer."""
 
 
 class Routed(StrEnum):
@@ -55,9 +57,12 @@ class Router:
             object_id=notification.object_id,
         )
         try:
-            await handle.signal(signal, message, rpc_timeout=SIGNAL_TIMEOUT)
+            async with asyncio.timeout(SIGNAL_TIMEOUT.total_seconds()):
+                await handle.signal(signal, message, rpc_timeout=SIGNAL_TIMEOUT)
+        except TimeoutError:
+            raise TemporalUnavailableError(f"no answer within {SIGNAL_TIMEOUT.total_seconds():g} s") from None
         except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
+            if error.status is RPCStatusCode.NOT_FOUND and not namespace_is_missing(error):
                 return Routed.NO_SUBSCRIPTION
             raise TemporalUnavailableError(f"{error.status.name}: {error.message}") from error
         return Routed.SIGNALLED

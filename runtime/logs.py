@@ -28,7 +28,10 @@ def configure_logging(settings: Settings) -> None:
         renderer = structlog.processors.JSONRenderer()
     else:
         shared.remove(structlog.processors.format_exc_info)
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # Not the renderer's own choice of traceback, which shows local variables: they may hold secrets.
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -62,7 +62,9 @@ class Settings(BaseSettings):
         temporal_binary: the `temporal` program for the embedded server; found on the PATH when not given.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     environment: Environment = Environment.SANDBOX
     region: str = "na"
@@ -111,15 +113,15 @@ class Settings(BaseSettings):
         return str(value)
 
     @property
-    def private_key_source(self) -> str | Path:
-        """The private key's text or path.
+    def private_key_source(self) -> bytes | Path:
+        """The private key's PEM text, or the path of its file.
 
         Raises:
             StartupError: neither or both are set.
         """
-        sources: list[str | Path] = []
+        sources: list[bytes | Path] = []
         if self.private_key is not None:
-            sources.append(self.private_key.get_secret_value())
+            sources.append(self.private_key.get_secret_value().encode())
         if self.private_key_path is not None:
             sources.append(self.private_key_path)
         if len(sources) != 1:

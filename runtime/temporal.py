@@ -4,9 +4,12 @@ import asyncio
 import logging
 from typing import Final
 
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError
 
 from runtime.errors import StartupError
 
@@ -26,7 +29,8 @@ async def connect(*, patient: bool = False) -> Client:
         patient: keep trying, as a process does that is started together with its server.
 
     Raises:
-        StartupError: the configuration cannot be read, or (unless patient) no server answers.
+        StartupError: the configuration cannot be read, or (unless patient) no server answers or it does not have the
+            namespace.
     """
     try:
         config = ClientConfig.load_client_connect_config()
@@ -34,16 +38,38 @@ async def connect(*, patient: bool = False) -> Client:
         raise StartupError(f"Temporal's client configuration cannot be read: {error}") from error
     address = config.get("target_host") or DEFAULT_ADDRESS
     config["target_host"] = address
-    config.setdefault("namespace", DEFAULT_NAMESPACE)
+    namespace = config.setdefault("namespace", DEFAULT_NAMESPACE)
     wait = 0.5
     while True:
         try:
-            return await Client.connect(**config, data_converter=DATA_CONVERTER)
-        except RuntimeError as error:
-            if not patient:
-                raise StartupError(
-                    f"TEMPORAL_ADDRESS: no Temporal server answers at {address}; start one or set the address"
-                ) from error
-            _log.warning("no Temporal server answers at %s yet, trying again in %.1f s", address, wait)
+            client = await Client.connect(**config, data_converter=DATA_CONVERTER)
+            if await _has_namespace(client):
+                return client
+            trouble = (
+                f"TEMPORAL_NAMESPACE: the Temporal server at {address} has no namespace {namespace}; create it or set "
+                "the name"
+            )
+        except ValueError as error:
+            raise StartupError(f"TEMPORAL_ADDRESS: {address} is not the address of a server: {error}") from None
+        except RuntimeError:
+            trouble = f"TEMPORAL_ADDRESS: no Temporal server answers at {address}; start one or set the address"
+        if not patient:
+            raise StartupError(trouble)
+        _log.warning("%s (trying again in %.1f s)", trouble, wait)
         await asyncio.sleep(wait)
         wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+
+
+async def _has_namespace(client: Client) -> bool:
+    """Whether the server knows the client's namespace; taken to be so where it does not tell."""
+    try:
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    except RPCError as error:
+        return not namespace_is_missing(error)
+    return True
+
+
+def namespace_is_missing(error: RPCError) -> bool:
+    """Whether it is the namespace that was not found, rather than something in it."""
+    details = error.grpc_status.details
+    return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in details)

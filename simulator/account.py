@@ -38,6 +38,8 @@ MONTHLY_LIMIT: Final = Decimal(1_000)
 """Per recurring permission and calendar month (Amazon Pay, "monthly recurring charge limits")."""
 
 _DECLINES: Final = {
+    "HardDeclined": "The payment was declined; the buyer has to update the payment method",
+    "AmazonRejected": "The payment was rejected; the charge permission is closed",
     "SoftDeclined": "The payment was declined; a retry may succeed",
     "TransactionTimedOut": "There was not enough time to process the payment",
     "ProcessingFailure": "Amazon could not process the payment because of an internal error",
@@ -45,6 +47,11 @@ _DECLINES: Final = {
     "MFANotCompleted": "The buyer did not complete the authentication",
     "PeriodicAmountExceeded": "The monthly limit of the charge permission is exceeded",
 }
+_STATE_AFTER: Final = {
+    "HardDeclined": (ChargePermissionState.NON_CHARGEABLE, "PaymentMethodInvalid"),
+    "AmazonRejected": (ChargePermissionState.CLOSED, "AmazonClosed"),
+}
+"""What a decline does to the charge permission, and with which reason; others do nothing."""
 _PENDING: Final = {
     "AuthorizationInitiated": ChargeState.AUTHORIZATION_INITIATED,
     "CaptureInitiated": ChargeState.CAPTURE_INITIATED,
@@ -77,18 +84,25 @@ class Account:
             raise Refusal("InvalidChargePermissionStatus", f"The charge permission is {state}")
         self._check_limit(permission, request.charge_amount, now)
         code = scripted.code
-        if code == "HardDeclined":
-            self._set_permission(permission, ChargePermissionState.NON_CHARGEABLE, ("PaymentMethodInvalid",), now)
-            raise Refusal(code, "The payment was declined; the buyer has to update the payment method")
-        if code == "AmazonRejected":
-            self._set_permission(permission, ChargePermissionState.CLOSED, ("AmazonClosed",), now)
-            raise Refusal(code, "The payment was rejected; the charge permission is closed")
         if code in _DECLINES:
+            self._bear_decline(permission, code, now)
             raise Refusal(code, _DECLINES[code])
         if code is not None and code not in _PENDING:
             raise Refusal("InvalidSandboxSimulationSpecified", f"{code} cannot be simulated on Create Charge")
-        done = ChargeState.CAPTURED if request.capture_now else ChargeState.AUTHORIZED
-        return self._book_charge(request, _PENDING[code] if code else done, now)
+        return self._book_charge(request, _PENDING[code] if code else _done(request), now)
+
+    def read_permission(self, charge_permission_id: str, now: datetime) -> ChargePermission:
+        """A permission with what is left of the limit in the calendar month of `now`.
+
+        Raises:
+            Refusal: ResourceNotFound.
+        """
+        permission = self.books.permission(charge_permission_id)
+        limit = permission.limits.amount_limit if permission.limits else None
+        if limit is None:
+            return permission
+        left = limit.model_copy(update={"amount": limit.amount - self._used(charge_permission_id, now)})
+        return permission.model_copy(update={"limits": Limits(amount_limit=limit, amount_balance=left)})
 
     def close_permission(
         self, charge_permission_id: str, request: CloseChargePermissionRequest, now: datetime
@@ -154,7 +168,7 @@ class Account:
         return self._set_permission(permission, ChargePermissionState.CLOSED, ("BuyerClosed",), now)
 
     def decide_charge(self, charge_id: str, reason_code: str | None, now: datetime) -> Charge:
-        """Amazon decides on a pending charge: captured, or declined with a reasonCode.
+        """Amazon decides on a pending charge: captured or authorized as asked for, or declined with a reasonCode.
 
         Raises:
             Refusal: the charge is unknown or not pending.
@@ -163,8 +177,9 @@ class Account:
         if charge.status_details.state not in _PENDING.values():
             raise Refusal("InvalidChargeStatus", f"The charge is {charge.status_details.state}, not pending")
         if reason_code is None:
-            charge = charge.model_copy(update={"capture_amount": charge.charge_amount})
-            return self._set_charge(charge, ChargeState.CAPTURED, None, now)
+            state = _done(self.books.requests[charge_id])
+            return self._set_charge(charge.model_copy(update=_captured(charge.charge_amount, state)), state, None, now)
+        self._bear_decline(self.books.permission(charge.charge_permission_id), reason_code, now)
         return self._set_charge(charge, ChargeState.DECLINED, reason_code, now)
 
     # The state machines
@@ -177,25 +192,34 @@ class Account:
 
     def _book_charge(self, request: CreateChargeRequest, state: ChargeState, now: datetime) -> Charge:
         number = len(self.books.charges) + 1
-        captured = state is ChargeState.CAPTURED
         metadata = request.merchant_metadata
-        zero = Price(amount=Decimal(0), currency_code=request.charge_amount.currency_code)
         charge = Charge(
             charge_id=f"S01-{number:07}-{number * 104_729 % 10_000_000:07}-C{number:06}",
             charge_permission_id=request.charge_permission_id,
             charge_amount=request.charge_amount,
-            capture_amount=request.charge_amount if captured else None,
-            refunded_amount=zero if captured else None,
             soft_descriptor=request.soft_descriptor,
+            provider_metadata=request.provider_metadata,
+            platform_id=request.platform_id,
+            charge_initiator=request.charge_initiator,
+            channel=request.channel,
+            web_checkout_details=request.web_checkout_details,
             status_details=ChargeStatusDetails(state=state, last_updated_timestamp=now),
             creation_timestamp=now,
             expiration_timestamp=now + AUTHORIZATION_LIVES,
             merchant_metadata=AnsweredMetadata.model_validate(metadata.model_dump()) if metadata else None,
             release_environment="Sandbox",
         )
+        charge = charge.model_copy(update=_captured(charge.charge_amount, state))
         self.books.charges[charge.charge_id] = charge
+        self.books.requests[charge.charge_id] = request
         self._notify(ObjectType.CHARGE, charge.charge_id, charge.charge_permission_id)
         return charge
+
+    def _bear_decline(self, permission: ChargePermission, code: str, now: datetime) -> None:
+        """What a decline does to the charge permission."""
+        if code in _STATE_AFTER:
+            state, reason = _STATE_AFTER[code]
+            self._set_permission(permission, state, (reason,), now)
 
     def _set_charge(self, charge: Charge, state: ChargeState, reason: str | None, now: datetime) -> Charge:
         details = ChargeStatusDetails(state=state, reason_code=reason, last_updated_timestamp=now)
@@ -227,16 +251,34 @@ class Account:
             raise Refusal(
                 "CurrencyMismatch", f"The charge permission is in {limit.currency_code}, not {amount.currency_code}"
             )
-        used = sum(
-            charge.charge_amount.amount
-            for charge in self.books.charges_of(permission.charge_permission_id)
-            if charge.status_details.state not in {ChargeState.DECLINED, ChargeState.CANCELED}
-            and charge.creation_timestamp is not None
-            and (charge.creation_timestamp.year, charge.creation_timestamp.month) == (now.year, now.month)
-        )
-        if used + amount.amount > limit.amount:
+        if self._used(permission.charge_permission_id, now) + amount.amount > limit.amount:
             raise Refusal(
                 "PeriodicAmountExceeded",
                 "You've exceeded the monthly limit for the Charge Permission and must wait until the next month "
                 "to charge this buyer.",
             )
+
+    def _used(self, charge_permission_id: str, now: datetime) -> Decimal:
+        """What was charged in the calendar month; a charge that was declined or canceled takes nothing."""
+        return sum(
+            (
+                charge.charge_amount.amount
+                for charge in self.books.charges_of(charge_permission_id)
+                if charge.status_details.state not in {ChargeState.DECLINED, ChargeState.CANCELED}
+                and charge.creation_timestamp is not None
+                and (charge.creation_timestamp.year, charge.creation_timestamp.month) == (now.year, now.month)
+            ),
+            Decimal(0),
+        )
+
+
+def _done(request: CreateChargeRequest) -> ChargeState:
+    """The state that a charge has in the end when all goes well."""
+    return ChargeState.CAPTURED if request.capture_now else ChargeState.AUTHORIZED
+
+
+def _captured(amount: Price, state: ChargeState) -> dict[str, Price]:
+    """The amounts that a charge has once it is captured; before that Amazon answers null for both."""
+    if state is not ChargeState.CAPTURED:
+        return {}
+    return {"capture_amount": amount, "refunded_amount": Price(amount=Decimal(0), currency_code=amount.currency_code)}

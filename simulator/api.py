@@ -1,18 +1,19 @@
 """The Amazon Pay API v2, as far as a recurring integration calls it."""
 
 import asyncio
-import hashlib
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from amazon_pay.models import CloseChargePermissionRequest, CreateChargeRequest, WireModel
@@ -75,16 +76,17 @@ class AmazonPayApi:
     def _endpoint(self, operation: Callable[[Call], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             body = await request.body()
+            headers = {name: ",".join(request.headers.getlist(name)) for name in request.headers}
             try:
                 check_signature(
                     self._public_keys,
                     request.method,
                     request.scope["raw_path"].decode(),
                     request.url.query,
-                    request.headers,
+                    headers,
                     body,
                 )
-                call = Call(request.path_params, request.headers, body, time_of(request.headers))
+                call = Call(request.path_params, headers, body, time_of(headers))
                 response = await operation(call)
             except Refusal as refusal:
                 response = _refused(refusal)
@@ -101,10 +103,9 @@ class AmazonPayApi:
             raise Refusal("InvalidHeaderValue", f"{IDEMPOTENCY_HEADER} is not 1 to 32 of A-Z a-z 0-9 _ -")
         request = _parse(CreateChargeRequest, call.body)
         books = self._account.books
-        digest = hashlib.sha256(call.body).digest()
         saved = books.saved_answers.get(key)
         if saved is not None:
-            if saved.request_body != digest:
+            if saved.request != request:
                 raise Refusal("DuplicateIdempotencyKey", "The idempotency key was used before with other values")
             self._book_call(call, request, key, saved.status, replayed=True)
             return Response(saved.body, saved.status, media_type="application/json")
@@ -118,7 +119,7 @@ class AmazonPayApi:
             response = _answer(charge, 201)
             self._book_call(call, request, key, 201, charge_id=charge.charge_id)
         if response.status_code not in _UNSAVED_STATUSES:
-            books.saved_answers[key] = SavedAnswer(digest, response.status_code, bytes(response.body))
+            books.saved_answers[key] = SavedAnswer(request, response.status_code, bytes(response.body))
         if scripted.delay_seconds:
             await asyncio.sleep(scripted.delay_seconds)
         return response
@@ -127,7 +128,7 @@ class AmazonPayApi:
         return _answer(self._account.books.charge(call.path["charge_id"]))
 
     async def _get_permission(self, call: Call) -> Response:
-        return _answer(self._account.books.permission(call.path["charge_permission_id"]))
+        return _answer(self._account.read_permission(call.path["charge_permission_id"], call.now))
 
     async def _close_permission(self, call: Call) -> Response:
         request = _parse(CloseChargePermissionRequest, call.body)
@@ -180,6 +181,18 @@ def _answer(model: WireModel, status: int = 200) -> Response:
 def _refused(refusal: Refusal) -> Response:
     body = ErrorBody(reason_code=refusal.reason_code, message=refusal.message)
     return _answer(body, refusal.status)
+
+
+async def answer_unknown_operation(request: Request, error: Exception) -> Response:
+    """What no route is there for, in Amazon's form under Amazon's paths."""
+    if not isinstance(error, HTTPException):
+        raise error
+    path = request.url.path
+    if not path.startswith(PATH_PREFIXES):
+        return PlainTextResponse(error.detail, error.status_code)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return _refused(Refusal("UnsupportedOperation", f"{request.method} is not supported for {path}"))
+    return _refused(Refusal("ResourceNotFound", f"There is nothing at {path}"))
 
 
 class ErrorBody(WireModel):

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from amazon_pay.models import Charge, ChargePermission
+from amazon_pay.models import Charge, ChargePermission, CreateChargeRequest
+from amazon_pay.models.wire import RequestModel
 from simulator.refusals import Refusal
 
 
@@ -26,9 +27,9 @@ class ScriptedAnswer(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SavedAnswer:
-    """The first answer under an idempotency key, and the body that it answered."""
+    """The first answer under an idempotency key, and the request that it answered."""
 
-    request_body: bytes
+    request: RequestModel
     status: int
     body: bytes
 
@@ -53,6 +54,8 @@ class Books:
 
     permissions: dict[str, ChargePermission] = field(default_factory=dict)
     charges: dict[str, Charge] = field(default_factory=dict)
+    requests: dict[str, CreateChargeRequest] = field(default_factory=dict)
+    """What each charge was asked for with, by its id: an answer does not tell whether to capture."""
     saved_answers: dict[str, SavedAnswer] = field(default_factory=dict)
     scripts: dict[str, deque[ScriptedAnswer]] = field(default_factory=dict)
     calls: list[BookedCall] = field(default_factory=list)

@@ -4,6 +4,7 @@ from collections import deque
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Request
+from pydantic import HttpUrl
 from starlette.responses import Response
 
 from amazon_pay.models import Charge, ChargePermission, Currency
@@ -37,10 +38,10 @@ def control_router(account: Account, sender: NotificationSender, signer: Notific
         return Response(signer.certificate_pem, media_type="application/x-pem-file")
 
     @router.put("/receiver")
-    async def receiver(url: Annotated[str | None, Body(embed=True)] = None) -> dict[str, str | None]:
+    async def receiver(url: Annotated[HttpUrl | None, Body(embed=True)] = None) -> dict[str, str | None]:
         """Where notifications are posted to from now on; null for nowhere."""
-        sender.receiver_url = url
-        return {"url": url}
+        sender.receiver_url = str(url) if url else None
+        return {"url": sender.receiver_url}
 
     @router.post("/notifications/flush")
     async def flush() -> dict[str, int]:

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
+from pydantic import HttpUrl, TypeAdapter
 
 from amazon_pay.ipn import Envelope, EnvelopeType, Notification, ObjectType
 
@@ -31,9 +32,14 @@ _HASH_OF_VERSION: Final[dict[str, hashes.HashAlgorithm]] = {"1": hashes.SHA1(), 
 _log = logging.getLogger(__name__)
 
 
+ReceiverUrl = TypeAdapter(HttpUrl)
+"""Checks an address to send notifications to."""
+
+
 def write_private_key(path: Path, key: rsa.RSAPrivateKey) -> None:
     """Writes a private key in PEM form (PKCS#8), readable by its owner only."""
     path.touch(mode=0o600)
+    path.chmod(0o600)  # also where the file was there before
     path.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 
 from simulator.account import Account
-from simulator.api import AmazonPayApi
+from simulator.api import AmazonPayApi, answer_unknown_operation
 from simulator.books import Books
 from simulator.control import PREFIX, answer_refusal, control_router
 from simulator.notifications import CERTIFICATE_FILE, NotificationSender, NotificationSigner
@@ -60,4 +61,5 @@ def create_app(config: SimulatorConfig) -> FastAPI:
     app.include_router(control_router(account, sender, config.signer))
     app.router.routes.extend(AmazonPayApi(account, config.public_keys).routes())
     app.add_exception_handler(Refusal, answer_refusal)
+    app.add_exception_handler(HTTPException, answer_unknown_operation)
     return app

@@ -94,6 +94,7 @@ class Subscriptions:
 
         Raises:
             SubscriptionConflictError: it was started with other terms; nothing was changed.
+            SubscriptionEndedError: it has ended already, so nothing would be billed under that permission.
         """
         subscription = Subscription.begin(terms)
         identifier = workflow_id(terms.charge_permission_id)
@@ -109,6 +110,8 @@ class Subscriptions:
                 static_summary=static_summary(terms),
                 memo={_TERMS_MEMO: _digest(terms), _ANCHOR_MEMO: terms.anchor.isoformat()},
             )
+        except RPCError as error:
+            raise _explained(error, terms.charge_permission_id) from error
         except WorkflowAlreadyStartedError:
             await self._refuse_other_terms(terms, anchor_was_given=anchor_was_given)
             return Started(identifier, already=True)
@@ -170,6 +173,11 @@ class Subscriptions:
 
     async def _refuse_other_terms(self, terms: Terms, *, anchor_was_given: bool) -> None:
         description = await self._handle(terms.charge_permission_id).describe()
+        if description.status is not WorkflowExecutionStatus.RUNNING:
+            raise SubscriptionEndedError(
+                f"charge permission {terms.charge_permission_id}: its subscription has ended already; billing goes on "
+                "under the charge permission of a new checkout"
+            )
         digest = await description.memo_value(_TERMS_MEMO, type_hint=str)
         anchor = await description.memo_value(_ANCHOR_MEMO, type_hint=str)
         differing = [

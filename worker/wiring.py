@@ -37,7 +37,8 @@ def amazon_pay_client(settings: Settings) -> AmazonPayClient:
             origin=settings.amazon_pay_origin,
         )
     except PrivateKeyError as error:
-        raise StartupError(f"{PREFIX}PRIVATE_KEY_PATH: {error}") from None
+        variable = "PRIVATE_KEY" if settings.private_key else "PRIVATE_KEY_PATH"
+        raise StartupError(f"{PREFIX}{variable}: {error}") from None
     except ValueError as error:
         field, _, trouble = str(error).partition(": ")
         raise StartupError(f"{PREFIX}{field.upper()}: {trouble}") from None

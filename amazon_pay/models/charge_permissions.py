@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from amazon_pay.models.common import AnsweredMetadata
+from amazon_pay.models.common import Address, AnsweredMetadata
 from amazon_pay.models.wire import Price, RequestModel, Timestamp, WireModel
 
 
@@ -61,6 +61,28 @@ class Limits(WireModel):
     amount_balance: Price | None = None
 
 
+class PermissionBuyer(WireModel):
+    """Who approved the permission. Null 30 days after it closed; personal data, so keep it out of logs."""
+
+    buyer_id: str | None = None
+    name: str | None = None
+    email: str | None = None
+    phone_number: str | None = None
+    prime_membership_types: tuple[str, ...] | None = None
+
+
+class PaymentPreference(WireModel):
+    """The payment method in words, such as a card's brand and last digits."""
+
+    payment_descriptor: str | None = None
+
+
+class PaymentMethodOnFileMetadata(WireModel):
+    """Of a Saved Wallet permission."""
+
+    setup_only: bool | None = None
+
+
 class CloseChargePermissionRequest(RequestModel):
     """The body of Close Charge Permission.
 
@@ -76,17 +98,25 @@ class CloseChargePermissionRequest(RequestModel):
 class ChargePermission(WireModel):
     """A charge permission as Amazon Pay answers it.
 
-    Buyer details are not modelled here: they are kept as unknown fields, and are null 30 days after it closed.
+    Buyer details and addresses are null 30 days after it closed.
     """
 
     charge_permission_id: str
-    charge_permission_type: Annotated[ChargePermissionType | str, Field(union_mode="left_to_right")] = (
-        ChargePermissionType.ONE_TIME
-    )
+    charge_permission_reference_id: str | None = None
+    platform_id: str | None = None
+    buyer: PermissionBuyer | None = None
+    shipping_address: Address | None = None
+    billing_address: Address | None = None
+    payment_preferences: tuple[PaymentPreference, ...] | None = None
     status_details: ChargePermissionStatusDetails
-    recurring_metadata: RecurringMetadata | None = None
-    limits: Limits | None = None
     creation_timestamp: Timestamp | None = None
     expiration_timestamp: Timestamp | None = None
     merchant_metadata: AnsweredMetadata | None = None
     release_environment: str | None = None
+    limits: Limits | None = None
+    charge_permission_type: Annotated[ChargePermissionType | str, Field(union_mode="left_to_right")] = (
+        ChargePermissionType.ONE_TIME
+    )
+    recurring_metadata: RecurringMetadata | None = None
+    payment_method_on_file_metadata: PaymentMethodOnFileMetadata | None = None
+    presentment_currency: str | None = None

@@ -5,8 +5,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from amazon_pay.models.common import AnsweredMetadata, MerchantMetadata, StatusDetails
-from amazon_pay.models.wire import Price, RequestModel, Timestamp, WireModel
+from amazon_pay.models.common import AnsweredMetadata, MerchantMetadata, ProviderMetadata, StatusDetails
+from amazon_pay.models.wire import PositivePrice, Price, RequestModel, Timestamp, WireModel
 
 
 class ChargeState(StrEnum):
@@ -18,6 +18,34 @@ class ChargeState(StrEnum):
     CAPTURED = "Captured"
     CANCELED = "Canceled"
     DECLINED = "Declined"
+
+
+class ChargeInitiator(StrEnum):
+    """Who initiates a charge: customer (C) or merchant (M), unscheduled (U) or recurring (R)."""
+
+    CITU = "CITU"
+    MITU = "MITU"
+    CITR = "CITR"
+    MITR = "MITR"
+
+
+class Channel(StrEnum):
+    """Where the buyer met the merchant."""
+
+    WEB = "Web"
+    PHONE = "Phone"
+    APP = "App"
+    ALEXA = "Alexa"
+    POINT_OF_SALE = "PointOfSale"
+    FIRE_TV = "FireTv"
+    OFFLINE = "Offline"
+    AMAZON = "Amazon"
+
+
+class ResultPage(WireModel):
+    """Where the buyer comes back to after a charge that needs them; Saved Wallet permissions only."""
+
+    checkout_result_return_url: str | None = None
 
 
 class ChargeStatusDetails(StatusDetails):
@@ -35,14 +63,20 @@ class CreateChargeRequest(RequestModel):
         capture_now: capture at once; otherwise capture within 30 days.
         soft_descriptor: at most 16 characters on the buyer's statement; only with `capture_now`.
         can_handle_pending_authorization: let Amazon take up to 24 hours; the answer may be pending.
+        charge_initiator: Saved Wallet permissions only, as `channel` and `web_checkout_details`.
     """
 
     charge_permission_id: str
-    charge_amount: Price
+    charge_amount: PositivePrice
     capture_now: bool = False
     soft_descriptor: Annotated[str, StringConstraints(max_length=16)] | None = None
     can_handle_pending_authorization: bool = False
     merchant_metadata: MerchantMetadata | None = None
+    provider_metadata: ProviderMetadata | None = None
+    platform_id: str | None = None
+    charge_initiator: Annotated[ChargeInitiator | str, Field(union_mode="left_to_right")] | None = None
+    channel: Annotated[Channel | str, Field(union_mode="left_to_right")] | None = None
+    web_checkout_details: ResultPage | None = None
 
     @model_validator(mode="after")
     def _soft_descriptor_needs_capture(self) -> Self:
@@ -55,13 +89,20 @@ class Charge(WireModel):
     """A charge as Amazon Pay answers it. Its id cannot be derived from the charge permission's id."""
 
     charge_id: str
-    charge_permission_id: str
     charge_amount: Price
+    charge_permission_id: str
     capture_amount: Price | None = None
     refunded_amount: Price | None = None
     soft_descriptor: str | None = None
+    provider_metadata: ProviderMetadata | None = None
+    converted_amount: str | None = None
+    conversion_rate: str | None = None
+    channel: str | None = None
+    charge_initiator: str | None = None
     status_details: ChargeStatusDetails
     creation_timestamp: Timestamp | None = None
     expiration_timestamp: Timestamp | None = None
-    merchant_metadata: AnsweredMetadata | None = None
     release_environment: str | None = None
+    merchant_metadata: AnsweredMetadata | None = None
+    platform_id: str | None = None
+    web_checkout_details: ResultPage | None = None

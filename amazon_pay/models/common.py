@@ -25,6 +25,28 @@ class MerchantMetadata(RequestModel):
     custom_information: Annotated[str, StringConstraints(max_length=4096)] | None = None
 
 
+class ProviderMetadata(WireModel):
+    """For payment service providers: their own reference, at most 256 characters."""
+
+    provider_reference_id: Annotated[str, StringConstraints(max_length=256)] | None = None
+
+
+class Address(WireModel):
+    """A postal address. Which lines are filled differs by country."""
+
+    name: str | None = None
+    address_line1: str | None = None
+    address_line2: str | None = None
+    address_line3: str | None = None
+    city: str | None = None
+    county: str | None = None
+    district: str | None = None
+    state_or_region: str | None = None
+    postal_code: str | None = None
+    country_code: str | None = None
+    phone_number: str | None = None
+
+
 class StatusDetails(WireModel):
     """State of a checkout session, charge or refund: one reasonCode at the most."""
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Final, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -119,3 +120,13 @@ class Price(WireModel):
                 )
             object.__setattr__(self, "amount", quantised)
         return self
+
+
+def _more_than_nothing(price: Price) -> Price:
+    if price.amount <= 0:
+        raise ValueError(f"amount: {price.amount} is not more than zero")
+    return price
+
+
+PositivePrice = Annotated[Price, AfterValidator(_more_than_nothing)]
+"""A price that is asked for: more than zero."""

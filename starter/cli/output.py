@@ -1,7 +1,11 @@
 """What commands print: data to standard output, as JSON or for people; trouble to standard error, one line."""
 
 import asyncio
+import signal
+import threading
 from collections.abc import Coroutine
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, NoReturn
 
 import typer
@@ -13,9 +17,11 @@ from runtime.errors import StartupError
 REFUSED: Final = 1
 CANNOT_START: Final = 2
 INTERRUPTED: Final = 130
+TERMINATED: Final = 143
+"""128 and the signal's number, as shells count."""
 
-out: Final = Console()
-err: Final = Console(stderr=True, soft_wrap=True, highlight=False)
+out: Final = Console(emoji=False)
+err: Final = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 
 class RefusedError(Exception):
@@ -27,6 +33,10 @@ def run(main: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yield
     from starter.subscriptions import SubscriptionError
 
     async def run_and_settle() -> None:
+        this = asyncio.current_task()
+        if this is not None and threading.current_thread() is threading.main_thread():
+            # As SIGINT: what was started is taken down again. A process that stops gracefully replaces this.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
         try:
             await main
         finally:
@@ -41,6 +51,8 @@ def run(main: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yield
         fail(str(error), REFUSED)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+    except asyncio.CancelledError:
+        raise typer.Exit(TERMINATED) from None
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -61,10 +73,23 @@ def in_one_line(error: ValidationError, names: dict[str, str] | None = None) -> 
         path = ".".join(str(part) for part in item["loc"])
         message = item["msg"].removeprefix("Value error, ")
         name = (names or {}).get(path, path)
-        given = item["input"]
-        shown = f" (got {given!r})" if isinstance(given, str | int | float) and repr(given) not in message else ""
-        parts.append(f"{name}: {message}{shown}" if name else message)
+        given = _as_written(item["input"])
+        shown = f" (got {given})" if given and given not in message else ""
+        parts.append(f"{name}: {message}{shown}" if name else f"{message}{shown}")
     return "; ".join(parts)
+
+
+def _as_written(value: object) -> str | None:
+    """A refused value as a person would have written it; None for what is no single value."""
+    match value:
+        case datetime():
+            return value.isoformat()
+        case Decimal():
+            return str(value)
+        case str() | int() | float():
+            return repr(value)
+        case _:
+            return None
 
 
 def _plain(message: str) -> str:

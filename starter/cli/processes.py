@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from runtime.errors import StartupError
 from runtime.http import bind, origin_of, serving
 from runtime.logs import configure_logging
 from runtime.settings import load_settings
-from starter.cli.output import out, run
+from starter.cli.output import in_one_line, out, run
 
 
 def worker() -> None:
@@ -66,9 +67,14 @@ def simulator(
     """Run a local Amazon Pay with a control API at /simulator (documented at /docs)."""
     from simulator import SimulatorConfig, create_app
     from simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
-    from simulator.notifications import CERTIFICATE_FILE, NotificationSigner
+    from simulator.notifications import CERTIFICATE_FILE, NotificationSigner, ReceiverUrl
 
     async def command() -> None:
+        if receiver_url is not None:
+            try:
+                ReceiverUrl.validate_python(receiver_url)
+            except ValidationError as error:
+                raise StartupError(f"--receiver-url: {in_one_line(error)}") from None
         listener = bind(host, port)
         with listener:
             try:

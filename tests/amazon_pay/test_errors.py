@@ -75,7 +75,7 @@ BY_STATUS: Final[list[tuple[int, type[ApiError], bool]]] = [
     (502, UnavailableError, RETRYABLE),
     (503, UnavailableError, RETRYABLE),
     (504, UnavailableError, RETRYABLE),
-    (599, UnavailableError, FINAL),
+    (599, UnavailableError, RETRYABLE),
 ]
 
 

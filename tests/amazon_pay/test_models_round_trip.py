@@ -53,7 +53,12 @@ def _price(currency: Currency | str, minor_units: int) -> Price:
     return Price(amount=Decimal(minor_units).scaleb(-decimals), currency_code=currency)
 
 
-PRICES = st.builds(_price, st.sampled_from(Currency) | st.just("XAU"), st.integers(0, 15_000_000_000))
+def prices(least: int = 0) -> st.SearchStrategy[Price]:
+    """From so many minor units on."""
+    return st.builds(_price, st.sampled_from(Currency) | st.just("XAU"), st.integers(least, 15_000_000_000))
+
+
+PRICES = prices()
 INSTANTS = st.datetimes(
     datetime(2000, 1, 1),  # noqa: DTZ001 - hypothesis wants the bounds without a zone
     datetime(2100, 1, 1),  # noqa: DTZ001
@@ -70,14 +75,14 @@ METADATA = st.fixed_dictionaries(
 REQUESTS = made(
     CreateChargeRequest,
     charge_permission_id=texts(50),
-    charge_amount=PRICES,
+    charge_amount=prices(1),
     capture_now=st.booleans(),
     can_handle_pending_authorization=st.booleans(),
     merchant_metadata=maybe(METADATA),
 ) | made(
     CreateChargeRequest,
     charge_permission_id=texts(50),
-    charge_amount=PRICES,
+    charge_amount=prices(1),
     capture_now=st.just(value=True),
     soft_descriptor=texts(16),
 )

@@ -10,6 +10,9 @@ from typing import Final
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 from billing.collection import Attempt
 
+ACCOUNT_TROUBLE: Final = frozenset({"UnauthorizedAccess", "InvalidAccountStatus"})
+"""Seen before anything else, so these tell nothing of what an earlier request under the same key has done."""
+
 CLOSES_THE_PERMISSION: Final = frozenset({"AmazonRejected", "ChargePermissionCanceled"})
 
 
@@ -36,6 +39,8 @@ class AmazonInMemory:
         """Answers a request: a known key as it was answered before, a new one as decided."""
         first = self.requests.setdefault(attempt.idempotency_key, attempt)
         assert attempt == first, "the same key with another request is a DuplicateIdempotencyKey"
+        if decision.reason_code in ACCOUNT_TROUBLE:
+            return decision
         if attempt.idempotency_key in self.saved:
             return self.saved[attempt.idempotency_key]
         if self.permission.is_closed and decision.outcome is not ChargeOutcome.REFUSED:

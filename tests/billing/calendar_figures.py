@@ -10,6 +10,7 @@ FIRST_ANCHORS: Final = [
     ("2013-03-04", 3, "2013-04-03", "killbill TestInAdvanceBillingIntervalDetail"),
     ("2022-07-19", 23, "2022-07-23", "killbill TestBillCycleDayCalculator"),
     ("2022-02-19", 31, "2022-02-28", "killbill TestBillCycleDayCalculator"),
+    ("2022-07-19", 1, "2022-08-01", "ours: the first of the month"),
     ("2022-12-31", 31, "2022-12-31", "ours: the day itself counts"),
     ("2022-12-31", 30, "2023-01-30", "ours: over the end of a year"),
     ("2023-01-31", 30, "2023-02-28", "ours: the next month is shorter"),

@@ -114,6 +114,26 @@ def test_a_skipped_wall_time_moves_to_the_end_of_the_gap_and_a_double_one_is_the
     assert billing.due(number) == at(expected)
 
 
+@pytest.mark.parametrize(
+    ("zone", "anchor", "gap_seconds", "end"),
+    [
+        ("Europe/Berlin", "2025-01-30 02:00", 3600, "2025-03-30 01:00"),
+        ("Australia/Lord_Howe", "2024-08-06 02:00", 1800, "2024-10-05 15:30"),
+        ("Asia/Beirut", "2024-01-31 00:00", 3600, "2024-03-30 22:00"),
+        ("Pacific/Apia", "2011-10-30 00:00", 86_400, "2011-12-30 10:00"),
+    ],
+)
+def test_every_second_of_a_gap_moves_to_the_gaps_end_and_not_a_second_further(
+    zone: str, anchor: str, gap_seconds: int, end: str
+) -> None:
+    start = calendar(anchor, zone).anchor
+    for offset in range(0, gap_seconds, 1 + gap_seconds // 97):
+        billing = BillingCalendar(
+            anchor=start + timedelta(seconds=offset), zone=zone, interval=Interval(unit=Unit.MONTH)
+        )
+        assert billing.due(2) == at(end)
+
+
 def test_a_monthly_subscription_begun_in_a_gap_misses_no_month_and_doubles_none() -> None:
     # killbill TestWithTimeZones.testReferenceTimeInDSTGap: 02:00 of that day does not exist.
     billing = calendar("2015-03-08 02:00", "America/Los_Angeles")

@@ -73,6 +73,13 @@ def test_an_accepted_amount_is_brought_to_the_decimals_of_its_currency(
     assert Money.parse(shown) == accepted
 
 
+def test_the_yen_has_no_minor_unit_and_every_other_currency_that_amazon_charges_in_has_hundredths() -> None:
+    shown = {currency: str(money("9", currency)) for currency in MINOR_UNIT_DECIMALS}
+
+    others = ["AUD", "CHF", "DKK", "EUR", "GBP", "HKD", "NOK", "NZD", "SEK", "USD", "ZAR"]
+    assert shown == {"JPY": "9 JPY"} | {currency: f"9.00 {currency}" for currency in others}
+
+
 def test_an_amount_travels_as_a_string_and_comes_back_the_same() -> None:
     price = money("9.9")
 

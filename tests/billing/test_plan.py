@@ -76,6 +76,7 @@ def test_the_longest_intervals_are_accepted_and_shown_in_words(unit: Unit, count
         ({"amount": {"amount": "9.999", "currency": "EUR"}}, ["amount", "9.999", "2 decimals are accepted"]),
         ({"price": "9.99"}, ["price", "not permitted"]),
         ({"collection": {"max_attempts": 0}}, ["collection.max_attempts", "greater than or equal to 1"]),
+        ({"collection": {"max_attempts": 100}}, ["collection.max_attempts", "less than or equal to 99"]),
         ({"collection": {"soft_decline_delays": ["PT30S"]}}, ["collection.soft_decline_delays.0", "minute"]),
         ({"collection": {"collect_within": "P61D"}}, ["collection.collect_within", "60 days"]),
         ({"collection": {"final_action": "shrug"}}, ["collection.final_action", "'pause', 'cancel' or 'mark_unpaid'"]),
@@ -161,6 +162,15 @@ def test_a_plan_that_says_nothing_of_collecting_has_the_stated_defaults() -> Non
         collect_within=30 * day,
         final_action=FinalAction.PAUSE,
     )
+
+
+def test_what_was_agreed_is_never_changed_in_place() -> None:
+    agreed = terms()
+    plan = agreed.plan
+    fields = [(agreed, "zone"), (agreed.calendar, "zone"), (plan, "periods"), (plan.interval, "count")]
+    for value, field in [*fields, (plan.collection, "max_attempts")]:
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(value, field, None)
 
 
 def test_a_plan_travels_as_json_and_comes_back_the_same() -> None:

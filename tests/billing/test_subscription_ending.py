@@ -193,6 +193,15 @@ def test_a_permission_closed_while_a_period_is_owed_gives_the_period_up(
     assert life.subscription.last_reason == life.subscription.ledger[0].reason == "BuyerClosed"
 
 
+def test_a_permission_closed_while_an_attempt_is_held_does_not_hide_that_its_outcome_is_unknown() -> None:
+    # The request may have been carried out, its answer lost, and the repetition refused for the account's sake.
+    life = life_of(ON_HOLD)
+
+    life.signal("2026-01-31 09:30", closed("BuyerCanceled"))
+
+    assert all("outcome unknown" in str(record.reason) for record in life.subscription.ledger)
+
+
 def test_a_permission_found_closed_by_the_planned_look_ends_it_too() -> None:
     life = life_of([(CHARGE, "2026-01-31 09:00", SOFT)])
 

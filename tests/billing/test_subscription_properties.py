@@ -39,11 +39,14 @@ class AnySubscription(Driven):
     @invariant()
     def the_account_agrees_with_amazons_books(self) -> None:
         for record in self.subscription.ledger:
-            assert self.amazon.charges_of(record.period, CAPTURED) == (record.outcome is PeriodOutcome.PAID), record
-            assert self.amazon.charges_of(record.period, PENDING) == 0, record
             assert self.amazon.keys_of(record.period) == record.attempts
-        settled = range(self.subscription.next_period)
-        assert self.subscription.periods_paid == sum(self.amazon.charges_of(period, CAPTURED) for period in settled)
+            if record.outcome is PeriodOutcome.PAID:
+                assert self.amazon.charges_of(record.period, CAPTURED) == 1, record
+            elif "outcome unknown" not in (record.reason or ""):
+                assert self.amazon.charges_of(record.period, CAPTURED, PENDING) == 0, record
+        settled = [record.outcome for record in self.subscription.ledger]
+        if self.subscription.next_period <= LEDGER_LENGTH:
+            assert self.subscription.periods_paid == settled.count(PeriodOutcome.PAID)
 
     @invariant()
     def every_period_has_its_one_record_until_the_ledger_is_long(self) -> None:
@@ -93,7 +96,6 @@ class AnySubscription(Driven):
         self.subscription.cancel_requested("Moved away")
         self.all_goes_well(mended=False)
         assert self.subscription.has_ended
-        assert not self.amazon.pending
         self.check_invariants_once_more()
 
     def check_invariants_once_more(self) -> None:

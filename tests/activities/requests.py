@@ -1,0 +1,55 @@
+"""The activities' inputs as a workflow makes them, and running one as a worker does."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.amazon_pay import AmazonPayCalls
+from activities.signatures import OUTCOME_UNKNOWN, ClosePermission, CreateCharge, ReadCharge, ReadPermission
+from billing.money import Money
+from tests.simulator.merchant import new_key
+
+Answer = TypeVar("Answer")
+
+NOWHERE = "C01-0000000-0000000"
+OPERATIONS = ["create_charge", "read_charge", "read_permission", "close_permission"]
+
+
+def create(permission: str = NOWHERE, key: str | None = None, amount: str = "9.99 USD", **more: Any) -> CreateCharge:
+    """One attempt; Any: the other fields differ in type."""
+    return CreateCharge(
+        charge_permission_id=permission,
+        amount=Money.parse(amount),
+        idempotency_key=key or new_key(),
+        merchant_reference=more.pop("merchant_reference", "order-1"),
+        **more,
+    )
+
+
+async def run(activity: Callable[..., Awaitable[Answer]], *arguments: object) -> Answer:
+    """Runs an activity outside any server."""
+    answer: Answer = await ActivityEnvironment().run(activity, *arguments)
+    return answer
+
+
+async def run_operation(calls: AmazonPayCalls, operation: str) -> Any:
+    """Runs one of the four with an input of its kind. Any: their answers differ."""
+    requests = {
+        "create_charge": create(),
+        "read_charge": ReadCharge(charge_id="S01-1-1-C000001"),
+        "read_permission": ReadPermission(charge_permission_id=NOWHERE),
+        "close_permission": ClosePermission(charge_permission_id=NOWHERE, reason="over"),
+    }
+    return await run(getattr(calls, operation), requests[operation])
+
+
+async def unknown_outcome(calls: AmazonPayCalls, operation: str) -> ApplicationError:
+    """Runs an activity that does not learn what Amazon did, and gives the error that makes Temporal ask again."""
+    with pytest.raises(ApplicationError) as caught:
+        await run_operation(calls, operation)
+    assert caught.value.type == OUTCOME_UNKNOWN
+    assert not caught.value.non_retryable
+    return caught.value

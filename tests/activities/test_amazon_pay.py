@@ -1,0 +1,241 @@
+"""What a workflow hears of every known outcome, from a real simulator.
+
+A decline that is raised would be repeated for ever; a success that is misread would be charged again.
+"""
+
+from datetime import UTC, datetime
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from activities.amazon_pay import AmazonPayCalls
+from activities.signatures import ClosePermission, ReadCharge, ReadPermission
+from amazon_pay import AmazonPayClient, Region
+from billing.answers import ChargeAnswer, ChargeOutcome, PermissionState
+from simulator import SimulatorHandle
+from simulator.clock import TIME_HEADER
+from tests.activities.requests import NOWHERE, create, run
+from tests.simulator.merchant import KEY_ID
+from tests.simulator.witness import calls_of, charges_of, permission_of, state_of
+
+
+async def test_a_captured_charge_is_captured_for_exactly_what_was_asked(
+    calls: AmazonPayCalls, simulator: SimulatorHandle, permission: str
+) -> None:
+    request = create(permission, amount="19.90 USD", merchant_reference="order-7")
+
+    answer = await run(calls.create_charge, request)
+
+    (charge,) = await charges_of(simulator, permission)
+    assert answer == ChargeAnswer(outcome=ChargeOutcome.CAPTURED, charge_id=charge.charge_id)
+    assert (str(charge.charge_amount.amount), charge.charge_amount.currency_code) == ("19.90", "USD")
+    assert charge.merchant_metadata is not None
+    assert charge.merchant_metadata.merchant_reference_id == "order-7"
+    (call,) = await calls_of(simulator, permission)
+    assert call.idempotency_key == request.idempotency_key
+
+
+async def test_a_charge_without_a_merchant_reference_is_captured_too(calls: AmazonPayCalls, permission: str) -> None:
+    answer = await run(calls.create_charge, create(permission, merchant_reference=""))
+
+    assert answer.outcome is ChargeOutcome.CAPTURED
+
+
+async def test_the_same_attempt_again_has_the_same_outcome_and_charges_nobody_twice(
+    calls: AmazonPayCalls, simulator: SimulatorHandle, permission: str
+) -> None:
+    await simulator.script(permission, [None, "SoftDeclined"])
+    paid, declined = create(permission), create(permission)
+
+    answers = [await run(calls.create_charge, request) for request in (paid, paid, declined, declined)]
+
+    assert [answer.outcome for answer in answers] == [ChargeOutcome.CAPTURED] * 2 + [ChargeOutcome.DECLINED] * 2
+    assert answers[0] == answers[1]
+    assert len(await charges_of(simulator, permission)) == 1
+
+
+@pytest.mark.parametrize("code", ["AuthorizationInitiated", "CaptureInitiated"])
+async def test_a_pending_charge_is_pending_until_amazon_captures_it(
+    calls: AmazonPayCalls, simulator: SimulatorHandle, permission: str, code: str
+) -> None:
+    await simulator.script(permission, [code])
+
+    created = await run(calls.create_charge, create(permission))
+    assert created.charge_id is not None
+    read = ReadCharge(charge_id=created.charge_id)
+    meanwhile = await run(calls.read_charge, read)
+    await simulator.decide_charge(created.charge_id)
+    afterwards = await run(calls.read_charge, read)
+
+    outcomes = [answer.outcome for answer in (created, meanwhile, afterwards)]
+    assert outcomes == [ChargeOutcome.PENDING, ChargeOutcome.PENDING, ChargeOutcome.CAPTURED]
+    assert {meanwhile.charge_id, afterwards.charge_id} == {created.charge_id}
+
+
+async def test_a_pending_charge_that_is_declined_later_is_declined_with_its_reason(
+    calls: AmazonPayCalls, simulator: SimulatorHandle, permission: str
+) -> None:
+    await simulator.script(permission, ["CaptureInitiated"])
+    created = await run(calls.create_charge, create(permission))
+    assert created.charge_id is not None
+    await simulator.decide_charge(created.charge_id, "HardDeclined")
+
+    answer = await run(calls.read_charge, ReadCharge(charge_id=created.charge_id))
+
+    assert (answer.outcome, answer.reason_code) == (ChargeOutcome.DECLINED, "HardDeclined")
+
+
+async def test_an_authorization_that_was_to_be_captured_is_not_paid_yet(
+    calls: AmazonPayCalls, simulator: SimulatorHandle, permission: str
+) -> None:
+    answer = await run(calls.create_charge, create(permission, capture_now=False))
+
+    assert answer.outcome is ChargeOutcome.PENDING
+    assert [str(charge.status_details.state) for charge in await charges_of(simulator, permission)] == ["Authorized"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "SoftDeclined",
+        "HardDeclined",
+        "AmazonRejected",
+        "ProcessingFailure",
+        "TransactionTimedOut",
+        "PaymentMethodNotAllowed",
+        "MFANotCompleted",
+    ],
+)
+async def test_each_decline_is_an_answer_with_amazons_reason_and_request_id(
+    calls: AmazonPayCalls, simulator: SimulatorHandle, permission: str, code: str
+) -> None:
+    await simulator.script(permission, [code])
+
+    answer = await run(calls.create_charge, create(permission))
+
+    assert (answer.outcome, answer.reason_code, answer.charge_id) == (ChargeOutcome.DECLINED, code, None)
+    assert answer.message
+    assert answer.request_id
+
+
+@pytest.mark.parametrize(
+    ("reason_code", "permission_state", "amount", "used_key"),
+    [
+        ("PeriodicAmountExceeded", "Chargeable", "1000.01 USD", False),
+        ("CurrencyMismatch", "Chargeable", "5 EUR", False),
+        ("DuplicateIdempotencyKey", "Chargeable", "5 USD", True),
+        ("InvalidChargePermissionStatus", "NonChargeable", "5 USD", False),
+        ("InvalidChargePermissionStatus", "Closed", "5 USD", False),
+        ("ResourceNotFound", "unknown", "5 USD", False),
+    ],
+)
+async def test_a_request_that_amazon_does_not_take_is_refused_with_its_reason(
+    calls: AmazonPayCalls,
+    simulator: SimulatorHandle,
+    permission: str,
+    reason_code: str,
+    permission_state: str,
+    amount: str,
+    *,
+    used_key: bool,
+) -> None:
+    first = create(permission, amount="1 USD")
+    if used_key:
+        await run(calls.create_charge, first)
+    if permission_state == "NonChargeable":
+        await simulator.break_payment_method(permission)
+    if permission_state == "Closed":
+        await simulator.close_by_buyer(permission)
+    target = NOWHERE if permission_state == "unknown" else permission
+
+    answer = await run(calls.create_charge, create(target, first.idempotency_key if used_key else None, amount=amount))
+
+    assert (answer.outcome, answer.reason_code) == (ChargeOutcome.REFUSED, reason_code)
+    assert answer.message
+    assert answer.request_id
+    assert len(await charges_of(simulator, permission)) == int(used_key)
+
+
+async def test_a_key_that_amazon_does_not_know_is_refused_everywhere(
+    simulator: SimulatorHandle, private_key: RSAPrivateKey, permission: str
+) -> None:
+    async with AmazonPayClient(
+        public_key_id="SANDBOX-STRANGER", private_key=private_key, region=Region.NA, origin=simulator.origin
+    ) as client:
+        stranger = AmazonPayCalls(client)
+        charge = await run(stranger.create_charge, create(permission))
+        read = await run(stranger.read_charge, ReadCharge(charge_id="S01-1-1-C000001"))
+        state = await run(stranger.read_permission, ReadPermission(charge_permission_id=permission))
+        closed = await run(stranger.close_permission, ClosePermission(charge_permission_id=permission, reason="over"))
+
+    for answer in (charge, read):
+        assert (answer.outcome, answer.reason_code) == (ChargeOutcome.REFUSED, "InvalidAuthentication")
+    for permission_answer in (state, closed):
+        assert permission_answer.state is PermissionState.UNKNOWN
+        assert permission_answer.refused == "InvalidAuthentication"
+    assert await state_of(simulator, permission) == ("Chargeable", [])
+
+
+async def test_a_permission_is_read_with_its_state_reasons_and_last_change(
+    calls: AmazonPayCalls, simulator: SimulatorHandle, permission: str
+) -> None:
+    read = ReadPermission(charge_permission_id=permission)
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    assert (await run(calls.read_permission, read)).is_chargeable
+    await simulator.break_payment_method(permission, "PaymentMethodDeleted", at)
+    broken = await run(calls.read_permission, read)
+    await simulator.close_by_buyer(permission)
+    closed = await run(calls.read_permission, read)
+
+    assert (broken.state, broken.reason_codes) == (PermissionState.NON_CHARGEABLE, ("PaymentMethodDeleted",))
+    assert (broken.last_updated, broken.refused) == (at, None)
+    assert (closed.state, closed.reason_codes) == (PermissionState.CLOSED, ("BuyerClosed",))
+
+
+async def test_a_permission_that_does_not_exist_is_in_no_known_state(calls: AmazonPayCalls) -> None:
+    read = await run(calls.read_permission, ReadPermission(charge_permission_id=NOWHERE))
+    closed = await run(calls.close_permission, ClosePermission(charge_permission_id=NOWHERE, reason="over"))
+
+    for answer in (read, closed):
+        assert (answer.state, answer.refused) == (PermissionState.UNKNOWN, "ResourceNotFound")
+
+
+async def test_a_permission_is_closed_and_closing_it_again_is_a_success(
+    calls: AmazonPayCalls, simulator: SimulatorHandle, permission: str
+) -> None:
+    request = ClosePermission(charge_permission_id=permission, reason="the customer asked")
+
+    first = await run(calls.close_permission, request)
+    second = await run(calls.close_permission, request)
+
+    assert first.is_closed
+    assert second == first
+    assert await state_of(simulator, permission) == ("Closed", ["MerchantClosed"])
+
+
+async def test_closing_what_the_buyer_has_closed_tells_who_closed_it(
+    calls: AmazonPayCalls, simulator: SimulatorHandle, permission: str
+) -> None:
+    await simulator.close_by_buyer(permission)
+
+    answer = await run(calls.close_permission, ClosePermission(charge_permission_id=permission, reason="over"))
+
+    assert (answer.state, answer.reason_codes) == (PermissionState.CLOSED, ("BuyerClosed",))
+
+
+async def test_every_call_carries_the_extra_headers_made_for_it(
+    simulator: SimulatorHandle, private_key: RSAPrivateKey, permission: str
+) -> None:
+    times = (f"2026010{day}T000000Z" for day in range(1, 9))
+    async with AmazonPayClient(
+        public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=simulator.origin
+    ) as client:
+        dated = AmazonPayCalls(client, lambda: {TIME_HEADER: next(times)})
+        await run(dated.create_charge, create(permission))
+        await run(dated.close_permission, ClosePermission(charge_permission_id=permission, reason="over"))
+
+    (charge,) = await charges_of(simulator, permission)
+    closed = (await permission_of(simulator, permission)).status_details
+    assert charge.creation_timestamp == datetime(2026, 1, 1, tzinfo=UTC)
+    assert closed.last_updated_timestamp == datetime(2026, 1, 2, tzinfo=UTC)

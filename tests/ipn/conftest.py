@@ -1,0 +1,38 @@
+"""What these tests share: Amazon's hosts on loopback, and two who sign."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from simulator.notifications import NotificationSigner
+from tests.ipn.amazon_on_loopback import AmazonOnLoopback
+
+
+@pytest.fixture(scope="session")
+def amazon() -> NotificationSigner:
+    """Signs genuine messages."""
+    return NotificationSigner.create()
+
+
+@pytest.fixture(scope="session")
+def forger() -> NotificationSigner:
+    """Signs just as well, but with a key of their own."""
+    return NotificationSigner.create()
+
+
+@pytest_asyncio.fixture
+async def hosts(tmp_path: Path) -> AsyncIterator[AmazonOnLoopback]:
+    """Amazon's SNS hosts, for a client that is given their proxy."""
+    async with AmazonOnLoopback(tmp_path).serving() as listening:
+        yield listening
+
+
+@pytest_asyncio.fixture
+async def unreachable() -> AsyncIterator[httpx.AsyncClient]:
+    """A client that reaches nobody, whatever host it is told: the discard port of this machine is its proxy."""
+    async with httpx.AsyncClient(proxy="http://127.0.0.1:9", verify=SSLContext(PROTOCOL_TLS_CLIENT)) as http:
+        yield http

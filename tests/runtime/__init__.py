@@ -1,0 +1,1 @@
+"""How our processes start, and what they say in one line when they cannot."""

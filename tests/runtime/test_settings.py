@@ -1,0 +1,208 @@
+"""What is set wrongly is said in one line that names the variable and never the value, which may be secret."""
+
+import traceback
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from runtime.errors import StartupError
+from runtime.settings import Environment, LogFormat, Settings, load_settings
+
+SECRET = "S3CRET"
+TRUE_OR_FALSE = "Input should be a valid boolean"
+
+REFUSED = [
+    ("ENVIRONMENT", SECRET, "'sandbox' or 'live'"),
+    ("ENVIRONMENT", "LIVE", "'sandbox' or 'live'"),
+    ("ENVIRONMENT", "production", "'sandbox' or 'live'"),
+    ("AMAZON_PAY_ORIGIN", SECRET, "https?://"),
+    ("AMAZON_PAY_ORIGIN", f"ftp://{SECRET}", "https?://"),
+    ("AMAZON_PAY_ORIGIN", f"http://{SECRET}/path", "https?://"),
+    ("AMAZON_PAY_ORIGIN", f"http://{SECRET} ", "https?://"),
+    ("SEND_VIRTUAL_TIME", SECRET, TRUE_OR_FALSE),
+    ("GRACEFUL_SHUTDOWN_SECONDS", SECRET, "valid number"),
+    ("GRACEFUL_SHUTDOWN_SECONDS", "-1", "greater than or equal to 0"),
+    ("GRACEFUL_SHUTDOWN_SECONDS", "601", "less than or equal to 600"),
+    ("GRACEFUL_SHUTDOWN_SECONDS", "nan", "equal to"),
+    ("GRACEFUL_SHUTDOWN_SECONDS", "inf", "less than or equal to 600"),
+    ("IPN_PORT", SECRET, "valid integer"),
+    ("IPN_PORT", "8601.5", "valid integer"),
+    ("IPN_PORT", "-1", "greater than or equal to 0"),
+    ("IPN_PORT", "65536", "less than or equal to 65535"),
+    ("LOG_LEVEL", SECRET, "DEBUG|INFO|WARNING|ERROR"),
+    ("LOG_LEVEL", "info", "DEBUG|INFO|WARNING|ERROR"),
+    ("LOG_FORMAT", SECRET, "'json' or 'console'"),
+]
+
+LIVE_REFUSES = [
+    ("AMAZON_PAY_ORIGIN", f"http://{SECRET}"),
+    ("SEND_VIRTUAL_TIME", "true"),
+    ("IPN_TRUSTED_CERTIFICATE_PATH", f"/{SECRET}.pem"),
+]
+
+OPTIONAL = [
+    "MERCHANT_ID",
+    "PUBLIC_KEY_ID",
+    "PRIVATE_KEY",
+    "PRIVATE_KEY_PATH",
+    "PRIVATE_KEY_PASSPHRASE",
+    "AMAZON_PAY_ORIGIN",
+    "IPN_TRUSTED_CERTIFICATE_PATH",
+    "TEMPORAL_BINARY",
+]
+
+
+def refusal() -> str:
+    """What is said of the environment as it stands: one line, also where the error is printed with its causes."""
+    with pytest.raises(StartupError) as refused:
+        load_settings()
+    assert SECRET not in "".join(traceback.format_exception(refused.value))
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(("name", "value", "accepted"), REFUSED)
+def test_a_refusal_names_the_variable_and_what_is_accepted_and_not_the_value(
+    environment: pytest.MonkeyPatch, name: str, value: str, accepted: str
+) -> None:
+    environment.setenv(f"PERENNIAL_{name}", value)
+
+    said = refusal()
+
+    assert said.startswith(f"PERENNIAL_{name}: ")
+    assert accepted in said
+    assert value.strip("-") not in said.removeprefix(f"PERENNIAL_{name}: ").replace("info", "")
+
+
+def test_without_any_variable_everything_has_a_default_that_risks_nothing() -> None:
+    settings = load_settings()
+
+    assert settings.environment is Environment.SANDBOX
+    assert settings.log_format is LogFormat.JSON
+    assert settings.ipn_host == "127.0.0.1"
+    assert settings.ipn_topic_arns == ()
+    assert not settings.send_virtual_time
+    assert settings.graceful_shutdown_seconds > 40, "Amazon's slowest answer has to be awaited"
+
+
+def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
+    given = {
+        "environment": "sandbox",
+        "region": "eu",
+        "merchant_id": "A1",
+        "public_key_id": "SANDBOX-A",
+        "private_key": SECRET,
+        "private_key_path": "/key.pem",
+        "private_key_passphrase": SECRET,
+        "amazon_pay_origin": "http://127.0.0.1:8600",
+        "send_virtual_time": "true",
+        "task_queue": "another",
+        "graceful_shutdown_seconds": "1.5",
+        "ipn_host": "0.0.0.0",
+        "ipn_port": "0",
+        "ipn_topic_arns": " arn:a , arn:b ,, ",
+        "ipn_trusted_certificate_path": "/certificate.pem",
+        "log_level": "ERROR",
+        "log_format": "console",
+        "temporal_binary": "/bin/temporal",
+    }
+    assert given.keys() == Settings.model_fields.keys()
+    for name, value in given.items():
+        environment.setenv(f"PERENNIAL_{name.upper()}", value)
+
+    settings = load_settings()
+
+    assert settings.model_fields_set == given.keys()
+    assert settings.ipn_topic_arns == ("arn:a", "arn:b")
+    assert settings.private_key == settings.private_key_passphrase == SecretStr(SECRET)
+    assert (settings.merchant_id, settings.ipn_port, settings.send_virtual_time) == ("A1", 0, True)
+    assert settings.ipn_trusted_certificate_path == Path("/certificate.pem")
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_an_empty_variable_is_as_one_that_is_not_set(environment: pytest.MonkeyPatch, name: str) -> None:
+    """A line such as `PERENNIAL_MERCHANT_ID=` in an environment file has no value yet; it does not set one."""
+    environment.setenv(f"PERENNIAL_{name}", "")
+
+    assert load_settings() == Settings()
+    assert getattr(load_settings(), name.lower()) is None
+
+
+@pytest.mark.parametrize(("name", "value"), LIVE_REFUSES)
+def test_what_would_be_dangerous_with_real_money_is_refused_in_live_only(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    environment.setenv(f"PERENNIAL_{name}", value)
+    assert getattr(load_settings(), name.lower())
+
+    environment.setenv("PERENNIAL_ENVIRONMENT", "live")
+    assert refusal() == (
+        f"PERENNIAL_{name}: is accepted only with PERENNIAL_ENVIRONMENT=sandbox; the environment is live"
+    )
+
+
+def test_live_needs_nothing_more_than_its_name(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PERENNIAL_ENVIRONMENT", "live")
+    environment.setenv("PERENNIAL_SEND_VIRTUAL_TIME", "false")
+
+    assert load_settings().environment is Environment.LIVE
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_required_setting_that_is_missing_is_named(value: str | None) -> None:
+    with pytest.raises(StartupError) as refused:
+        Settings(public_key_id=value).required("public_key_id")
+
+    assert str(refused.value) == "PERENNIAL_PUBLIC_KEY_ID: is not set, and this command needs it"
+
+
+def test_a_required_setting_that_is_there_is_given() -> None:
+    assert Settings(public_key_id="SANDBOX-A").required("public_key_id") == "SANDBOX-A"
+
+
+def test_the_private_key_comes_from_its_text_or_from_its_file() -> None:
+    assert Settings(private_key=SecretStr(SECRET)).private_key_source == SECRET.encode()
+    assert Settings(private_key_path=Path("key.pem")).private_key_source == Path("key.pem")
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        (Settings(), "neither is"),
+        (Settings(private_key=SecretStr(SECRET), private_key_path=Path(f"{SECRET}.pem")), "both are"),
+    ],
+)
+def test_a_private_key_from_nowhere_or_from_two_places_is_refused(settings: Settings, found: str) -> None:
+    with pytest.raises(StartupError) as refused:
+        _ = settings.private_key_source
+
+    assert str(refused.value) == (f"PERENNIAL_PRIVATE_KEY_PATH or PERENNIAL_PRIVATE_KEY: one must be set; {found}")
+
+
+def test_no_way_of_printing_the_settings_shows_a_secret(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PERENNIAL_PRIVATE_KEY", SECRET)
+    environment.setenv("PERENNIAL_PRIVATE_KEY_PASSPHRASE", SECRET)
+    settings = load_settings()
+    assert settings.private_key_source == SECRET.encode()
+
+    printed = [repr(settings), str(settings), f"{settings}", settings.model_dump_json()]
+    printed += [str(settings.model_dump()), str(settings.model_dump(mode="json")), str(dict(settings))]
+    for text in printed:
+        assert SECRET not in text
+
+
+def test_an_error_that_code_meets_shows_no_secret_either(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PERENNIAL_PRIVATE_KEY", SECRET)
+
+    with pytest.raises(ValidationError) as refused:
+        Settings(environment=Environment.LIVE, send_virtual_time=True)
+
+    assert SECRET not in str(refused.value)
+
+
+def test_settings_do_not_change_while_a_process_runs() -> None:
+    settings = Settings()
+
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.environment = Environment.LIVE  # type: ignore[misc]

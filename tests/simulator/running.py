@@ -1,0 +1,36 @@
+"""A simulator of a test's own, on loopback."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from runtime.http import bind, origin_of, serving
+from simulator import SimulatorConfig, SimulatorHandle, create_app
+from simulator.notifications import NotificationSigner
+from tests.simulator.merchant import KEY_ID
+
+MERCHANT_ID = "A1MERCHANT"
+
+
+@asynccontextmanager
+async def running_simulator(
+    private_key: RSAPrivateKey,
+    signer: NotificationSigner,
+    *,
+    receiver_url: str | None = None,
+    signature_version: str = "2",
+    key_id: str = KEY_ID,
+) -> AsyncIterator[SimulatorHandle]:
+    """Serves an empty simulator that takes requests signed with the private key."""
+    with bind("127.0.0.1", 0) as listener:
+        config = SimulatorConfig(
+            public_keys={key_id: private_key.public_key()},
+            merchant_id=MERCHANT_ID,
+            receiver_url=receiver_url,
+            origin=origin_of(listener),
+            signer=signer,
+            signature_version=signature_version,
+        )
+        async with serving(create_app(config), listener) as origin, SimulatorHandle(origin) as handle:
+            yield handle

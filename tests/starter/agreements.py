@@ -1,0 +1,23 @@
+"""New agreements with buyers, each under a charge permission of its own."""
+
+from datetime import UTC, datetime, timedelta
+
+from billing.calendar import Interval, Unit
+from billing.money import Money
+from billing.plan import Plan
+from billing.subscription import Terms
+from starter.cli.demo.stage import Stage
+
+PLAN = Plan(plan_id="coffee", amount=Money.parse("9.99 USD"), interval=Interval(unit=Unit.MONTH))
+
+
+async def new_terms(house: Stage, *, plan: Plan = PLAN, zone: str = "UTC") -> Terms:
+    """A buyer has approved a charge permission; nothing was started yet. The first charge is tomorrow's."""
+    permission = await house.simulator.open_permission()
+    return Terms(
+        charge_permission_id=permission.charge_permission_id,
+        plan=plan,
+        anchor=datetime.now(UTC) + timedelta(days=1),
+        zone=zone,
+        merchant_reference=f"order-{permission.charge_permission_id}",
+    )

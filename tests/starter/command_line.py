@@ -1,0 +1,82 @@
+"""Typing `perennial ...`: in this process where that is the same as a process of its own, and quick.
+
+The commands that take signals or set up logging (worker, ipn, demo) are run as real processes instead.
+"""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from typer.testing import CliRunner
+
+from starter.cli.app import app
+from starter.cli.demo.stage import Stage
+from tests.worker.processes import finished, perennial
+
+
+@dataclass(frozen=True)
+class Said:
+    """What came of one command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """Standard output as JSON, which it must be as a whole. Any: what a test is about to find out."""
+        return json.loads(self.out)
+
+    @property
+    def trouble(self) -> str:
+        """The one line of an error, with nothing beside it."""
+        lines = self.err.strip().splitlines()
+        assert (self.out, len(lines)) == ("", 1), f"{self.out}{self.err}"
+        assert lines[0].startswith("error: ")
+        return lines[0]
+
+
+async def typed(*arguments: str, **environment: str) -> Said:
+    """Runs a command in this process, in a thread as it brings its own event loop.
+
+    Raises:
+        Exception: whatever the command did not turn into an exit code: a person would have seen a traceback.
+    """
+    theirs: dict[str, str | None] = {name: None for name in os.environ if name.startswith(("PERENNIAL_", "TEMPORAL_"))}
+    result = await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=theirs | environment)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Said(result.exit_code, result.stdout, result.stderr)
+
+
+async def run(*arguments: str, **environment: str) -> Said:
+    """Runs a command as a process of its own, until it ends by itself."""
+    async with perennial(*arguments, environment=environment) as process:
+        return Said(*await finished(process))
+
+
+def joined_to(house: Stage) -> dict[str, str]:
+    """The environment in which a command reaches the house's Temporal server."""
+    return {"TEMPORAL_ADDRESS": house.server.address, "PERENNIAL_TASK_QUEUE": house.settings.task_queue}
+
+
+@contextmanager
+def dead_port() -> Iterator[int]:
+    """A port on which nobody listens, and which nobody else can take meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        yield port
+
+
+@contextmanager
+def taken_port() -> Iterator[int]:
+    """A port on which somebody listens already."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        yield port

@@ -1,0 +1,14 @@
+"""Keeps the house's log lines out of what a command prints: both share this process, and its standard output."""
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True)
+def _log_lines_go_to_pytest() -> Iterator[None]:
+    kept = structlog.get_config()
+    structlog.configure(logger_factory=structlog.stdlib.LoggerFactory())
+    yield
+    structlog.configure(**kept)

@@ -1,0 +1,181 @@
+"""The commands about subscriptions against a real server and worker, as a merchant's engineer types them."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import typer
+
+from starter.cli.app import app
+from starter.cli.demo.stage import Stage
+from starter.cli.demo.subscriber import Subscriber
+from tests.starter.agreements import new_terms
+from tests.starter.command_line import dead_port, joined_to, typed
+from tests.starter.test_listing import listed
+
+COMMANDS = ["demo", "start", "show", "list", "cancel", "worker", "ipn", "simulator"]
+NOBODY = "C01-0000000-0000000"
+
+
+async def test_a_subscription_is_started_billed_shown_listed_and_canceled_by_the_command_line(house: Stage) -> None:
+    terms = await new_terms(house)
+    identifier, environment = terms.charge_permission_id, joined_to(house)
+    start = ["start", identifier, "--amount", "12.50 USD", "--every", "2 weeks", "--plan-id", "tea", "--zone"]
+    start += ["Asia/Tokyo", "--anchor", terms.anchor.isoformat(), "--reference", "order/7"]
+
+    started = await typed(*start, **environment)
+    assert (started.code, started.err) == (0, "")
+    assert f"subscription-{identifier} started, first charge {terms.anchor:%Y-%m-%d %H:%M} UTC" in started.out
+    await Subscriber(house, terms).until_due(0)
+
+    shown = await typed("show", identifier, "--json", **environment)
+    assert (shown.code, shown.err) == (0, "")
+    assert (shown.data["status"], shown.data["needs_attention"]) == ("active", False)
+    assert [record["outcome"] for record in shown.data["ledger"]] == ["paid"]
+    assert shown.data["ledger"][0]["amount"] == {"amount": "12.50", "currency": "USD"}
+    page = await typed("show", identifier, **environment)
+    for words in ("Active", "tea: 12.50 USD every 2 weeks", "Asia/Tokyo", "order/7", "paid"):
+        assert words in page.out
+
+    canceled = await typed("cancel", identifier, "--reason", "moved away", "--json", **environment)
+    assert (canceled.code, canceled.err) == (0, "")
+    assert canceled.data == {"charge_permission_id": identifier, "cancel": "requested"}
+    await Subscriber(house, terms).quiet()
+    shown = await typed("show", identifier, "--json", **environment)
+    assert (shown.data["status"], shown.data["ending"]["reason"]) == ("canceled", "moved away")
+    again = await typed("cancel", identifier, **environment)
+    assert (again.code, again.trouble) == (
+        1,
+        f"error: charge permission {identifier}: its subscription has ended already",
+    )
+
+
+async def test_starting_again_says_that_it_runs_already_and_other_terms_are_refused(house: Stage) -> None:
+    terms = await new_terms(house)
+    start = ["start", terms.charge_permission_id, "--amount", "9.99 USD", "--json"]
+
+    first, second = [await typed(*start, **joined_to(house)) for _ in range(2)]
+    refused = await typed(*start, "--zone", "Asia/Tokyo", **joined_to(house))
+
+    name = f"subscription-{terms.charge_permission_id}"
+    assert (first.code, first.err, first.data) == (0, "", {"workflow_id": name, "already_started": False})
+    assert (second.code, second.err, second.data) == (0, "", {"workflow_id": name, "already_started": True})
+    assert refused.code == 1
+    assert terms.charge_permission_id in refused.trouble
+    assert "it was not changed" in refused.trouble
+
+
+@pytest.mark.parametrize("suffix", ["toml", "json"])
+async def test_a_plan_file_is_what_is_billed(house: Stage, tmp_path: Path, suffix: str) -> None:
+    terms = await new_terms(house)
+    path = tmp_path / f"plan.{suffix}"
+    path.write_text(
+        {
+            "toml": 'plan_id = "coffee"\namount = { amount = "19.9", currency = "EUR" }\n'
+            'interval = { unit = "month" }\nperiods = 3\n[collection]\nmax_attempts = 5\n',
+            "json": json.dumps(
+                {
+                    "plan_id": "coffee",
+                    "amount": {"amount": "19.9", "currency": "EUR"},
+                    "interval": {"unit": "month"},
+                    "periods": 3,
+                    "collection": {"max_attempts": 5},
+                }
+            ),
+        }[suffix]
+    )
+    anchor = (terms.anchor + timedelta(days=30)).isoformat()
+
+    started = await typed(
+        "start", terms.charge_permission_id, "--plan", str(path), "--anchor", anchor, **joined_to(house)
+    )
+
+    assert started.code == 0, started.err
+    plan = (await house.subscriptions.status(terms.charge_permission_id)).terms.plan
+    assert (plan.plan_id, str(plan.amount), str(plan.interval)) == ("coffee", "19.90 EUR", "1 month")
+    assert (plan.periods, plan.collection.max_attempts) == (3, 5)
+
+
+async def test_the_list_is_a_table_for_people_and_json_for_machines(house: Stage) -> None:
+    terms = await new_terms(house)
+    await house.subscriptions.start(terms)
+    await listed(house, terms.charge_permission_id, until=bool)
+
+    as_json = await typed("list", "--status", "active", "--json", **joined_to(house))
+    table = await typed("list", **joined_to(house), COLUMNS="200")
+
+    assert (as_json.code, as_json.err) == (0, "")
+    assert {
+        "charge_permission_id": terms.charge_permission_id,
+        "status": "active",
+        "next_action_at": terms.anchor.isoformat(),
+        "plan": "coffee",
+        "merchant_reference": f"order-{terms.charge_permission_id}",
+        "last_reason": None,
+        "needs_attention": False,
+    } in as_json.data
+    for words in (terms.charge_permission_id, "active", f"{terms.anchor:%Y-%m-%d %H:%M}", "coffee"):
+        assert words in table.out
+
+
+async def test_an_empty_list_is_an_empty_json_list(house: Stage) -> None:
+    said = await typed("list", "--status", "unpaid", "--json", **joined_to(house))
+
+    assert (said.code, said.err, said.data) == (0, "", [])
+
+
+@pytest.mark.parametrize("command", [["show"], ["show", "--json"], ["cancel"], ["cancel", "--json"]])
+async def test_what_nobody_started_is_not_found(house: Stage, command: list[str]) -> None:
+    said = await typed(*command, NOBODY, **joined_to(house))
+
+    assert said.code == 1
+    assert NOBODY in said.trouble
+    assert "perennial list" in said.trouble
+
+
+@pytest.mark.parametrize("command", [["show", NOBODY], ["list"], ["cancel", NOBODY], ["start", NOBODY]])
+async def test_without_a_temporal_server_a_command_says_where_it_looked(command: list[str]) -> None:
+    more = ["--amount", "9.99 USD"] if command[0] == "start" else []
+    with dead_port() as port:
+        said = await typed(*command, *more, TEMPORAL_ADDRESS=f"127.0.0.1:{port}")
+
+    assert said.code == 2
+    assert f"TEMPORAL_ADDRESS: no Temporal server answers at 127.0.0.1:{port}" in said.trouble
+
+
+@pytest.mark.parametrize("command", [["show", NOBODY], ["list"], ["cancel", NOBODY], ["start", NOBODY]])
+async def test_a_namespace_that_does_not_exist_is_named(house: Stage, command: list[str]) -> None:
+    more = ["--amount", "9.99 USD"] if command[0] == "start" else []
+
+    said = await typed(*command, *more, **joined_to(house), TEMPORAL_NAMESPACE="no-such-place")
+
+    assert said.code in {1, 2}
+    assert "no-such-place" in said.trouble
+
+
+@pytest.mark.parametrize("address", ["not an address", "127.0.0.1:port"])
+async def test_an_address_that_is_none_is_named(address: str) -> None:
+    said = await typed("list", TEMPORAL_ADDRESS=address)
+
+    assert said.code == 2
+    assert "TEMPORAL_ADDRESS" in said.trouble
+    assert address in said.trouble
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_every_command_says_what_it_is_for(command: str) -> None:
+    said = await typed(command, "--help", COLUMNS="200")
+
+    assert (said.code, said.err) == (0, "")
+    assert f"perennial {command}" in said.out or f"{command} [OPTIONS]" in said.out
+
+
+def test_every_command_and_every_option_has_a_help_text() -> None:
+    commands = getattr(typer.main.get_command(app), "commands", {})
+
+    assert sorted(commands) == sorted(COMMANDS)
+    for name, command in commands.items():
+        assert command.help, name
+        for option in command.params:
+            assert getattr(option, "help", "unused"), f"{name} {option.name}"

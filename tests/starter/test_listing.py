@@ -1,0 +1,104 @@
+"""The list of subscriptions: what a merchant searches by, on a real server's visibility store."""
+
+import asyncio
+from collections.abc import Callable
+
+from billing.subscription import Status
+from starter.cli.demo.stage import Stage
+from starter.subscriptions import Listed
+from tests.scenarios.story import Story
+from tests.starter.agreements import new_terms
+
+
+async def listed(
+    house: Stage,
+    charge_permission_id: str,
+    *,
+    status: Status | None = None,
+    ended: bool = False,
+    until: Callable[[list[Listed]], bool],
+) -> list[Listed]:
+    """The lines of one permission, once they are as awaited or a few seconds have passed: the store lags behind."""
+    lines: list[Listed] = []
+    for _ in range(60):
+        lines = [
+            line
+            async for line in house.subscriptions.list(status=status, ended=ended)
+            if line.charge_permission_id == charge_permission_id
+        ]
+        if until(lines):
+            break
+        await asyncio.sleep(0.05)
+    return lines
+
+
+async def test_a_line_says_what_a_merchant_searches_by(house: Stage) -> None:
+    terms = await new_terms(house)
+    await house.subscriptions.start(terms)
+
+    (line,) = await listed(house, terms.charge_permission_id, until=bool)
+
+    assert line == Listed(
+        charge_permission_id=terms.charge_permission_id,
+        status=Status.ACTIVE,
+        plan="coffee",
+        merchant_reference=f"order-{terms.charge_permission_id}",
+        next_action_at=terms.anchor,
+        last_reason=None,
+        needs_attention=False,
+    )
+
+
+async def test_trouble_shows_in_the_status_the_reason_and_the_date_and_is_found_by_the_status(house: Stage) -> None:
+    story = await Story.begin(house, script=["HardDeclined"])
+    subscription = await story.until_due(0)
+    identifier, awaiting = story.charge_permission_id, Status.AWAITING_PAYMENT_METHOD
+
+    (line,) = await listed(house, identifier, status=awaiting, until=bool)
+
+    assert (line.status, line.last_reason) == (awaiting, "HardDeclined")
+    assert subscription.next_step is not None
+    assert line.next_action_at == subscription.next_step.at
+    assert await listed(house, identifier, status=Status.ACTIVE, until=lambda lines: not lines) == []
+    await story.mend_card()
+    (mended,) = await listed(house, identifier, status=Status.ACTIVE, until=bool)
+    assert mended.last_reason is None
+
+
+async def test_a_broken_payment_method_needs_attention_before_anything_is_owed(house: Stage) -> None:
+    story = await Story.begin(house)
+    await house.simulator.break_payment_method(story.charge_permission_id)
+    await story.quiet()
+
+    (line,) = await listed(
+        house, story.charge_permission_id, until=lambda lines: [line.needs_attention for line in lines] == [True]
+    )
+
+    assert (line.needs_attention, line.last_reason) == (True, "PaymentMethodExpired")
+
+
+async def test_an_ended_one_is_listed_only_when_asked_for_and_has_no_next_action(house: Stage) -> None:
+    story = await Story.begin(house)
+    await story.cancel()
+    identifier = story.charge_permission_id
+
+    (line,) = await listed(
+        house, identifier, ended=True, until=lambda lines: [line.next_action_at for line in lines] == [None]
+    )
+
+    assert (line.status, line.next_action_at, line.needs_attention) == (Status.CANCELED, None, False)
+    assert await listed(house, identifier, until=lambda lines: not lines) == []
+    found = await listed(house, identifier, status=Status.CANCELED, ended=True, until=bool)
+    assert found == [line]
+    assert await listed(house, identifier, status=Status.ACTIVE, ended=True, until=lambda lines: not lines) == []
+
+
+async def test_a_subscription_of_many_runs_is_one_line(house: Stage) -> None:
+    story = await Story.begin(house)
+    for period in range(14):
+        await story.until_due(period)
+
+    for ended in (False, True):
+        (line,) = await listed(house, story.charge_permission_id, ended=ended, until=lambda lines: len(lines) == 1)
+        assert (line.status, line.plan) == (Status.ACTIVE, "monthly")
+        assert line.next_action_at == story.terms.calendar.due(14)
