@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
 from billing.subscription import PeriodRecord, Subscription, Terms
 from workflows.names import LAST_REASON, MERCHANT_REFERENCE, NEEDS_ATTENTION, NEXT_ACTION_AT, PLAN, STATUS
+
+_ROOM: Final = "\u00a0"
+"""A space that Markdown keeps."""
 
 
 def initial_search_attributes(subscription: Subscription) -> TypedSearchAttributes:
@@ -57,14 +60,14 @@ def details(subscription: Subscription) -> str:
         "",
         "| | |",
         "| --- | --- |",
-        f"| Plan | {static_summary(terms)} |",
-        f"| Anchor | {_instant(terms.anchor)}, counted in {terms.zone} |",
-        f"| Charge permission | {terms.charge_permission_id} |",
-        f"| Merchant reference | {terms.merchant_reference or '-'} |",
-        f"| Paid periods | {subscription.periods_paid} |",
+        _row("Plan", static_summary(terms)),
+        _row("Anchor", f"{_instant(terms.anchor)}, counted in {terms.zone}"),
+        _row("Charge permission", terms.charge_permission_id),
+        _row("Merchant reference", terms.merchant_reference or "-"),
+        _row("Paid periods", subscription.periods_paid),
     ]
     if subscription.last_reason:
-        lines.append(f"| Last reason | {subscription.last_reason} |")
+        lines.append(_row("Last reason", subscription.last_reason))
     if collection := subscription.collection:
         lines += [
             "",
@@ -74,19 +77,28 @@ def details(subscription: Subscription) -> str:
     if subscription.ledger:
         lines += [
             "",
-            "| Period | Due | Amount | Outcome | Attempts | Settled | Charge |",
+            _row("Period", "Due (UTC)", "Amount", "Outcome", "Attempts", "Settled (UTC)", "Charge"),
             "| ---: | --- | ---: | --- | ---: | --- | --- |",
-            *(_row(record) for record in reversed(subscription.ledger)),
+            *(_record(record) for record in reversed(subscription.ledger)),
         ]
     return "\n".join(lines)
 
 
-def _row(record: PeriodRecord) -> str:
-    outcome = record.outcome.value + (f" ({record.reason})" if record.reason else "")
-    return (
-        f"| {record.period} | {_instant(record.due)} | {record.amount} | {outcome} | {record.attempts} "
-        f"| {_instant(record.settled_at)} | {record.charge_id or '-'} |"
+def _record(record: PeriodRecord) -> str:
+    return _row(
+        record.period,
+        f"{record.due:%Y-%m-%d %H:%M}",
+        record.amount,
+        record.outcome.value + (f" ({record.reason})" if record.reason else ""),
+        record.attempts,
+        f"{record.settled_at:%Y-%m-%d %H:%M}",
+        record.charge_id or "-",
     )
+
+
+def _row(*cells: object) -> str:
+    """A row of a table. The Web UI sets cells without any room between them, so each brings its own."""
+    return "".join(f"| {_ROOM}{cell}{_ROOM} " for cell in cells) + "|"
 
 
 def _instant(instant: datetime) -> str:

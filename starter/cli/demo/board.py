@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from starter.cli.demo.comparison import Comparison
@@ -30,21 +31,17 @@ def progress_table(board: Sequence[Progress]) -> Table:
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     """The simulator's books beside the workflows' own account."""
-    table = Table(title="Amazon's books beside the workflows' own account")
-    table.add_column("Subscriber")
-    table.add_column("Charge permission", no_wrap=True)
-    for heading in ("Periods due", "Paid, account", "Captured, books", "USD, account", "USD, books"):
-        table.add_column(heading, justify="right")
+    table = Table(title="Amazon's books beside the workflows' own account", box=SIMPLE_HEAD)
+    table.add_column("Subscriber", no_wrap=True)
+    for heading in ("Due", "Paid (account)", "Captured (books)"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("Equal")
     for comparison in comparisons:
         table.add_row(
-            comparison.name,
-            comparison.charge_permission_id,
+            f"{comparison.name}\n{comparison.charge_permission_id}",
             str(comparison.periods_due),
-            str(comparison.periods_paid),
-            str(comparison.charges_captured),
-            str(comparison.amount_paid),
-            str(comparison.amount_captured),
+            f"{comparison.periods_paid} periods\n{comparison.amount_paid} USD",
+            f"{comparison.charges_captured} charges\n{comparison.amount_captured} USD",
             "[bold red]NO[/]" if comparison.differences else "[green]yes[/]",
         )
     return table

@@ -1,0 +1,49 @@
+"""What the documentation names exists, and what exists is documented."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from billing.subscription import Status
+from runtime.settings import PREFIX, Settings
+from starter.cli.plan_file import read_plan
+from workflows.names import SEARCH_ATTRIBUTES
+
+ROOT = Path(__file__).parent.parent
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+PLANS = sorted((ROOT / "examples" / "plans").iterdir())
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def in_tables(text: str) -> set[str]:
+    """What stands in code marks in the first column of a table."""
+    firsts = re.findall(r"^\|([^|]*)\|", text, re.MULTILINE)
+    return {name for first in firsts for name in re.findall(r"`([^`]+)`", first)}
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    documented = {name for name in in_tables(OPERATIONS) if name.startswith(PREFIX)}
+
+    assert documented == {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+
+
+def test_every_status_and_search_attribute_is_documented() -> None:
+    assert in_tables(OPERATIONS) >= {status.value for status in Status} | {key.name for key in SEARCH_ATTRIBUTES}
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.name)
+def test_an_example_plan_is_one_and_is_called_by_its_name(path: Path) -> None:
+    assert read_plan(path).plan_id == path.stem
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_links_to_is_there(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_files_that_a_page_names_are_there(page: Path) -> None:
+    for name in re.findall(r"\b((?:billing|workflows|deploy|examples|docs)/[\w./-]+\w)", page.read_text()):
+        assert (ROOT / name).exists(), name
