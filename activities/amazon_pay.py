@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 from activities.signatures import (
     OUTCOME_UNKNOWN,
     AmazonPayActivities,
+    CaptureCharge,
     ClosePermission,
     CreateCharge,
     ReadCharge,
@@ -29,6 +30,7 @@ from amazon_pay.models import (
     MerchantMetadata,
     Price,
 )
+from amazon_pay.models.charges import CaptureChargeRequest
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 
 HEARTBEAT_EVERY_SECONDS: Final = 4.0
@@ -49,8 +51,7 @@ _OUTCOME_OF_CHARGE: Final = {
     ChargeState.CAPTURE_INITIATED: ChargeOutcome.PENDING,
     ChargeState.DECLINED: ChargeOutcome.DECLINED,
     ChargeState.CANCELED: ChargeOutcome.DECLINED,
-    # With captureNow an authorization that has not been captured yet is on its way to be.
-    ChargeState.AUTHORIZED: ChargeOutcome.PENDING,
+    ChargeState.AUTHORIZED: ChargeOutcome.AUTHORIZED,
 }
 _STATE_OF_PERMISSION: Final = {
     ChargePermissionState.CHARGEABLE: PermissionState.CHARGEABLE,
@@ -85,6 +86,23 @@ class AmazonPayCalls(AmazonPayActivities):
             try:
                 charge = await self._client.charges.create(
                     body, idempotency_key=request.idempotency_key, headers=self._extra_headers()
+                )
+            except DeclinedError as error:
+                return _charge_error(ChargeOutcome.DECLINED, error)
+            except AmazonPayError as error:
+                return _charge_error(ChargeOutcome.REFUSED, _known(error))
+        return _charge_answer(charge)
+
+    @activity.defn
+    async def capture_charge(self, request: CaptureCharge) -> ChargeAnswer:
+        """See `AmazonPayActivities.capture_charge`."""
+        body = CaptureChargeRequest(
+            capture_amount=Price(amount=request.amount.amount, currency_code=request.amount.currency)
+        )
+        async with _heartbeats():
+            try:
+                charge = await self._client.charges.capture(
+                    request.charge_id, body, idempotency_key=request.idempotency_key, headers=self._extra_headers()
                 )
             except DeclinedError as error:
                 return _charge_error(ChargeOutcome.DECLINED, error)

@@ -12,6 +12,7 @@ from temporalio import activity
 
 from billing.answers import ChargeAnswer, PermissionAnswer
 from billing.money import Money
+from billing.notices import Notice
 
 OUTCOME_UNKNOWN: Final = "OutcomeUnknown"
 """The type of the error that an activity raises while it does not know what Amazon did."""
@@ -30,6 +31,14 @@ class CreateCharge(_Input):
     merchant_reference: str
     capture_now: bool = True
     can_handle_pending_authorization: bool = False
+
+
+class CaptureCharge(_Input):
+    """The exact request to capture an authorized charge: recorded in the history before anything is sent."""
+
+    charge_id: str
+    amount: Money
+    idempotency_key: str
 
 
 class ReadCharge(_Input):
@@ -51,6 +60,24 @@ class ClosePermission(_Input):
     reason: str
 
 
+class Announcement(_Input):
+    """What is to be told the merchant about one subscription."""
+
+    charge_permission_id: str
+    merchant_reference: str
+    plan_id: str
+    notices: tuple[Notice, ...]
+
+
+class NoticeActivities(ABC):
+    """Telling the merchant."""
+
+    @activity.defn
+    @abstractmethod
+    async def announce(self, announcement: Announcement) -> None:
+        """Hands notices on to be delivered, once each however often it is asked; waits for no delivery."""
+
+
 class AmazonPayActivities(ABC):
     """Calls to Amazon Pay."""
 
@@ -58,6 +85,11 @@ class AmazonPayActivities(ABC):
     @abstractmethod
     async def create_charge(self, request: CreateCharge) -> ChargeAnswer:
         """Charges the buyer; the same input is charged once however often it is sent."""
+
+    @activity.defn
+    @abstractmethod
+    async def capture_charge(self, request: CaptureCharge) -> ChargeAnswer:
+        """Captures an authorized charge; the same input captures once however often it is sent."""
 
     @activity.defn
     @abstractmethod

@@ -3,17 +3,27 @@
 It knows nothing of subscriptions and can be used on its own.
 """
 
+from amazon_pay.button import SignedPayload
 from amazon_pay.client import AmazonPayClient
 from amazon_pay.keys import PrivateKeyError, load_private_key
 from amazon_pay.regions import Environment, Region
+from amazon_pay.resources.checkout_sessions import CompletedCheckout
+from amazon_pay.resources.merchant_accounts import ClaimedAccount
+from amazon_pay.retry import Retry
 from amazon_pay.signing import Algorithm, SignatureAuth
+from amazon_pay.time_limits import TimeLimits
 
 __all__ = [
     "Algorithm",
     "AmazonPayClient",
+    "ClaimedAccount",
+    "CompletedCheckout",
     "Environment",
     "PrivateKeyError",
     "Region",
+    "Retry",
     "SignatureAuth",
+    "SignedPayload",
+    "TimeLimits",
     "load_private_key",
 ]

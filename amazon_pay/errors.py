@@ -43,15 +43,25 @@ class AmazonPayError(Exception):
 
     Attributes:
         is_retryable: sending the same bytes with the same idempotency key again is safe and may succeed.
+        retry_after_seconds: what the answer asked to wait, if it did.
     """
 
     is_retryable: bool = False
+    retry_after_seconds: float | None = None
 
 
 class TransportError(AmazonPayError):
-    """No usable answer: a time limit, a lost or refused connection. Whether Amazon acted is unknown."""
+    """No usable answer: a time limit, a lost or refused connection. Whether Amazon acted is unknown.
+
+    Attributes:
+        never_sent: no connection came about, so Amazon surely did not act.
+    """
 
     is_retryable = True
+
+    def __init__(self, *args: object, never_sent: bool = False) -> None:
+        super().__init__(*args)
+        self.never_sent = never_sent
 
 
 class InvalidAnswerError(TransportError):
@@ -61,9 +71,10 @@ class InvalidAnswerError(TransportError):
         status: the HTTP status of that answer.
     """
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, retry_after_seconds: float | None = None) -> None:
         super().__init__(message, status)
         self.status = status
+        self.retry_after_seconds = retry_after_seconds
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -77,7 +88,6 @@ class ApiError(AmazonPayError):
         reason_code: Amazon's reasonCode; an open set.
         message: Amazon's text, for people.
         request_id: `x-amz-pay-request-id`, which Amazon's support asks for.
-        retry_after_seconds: what the answer asked to wait, if it did.
     """
 
     def __init__(

@@ -7,9 +7,10 @@ bytes sent, so the signature is made by an `httpx.Auth` that sees the finished r
 import base64
 import hashlib
 import re
+import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from enum import Enum
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -31,8 +32,10 @@ REQUEST_ID_HEADER: Final = "x-amz-pay-request-id"
 
 DATE_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 
-_ALWAYS_SIGNED: Final = frozenset({"accept", "content-type"})
+_ALWAYS_SIGNED: Final = MappingProxyType({"accept": "application/json", "content-type": "application/json"})
+"""And what is sent where a request does not say otherwise."""
 _SIGNED_PREFIX: Final = "x-amz-pay-"
+_SLASHES: Final = re.compile("/{2,}")
 
 
 class Algorithm(Enum):
@@ -59,7 +62,7 @@ _SHA256: Final = hashes.SHA256()
 
 def canonical_path(path: str) -> str:
     """The path as it is signed: percent-encoded by RFC 3986, runs of slashes collapsed, `/` when empty."""
-    collapsed = re.sub(r"/{2,}", "/", unquote(path)) or "/"
+    collapsed = _SLASHES.sub("/", unquote(path)) or "/"
     return quote(collapsed, safe="/-_.~")
 
 
@@ -141,21 +144,18 @@ class SignatureAuth(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Adds date, host, region and authorization headers; the request's date is the wall clock in UTC."""
-        request.headers.setdefault("accept", "application/json")
-        request.headers.setdefault("content-type", "application/json")
-        request.headers[DATE_HEADER] = datetime.now(UTC).strftime(DATE_FORMAT)
-        request.headers[HOST_HEADER] = request.url.netloc.decode()
-        request.headers[REGION_HEADER] = self._region.value
-        request.headers["authorization"] = self.authorization(request)
+        given = _headers_to_sign(request)
+        added = {name: value for name, value in _ALWAYS_SIGNED.items() if name not in given}
+        added[DATE_HEADER] = time.strftime(DATE_FORMAT, time.gmtime())
+        added[HOST_HEADER] = request.url.netloc.decode()
+        added[REGION_HEADER] = self._region.value
+        added["authorization"] = self._authorization(request, given | added)
+        for name, value in added.items():
+            request.headers[name] = value
         yield request
 
-    def authorization(self, request: httpx.Request) -> str:
-        """The value of the authorization header for a request whose other headers and body are final."""
-        headers = {
-            name: ",".join(request.headers.get_list(name))
-            for name in request.headers
-            if name in _ALWAYS_SIGNED or name.startswith(_SIGNED_PREFIX)
-        }
+    def _authorization(self, request: httpx.Request, headers: Mapping[str, str]) -> str:
+        """The value of the authorization header that signs a request with these headers."""
         path, _, query = request.url.raw_path.decode().partition("?")
         canonical = canonical_request(
             request.method,
@@ -170,3 +170,18 @@ class SignatureAuth(httpx.Auth):
             f"SignedHeaders={';'.join(sorted(headers))}, "
             f"Signature={sign(self._private_key, self._algorithm, canonical)}"
         )
+
+
+def _headers_to_sign(request: httpx.Request) -> dict[str, str]:
+    """The headers of a request that are signed, by lower-case name.
+
+    They are read in one pass over their bytes: httpx searches its whole list for each header that it is asked for, and
+    that took nearly a tenth of the time of the signature itself.
+    """
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in request.headers.raw:
+        name = raw_name.decode().lower()
+        if name in _ALWAYS_SIGNED or name.startswith(_SIGNED_PREFIX):
+            value = raw_value.decode()
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers

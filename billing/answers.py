@@ -10,6 +10,8 @@ class ChargeOutcome(StrEnum):
     """How one attempt stands."""
 
     CAPTURED = "captured"
+    AUTHORIZED = "authorized"
+    """The buyer's bank agreed; nothing was captured."""
     PENDING = "pending"
     """Amazon is still deciding or capturing; only Amazon can say how it ends."""
     DECLINED = "declined"

@@ -162,6 +162,16 @@ def first_of_next_month(instant: datetime, zone: str) -> datetime:
     return first_valid_instant(first, time(0), tz)
 
 
+def next_within_hours(instant: datetime, zone: str, start: int, end: int) -> datetime:
+    """The instant itself where its hour in the zone is at least `start` and before `end`; else the next start (UTC)."""
+    tz = rules_of(zone)
+    local = instant.astimezone(tz)
+    if start <= local.hour < end:
+        return instant.astimezone(UTC)
+    day = local.date() + timedelta(days=local.hour >= end)
+    return first_valid_instant(day, time(start), tz)
+
+
 def first_valid_instant(day: date, wall_time: time, zone: ZoneInfo) -> datetime:
     """Turns a wall time to UTC: the first of two where it occurs twice, the end of the gap where it is skipped."""
     wall = datetime.combine(day, wall_time.replace(tzinfo=None, fold=0), zone)

@@ -11,13 +11,16 @@ from typing import Final
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
-from billing.calendar import first_of_next_month
-from billing.declines import Meaning, meaning_of_charge, meaning_of_non_chargeable
+from billing.calendar import first_of_next_month, next_within_hours
+from billing.declines import TIMED_OUT, Meaning, meaning_of_charge, meaning_of_non_chargeable
 from billing.money import Money
 from billing.policy import CollectionPolicy
+from billing.zones import ZoneName
 
 LOOK_AGAIN_AFTER: Final = timedelta(hours=1)
 """How often a pending charge or a held subscription is looked at; Amazon advises polling once an hour."""
+
+THOUSANDTHS: Final = 1000
 
 
 class Action(StrEnum):
@@ -27,10 +30,13 @@ class Action(StrEnum):
     """Begin a new attempt, with a new idempotency key."""
     REPEAT_CHARGE = "repeat charge"
     """Send the same attempt again, with the same key and body."""
+    CAPTURE = "capture charge"
     READ_CHARGE = "read charge"
     READ_PERMISSION = "read charge permission"
     CLOSE_PERMISSION = "close charge permission"
     GIVE_UP = "give up period"
+    STOP_WAITING = "stop waiting"
+    """For a new charge permission."""
     END = "end"
 
 
@@ -46,17 +52,27 @@ class Stage(StrEnum):
 
 
 class Step(BaseModel):
-    """What happens next, when (UTC), and why, in words for people."""
+    """What happens next, when (UTC), and why, in words for people.
+
+    Attributes:
+        urgent: somebody waits for it: it goes before routine charges of the same day.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     action: Action
     at: AwareDatetime
     why: str
+    urgent: bool = False
 
 
 class Attempt(BaseModel):
-    """One attempt: a charge of one period under one idempotency key."""
+    """One attempt: a charge of one period under one idempotency key.
+
+    Attributes:
+        handles_pending: Amazon may take up to 24 hours to authorize it. Such a charge is not captured at once: Amazon
+            wants the capture to be asked for when it is authorized.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -64,6 +80,7 @@ class Attempt(BaseModel):
     number: int
     amount: Money
     idempotency_key: str
+    handles_pending: bool = False
 
 
 class Collection(BaseModel):
@@ -73,6 +90,8 @@ class Collection(BaseModel):
         period: counted from 0.
         due: when it fell due (UTC).
         amount: what is owed.
+        zone: the subscription's zone, for calendar months and hours of the day.
+        spread: which part of a jitter is the subscriber's, in thousandths.
         stage: where it stands.
         attempts: attempts begun; the last one's number is part of its idempotency key.
         attempts_spent: those that count against the policy's cap; Amazon's monthly limit spends none.
@@ -89,13 +108,18 @@ class Collection(BaseModel):
         prompted: a signal said that something changed, and no reading has told since.
         was_paused: the final action paused it once; what fell due meanwhile is not owed.
         needs_buyer: only the buyer can mend it, so no attempt before something changed.
+        told_attempt: the last attempt whose failure the merchant was told.
+        reminders_told: how many reminders the merchant was sent.
         attempt_is_open: the last attempt's outcome is not known for certain, so no other may begin.
+        handles_pending: the last attempt lets Amazon take its time.
         pending_charge_id: a charge whose outcome Amazon has not decided yet.
     """
 
     period: int
     due: AwareDatetime
     amount: Money
+    zone: ZoneName = "UTC"
+    spread: int = 0
     stage: Stage = Stage.CHARGING
     attempts: int = 0
     attempts_spent: int = 0
@@ -111,7 +135,10 @@ class Collection(BaseModel):
     prompted: bool = False
     was_paused: bool = False
     needs_buyer: bool = False
+    told_attempt: int = 0
+    reminders_told: int = 0
     attempt_is_open: bool = False
+    handles_pending: bool = False
     pending_charge_id: str | None = None
 
 
@@ -121,27 +148,31 @@ def begin_attempt(collection: Collection) -> None:
         raise AssertionError(f"period {collection.period}: attempt {collection.attempts} has no known outcome yet")
     collection.attempts += 1
     collection.attempt_is_open = True
+    collection.handles_pending = (
+        collection.policy is not None
+        and collection.policy.pending_after_timeout
+        and collection.last_reason == TIMED_OUT
+    )
     collection.undecided = False
     collection.needs_buyer = False
     collection.prompted = False
 
 
-def after_charge(
-    collection: Collection, answer: ChargeAnswer, policy: CollectionPolicy, zone: str, now: datetime
-) -> Step:
+def after_charge(collection: Collection, answer: ChargeAnswer, policy: CollectionPolicy, now: datetime) -> Step:
     """Notes an attempt's answer other than a success in the collection and decides what comes next.
 
     Args:
         collection: changed to hold the answer.
-        answer: pending, declined or refused.
+        answer: pending, authorized, declined or refused.
         policy: the plan's; frozen in the collection at the first failure.
-        zone: the subscription's zone, for the calendar month of Amazon's limit.
         now: the instant of the answer (UTC).
     """
-    if answer.outcome is ChargeOutcome.PENDING:
+    if answer.outcome in {ChargeOutcome.PENDING, ChargeOutcome.AUTHORIZED}:
         collection.stage = Stage.PENDING
         collection.pending_charge_id = answer.charge_id
         collection.held_for = None
+        if answer.outcome is ChargeOutcome.AUTHORIZED and collection.handles_pending:
+            return Step(action=Action.CAPTURE, at=now, why="Amazon has authorized the charge")
         return _look_at_charge(now, "Amazon has not decided on the charge yet")
     reason = answer.reason_code or "no reason code"
     if answer.outcome is ChargeOutcome.REFUSED and collection.pending_charge_id is not None:
@@ -157,7 +188,7 @@ def after_charge(
     collection.attempt_is_open = False
     if collection.meaning is Meaning.MONTHLY_LIMIT:
         collection.stage = Stage.RETRYING
-        next_month = first_of_next_month(now, zone)
+        next_month = first_of_next_month(now, collection.zone)
         if collection.first_failed_at is not None:
             collection.first_failed_at += next_month - now
         return Step(
@@ -288,16 +319,36 @@ def pause(collection: Collection) -> None:
     collection.was_paused = True
     collection.needs_buyer = True
     collection.undecided = False
+    collection.reminders_told = 0
     collection.first_failed_at = None
     collection.attempts_spent = 0
     collection.soft_declines = 0
     collection.processing_failures = 0
 
 
+def payment_method_deadline(collection: Collection) -> datetime:
+    """Until when the buyer may mend the payment method (UTC)."""
+    return _first_failure(collection) + _policy(collection).payment_method_deadline
+
+
+def take_reminder(collection: Collection, now: datetime) -> bool:
+    """Whether the merchant is to be reminded of the buyer now; several that are late are one."""
+    if collection.stage is not Stage.AWAITING_PAYMENT_METHOD:
+        return False
+    due = sum(at <= now for at in _reminders(collection))
+    told, collection.reminders_told = collection.reminders_told, max(due, collection.reminders_told)
+    return due > told
+
+
+def _reminders(collection: Collection) -> list[datetime]:
+    first_failed_at = _first_failure(collection)
+    return sorted(first_failed_at + delay for delay in _policy(collection).payment_method_reminders)
+
+
 def _await_payment_method(collection: Collection, now: datetime) -> Step:
     """The buyer has to mend the payment method: wait for a signal, look now and then, up to the deadline."""
     policy = _policy(collection)
-    deadline = _first_failure(collection) + policy.payment_method_deadline
+    deadline = payment_method_deadline(collection)
     collection.stage = Stage.AWAITING_PAYMENT_METHOD
     collection.needs_buyer = True
     if now >= deadline:
@@ -306,7 +357,7 @@ def _await_payment_method(collection: Collection, now: datetime) -> Step:
         return _give_up(now, why)
     return Step(
         action=Action.READ_PERMISSION,
-        at=min(now + policy.payment_method_poll, deadline),
+        at=min(now + policy.payment_method_poll, deadline, *(at for at in _reminders(collection) if at > now)),
         why=f"{collection.last_reason}: waiting for the buyer to mend the payment method until {deadline:%Y-%m-%d}",
     )
 
@@ -325,14 +376,22 @@ def _retry(collection: Collection, now: datetime) -> Step:
         collection.soft_declines += 1
     else:
         return _give_up(now, f"{collection.last_reason}: the retry schedule is used up")
-    if now + delay > _last_instant(collection):
+    at = _in_good_time(now + delay, collection, policy)
+    if at > _last_instant(collection):
         return _give_up(now, f"{collection.last_reason}: the time to collect is over")
     collection.stage = Stage.RETRYING
     return Step(
         action=Action.CHARGE,
-        at=now + delay,
+        at=at,
         why=f"{collection.last_reason}: retry, attempt {collection.attempts + 1}",
     )
+
+
+def _in_good_time(at: datetime, collection: Collection, policy: CollectionPolicy) -> datetime:
+    """The time of a retry, spread by the jitter and moved into the hours that the policy allows."""
+    at += policy.retry_jitter * collection.spread / THOUSANDTHS
+    hours = policy.retry_hours
+    return at if hours is None else next_within_hours(at, collection.zone, hours.start, hours.end)
 
 
 def _charge_at_once(collection: Collection, now: datetime) -> Step:
@@ -340,7 +399,7 @@ def _charge_at_once(collection: Collection, now: datetime) -> Step:
     if collection.attempts_spent >= policy.max_attempts:
         return _give_up(now, f"{collection.last_reason}: all {policy.max_attempts} attempts failed")
     collection.stage = Stage.RETRYING
-    return Step(action=Action.CHARGE, at=now, why="the payment method was mended")
+    return Step(action=Action.CHARGE, at=now, why="the payment method was mended", urgent=True)
 
 
 def _hold(collection: Collection, action: Action, reason: str, now: datetime) -> Step:

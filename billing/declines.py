@@ -65,6 +65,10 @@ PERMISSION_REASONS: Final[Mapping[str, Meaning]] = MappingProxyType(
 """Why a permission is NonChargeable."""
 
 
+TIMED_OUT: Final = "TransactionTimedOut"
+"""Amazon had not enough time: it has, where a pending authorization is accepted."""
+
+
 def meaning_of_charge(reason_code: str | None) -> Meaning:
     """What a declined or refused charge means."""
     return CHARGE_REASONS.get(reason_code or "", Meaning.OPERATOR)

@@ -1,6 +1,7 @@
 """Which attempt a charge is: the key that makes a repetition harmless."""
 
 import hashlib
+import re
 from typing import Final
 
 LONGEST_IDEMPOTENCY_KEY: Final = 32
@@ -28,3 +29,23 @@ def idempotency_key(charge_permission_id: str, period: int, attempt: int) -> str
     if period < 0 or attempt < 1 or len(key) > LONGEST_IDEMPOTENCY_KEY:
         raise ValueError(f"attempt: period {period}, attempt {attempt} is out of range for an idempotency key")
     return key
+
+
+def capture_key(attempt_key: str) -> str:
+    """The key under which an attempt's authorized charge is captured: another one, as it is another operation."""
+    head, _, number = attempt_key.rpartition("-a")
+    return f"{head}-c{number}"
+
+
+def spread_of(charge_permission_id: str) -> int:
+    """Which part of a jitter is this subscriber's, in thousandths: always the same, and another for each."""
+    return int.from_bytes(hashlib.sha256(charge_permission_id.encode()).digest()[-4:], "big") % 1000
+
+
+def period_of_key(key: str) -> int | None:
+    """The period that an idempotency key of ours was made for; None for any other text."""
+    match = _OURS.fullmatch(key)
+    return int(match["period"]) if match else None
+
+
+_OURS: Final = re.compile(rf"[0-9a-f]{{{_DIGEST_CHARACTERS}}}-p(?P<period>\d+)-a\d+")

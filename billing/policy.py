@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 _MINUTE: Final = timedelta(minutes=1)
 _HOUR: Final = timedelta(hours=1)
@@ -24,6 +24,24 @@ class FinalAction(StrEnum):
     """The period is given up and the next one is charged when it falls due."""
 
 
+class HourWindow(BaseModel):
+    """Hours of the day, from `start` up to but not including `end`, in the subscription's zone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: Annotated[int, Field(ge=0, le=23)]
+    end: Annotated[int, Field(ge=1, le=24)]
+
+    @model_validator(mode="after")
+    def _begins_before_it_ends(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError(f"{self} is empty; a window lies within one day, such as 8 to 20")
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.start:02}:00 to {self.end:02}:00"
+
+
 class CollectionPolicy(BaseModel):
     """How one owed period is collected. Frozen for a period when its first attempt fails.
 
@@ -33,7 +51,14 @@ class CollectionPolicy(BaseModel):
         processing_failure_delays: waits after each ProcessingFailure, Amazon's own trouble, before it counts as a
             soft decline.
         soft_decline_delays: waits after each soft decline; each counts from the failure before it.
+        pending_after_timeout: after TransactionTimedOut the next attempt lets Amazon take up to 24 hours, which
+            declines less.
+        retry_hours: the hours of the day in which a retry is made; one that falls outside waits for the next.
+        retry_jitter: retries are spread over so long, each subscriber's always by the same part of it.
         payment_method_deadline: how long the buyer has to mend the payment method, from the first failure.
+        payment_method_reminders: when the merchant is reminded that the buyer has not, from the first failure.
+        new_checkout_deadline: how long the buyer has to approve a new charge permission once theirs is closed; zero
+            ends the subscription at once.
         payment_method_poll: how often the permission is read while waiting, in case every notification is lost.
         max_attempts: charges for one period at the most.
         collect_within: no attempt later than this after the first failure.
@@ -44,7 +69,12 @@ class CollectionPolicy(BaseModel):
 
     processing_failure_delays: tuple[Delay, ...] = (5 * _MINUTE, 30 * _MINUTE, 2 * _HOUR, 8 * _HOUR)
     soft_decline_delays: tuple[Delay, ...] = (12 * _HOUR, _DAY, 2 * _DAY, 4 * _DAY, 7 * _DAY, 7 * _DAY)
+    pending_after_timeout: bool = True
+    retry_hours: HourWindow | None = None
+    retry_jitter: Annotated[timedelta, Field(ge=timedelta(0), le=12 * _HOUR)] = timedelta(0)
     payment_method_deadline: Delay = 21 * _DAY
+    payment_method_reminders: tuple[Delay, ...] = (3 * _DAY, 7 * _DAY, 14 * _DAY, 20 * _DAY)
+    new_checkout_deadline: Annotated[timedelta, Field(ge=timedelta(0), le=60 * _DAY)] = 21 * _DAY
     payment_method_poll: Delay = _DAY
     max_attempts: Annotated[int, Field(ge=1, le=99)] = 15
     collect_within: Delay = 30 * _DAY

@@ -4,9 +4,10 @@ The whole state of a subscription is one model. The workflow performs the step t
 it by one of the methods here; each decides the next step. Nothing here acts, sleeps or reads a clock.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
@@ -23,10 +24,14 @@ from billing.collection import (
     after_permission,
     begin_attempt,
     pause,
+    payment_method_deadline,
+    take_reminder,
     why_closed,
 )
-from billing.identity import idempotency_key
+from billing.declines import Meaning, meaning_of_non_chargeable
+from billing.identity import idempotency_key, spread_of
 from billing.money import Money
+from billing.notices import Notice, NoticeType, notice_after
 from billing.plan import Plan
 from billing.policy import FinalAction
 from billing.zones import ZoneName
@@ -34,12 +39,19 @@ from billing.zones import ZoneName
 LEDGER_LENGTH: Final = 24
 """Periods kept in the state; older ones are counted only, so that the state stays small for ever."""
 
+LONGEST_OUTBOX: Final = 100
+"""Notices kept while they cannot be handed on; a subscription that waits so long does nothing else any more."""
+
 EARLIEST_ANCHOR_YEAR: Final = 1970
 LATEST_ANCHOR_YEAR: Final = 2199
 """A subscription may have begun long before it came here, but no calendar is asked beyond its last year."""
 
 REMEMBERED_NOTIFICATIONS: Final = 20
 """Notification ids kept to recognise a repetition; one period causes two or three."""
+
+
+ChargePermissionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+"""Amazon's id of a charge permission."""
 
 
 class Terms(BaseModel):
@@ -55,7 +67,7 @@ class Terms(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    charge_permission_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+    charge_permission_id: ChargePermissionId
     plan: Plan
     anchor: AwareDatetime
     zone: ZoneName = "UTC"
@@ -84,11 +96,15 @@ class Status(StrEnum):
     AWAITING_PAYMENT_METHOD = "awaiting_payment_method"
     ON_HOLD = "on_hold"
     PAUSED = "paused"
+    AWAITING_CHECKOUT = "awaiting_checkout"
+    """The charge permission is closed; the buyer may approve a new one."""
     ENDING = "ending"
     CANCELED = "canceled"
     CLOSED = "closed"
     UNPAID = "unpaid"
     COMPLETED = "completed"
+    REPLACED = "replaced"
+    """It goes on under another charge permission."""
 
     @property
     def has_ended(self) -> bool:
@@ -96,8 +112,10 @@ class Status(StrEnum):
         return self in _ENDED
 
 
-_ENDED: Final = frozenset({Status.CANCELED, Status.CLOSED, Status.UNPAID, Status.COMPLETED})
-_NEEDS_ATTENTION: Final = frozenset({Status.ON_HOLD, Status.PAUSED, Status.AWAITING_PAYMENT_METHOD})
+_ENDED: Final = frozenset({Status.CANCELED, Status.CLOSED, Status.UNPAID, Status.COMPLETED, Status.REPLACED})
+_NEEDS_ATTENTION: Final = frozenset(
+    {Status.ON_HOLD, Status.PAUSED, Status.AWAITING_PAYMENT_METHOD, Status.AWAITING_CHECKOUT}
+)
 _STATUS_OF_STAGE: Final = {
     Stage.CHARGING: Status.ACTIVE,
     Stage.PENDING: Status.PENDING,
@@ -155,10 +173,15 @@ class Subscription(BaseModel):
         periods_paid: since the beginning.
         permission: the charge permission as it was last read while nothing was owed.
         look_requested: a signal said that the permission may have changed; it was not read since.
+        lost_at: when the charge permission was found closed (UTC), while a new one is awaited.
+        lost_because: the reasonCode of that.
+        successor: the charge permission under which it is to go on, or went on.
         cancellation: why somebody asked to cancel, until the cancellation begins.
         ending: how the subscription ends, once that is decided.
         ended_at: when it had ended, the charge permission being closed (UTC).
         notification_ids: of the latest notifications, to recognise repetitions.
+        notices: how many the merchant was meant to be sent, so far.
+        outbox: those that were not handed on yet, oldest first.
     """
 
     terms: Terms
@@ -169,10 +192,15 @@ class Subscription(BaseModel):
     periods_paid: int = 0
     permission: PermissionAnswer | None = None
     look_requested: bool = False
+    lost_at: AwareDatetime | None = None
+    lost_because: str | None = None
+    successor: ChargePermissionId | None = None
     cancellation: str | None = None
     ending: Ending | None = None
     ended_at: AwareDatetime | None = None
     notification_ids: list[str] = Field(default_factory=list)
+    notices: int = 0
+    outbox: list[Notice] = Field(default_factory=list)
 
     @classmethod
     def begin(cls, terms: Terms) -> "Subscription":
@@ -180,6 +208,16 @@ class Subscription(BaseModel):
         subscription = cls(terms=terms, next_step=None)
         subscription._wait_for_next_period()
         return subscription
+
+    def has_started(self, now: datetime) -> None:
+        """The workflow runs: the merchant is told so, once."""
+        if self.notices == 0:
+            self._tell(NoticeType.SUBSCRIPTION_STARTED, now, amount=self.terms.plan.amount)
+
+    def were_handed_on(self, notices: Sequence[Notice]) -> None:
+        """These notices are on their way; what came meanwhile stays."""
+        handed_on = {notice.number for notice in notices}
+        self.outbox = [notice for notice in self.outbox if notice.number not in handed_on]
 
     # What it is
 
@@ -190,6 +228,8 @@ class Subscription(BaseModel):
             return self.ending.status
         if self.ending is not None and self.ending.status is not Status.COMPLETED:
             return Status.ENDING
+        if self.lost_at is not None:
+            return Status.AWAITING_CHECKOUT
         return _STATUS_OF_STAGE[self.collection.stage] if self.collection else Status.ACTIVE
 
     @property
@@ -202,6 +242,8 @@ class Subscription(BaseModel):
         """The reasonCode of the trouble that still stands or that ended it; never text that a person wrote."""
         if self.ending is not None:
             return self.ending.reason_code
+        if self.lost_at is not None:
+            return self.lost_because
         if self.collection is not None:
             return self.collection.held_for or self.collection.last_reason
         if self.permission is not None and not self.permission.is_chargeable:
@@ -222,6 +264,16 @@ class Subscription(BaseModel):
             self.cancellation is not None
             and self._may_be_canceled
             and (self.collection is None or self.collection.stage is not Stage.PENDING)
+        )
+
+    @property
+    def hand_over_is_due(self) -> bool:
+        """Whether the subscription can go on under another charge permission now: no attempt's outcome is awaited."""
+        return (
+            self.successor is not None
+            and self._may_be_canceled
+            and self.cancellation is None
+            and (self.collection is None or not self.collection.attempt_is_open)
         )
 
     @property
@@ -254,7 +306,11 @@ class Subscription(BaseModel):
         if self.collection is None:
             number = self.next_period
             self.collection = Collection(
-                period=number, due=self.terms.calendar.due(number), amount=self.terms.plan.amount
+                period=number,
+                due=self.terms.calendar.due(number),
+                amount=self.terms.plan.amount,
+                zone=self.terms.zone,
+                spread=spread_of(self.terms.charge_permission_id),
             )
         if self.collection.amount.is_zero:
             self._settle(PeriodOutcome.FREE, now)
@@ -271,6 +327,7 @@ class Subscription(BaseModel):
             number=collection.attempts,
             amount=collection.amount,
             idempotency_key=idempotency_key(self.terms.charge_permission_id, collection.period, collection.attempts),
+            handles_pending=collection.handles_pending,
         )
 
     # What came of it
@@ -282,21 +339,27 @@ class Subscription(BaseModel):
             self.periods_paid += 1
             self.permission = None
             self.look_requested = self.look_requested or collection.prompted
-            self._settle(PeriodOutcome.PAID, now, charge_id=answer.charge_id, skip_missed=collection.was_paused)
+            self._settle(PeriodOutcome.PAID, now, charge_id=answer.charge_id)
+            if collection.was_paused:
+                self._skip_periods_before(now)
             return
-        self._take(after_charge(collection, answer, self.terms.plan.collection, self.terms.zone, now), now)
+        before = collection.stage
+        self._take(after_charge(collection, answer, self.terms.plan.collection, now), before, now)
 
     def permission_answered(self, answer: PermissionAnswer, now: datetime) -> None:
         """Takes the charge permission as it was read, as the step that stood or because of a signal."""
         planned = self.next_step_is(Action.READ_PERMISSION) and self._step_is_due(now)
         prompted, self.look_requested = self.look_requested, False
+        if self.lost_at is not None:
+            return  # closed for good: only another one helps
         if self.collection is not None:
+            before = self.collection.stage
             step = after_permission(self.collection, answer, planned=planned, prompted=prompted, now=now)
             if step is not None:
                 if step.action is Action.END:
                     self.permission = answer
                     self.collection.last_reason = next(iter(answer.reason_codes), self.collection.last_reason)
-                self._take(step, now)
+                self._take(step, before, now)
             elif planned and self.collection.stage is Stage.PAUSED:
                 self.next_step = None
             elif planned:
@@ -305,9 +368,9 @@ class Subscription(BaseModel):
             self.permission_closed(answer, now)
         elif answer.is_closed:
             self.permission = answer
-            self._end(Status.CLOSED, why_closed(answer), now, reason_code=next(iter(answer.reason_codes), None))
+            self._lose_permission(why_closed(answer), next(iter(answer.reason_codes), None), now)
         elif answer.refused is None:
-            self.permission = None if answer.is_chargeable else answer
+            self._seen_between_dates(answer, now)
 
     def time_is_up(self, now: datetime) -> None:
         """The policy's time or attempts are used up: its final action follows."""
@@ -317,6 +380,7 @@ class Subscription(BaseModel):
             case FinalAction.PAUSE:
                 pause(collection)
                 self.next_step = None
+                self._tell(NoticeType.SUBSCRIPTION_PAUSED, now, **_about(collection), reason_code=reason)
             case FinalAction.CANCEL:
                 self._settle(PeriodOutcome.GIVEN_UP, now, reason=reason)
                 self._end(Status.UNPAID, f"{reason}: not collected in time", now, reason_code=reason)
@@ -335,6 +399,59 @@ class Subscription(BaseModel):
         """Somebody says so: if it is the pending one it is read now, instead of at the next hourly look."""
         if self.next_step_is(Action.READ_CHARGE) and charge_id == self.pending_charge_id:
             self.next_step = Step(action=Action.READ_CHARGE, at=now, why="a notification about the pending charge")
+
+    def replacement_requested(self, charge_permission_id: str) -> None:
+        """The buyer approved a new charge permission: the subscription goes on under it as soon as it may.
+
+        Raises:
+            ValueError: it has ended, is ending, or goes on under another one already.
+        """
+        if not self._may_be_canceled or self.cancellation is not None:
+            raise ValueError(
+                f"the subscription is {self.status.value}: it cannot go on under another charge permission"
+            )
+        if charge_permission_id == self.terms.charge_permission_id:
+            raise ValueError(f"{charge_permission_id} is the charge permission that it has already")
+        if self.successor not in {None, charge_permission_id}:
+            raise ValueError(f"it is to go on under {self.successor} already")
+        self.successor = charge_permission_id
+
+    def replacement_refused(self) -> None:
+        """The new charge permission has a subscription of its own already."""
+        self.successor = None
+
+    def continued(self) -> "Subscription":
+        """The same subscription under its new charge permission: anchor, period number, account and debt are kept.
+
+        What is owed is owed: the oldest period that was not settled is charged at once.
+        """
+        if self.successor is None:
+            raise AssertionError("no other charge permission was named")
+        terms = self.terms.model_copy(update={"charge_permission_id": self.successor})
+        successor = Subscription(
+            terms=terms,
+            next_step=None,
+            next_period=self.next_period,
+            ledger=list(self.ledger),
+            periods_paid=self.periods_paid,
+            notices=self.notices + 2,  # the predecessor tells of the replacement and of its own end
+        )
+        successor._wait_for_next_period()
+        return successor
+
+    def was_handed_over(self, now: datetime) -> None:
+        """The subscription lives on under its new charge permission; here it ends, and the old one is closed."""
+        self.collection = None
+        self.lost_at = None
+        self._tell(NoticeType.CHARGE_PERMISSION_REPLACED, now, successor=self.successor)
+        self._end(Status.REPLACED, f"continued under {self.successor}", now)
+
+    def waited_long_enough(self, now: datetime) -> None:
+        """Nobody approved a new charge permission in time."""
+        reason = self.lost_because
+        if self.collection is not None:
+            self._settle(PeriodOutcome.GIVEN_UP, now, reason=reason)
+        self._end(Status.CLOSED, f"{reason or 'closed'}: no new charge permission in time", now, reason_code=reason)
 
     def cancel_requested(self, reason: str) -> None:
         """Somebody asked to cancel; the first reason stands, and asking again changes nothing."""
@@ -361,19 +478,34 @@ class Subscription(BaseModel):
             return
         if self.ending is None:
             raise AssertionError("the charge permission was closed although no end was decided")
-        self.ended_at = now
         self.permission = answer
-        self.next_step = None
+        self._has_ended(now)
 
     # How the parts hang together
 
-    def _take(self, step: Step, now: datetime) -> None:
+    def _take(self, step: Step, before: Stage, now: datetime) -> None:
+        collection = self._open_collection()
         if step.action is not Action.END:
             self.next_step = step
+            self._tell_of_step(collection, before, step, now)
             return
-        reason = self._open_collection().last_reason
-        self._settle(PeriodOutcome.GIVEN_UP, now, reason=reason)
-        self._end(Status.CLOSED, step.why, now, reason_code=reason)
+        self._lose_permission(step.why, collection.last_reason, now)
+
+    def _lose_permission(self, why: str, reason_code: str | None, now: datetime) -> None:
+        """Nothing can be charged any more: the merchant is told at once, and a new checkout is awaited."""
+        collection = self.collection
+        policy = (collection.policy if collection else None) or self.terms.plan.collection
+        self.lost_at, self.lost_because = now, reason_code
+        until = now + policy.new_checkout_deadline
+        if until > now:
+            waiting = f"{why}: waiting for a new charge permission until {until:%Y-%m-%d}"
+            self.next_step = Step(action=Action.STOP_WAITING, at=until, why=waiting)
+        about = _about(collection) if collection else {}
+        self._tell(NoticeType.CHARGE_PERMISSION_CLOSED, now, **about, reason_code=reason_code, deadline=until)
+        if until == now:
+            if collection is not None:
+                self._settle(PeriodOutcome.GIVEN_UP, now, reason=reason_code)
+            self._end(Status.CLOSED, why, now, reason_code=reason_code)
 
     def _settle(
         self,
@@ -382,9 +514,8 @@ class Subscription(BaseModel):
         *,
         charge_id: str | None = None,
         reason: str | None = None,
-        skip_missed: bool = False,
     ) -> None:
-        """Writes the open period's end into the ledger and waits for the next one."""
+        """Writes the open period's end into the ledger, tells it, and waits for the next one."""
         collection = self._open_collection()
         self._record(
             PeriodRecord(
@@ -399,11 +530,18 @@ class Subscription(BaseModel):
             )
         )
         self.collection = None
-        if skip_missed:
-            self._skip_periods_before(now)
         self._wait_for_next_period()
+        about = _about(collection)
+        match outcome:
+            case PeriodOutcome.PAID:
+                self._tell(NoticeType.PERIOD_PAID, now, **about, charge_id=charge_id)
+            case PeriodOutcome.FREE:
+                self._tell(NoticeType.PERIOD_FREE, now, **about)
+            case _:
+                self._tell(NoticeType.PERIOD_GIVEN_UP, now, **about, reason_code=collection.last_reason)
 
     def _skip_periods_before(self, now: datetime) -> None:
+        """What fell due while it was paused is not owed."""
         plan, calendar = self.terms.plan, self.terms.calendar
         while plan.has_period(self.next_period) and (due := calendar.due(self.next_period)) <= now:
             self._record(
@@ -417,6 +555,8 @@ class Subscription(BaseModel):
                     reason="paused",
                 )
             )
+            self._wait_for_next_period()
+            self._tell(NoticeType.PERIOD_SKIPPED, now, period=self.next_period - 1, due=due, amount=plan.amount)
 
     def _record(self, record: PeriodRecord) -> None:
         if record.period != self.next_period:
@@ -437,12 +577,61 @@ class Subscription(BaseModel):
     def _end(self, status: Status, reason: str, now: datetime, reason_code: str | None = None) -> None:
         self.ending = Ending(status=status, reason=reason, reason_code=reason_code)
         self.cancellation = None
+        self.lost_at = None
         if self.permission is not None and self.permission.is_closed:
-            self.ended_at = now
-            self.next_step = None
+            self._has_ended(now)
         else:
             why = "a cancellation was asked for" if status is Status.CANCELED else reason
-            self.next_step = Step(action=Action.CLOSE_PERMISSION, at=now, why=why)
+            self.next_step = Step(action=Action.CLOSE_PERMISSION, at=now, why=why, urgent=True)
+
+    def _has_ended(self, now: datetime) -> None:
+        if self.ending is None:
+            raise AssertionError("the charge permission was closed although no end was decided")
+        self.ended_at = now
+        self.next_step = None
+        ending = self.ending
+        self._tell(
+            NoticeType.SUBSCRIPTION_ENDED,
+            now,
+            status=ending.status.value,
+            reason=ending.reason,
+            reason_code=ending.reason_code,
+        )
+
+    def _seen_between_dates(self, answer: PermissionAnswer, now: datetime) -> None:
+        """A permission that cannot be charged is told at once, days before a charge would fail."""
+        was_broken = self.permission is not None and not self.permission.is_chargeable
+        self.permission = None if answer.is_chargeable else answer
+        if answer.is_chargeable and was_broken:
+            self._tell(NoticeType.PAYMENT_METHOD_MENDED, now)
+            return
+        for_the_buyer = meaning_of_non_chargeable(answer.reason_codes) is Meaning.PAYMENT_METHOD
+        if not answer.is_chargeable and not was_broken and for_the_buyer:
+            self._tell(NoticeType.PAYMENT_METHOD_NEEDED, now, reason_code=next(iter(answer.reason_codes), None))
+
+    def _tell_of_step(self, collection: Collection, before: Stage, step: Step, now: datetime) -> None:
+        kind = notice_after(collection, before, step)
+        if kind is None and take_reminder(collection, now):
+            kind = NoticeType.PAYMENT_METHOD_REMINDER
+        if kind is None:
+            return
+        collection.told_attempt = collection.attempts
+        awaits_buyer = collection.stage is Stage.AWAITING_PAYMENT_METHOD
+        self._tell(
+            kind,
+            now,
+            **_about(collection),
+            charge_id=collection.pending_charge_id,
+            reason_code=collection.held_for or collection.last_reason,
+            deadline=payment_method_deadline(collection) if awaits_buyer else None,
+        )
+
+    def _tell(self, kind: NoticeType, now: datetime, **fields: Any) -> None:  # Any: the fields of a notice
+        """Puts a notice into the outbox, with what happens next."""
+        self.notices += 1
+        next_action_at = self.next_step.at if self.next_step else None
+        notice = Notice(number=self.notices, type=kind, at=now, next_action_at=next_action_at, **fields)
+        self.outbox = [*self.outbox, notice][-LONGEST_OUTBOX:]
 
     def _step_is_due(self, now: datetime) -> bool:
         return self.next_step is not None and self.next_step.at <= now
@@ -451,3 +640,13 @@ class Subscription(BaseModel):
         if self.collection is None:
             raise AssertionError(f"no period is being collected; period {self.next_period} is next")
         return self.collection
+
+
+def _about(collection: Collection) -> dict[str, Any]:  # Any: fields of a notice
+    """What a notice about a collection names."""
+    return {
+        "period": collection.period,
+        "due": collection.due,
+        "amount": collection.amount,
+        "attempt": collection.attempts or None,
+    }

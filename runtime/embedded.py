@@ -72,6 +72,55 @@ def find_temporal(setting: Path | None = None) -> Path:
     return Path(found)
 
 
+class _Program:
+    """The server's process: started, ended by its own process id, and started again with the same arguments."""
+
+    def __init__(self, path: Path, arguments: Sequence[str], address: str) -> None:
+        self.path = path
+        self.address = address
+        self._arguments = arguments
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            raise AssertionError("the server was not started")
+        return self._process
+
+    async def start(self) -> Client:
+        """Starts it and connects to it.
+
+        Raises:
+            StartupError: it ended, or does not answer.
+        """
+        with tempfile.TemporaryFile() as output:
+            self._process = await asyncio.create_subprocess_exec(
+                self.path,
+                *self._arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for us: the worker has to stop before its server
+            )
+            try:
+                return await _connect(self._process, self.address, output, self.path)
+            except BaseException:
+                await self.end()
+                raise
+
+    async def end(self) -> None:
+        """Ends it; it has nothing to save that its database does not hold."""
+        process = self.process
+        if process.returncode is None:
+            process.terminate()
+            try:
+                async with asyncio.timeout(STOP_SECONDS):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
 @dataclass(frozen=True, slots=True)
 class EmbeddedServer:
     """A running server.
@@ -80,18 +129,32 @@ class EmbeddedServer:
         address: host and port for Temporal clients.
         ui: address of the Web UI, if it is served.
         time: moves single workflows through virtual time; its client starts them so that they can be moved.
-        process_id: of the server.
     """
 
     address: str
     ui: str | None
     time: TimeSkipper
-    process_id: int
+    _program: _Program
 
     @property
     def client(self) -> Client:
         """A client whose workflows stand still in virtual time until they are moved forward."""
         return self.time.client
+
+    @property
+    def process_id(self) -> int:
+        """Of the server as it runs now."""
+        return self._program.process.pid
+
+    async def crash(self) -> None:
+        """Kills the server as a machine that loses its power does, and starts it again on the same database.
+
+        Raises:
+            StartupError: it does not start again.
+        """
+        self._program.process.kill()
+        await self._program.process.wait()
+        await self._program.start()
 
 
 @asynccontextmanager
@@ -130,28 +193,19 @@ async def embedded_server(
     ]
     if database is not None:
         arguments += [f"--db-filename={database}", *(f"--sqlite-pragma={pragma}" for pragma in _FILE_DATABASE)]
-    with tempfile.TemporaryFile() as output:
-        process = await asyncio.create_subprocess_exec(
-            program,
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for us: the worker has to stop before its server
+    running = _Program(program, arguments, f"{HOST}:{port}")
+    client = await running.start()
+    try:
+        yield EmbeddedServer(
+            address=running.address,
+            ui=f"http://{HOST}:{ui_port}" if ui_port is not None else None,
+            time=TimeSkipper(client, config=TimeSkippingConfig(enabled=False, max_session_skip_count=MOST_SKIPS)),
+            _program=running,
         )
-        try:
-            address = f"{HOST}:{port}"
-            client = await _connect(process, address, output, program)
-            yield EmbeddedServer(
-                address=address,
-                ui=f"http://{HOST}:{ui_port}" if ui_port is not None else None,
-                time=TimeSkipper(client, config=TimeSkippingConfig(enabled=False, max_session_skip_count=MOST_SKIPS)),
-                process_id=process.pid,
-            )
-        finally:
-            # The SDK aborts an interpreter that ends within milliseconds of the last call to the server.
-            await asyncio.sleep(0.02)
-            await _end(process)
+    finally:
+        # The SDK aborts an interpreter that ends within milliseconds of the last call to the server.
+        await asyncio.sleep(0.02)
+        await running.end()
 
 
 def _free_port(port: int) -> int:
@@ -174,15 +228,3 @@ async def _connect(process: asyncio.subprocess.Process, address: str, output: IO
             said = output.read().decode(errors="replace").strip().splitlines()[-1:] or ["nothing"]
             why = f"no answer within {START_SECONDS:.0f} s" if late else f"it ended, saying: {said[0]}"
             raise StartupError(f"the embedded Temporal server ({program}) did not start: {why}") from error
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ends the server by its own process id; it has nothing to save that its database does not hold."""
-    if process.returncode is None:
-        process.terminate()
-        try:
-            async with asyncio.timeout(STOP_SECONDS):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()

@@ -4,6 +4,8 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -44,20 +46,37 @@ def bind(host: str, port: int) -> socket.socket:
     return socket.socket(fileno=listener.detach())
 
 
-def origin_of(listener: socket.socket) -> str:
-    """The `http://host:port` that a listening socket is reached at."""
+def origin_of(listener: socket.socket, *, secure: bool = False) -> str:
+    """The `http://host:port`, or `https`, that a listening socket is reached at."""
     host, port = listener.getsockname()[:2]
-    return f"http://{host}:{port}"
+    return f"{'https' if secure else 'http'}://{host}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The files of a server's certificate and private key (PEM)."""
+
+    certificate: Path
+    private_key: Path
 
 
 @asynccontextmanager
-async def serving(app: AsgiApp, listener: socket.socket) -> AsyncIterator[str]:
+async def serving(app: AsgiApp, listener: socket.socket, tls: Tls | None = None) -> AsyncIterator[str]:
     """Serves while the context is open and gives the origin; requests under way are finished.
 
     Raises:
         StartupError: the application did not start.
     """
-    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS))
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.private_key if tls else None,
+        )
+    )
     with listener:
         task = asyncio.create_task(_serve(server, listener))
         try:
@@ -65,7 +84,7 @@ async def serving(app: AsgiApp, listener: socket.socket) -> AsyncIterator[str]:
                 if task.done():
                     raise StartupError(f"the HTTP server did not start: {task.exception() or 'it ended at once'}")
                 await asyncio.sleep(0.01)
-            yield origin_of(listener)
+            yield origin_of(listener, secure=tls is not None)
         finally:
             server.should_exit = True
             await asyncio.wait({task})

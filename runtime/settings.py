@@ -4,6 +4,7 @@ The connection to Temporal is set as for every Temporal tool: `TEMPORAL_ADDRESS`
 `TEMPORAL_API_KEY`, `TEMPORAL_TLS_...`, or a profile in `TEMPORAL_CONFIG_FILE`.
 """
 
+import base64
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
@@ -14,6 +15,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from runtime.errors import StartupError
 
 PREFIX = "PERENNIAL_"
+
+WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - how a secret begins, not one
+SHORTEST_WEBHOOK_SECRET = 24
+LONGEST_WEBHOOK_SECRET = 64
+"""Bytes (Standard Webhooks specification)."""
 
 
 class Environment(StrEnum):
@@ -34,6 +40,16 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _is_webhook_secret(text: str) -> bool:
+    if not text.startswith(WEBHOOK_SECRET_PREFIX):
+        return False
+    try:
+        secret = base64.b64decode(text.removeprefix(WEBHOOK_SECRET_PREFIX), validate=True)
+    except ValueError:
+        return False
+    return SHORTEST_WEBHOOK_SECRET <= len(secret) <= LONGEST_WEBHOOK_SECRET
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 for any free one."""
 
@@ -51,6 +67,8 @@ class Settings(BaseSettings):
         private_key_passphrase: if it is encrypted.
         amazon_pay_origin: scheme and host of a simulator instead of Amazon's; sandbox only.
         send_virtual_time: tell the simulator the workflow's time with each call; sandbox only.
+        calls_per_second: how often each operation is called, by all workers together; Amazon's own limit for the
+            environment when not given.
         task_queue: the Temporal task queue.
         graceful_shutdown_seconds: how long a stopping worker lets calls finish; above the client's 40 s.
         ipn_host: where the IPN receiver listens.
@@ -60,6 +78,8 @@ class Settings(BaseSettings):
         log_level: DEBUG, INFO, WARNING or ERROR.
         log_format: json or console.
         temporal_binary: the `temporal` program for the embedded server; found on the PATH when not given.
+        webhook_url: the merchant's endpoint for notices; they are logged when it is not given. https, in live.
+        webhook_secret: what they are signed with, `whsec_` and base64 (Standard Webhooks specification).
     """
 
     model_config = SettingsConfigDict(
@@ -76,6 +96,8 @@ class Settings(BaseSettings):
     amazon_pay_origin: Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")] | None = None
     send_virtual_time: bool = False
 
+    calls_per_second: Annotated[float, Field(gt=0)] | None = None
+
     task_queue: Annotated[str, Field(min_length=1)] = "perennial"
     graceful_shutdown_seconds: Annotated[float, Field(ge=0, le=600)] = 45.0
 
@@ -88,6 +110,22 @@ class Settings(BaseSettings):
     log_format: LogFormat = LogFormat.JSON
 
     temporal_binary: Path | None = None
+
+    webhook_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    webhook_secret: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _webhooks_are_signed(self) -> Self:
+        if (self.webhook_url is None) != (self.webhook_secret is None):
+            raise ValueError(f"{PREFIX}WEBHOOK_URL and {PREFIX}WEBHOOK_SECRET: both or neither must be set")
+        if self.webhook_secret is not None and not _is_webhook_secret(self.webhook_secret.get_secret_value()):
+            raise ValueError(
+                f"{PREFIX}WEBHOOK_SECRET: is not a secret of the Standard Webhooks specification: whsec_ and the "
+                "base64 of 24 to 64 bytes"
+            )
+        if self.environment is Environment.LIVE and (self.webhook_url or "").startswith("http:"):
+            raise ValueError(f"{PREFIX}WEBHOOK_URL: http is accepted only with {PREFIX}ENVIRONMENT=sandbox")
+        return self
 
     @model_validator(mode="after")
     def _nothing_dangerous_with_real_money(self) -> Self:

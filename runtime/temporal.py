@@ -69,6 +69,12 @@ async def _has_namespace(client: Client) -> bool:
     return True
 
 
+async def has_standalone_activities(client: Client) -> bool:
+    """Whether activities can be run outside of workflows in the client's namespace."""
+    described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    return described.namespace_info.capabilities.standalone_activities
+
+
 def namespace_is_missing(error: RPCError) -> bool:
     """Whether it is the namespace that was not found, rather than something in it."""
     details = error.grpc_status.details

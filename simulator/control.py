@@ -1,26 +1,42 @@
 """The control API: what a test or a person does to the simulated Amazon from outside the Amazon Pay API."""
 
-from collections import deque
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Body, Request
-from pydantic import HttpUrl
+from fastapi import APIRouter, Body, Query, Request
+from pydantic import AwareDatetime, HttpUrl
 from starlette.responses import Response
 
-from amazon_pay.models import Charge, ChargePermission, Currency
+from amazon_pay.models import Charge, ChargePermission, Currency, Price
+from amazon_pay.models.checkout_sessions import CheckoutSession
+from amazon_pay.models.disputes import Dispute, DisputeFilingReason
 from simulator.account import Account
-from simulator.books import ExportedBooks, ScriptedAnswer
-from simulator.clock import time_of
+from simulator.books import ExportedBooks, Script, ScriptedAnswer
+from simulator.cards import DEFAULT_CARD
+from simulator.clock import Clock
+from simulator.context import new_session_id
+from simulator.faults import FaultPlan, Faults
 from simulator.notifications import CERTIFICATE_FILE, NotificationSender, NotificationSigner
 from simulator.refusals import Refusal
 
 PREFIX: Final = "/simulator"
 
 
-def control_router(account: Account, sender: NotificationSender, signer: NotificationSigner) -> APIRouter:
+def control_router(
+    account: Account, clock: Clock, faults: Faults, sender: NotificationSender, signer: NotificationSigner, origin: str
+) -> APIRouter:
     """The routes; their documentation is the OpenAPI page of the server."""
     router = APIRouter(prefix=PREFIX)
-    router.include_router(_buyers_and_amazon(account))
+    router.include_router(_books(account))
+    router.include_router(_time_and_faults(account, clock, faults))
+    router.include_router(_notifications(sender, signer, origin))
+    router.include_router(_permissions(account, clock))
+    router.include_router(_charges_and_sessions(account, clock))
+    return router
+
+
+def _books(account: Account) -> APIRouter:
+    router = APIRouter(tags=["books"])
 
     @router.get("/health")
     async def health() -> dict[str, str]:
@@ -29,8 +45,52 @@ def control_router(account: Account, sender: NotificationSender, signer: Notific
 
     @router.get("/books")
     async def books() -> ExportedBooks:
-        """Everything that was permitted, called and charged."""
+        """Everything that was permitted, called, charged, refunded and disputed."""
         return account.books.export()
+
+    return router
+
+
+def _time_and_faults(account: Account, clock: Clock, faults: Faults) -> APIRouter:
+    router = APIRouter(tags=["time and faults"])
+
+    @router.get("/clock")
+    async def read_clock() -> dict[str, datetime]:
+        """The simulator's time (UTC), for requests that bring none along."""
+        return {"now": clock.now()}
+
+    @router.put("/clock")
+    async def set_clock(now: Annotated[AwareDatetime, Body(embed=True)]) -> dict[str, datetime]:
+        """Sets the clock; what was to happen until then happens."""
+        clock.set(now)
+        account.pass_time(clock.now())
+        return {"now": clock.now()}
+
+    @router.post("/clock/advance")
+    async def advance_clock(by: Annotated[timedelta, Body(embed=True)]) -> dict[str, datetime]:
+        """Moves the clock on, by seconds or an ISO 8601 duration; what was to happen until then happens."""
+        clock.advance(by)
+        account.pass_time(clock.now())
+        return {"now": clock.now()}
+
+    @router.put("/faults")
+    async def set_faults(plan: FaultPlan) -> FaultPlan:
+        """What goes wrong from now on."""
+        faults.follow(plan)
+        return plan
+
+    @router.get("/faults")
+    async def read_faults() -> dict[str, int]:
+        """How often each fault has happened."""
+        return dict(faults.done)
+
+    return router
+
+
+def _notifications(sender: NotificationSender, signer: NotificationSigner, origin: str) -> APIRouter:
+    router = APIRouter(tags=["notifications"])
+    asked: set[str] = set()
+    confirmed: set[str] = set()
 
     @router.get(f"/{CERTIFICATE_FILE}")
     async def certificate() -> Response:
@@ -49,31 +109,60 @@ def control_router(account: Account, sender: NotificationSender, signer: Notific
         await sender.delivered_all()
         return {"delivered": sender.delivered}
 
+    @router.post("/notifications/subscribe")
+    async def subscribe() -> dict[str, str]:
+        """Asks the receiver to confirm the topic's subscription, as SNS does for a new one."""
+        if sender.receiver_url is None:
+            raise Refusal("InvalidRequest", "There is no receiver to ask")
+        token = new_session_id()
+        asked.add(token)
+        sender.ask_for_confirmation(f"{origin}{PREFIX}/notifications/confirm?Token={token}", token)
+        return {"token": token}
+
+    @router.get("/notifications/confirm")
+    async def confirm(token: Annotated[str, Query(alias="Token")]) -> dict[str, str]:
+        """What the receiver visits to confirm."""
+        if token not in asked:
+            raise Refusal("ResourceNotFound", "Nobody was asked to confirm with that token")
+        confirmed.add(token)
+        return {"confirmed": token}
+
+    @router.get("/notifications/confirmed")
+    async def read_confirmed() -> list[str]:
+        """The tokens of the subscriptions that were confirmed."""
+        return sorted(confirmed)
+
     return router
 
 
-def _buyers_and_amazon(account: Account) -> APIRouter:
-    """What buyers do at Amazon, and what Amazon decides."""
-    router = APIRouter()
+def _permissions(account: Account, clock: Clock) -> APIRouter:
+    """What buyers do at Amazon with charge permissions."""
+    router = APIRouter(tags=["buyers"])
+    permissions = account.permissions
+
+    @router.post("/buyers", status_code=201)
+    async def sign_in() -> dict[str, str]:
+        """A buyer signs in with Amazon; the token serves for Get Buyer."""
+        return {"buyer_token": account.sign_in()}
 
     @router.post("/charge-permissions", status_code=201)
     async def open_permission(
         request: Request, currency: Annotated[Currency, Body(embed=True)] = Currency.USD
     ) -> ChargePermission:
-        """A buyer approves a recurring charge permission."""
-        return account.open_permission(currency, time_of(request.headers))
+        """A buyer approves a recurring charge permission, without a checkout session."""
+        return permissions.open(currency, clock.time_of(request.headers))
 
     @router.put("/charge-permissions/{charge_permission_id}/script")
     async def script(charge_permission_id: str, answers: list[ScriptedAnswer]) -> list[ScriptedAnswer]:
         """Scripts the answers to the next Create Charge calls; after the last, charges succeed."""
         account.books.permission(charge_permission_id)
-        account.books.scripts[charge_permission_id] = deque(answers)
+        account.books.scripts[charge_permission_id] = Script(answers=tuple(answers))
         return answers
 
     @router.post("/charge-permissions/{charge_permission_id}/mend-payment-method")
     async def mend(request: Request, charge_permission_id: str) -> ChargePermission:
         """The buyer updates the payment method."""
-        return account.mend_payment_method(charge_permission_id, time_of(request.headers))
+        return permissions.mend_payment_method(charge_permission_id, clock.time_of(request.headers))
 
     @router.post("/charge-permissions/{charge_permission_id}/break-payment-method")
     async def break_(
@@ -82,19 +171,54 @@ def _buyers_and_amazon(account: Account) -> APIRouter:
         reason: Annotated[str, Body(embed=True)] = "PaymentMethodExpired",
     ) -> ChargePermission:
         """The payment method becomes unusable."""
-        return account.break_payment_method(charge_permission_id, reason, time_of(request.headers))
+        return permissions.break_payment_method(charge_permission_id, reason, clock.time_of(request.headers))
 
     @router.post("/charge-permissions/{charge_permission_id}/close-by-buyer")
-    async def close(request: Request, charge_permission_id: str) -> ChargePermission:
-        """The buyer ends the agreement at Amazon."""
-        return account.close_by_buyer(charge_permission_id, time_of(request.headers))
+    async def close(
+        request: Request,
+        charge_permission_id: str,
+        reason: Annotated[str, Body(embed=True)] = "BuyerClosed",
+    ) -> ChargePermission:
+        """The buyer ends the agreement at Amazon; or Amazon does, with another reason."""
+        return permissions.close_by_others(charge_permission_id, reason, clock.time_of(request.headers))
+
+    return router
+
+
+def _charges_and_sessions(account: Account, clock: Clock) -> APIRouter:
+    """What Amazon decides about charges, and what buyers do in a checkout."""
+    router = APIRouter(tags=["charges and checkouts"])
 
     @router.post("/charges/{charge_id}/decide")
     async def decide(
         request: Request, charge_id: str, reason_code: Annotated[str | None, Body(embed=True)] = None
     ) -> Charge:
         """Amazon decides on a pending charge: captured without a reasonCode, else declined."""
-        return account.decide_charge(charge_id, reason_code, time_of(request.headers))
+        return account.charges.decide(charge_id, reason_code, clock.time_of(request.headers))
+
+    @router.post("/charges/{charge_id}/dispute", status_code=201)
+    async def dispute(
+        request: Request,
+        charge_id: str,
+        reason: Annotated[DisputeFilingReason, Body()] = DisputeFilingReason.UNRECOGNIZED,
+        amount: Annotated[Price | None, Body()] = None,
+    ) -> Dispute:
+        """The buyer's bank takes a charge back."""
+        return account.disputes.raise_chargeback(charge_id, amount, reason, clock.time_of(request.headers))
+
+    @router.post("/checkout-sessions/{checkout_session_id}/approve")
+    async def approve(
+        request: Request, checkout_session_id: str, card: Annotated[str, Body(embed=True)] = DEFAULT_CARD
+    ) -> CheckoutSession:
+        """The buyer approves a checkout session with a test card, known by its last digits."""
+        return account.sessions.approve(checkout_session_id, card, clock.time_of(request.headers))
+
+    @router.post("/checkout-sessions/{checkout_session_id}/decline")
+    async def decline(
+        request: Request, checkout_session_id: str, reason: Annotated[str, Body(embed=True)] = "BuyerCanceled"
+    ) -> CheckoutSession:
+        """The buyer walks away from a checkout session."""
+        return account.sessions.decline(checkout_session_id, reason, clock.time_of(request.headers))
 
     return router
 

@@ -1,17 +1,22 @@
 """A Python handle on a running simulator, over its control API."""
 
+import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
 import httpx
 
 from amazon_pay.models import Charge, ChargePermission, Currency
+from amazon_pay.models.checkout_sessions import CheckoutSession
+from amazon_pay.models.disputes import Dispute, DisputeFilingReason
 from amazon_pay.models.wire import TIMESTAMP_FORMAT
 from simulator.books import ExportedBooks, ScriptedAnswer
+from simulator.cards import DEFAULT_CARD
 from simulator.clock import TIME_HEADER
 from simulator.control import PREFIX
+from simulator.faults import FaultPlan
 
 
 class SimulatorHandle:
@@ -43,7 +48,7 @@ class SimulatorHandle:
     async def script(self, charge_permission_id: str, answers: Sequence[ScriptedAnswer | str | None]) -> None:
         """Scripts the next Create Charge answers; a plain string is a simulation code, None a success."""
         script = [
-            (answer if isinstance(answer, ScriptedAnswer) else ScriptedAnswer(code=answer)).model_dump()
+            (answer if isinstance(answer, ScriptedAnswer) else ScriptedAnswer(code=answer)).model_dump(mode="json")
             for answer in answers
         ]
         await self._call("PUT", f"/charge-permissions/{charge_permission_id}/script", script)
@@ -59,9 +64,38 @@ class SimulatorHandle:
         path = f"/charge-permissions/{charge_permission_id}/break-payment-method"
         await self._call("POST", path, {"reason": reason}, at)
 
-    async def close_by_buyer(self, charge_permission_id: str, at: datetime | None = None) -> None:
-        """The buyer ends the agreement at Amazon."""
-        await self._call("POST", f"/charge-permissions/{charge_permission_id}/close-by-buyer", None, at)
+    async def close_by_buyer(
+        self, charge_permission_id: str, at: datetime | None = None, reason: str = "BuyerClosed"
+    ) -> None:
+        """The buyer ends the agreement at Amazon; or Amazon does, with another reason."""
+        path = f"/charge-permissions/{charge_permission_id}/close-by-buyer"
+        await self._call("POST", path, {"reason": reason}, at)
+
+    async def sign_in(self) -> str:
+        """A buyer signs in with Amazon; gives the buyer token."""
+        return str(json.loads(await self._call("POST", "/buyers"))["buyer_token"])
+
+    async def approve_session(
+        self, checkout_session_id: str, card: str = DEFAULT_CARD, at: datetime | None = None
+    ) -> CheckoutSession:
+        """The buyer approves a checkout session with a test card, known by its last digits."""
+        path = f"/checkout-sessions/{checkout_session_id}/approve"
+        return CheckoutSession.model_validate_json(await self._call("POST", path, {"card": card}, at))
+
+    async def decline_session(
+        self, checkout_session_id: str, reason: str = "BuyerCanceled", at: datetime | None = None
+    ) -> CheckoutSession:
+        """The buyer walks away from a checkout session."""
+        path = f"/checkout-sessions/{checkout_session_id}/decline"
+        return CheckoutSession.model_validate_json(await self._call("POST", path, {"reason": reason}, at))
+
+    async def dispute_charge(
+        self, charge_id: str, reason: DisputeFilingReason = DisputeFilingReason.UNRECOGNIZED, at: datetime | None = None
+    ) -> Dispute:
+        """The buyer's bank takes a charge back."""
+        return Dispute.model_validate_json(
+            await self._call("POST", f"/charges/{charge_id}/dispute", {"reason": reason}, at)
+        )
 
     async def decide_charge(self, charge_id: str, reason_code: str | None = None, at: datetime | None = None) -> Charge:
         """Amazon decides on a pending charge: captured without a reasonCode, else declined."""
@@ -75,6 +109,30 @@ class SimulatorHandle:
     async def deliver_notifications(self) -> None:
         """Waits until every notification was delivered or given up."""
         await self._call("POST", "/notifications/flush")
+
+    async def ask_for_confirmation(self) -> str:
+        """The receiver is asked to confirm the topic's subscription; gives the token."""
+        return str(json.loads(await self._call("POST", "/notifications/subscribe"))["token"])
+
+    async def set_clock(self, now: datetime) -> None:
+        """Sets the clock; what was to happen until then happens."""
+        await self._call("PUT", "/clock", {"now": now.isoformat()})
+
+    async def advance_clock(self, by: timedelta) -> None:
+        """Moves the clock on; what was to happen until then happens."""
+        await self._call("POST", "/clock/advance", {"by": by.total_seconds()})
+
+    async def now(self) -> datetime:
+        """The simulator's time (UTC), for requests that bring none along."""
+        return datetime.fromisoformat(json.loads(await self._call("GET", "/clock"))["now"])
+
+    async def set_faults(self, plan: FaultPlan) -> None:
+        """What goes wrong from now on."""
+        await self._call("PUT", "/faults", plan.model_dump(mode="json"))
+
+    async def faults(self) -> dict[str, int]:
+        """How often each fault has happened."""
+        return dict(json.loads(await self._call("GET", "/faults")))
 
     async def books(self) -> ExportedBooks:
         """Everything that was permitted, called and charged."""

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from amazon_pay.keys import load_private_key
-from simulator.notifications import write_private_key
+from simulator.certificates import new_key, write_private_key
 
 MERCHANT_KEY_FILE: Final = "merchant-private-key.pem"
 
@@ -20,6 +20,6 @@ def merchant_key(folder: Path) -> RSAPrivateKey:
     path = folder / MERCHANT_KEY_FILE
     if path.exists():
         return load_private_key(path)
-    key = generate_private_key(public_exponent=65537, key_size=2048)
+    key = new_key()
     write_private_key(path, key)
     return key

@@ -8,23 +8,22 @@ import logging
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import httpx
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.x509.oid import NameOID
 from pydantic import HttpUrl, TypeAdapter
 
 from amazon_pay.ipn import Envelope, EnvelopeType, Notification, ObjectType
+from simulator.certificates import new_key, self_signed, write_private_key
+from simulator.faults import Faults
 
 TOPIC_ARN: Final = "arn:aws:sns:us-east-1:000000000000:perennial-simulator"
 CERTIFICATE_FILE: Final = "sns-certificate.pem"
 KEY_FILE: Final = "sns-key.pem"
-CERTIFICATE_LIVES: Final = timedelta(days=3650)
 RETRY_DELAYS_SECONDS: Final = (0.2, 1.0, 3.0, 10.0, 30.0)
 """Waits between deliveries while the receiver fails; SNS waits longer, a local run would not."""
 
@@ -34,15 +33,6 @@ _log = logging.getLogger(__name__)
 
 ReceiverUrl = TypeAdapter(HttpUrl)
 """Checks an address to send notifications to."""
-
-
-def write_private_key(path: Path, key: rsa.RSAPrivateKey) -> None:
-    """Writes a private key in PEM form (PKCS#8), readable by its owner only."""
-    path.touch(mode=0o600)
-    path.chmod(0o600)  # also where the file was there before
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +45,8 @@ class NotificationSigner:
     @classmethod
     def create(cls) -> "NotificationSigner":
         """Makes a new key and certificate."""
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Perennial's Amazon Pay simulator")])
-        now = datetime.now(UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + CERTIFICATE_LIVES)
-            .sign(key, hashes.SHA256())
-        )
-        return cls(key, certificate.public_bytes(serialization.Encoding.PEM))
+        key = new_key()
+        return cls(key, self_signed(key, "Perennial's Amazon Pay simulator"))
 
     @classmethod
     def load_or_create(cls, folder: Path) -> "NotificationSigner":
@@ -108,6 +86,7 @@ class NotificationSender:
         receiver_url: where they go; None sends none.
         certificate_url: what the envelopes name as SigningCertURL.
         signature_version: "1" (SHA1) or "2" (SHA256).
+        faults: which of them are lost, doubled or late.
     """
 
     def __init__(
@@ -117,19 +96,45 @@ class NotificationSender:
         receiver_url: str | None,
         certificate_url: str,
         signature_version: str = "2",
+        faults: Faults | None = None,
     ) -> None:
         self._signer = signer
         self._merchant_id = merchant_id
         self._certificate_url = certificate_url
         self._signature_version = signature_version
+        self._faults = faults or Faults()
         self._outbox: asyncio.Queue[Envelope] = asyncio.Queue()
+        self._late: set[asyncio.Task[None]] = set()
         self.receiver_url = receiver_url
         self.delivered = 0
 
     def notify(self, object_type: ObjectType, object_id: str, charge_permission_id: str) -> None:
         """Queues one notification."""
-        if self.receiver_url is not None:
-            self._outbox.put_nowait(self.envelope(object_type, object_id, charge_permission_id))
+        if self.receiver_url is None:
+            return
+        envelope = self.envelope(object_type, object_id, charge_permission_id)
+        for seconds in self._faults.of_notification(f"{object_type} {object_id}"):
+            if seconds:
+                late = asyncio.get_running_loop().create_task(self._queue_later(envelope, seconds))
+                self._late.add(late)
+                late.add_done_callback(self._late.discard)
+            else:
+                self._outbox.put_nowait(envelope)
+
+    def ask_for_confirmation(self, subscribe_url: str, token: str) -> None:
+        """Queues the message by which SNS asks a new receiver to visit an address."""
+        self._outbox.put_nowait(
+            self._signer.sign(
+                self._envelope(
+                    EnvelopeType.SUBSCRIPTION_CONFIRMATION,
+                    f"You have chosen to subscribe to the topic {TOPIC_ARN}. Visit the SubscribeURL to confirm.",
+                ).model_copy(update={"subscribe_url": subscribe_url, "token": token})
+            )
+        )
+
+    async def _queue_later(self, envelope: Envelope, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._outbox.put_nowait(envelope)
 
     def envelope(self, object_type: ObjectType, object_id: str, charge_permission_id: str) -> Envelope:
         """A signed envelope around one notification."""
@@ -141,17 +146,18 @@ class NotificationSender:
             notification_type="STATE_CHANGE",
             notification_id=uuid.uuid4().hex,
         )
-        return self._signer.sign(
-            Envelope(
-                type=EnvelopeType.NOTIFICATION,
-                message_id=str(uuid.uuid4()),
-                topic_arn=TOPIC_ARN,
-                message=notification.model_dump_json(by_alias=True),
-                timestamp=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-                signature_version=self._signature_version,
-                signature="",
-                signing_cert_url=self._certificate_url,
-            )
+        return self._signer.sign(self._envelope(EnvelopeType.NOTIFICATION, notification.model_dump_json(by_alias=True)))
+
+    def _envelope(self, kind: EnvelopeType, message: str) -> Envelope:
+        return Envelope(
+            type=kind,
+            message_id=str(uuid.uuid4()),
+            topic_arn=TOPIC_ARN,
+            message=message,
+            timestamp=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+            signature_version=self._signature_version,
+            signature="",
+            signing_cert_url=self._certificate_url,
         )
 
     @contextlib.asynccontextmanager
@@ -161,12 +167,16 @@ class NotificationSender:
         try:
             yield
         finally:
+            for late in self._late:
+                late.cancel()
             delivering.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await delivering
 
     async def delivered_all(self) -> None:
-        """Waits until nothing is left to deliver."""
+        """Waits until nothing is left to deliver, late ones included."""
+        while self._late:
+            await asyncio.wait(self._late)
         await self._outbox.join()
 
     async def _deliver_for_ever(self) -> None:
@@ -184,8 +194,10 @@ class NotificationSender:
         failure = ""
         for delay in (0.0, *RETRY_DELAYS_SECONDS):
             await asyncio.sleep(delay)
+            if self.receiver_url is None:
+                return  # nobody listens any more
             try:
-                answer = await http.post(self.receiver_url or "", content=body, headers=headers)
+                answer = await http.post(self.receiver_url, content=body, headers=headers)
                 if answer.is_success:
                     self.delivered += 1
                     return

@@ -1,19 +1,33 @@
 """The simulator as one ASGI application."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from fastapi import FastAPI
-from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from simulator.account import Account
-from simulator.api import AmazonPayApi, answer_unknown_operation
+from simulator.api import AmazonPayApi
+from simulator.assumptions import Assumptions
 from simulator.books import Books
+from simulator.clock import Clock
+from simulator.context import Context
 from simulator.control import PREFIX, answer_refusal, control_router
+from simulator.faults import FaultPlan, Faults
 from simulator.notifications import CERTIFICATE_FILE, NotificationSender, NotificationSigner
+from simulator.pages import pages_router
 from simulator.refusals import Refusal
+from simulator.routes import PATH_PREFIXES
+from simulator.throttling import Limits, Throttle
+
+LOOK_EVERY_SECONDS: Final = 1.0
+"""How often the simulator looks whether something was to happen by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +38,13 @@ class SimulatorConfig:
         public_keys: whose requests are accepted, by public key id.
         merchant_id: the merchant named in notifications.
         receiver_url: where notifications go; None for nowhere until the control API says otherwise.
-        origin: where the simulator is reached, for the certificate's address in notifications.
+        origin: where the simulator is reached, for the certificate's address in notifications and the buyer's page.
         signer: signs the notifications.
         signature_version: SNS SignatureVersion, "1" or "2".
+        database: an SQLite file that keeps the books across restarts; in memory when not given.
+        limits: Amazon's throttling table to go by; None throttles nothing.
+        faults: what goes wrong; the control API can change it.
+        assumptions: what the documentation leaves open.
     """
 
     public_keys: Mapping[str, RSAPublicKey]
@@ -35,31 +53,75 @@ class SimulatorConfig:
     origin: str = "http://127.0.0.1"
     signer: NotificationSigner = field(default_factory=NotificationSigner.create)
     signature_version: str = "2"
+    database: Path | None = None
+    limits: Limits | None = None
+    faults: FaultPlan = field(default_factory=FaultPlan)
+    assumptions: Assumptions = field(default_factory=Assumptions)
 
 
-def create_app(config: SimulatorConfig) -> FastAPI:
-    """Makes a simulator with empty books."""
+@dataclass(frozen=True, slots=True)
+class Simulator:
+    """The ASGI application: Amazon's API under its own paths, everything else for who plays Amazon and the buyer."""
+
+    api: AmazonPayApi
+    control: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on to whom it is for."""
+        of_amazon = scope["type"] == "http" and scope["path"].startswith(PATH_PREFIXES)
+        await (self.api if of_amazon else self.control)(scope, receive, send)
+
+
+def create_app(config: SimulatorConfig) -> Simulator:
+    """Makes a simulator.
+
+    Raises:
+        sqlite3.Error: the database cannot be used.
+    """
+    books, clock, faults = Books(config.database), Clock(), Faults(config.faults)
     sender = NotificationSender(
         config.signer,
         config.merchant_id,
         config.receiver_url,
         f"{config.origin}{PREFIX}/{CERTIFICATE_FILE}",
         config.signature_version,
+        faults,
     )
-    account = Account(Books(), sender.notify)
+    account = Account(Context(books, sender.notify, config.assumptions, config.origin))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with sender.running():
-            yield
+        try:
+            async with sender.running(), _passing_time(account, clock):
+                yield
+        finally:
+            books.close()
 
     app = FastAPI(
         title="Amazon Pay simulator",
         description="Amazon Pay API v2 under its own paths; the control API under /simulator.",
         lifespan=lifespan,
     )
-    app.include_router(control_router(account, sender, config.signer))
-    app.router.routes.extend(AmazonPayApi(account, config.public_keys).routes())
+    app.include_router(control_router(account, clock, faults, sender, config.signer, config.origin))
+    app.include_router(pages_router(account, clock))
     app.add_exception_handler(Refusal, answer_refusal)
-    app.add_exception_handler(HTTPException, answer_unknown_operation)
-    return app
+    api = AmazonPayApi(account, config.public_keys, clock, config.assumptions, Throttle(config.limits), faults)
+    return Simulator(api, app)
+
+
+@asynccontextmanager
+async def _passing_time(account: Account, clock: Clock) -> AsyncIterator[None]:
+    """Lets happen what was to happen by itself, by the simulator's clock, while the context is open."""
+
+    async def pass_for_ever() -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            account.pass_time(clock.now())
+
+    passing = asyncio.create_task(pass_for_ever())
+    try:
+        yield
+    finally:
+        passing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await passing

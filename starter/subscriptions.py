@@ -1,19 +1,27 @@
 """What a merchant does with subscriptions, over a Temporal client."""
 
-import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowQueryRejectedError
+from pydantic import ValidationError
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from billing.subscription import Status, Subscription, Terms
 from workflows.display import initial_search_attributes, static_summary
-from workflows.messages import CancelRequest
+from workflows.memo import ANCHOR_MEMO, TERMS_MEMO, digest_of, initial_memo
+from workflows.messages import CancelRequest, ReplacementRequest
 from workflows.names import (
     LAST_REASON,
     MERCHANT_REFERENCE,
@@ -26,9 +34,6 @@ from workflows.names import (
 from workflows.subscription import SubscriptionWorkflow
 
 CALL_TIMEOUT: Final = timedelta(seconds=10)
-
-_TERMS_MEMO: Final = "terms"
-_ANCHOR_MEMO: Final = "anchor"
 
 
 class SubscriptionError(Exception):
@@ -45,6 +50,10 @@ class SubscriptionConflictError(SubscriptionError):
 
 class SubscriptionEndedError(SubscriptionError):
     """The subscription has ended, so nothing can be asked of it any more."""
+
+
+class ReplacementRefusedError(SubscriptionError):
+    """The subscription cannot go on under that charge permission."""
 
 
 class NoWorkerError(SubscriptionError):
@@ -108,7 +117,7 @@ class Subscriptions:
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 search_attributes=initial_search_attributes(subscription),
                 static_summary=static_summary(terms),
-                memo={_TERMS_MEMO: _digest(terms), _ANCHOR_MEMO: terms.anchor.isoformat()},
+                memo=initial_memo(terms),
             )
         except RPCError as error:
             raise _explained(error, terms.charge_permission_id) from error
@@ -140,6 +149,36 @@ class Subscriptions:
         try:
             await handle.signal(SubscriptionWorkflow.cancel, CancelRequest(reason=reason), rpc_timeout=CALL_TIMEOUT)
         except RPCError as error:
+            raise _explained(error, charge_permission_id) from error
+
+    async def replace_charge_permission(self, charge_permission_id: str, successor: str) -> str:
+        """Lets a subscription go on under a new charge permission that the buyer has approved.
+
+        Anchor, period number, account and what is owed are kept; the old permission is closed. Waits until it is
+        done, and a charge under way is awaited first.
+
+        Returns:
+            The workflow id of the subscription as it goes on.
+
+        Raises:
+            SubscriptionNotFoundError: there is none.
+            SubscriptionEndedError: it has ended already.
+            ReplacementRefusedError: it cannot go on under that permission; nothing was changed.
+            NoWorkerError: no worker answers.
+        """
+        handle = self._handle(charge_permission_id)
+        try:
+            return await handle.execute_update(
+                SubscriptionWorkflow.replace_charge_permission,
+                ReplacementRequest(charge_permission_id=successor),
+                rpc_timeout=CALL_TIMEOUT,
+            )
+        except ValidationError as error:
+            raise ReplacementRefusedError(f"{successor!r} is not the id of a charge permission") from error
+        except WorkflowUpdateFailedError as error:
+            why = error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
+            raise ReplacementRefusedError(f"charge permission {charge_permission_id}: {why}") from error
+        except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             raise _explained(error, charge_permission_id) from error
 
     async def list(self, *, status: Status | None = None, ended: bool = False) -> AsyncIterator[Listed]:
@@ -178,12 +217,12 @@ class Subscriptions:
                 f"charge permission {terms.charge_permission_id}: its subscription has ended already; billing goes on "
                 "under the charge permission of a new checkout"
             )
-        digest = await description.memo_value(_TERMS_MEMO, type_hint=str)
-        anchor = await description.memo_value(_ANCHOR_MEMO, type_hint=str)
+        digest = await description.memo_value(TERMS_MEMO, type_hint=str)
+        anchor = await description.memo_value(ANCHOR_MEMO, type_hint=str)
         differing = [
             name
             for name, differs in (
-                ("plan, zone or merchant reference", digest != _digest(terms)),
+                ("plan, zone or merchant reference", digest != digest_of(terms)),
                 ("anchor", anchor_was_given and anchor != terms.anchor.isoformat()),
             )
             if differs
@@ -195,13 +234,12 @@ class Subscriptions:
             )
 
 
-def _digest(terms: Terms) -> str:
-    """Recognises the same terms; the anchor is compared by itself."""
-    return hashlib.sha256(terms.model_dump_json(exclude={"anchor"}).encode()).hexdigest()
-
-
-def _explained(error: RPCError | WorkflowQueryRejectedError, charge_permission_id: str) -> SubscriptionError:
+def _explained(
+    error: RPCError | WorkflowQueryRejectedError | WorkflowUpdateRPCTimeoutOrCancelledError, charge_permission_id: str
+) -> SubscriptionError:
     subject = f"charge permission {charge_permission_id}"
+    if isinstance(error, WorkflowUpdateRPCTimeoutOrCancelledError):
+        return NoWorkerError(f"{subject}: no worker answers; start one with `perennial worker`")
     if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
         if "already completed" in error.message:
             return SubscriptionEndedError(f"{subject}: its subscription has ended already")

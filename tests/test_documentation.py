@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from billing.notices import NoticeType
 from billing.subscription import Status
 from runtime.settings import PREFIX, Settings
 from starter.cli.plan_file import read_plan
@@ -30,6 +31,12 @@ def test_every_setting_is_documented_and_no_other() -> None:
 
 def test_every_status_and_search_attribute_is_documented() -> None:
     assert in_tables(OPERATIONS) >= {status.value for status in Status} | {key.name for key in SEARCH_ATTRIBUTES}
+
+
+def test_every_kind_of_notice_is_documented_and_no_other() -> None:
+    documented = {name for name in in_tables(OPERATIONS) if "." in name}
+
+    assert documented == {kind.value for kind in NoticeType}
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.name)

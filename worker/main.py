@@ -9,7 +9,7 @@ import structlog
 
 from runtime.settings import Settings
 from runtime.temporal import connect
-from worker.wiring import amazon_pay_client, billing_worker
+from worker.wiring import amazon_pay_client, billing_workers
 
 HARD_DEADLINE_SECONDS: Final = 15.0
 """After the graceful time: a worker that still has not stopped is ended, and Temporal repeats what it was doing."""
@@ -33,17 +33,17 @@ async def run_worker(settings: Settings) -> None:
         if not connecting.done():
             connecting.cancel()
             return
-        worker = billing_worker(await connecting, amazon_pay, settings)
-        running = asyncio.create_task(worker.run())
-        log.info("worker started", task_queue=settings.task_queue, environment=settings.environment.value)
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        log.info("worker stopping", graceful_seconds=settings.graceful_shutdown_seconds)
-        try:
-            async with asyncio.timeout(settings.graceful_shutdown_seconds + HARD_DEADLINE_SECONDS):
-                await worker.shutdown()
-                await running
-        except TimeoutError:
-            log.exception("worker did not stop in time, ending the process")
-            os._exit(1)
-        log.info("worker stopped")
+        async with billing_workers(await connecting, amazon_pay, settings) as workers:
+            running = asyncio.create_task(workers.run())
+            log.info("worker started", task_queue=settings.task_queue, environment=settings.environment.value)
+            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            log.info("worker stopping", graceful_seconds=settings.graceful_shutdown_seconds)
+            try:
+                async with asyncio.timeout(settings.graceful_shutdown_seconds + HARD_DEADLINE_SECONDS):
+                    await workers.shutdown()
+                    await running
+            except TimeoutError:
+                log.exception("worker did not stop in time, ending the process")
+                os._exit(1)
+            log.info("worker stopped")

@@ -1,22 +1,32 @@
-"""Puts the parts together: the Amazon Pay client from settings, activities over it, a worker that hosts all."""
+"""Puts the parts together: the Amazon Pay client from settings, activities over it, the workers that host all."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, timedelta
-from typing import Final
+from typing import Any, Final
 
+import httpx
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.amazon_pay import AmazonPayCalls
+from activities.notices import Announcer, Webhooks
 from amazon_pay import AmazonPayClient, Environment, PrivateKeyError, Region, load_private_key
+from amazon_pay.limits import RATES
 from amazon_pay.models.wire import TIMESTAMP_FORMAT
 from runtime.errors import StartupError
 from runtime.settings import PREFIX, Settings
+from runtime.temporal import has_standalone_activities
+from workflows.names import Call, call_queue, notices_queue
 from workflows.subscription import SubscriptionWorkflow
 
 SIMULATOR_TIME_HEADER: Final = "x-simulator-time"
 """Understood by the simulator only."""
+
+NOTICES_AT_ONCE: Final = 50
+"""Deliveries that one worker has under way: a slow endpoint takes these places and no others."""
 
 
 def amazon_pay_client(settings: Settings) -> AmazonPayClient:
@@ -32,7 +42,7 @@ def amazon_pay_client(settings: Settings) -> AmazonPayClient:
             private_key=load_private_key(
                 settings.private_key_source, passphrase.get_secret_value() if passphrase else None
             ),
-            region=Region.parse(settings.region),
+            region=_region(settings),
             environment=Environment(settings.environment.value),
             origin=settings.amazon_pay_origin,
         )
@@ -44,16 +54,104 @@ def amazon_pay_client(settings: Settings) -> AmazonPayClient:
         raise StartupError(f"{PREFIX}{field.upper()}: {trouble}") from None
 
 
-def billing_worker(client: Client, amazon_pay: AmazonPayClient, settings: Settings) -> Worker:
-    """A worker for subscriptions, not yet running."""
-    calls = AmazonPayCalls(amazon_pay, _virtual_time if settings.send_virtual_time else dict)
+class Workers:
+    """Several workers that start and stop as one."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = workers
+
+    async def run(self) -> None:
+        """Works until it is shut down; when one fails, all end."""
+        async with asyncio.TaskGroup() as group:
+            for worker in self._workers:
+                group.create_task(worker.run())
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Works while the context is open."""
+        async with AsyncExitStack() as stack:
+            for worker in self._workers:
+                await stack.enter_async_context(worker)
+            yield
+
+    async def shutdown(self) -> None:
+        """Takes nothing new, and waits for what is under way."""
+        await asyncio.gather(*(worker.shutdown() for worker in self._workers))
+
+
+@asynccontextmanager
+async def billing_workers(client: Client, amazon_pay: AmazonPayClient, settings: Settings) -> AsyncIterator[Workers]:
+    """One worker for subscriptions, one for each operation of Amazon's, and one for notices. Not yet running.
+
+    Raises:
+        StartupError: notices cannot be delivered by this Temporal server.
+    """
+    if settings.webhook_url and not await has_standalone_activities(client):
+        raise StartupError(
+            f"{PREFIX}WEBHOOK_URL: the Temporal server has no standalone activities, by which notices are delivered; "
+            "it must be 1.31 or later, with activity.enableStandalone in its dynamic configuration"
+        )
+    async with httpx.AsyncClient() as http:
+        yield Workers(
+            [
+                _subscriptions(client, settings),
+                *_amazon_pay_calls(client, amazon_pay, settings),
+                *([_deliveries(client, http, settings)] if settings.webhook_url else ()),
+            ]
+        )
+
+
+def _subscriptions(client: Client, settings: Settings) -> Worker:
+    announcer = Announcer(
+        client, _region(settings), notices_queue(settings.task_queue) if settings.webhook_url else None
+    )
     return Worker(
         client,
         task_queue=settings.task_queue,
         workflows=[SubscriptionWorkflow],
-        activities=[calls.create_charge, calls.read_charge, calls.read_permission, calls.close_permission],
+        activities=[announcer.announce],
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
     )
+
+
+def _amazon_pay_calls(client: Client, amazon_pay: AmazonPayClient, settings: Settings) -> Iterator[Worker]:
+    """Amazon limits each operation by itself, so each has a queue with a limit that the server keeps for all workers.
+
+    All workers must have the same limit: the server goes by what it was told last.
+    """
+    calls = AmazonPayCalls(amazon_pay, _virtual_time if settings.send_virtual_time else dict)
+    hosted: Mapping[Call, Callable[..., Any]] = {  # Any: activities of different kinds
+        Call.CREATE_CHARGE: calls.create_charge,
+        Call.CAPTURE_CHARGE: calls.capture_charge,
+        Call.GET_CHARGE: calls.read_charge,
+        Call.GET_CHARGE_PERMISSION: calls.read_permission,
+        Call.CLOSE_CHARGE_PERMISSION: calls.close_permission,
+    }
+    rates = RATES[Environment(settings.environment.value)]
+    for call, hosted_activity in hosted.items():
+        yield Worker(
+            client,
+            task_queue=call_queue(settings.task_queue, call),
+            activities=[hosted_activity],
+            max_task_queue_activities_per_second=settings.calls_per_second or rates[call].per_second,
+            graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
+        )
+
+
+def _deliveries(client: Client, http: httpx.AsyncClient, settings: Settings) -> Worker:
+    secret = settings.webhook_secret
+    webhooks = Webhooks(settings.required("webhook_url"), secret.get_secret_value() if secret else "", http)
+    return Worker(
+        client,
+        task_queue=notices_queue(settings.task_queue),
+        activities=[webhooks.deliver],
+        max_concurrent_activities=NOTICES_AT_ONCE,
+        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
+    )
+
+
+def _region(settings: Settings) -> Region:
+    return Region.parse(settings.region)
 
 
 def _virtual_time() -> Mapping[str, str]:

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from billing.subscription import ChargePermissionId
+
 
 class CancelRequest(BaseModel):
     """A request to cancel. The reason is told to Amazon as the closure reason, at most 255 characters of it."""
@@ -9,6 +11,14 @@ class CancelRequest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     reason: str = "Canceled by the merchant"
+
+
+class ReplacementRequest(BaseModel):
+    """The buyer approved a new charge permission, under which the subscription is to go on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    charge_permission_id: ChargePermissionId
 
 
 class NotificationSignal(BaseModel):

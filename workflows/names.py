@@ -1,6 +1,7 @@
 """Names that the workflow shares with whoever starts, signals, searches or hosts it."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from temporalio.common import SearchAttributeKey
@@ -14,6 +15,26 @@ NEEDS_ATTENTION: Final[SearchAttributeKey[bool]] = SearchAttributeKey.for_bool("
 
 SEARCH_ATTRIBUTES: Final = (STATUS, NEXT_ACTION_AT, PLAN, MERCHANT_REFERENCE, LAST_REASON, NEEDS_ATTENTION)
 """All of them must exist in the namespace before the first subscription starts."""
+
+
+class Call(StrEnum):
+    """The operations of Amazon Pay that subscriptions call, each limited by Amazon by itself."""
+
+    CREATE_CHARGE = "CreateCharge"
+    CAPTURE_CHARGE = "CaptureCharge"
+    GET_CHARGE = "GetCharge"
+    GET_CHARGE_PERMISSION = "GetChargePermission"
+    CLOSE_CHARGE_PERMISSION = "CloseChargePermission"
+
+
+def call_queue(task_queue: str, call: Call) -> str:
+    """The task queue of one operation, so that its rate is limited by itself and for all workers together."""
+    return f"{task_queue}-{call}"
+
+
+def notices_queue(task_queue: str) -> str:
+    """The task queue on which notices are delivered, so that a slow endpoint holds up nothing else."""
+    return f"{task_queue}-notices"
 
 
 def workflow_id(charge_permission_id: str) -> str:

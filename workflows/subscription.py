@@ -12,20 +12,27 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.signatures import (
         AmazonPayActivities,
+        Announcement,
+        CaptureCharge,
         ClosePermission,
         CreateCharge,
+        NoticeActivities,
         ReadCharge,
         ReadPermission,
     )
     from billing.collection import Action, Attempt, Step
+    from billing.identity import capture_key
     from billing.subscription import Subscription
-    from workflows.display import details, search_attribute_updates
-    from workflows.messages import CancelRequest, NotificationSignal
+    from workflows.display import details, initial_search_attributes, search_attribute_updates, static_summary
+    from workflows.memo import initial_memo
+    from workflows.messages import CancelRequest, NotificationSignal, ReplacementRequest
+    from workflows.names import Call, call_queue, workflow_id
 
 PERIODS_PER_RUN: Final = 13
 """A year of monthly periods and the one that closes it. A wake after a month replays the run, so runs stay short; the
@@ -33,6 +40,9 @@ next one carries the whole state."""
 
 CHARGE_OBJECT: Final = "CHARGE"
 """The object type of notifications about charges."""
+
+REPLACEMENT_REFUSED: Final = "ReplacementRefused"
+"""The type of the error when a subscription cannot go on under another charge permission."""
 
 _RETRY_UNTIL_KNOWN: Final = RetryPolicy(
     initial_interval=timedelta(seconds=1),
@@ -46,19 +56,31 @@ _ATTEMPT_TIMEOUT: Final = timedelta(seconds=60)
 _HEARTBEAT_TIMEOUT: Final = timedelta(seconds=12)
 """A worker that died is noticed after this; a living one sends a heartbeat every 4 s."""
 
+_URGENT: Final = Priority(priority_key=1)
+"""Before everything routine: a buyer who has just mended a card, and a cancellation."""
+
+_ANNOUNCE_TIMEOUT: Final = timedelta(seconds=5)
+_ANNOUNCE_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=3)
+"""A local activity holds up its workflow task, so it gives up soon."""
+
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
 
 async def _ask_amazon(
-    call: Callable[[AmazonPayActivities, Request], Coroutine[Any, Any, Answer]],  # Any: what a coroutine yields
+    call: Call,
+    perform: Callable[[AmazonPayActivities, Request], Coroutine[Any, Any, Answer]],  # Any: what a coroutine yields
     request: Request,
     summary: str,
+    *,
+    urgent: bool = False,
 ) -> Answer:
     """Runs one activity; an unknown outcome is asked for again until it is known, however long that takes."""
     return await workflow.execute_activity_method(
-        call,
+        perform,
         request,
+        task_queue=call_queue(workflow.info().task_queue, call),
+        priority=_URGENT if urgent else Priority.default,
         start_to_close_timeout=_ATTEMPT_TIMEOUT,
         heartbeat_timeout=_HEARTBEAT_TIMEOUT,
         retry_policy=_RETRY_UNTIL_KNOWN,
@@ -74,6 +96,7 @@ class SubscriptionWorkflow:
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
         self._first_period_of_run = subscription.next_period
+        self._successor_started = False
 
     @workflow.run
     async def run(self, subscription: Subscription) -> Subscription:  # noqa: ARG002 - taken by __init__
@@ -93,10 +116,13 @@ class SubscriptionWorkflow:
         return self._subscription
 
     async def _live(self) -> None:
+        self._subscription.has_started(workflow.now())
         while not self._subscription.has_ended:
+            await self._tell_merchant()
             await self._sleep_until_next_step()
             await self._take_next_step()
             await self._continue_as_new_when_long()
+        await self._tell_merchant()
         await workflow.wait_condition(workflow.all_handlers_finished)
         self._show()
 
@@ -122,6 +148,27 @@ class SubscriptionWorkflow:
         if notification.object_type == CHARGE_OBJECT:
             self._subscription.charge_may_have_changed(notification.object_id, workflow.now())
 
+    @workflow.update
+    async def replace_charge_permission(self, request: ReplacementRequest) -> str:
+        """Goes on under a new charge permission that the buyer has approved; answers the id of the new workflow.
+
+        Raises:
+            ApplicationError: it cannot; nothing was changed.
+        """
+        wanted = request.charge_permission_id
+        try:
+            self._subscription.replacement_requested(wanted)
+        except ValueError as error:
+            raise ApplicationError(str(error), type=REPLACEMENT_REFUSED, non_retryable=True) from None
+        await workflow.wait_condition(lambda: self._successor_started or self._subscription.successor != wanted)
+        if not self._successor_started:
+            raise ApplicationError(
+                f"{wanted} has a subscription of its own already, or this one ended first",
+                type=REPLACEMENT_REFUSED,
+                non_retryable=True,
+            )
+        return workflow_id(wanted)
+
     @workflow.query
     def status(self) -> Subscription:
         """The whole state as it stood when the workflow last did something."""
@@ -142,39 +189,89 @@ class SubscriptionWorkflow:
                 timeout_summary=f"Until {step.at:%Y-%m-%d %H:%M} UTC: {step.why}" if step else None,
             )
 
+    async def _tell_merchant(self) -> None:
+        """Hands on what the merchant is to be told. Where that fails, it is tried again with the next step.
+
+        By a local activity: it only starts deliveries on the same Temporal server, and costs a single event.
+        """
+        notices = tuple(self._subscription.outbox)
+        if not notices:
+            return
+        terms = self._subscription.terms
+        announcement = Announcement(
+            charge_permission_id=terms.charge_permission_id,
+            merchant_reference=terms.merchant_reference,
+            plan_id=terms.plan.plan_id,
+            notices=notices,
+        )
+        try:
+            await workflow.execute_local_activity_method(
+                NoticeActivities.announce,
+                announcement,
+                start_to_close_timeout=_ANNOUNCE_TIMEOUT,
+                retry_policy=_ANNOUNCE_RETRY,
+                summary=", ".join(notice.type.value for notice in notices),
+            )
+        except ActivityError:
+            workflow.logger.warning("notices could not be handed on yet", extra={"waiting": len(notices)})
+        else:
+            self._subscription.were_handed_on(notices)
+
     async def _take_next_step(self) -> None:
         step = self._subscription.next_step
         if self._subscription.cancellation_is_due:
             self._subscription.begin_cancellation(workflow.now())
+        elif self._subscription.hand_over_is_due:
+            await self._hand_over()
         elif step is not None and self._is_due(step):
             await _PERFORM[step.action](self)
         elif self._subscription.look_requested:
             await self._read_permission()
 
     async def _charge(self) -> None:
+        step = self._subscription.next_step
         attempt = self._subscription.begin_attempt(workflow.now())
         if attempt is not None:
-            await self._send(attempt)
+            await self._send(attempt, urgent=step is not None and step.urgent)
 
     async def _repeat_charge(self) -> None:
         await self._send(self._subscription.open_attempt())
 
-    async def _send(self, attempt: Attempt) -> None:
+    async def _send(self, attempt: Attempt, *, urgent: bool = False) -> None:
         answer = await _ask_amazon(
+            Call.CREATE_CHARGE,
             AmazonPayActivities.create_charge,
             CreateCharge(
                 charge_permission_id=self._subscription.terms.charge_permission_id,
                 amount=attempt.amount,
                 idempotency_key=attempt.idempotency_key,
                 merchant_reference=self._subscription.terms.merchant_reference,
+                capture_now=not attempt.handles_pending,
+                can_handle_pending_authorization=attempt.handles_pending,
             ),
             f"Period {attempt.period}, attempt {attempt.number}: {attempt.amount}",
+            urgent=urgent,
+        )
+        self._subscription.charge_answered(answer, workflow.now())
+
+    async def _capture(self) -> None:
+        attempt = self._subscription.open_attempt()
+        answer = await _ask_amazon(
+            Call.CAPTURE_CHARGE,
+            AmazonPayActivities.capture_charge,
+            CaptureCharge(
+                charge_id=self._subscription.pending_charge_id,
+                amount=attempt.amount,
+                idempotency_key=capture_key(attempt.idempotency_key),
+            ),
+            f"Capture period {attempt.period}, attempt {attempt.number}: {attempt.amount}",
         )
         self._subscription.charge_answered(answer, workflow.now())
 
     async def _read_charge(self) -> None:
         charge_id = self._subscription.pending_charge_id
         answer = await _ask_amazon(
+            Call.GET_CHARGE,
             AmazonPayActivities.read_charge,
             ReadCharge(charge_id=charge_id),
             f"Has Amazon decided on {charge_id}?",
@@ -183,23 +280,49 @@ class SubscriptionWorkflow:
 
     async def _read_permission(self) -> None:
         answer = await _ask_amazon(
+            Call.GET_CHARGE_PERMISSION,
             AmazonPayActivities.read_permission,
             ReadPermission(charge_permission_id=self._subscription.terms.charge_permission_id),
             "Can the charge permission be charged?",
         )
         self._subscription.permission_answered(answer, workflow.now())
 
+    async def _hand_over(self) -> None:
+        """Starts the same subscription under its new charge permission, and ends here: both in one history."""
+        successor = self._subscription.continued()
+        try:
+            await workflow.start_child_workflow(
+                SubscriptionWorkflow.run,
+                successor,
+                id=workflow_id(successor.terms.charge_permission_id),
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                search_attributes=initial_search_attributes(successor),
+                static_summary=static_summary(successor.terms),
+                memo=initial_memo(successor.terms),
+            )
+        except WorkflowAlreadyStartedError:
+            self._subscription.replacement_refused()
+        else:
+            self._successor_started = True
+            self._subscription.was_handed_over(workflow.now())
+
+    async def _stop_waiting(self) -> None:
+        self._subscription.waited_long_enough(workflow.now())
+
     async def _give_up(self) -> None:
         self._subscription.time_is_up(workflow.now())
 
     async def _close_permission(self) -> None:
         answer = await _ask_amazon(
+            Call.CLOSE_CHARGE_PERMISSION,
             AmazonPayActivities.close_permission,
             ClosePermission(
                 charge_permission_id=self._subscription.terms.charge_permission_id,
                 reason=self._subscription.closure_reason,
             ),
             "Close the charge permission",
+            urgent=True,
         )
         self._subscription.permission_closed(answer, workflow.now())
 
@@ -219,7 +342,12 @@ class SubscriptionWorkflow:
     def _has_news(self, step: Step | None) -> bool:
         """Whether something is to be done before `step` falls due."""
         subscription = self._subscription
-        return subscription.cancellation_is_due or subscription.look_requested or subscription.next_step is not step
+        return (
+            subscription.cancellation_is_due
+            or subscription.hand_over_is_due
+            or subscription.look_requested
+            or subscription.next_step is not step
+        )
 
     def _show(self) -> None:
         """Brings search attributes and details up to date; costs an event only where an attribute changed."""
@@ -233,9 +361,11 @@ _PERFORM: Final[Mapping[Action, Callable[[SubscriptionWorkflow], Awaitable[None]
     {
         Action.CHARGE: SubscriptionWorkflow._charge,  # noqa: SLF001 - the workflow's own steps, by action
         Action.REPEAT_CHARGE: SubscriptionWorkflow._repeat_charge,  # noqa: SLF001
+        Action.CAPTURE: SubscriptionWorkflow._capture,  # noqa: SLF001
         Action.READ_CHARGE: SubscriptionWorkflow._read_charge,  # noqa: SLF001
         Action.READ_PERMISSION: SubscriptionWorkflow._read_permission,  # noqa: SLF001
         Action.CLOSE_PERMISSION: SubscriptionWorkflow._close_permission,  # noqa: SLF001
+        Action.STOP_WAITING: SubscriptionWorkflow._stop_waiting,  # noqa: SLF001
         Action.GIVE_UP: SubscriptionWorkflow._give_up,  # noqa: SLF001
     }
 )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from amazon_pay.models.common import Address, AnsweredMetadata
+from amazon_pay.models.common import Address, AnsweredMetadata, MerchantMetadata
 from amazon_pay.models.wire import Price, RequestModel, Timestamp, WireModel
 
 
@@ -81,6 +81,13 @@ class PaymentMethodOnFileMetadata(WireModel):
     """Of a Saved Wallet permission."""
 
     setup_only: bool | None = None
+
+
+class UpdateChargePermissionRequest(RequestModel):
+    """The body of Update Charge Permission; what is not named stays as it is. Not while it is closed."""
+
+    merchant_metadata: MerchantMetadata | None = None
+    recurring_metadata: RecurringMetadata | None = None
 
 
 class CloseChargePermissionRequest(RequestModel):

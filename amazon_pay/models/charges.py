@@ -5,7 +5,13 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from amazon_pay.models.common import AnsweredMetadata, MerchantMetadata, ProviderMetadata, StatusDetails
+from amazon_pay.models.common import (
+    AnsweredMetadata,
+    AnsweredProviderMetadata,
+    MerchantMetadata,
+    ProviderMetadata,
+    StatusDetails,
+)
 from amazon_pay.models.wire import PositivePrice, Price, RequestModel, Timestamp, WireModel
 
 
@@ -85,6 +91,39 @@ class CreateChargeRequest(RequestModel):
         return self
 
 
+class UpdatedChargeStatus(RequestModel):
+    """The state that a payment service provider tells Amazon, and why."""
+
+    state: Annotated[ChargeState | str, Field(union_mode="left_to_right")]
+    reason_code: str | None = None
+    reason_description: str | None = None
+
+
+class UpdateChargeRequest(RequestModel):
+    """The body of Update Charge, for payment service providers only."""
+
+    status_details: UpdatedChargeStatus
+
+
+class CaptureChargeRequest(RequestModel):
+    """The body of Capture Charge.
+
+    Attributes:
+        capture_amount: all of the authorized amount or a part; within 7 days it is answered at once, later the
+            charge is CaptureInitiated first, and after 30 days the authorization has expired.
+        soft_descriptor: at most 16 characters on the buyer's statement.
+    """
+
+    capture_amount: PositivePrice
+    soft_descriptor: Annotated[str, StringConstraints(max_length=16)] | None = None
+
+
+class CancelChargeRequest(RequestModel):
+    """The body of Cancel Charge: for charges that are pending or authorized."""
+
+    cancellation_reason: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
 class Charge(WireModel):
     """A charge as Amazon Pay answers it. Its id cannot be derived from the charge permission's id."""
 
@@ -94,7 +133,7 @@ class Charge(WireModel):
     capture_amount: Price | None = None
     refunded_amount: Price | None = None
     soft_descriptor: str | None = None
-    provider_metadata: ProviderMetadata | None = None
+    provider_metadata: AnsweredProviderMetadata | None = None
     converted_amount: str | None = None
     conversion_rate: str | None = None
     channel: str | None = None

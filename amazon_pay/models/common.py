@@ -25,7 +25,13 @@ class MerchantMetadata(RequestModel):
     custom_information: Annotated[str, StringConstraints(max_length=4096)] | None = None
 
 
-class ProviderMetadata(WireModel):
+class AnsweredProviderMetadata(WireModel):
+    """A payment service provider's reference as Amazon answers it."""
+
+    provider_reference_id: str | None = None
+
+
+class ProviderMetadata(RequestModel):
     """For payment service providers: their own reference, at most 256 characters."""
 
     provider_reference_id: Annotated[str, StringConstraints(max_length=256)] | None = None

@@ -48,14 +48,50 @@ def _read_timestamp(value: object) -> object:
     return value
 
 
+def _in_utc(value: datetime) -> datetime:
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise ValueError(f"{value.isoformat()} is not a timestamp of Amazon's: the year is out of range")
+    return value.astimezone(UTC)
+
+
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 9998
+"""One less than Python's calendar has, so that every zone's instants can be brought to UTC."""
+
+
 def _write_timestamp(value: datetime) -> str:
     return value.astimezone(UTC).strftime(TIMESTAMP_FORMAT)
 
 
 Timestamp = Annotated[
-    AwareDatetime, BeforeValidator(_read_timestamp), PlainSerializer(_write_timestamp, when_used="json")
+    AwareDatetime,
+    BeforeValidator(_read_timestamp),
+    AfterValidator(_in_utc),
+    PlainSerializer(_write_timestamp, when_used="json"),
 ]
 """An instant in UTC; `yyyyMMddTHHmmssZ` on the wire, whole seconds."""
+
+
+_LATEST_EPOCH: Final = 253_402_300_799
+"""The end of the year 9999, where Python's calendar ends."""
+
+
+def _read_epoch(value: object) -> object:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    if not 0 <= value <= _LATEST_EPOCH:
+        raise ValueError(f"{value} is not a time in Unix seconds")
+    return datetime.fromtimestamp(value, UTC)
+
+
+def _write_epoch(value: datetime) -> int:
+    return int(value.timestamp())
+
+
+EpochTimestamp = Annotated[
+    AwareDatetime, BeforeValidator(_read_epoch), PlainSerializer(_write_epoch, when_used="json", return_type=int)
+]
+"""An instant in UTC; whole seconds since 1970 on the wire, as disputes carry it."""
 
 
 class Currency(StrEnum):

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from amazon_pay.models import ChargePermission, CloseChargePermissionRequest
-from amazon_pay.transport import segment
+from amazon_pay.models import ChargePermission, CloseChargePermissionRequest, UpdateChargePermissionRequest
+from amazon_pay.transport import model_of, resource
 
 if TYPE_CHECKING:
     from amazon_pay.transport import Transport
@@ -24,10 +24,35 @@ class ChargePermissions:
             ApiError: any other error answer.
             TransportError: no answer.
         """
-        answer = await self._transport.send(
-            "GET", f"chargePermissions/{segment(charge_permission_id)}", headers=headers
+        return await self._transport.send(
+            "GET",
+            resource("chargePermissions/{charge_permission_id}", charge_permission_id=charge_permission_id),
+            model_of(ChargePermission),
+            headers=headers,
         )
-        return self._transport.read(answer, ChargePermission)
+
+    async def update(
+        self,
+        charge_permission_id: str,
+        request: UpdateChargePermissionRequest,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> ChargePermission:
+        """Changes what the buyer is told about it (PATCH /chargePermissions/{chargePermissionId}).
+
+        Raises:
+            InvalidStateError: it is closed.
+            NotFoundError: no such permission in this account and environment.
+            ApiError: any other error answer.
+            TransportError: no answer; sending the same again is safe.
+        """
+        return await self._transport.send(
+            "PATCH",
+            resource("chargePermissions/{charge_permission_id}", charge_permission_id=charge_permission_id),
+            model_of(ChargePermission),
+            body=request,
+            headers=headers,
+        )
 
     async def close(
         self,
@@ -44,10 +69,10 @@ class ChargePermissions:
             ApiError: any other error answer.
             TransportError: no answer; closing again is safe.
         """
-        answer = await self._transport.send(
+        return await self._transport.send(
             "DELETE",
-            f"chargePermissions/{segment(charge_permission_id)}/close",
+            resource("chargePermissions/{charge_permission_id}/close", charge_permission_id=charge_permission_id),
+            model_of(ChargePermission),
             body=request,
             headers=headers,
         )
-        return self._transport.read(answer, ChargePermission)

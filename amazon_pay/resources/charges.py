@@ -3,8 +3,15 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from amazon_pay.models import Charge, CreateChargeRequest
-from amazon_pay.transport import segment
+from amazon_pay.models import (
+    CancelChargeRequest,
+    CaptureChargeRequest,
+    Charge,
+    CreateChargeRequest,
+    UpdateChargeRequest,
+)
+from amazon_pay.time_limits import OperationKind
+from amazon_pay.transport import model_of, resource
 
 if TYPE_CHECKING:
     from amazon_pay.transport import Transport
@@ -40,10 +47,15 @@ class Charges:
             ApiError: any other error answer.
             TransportError: no answer; whether the buyer was charged is unknown, so send the same again.
         """
-        answer = await self._transport.send(
-            "POST", "charges", body=request, idempotency_key=idempotency_key, headers=headers
+        return await self._transport.send(
+            "POST",
+            resource("charges"),
+            model_of(Charge),
+            kind=OperationKind.PAYMENT,
+            body=request,
+            idempotency_key=idempotency_key,
+            headers=headers,
         )
-        return self._transport.read(answer, Charge)
 
     async def get(self, charge_id: str, *, headers: Mapping[str, str] | None = None) -> Charge:
         """Reads one charge (GET /charges/{chargeId}).
@@ -53,5 +65,84 @@ class Charges:
             ApiError: any other error answer.
             TransportError: no answer.
         """
-        answer = await self._transport.send("GET", f"charges/{segment(charge_id)}", headers=headers)
-        return self._transport.read(answer, Charge)
+        return await self._transport.send(
+            "GET", resource("charges/{charge_id}", charge_id=charge_id), model_of(Charge), headers=headers
+        )
+
+    async def update(
+        self,
+        charge_id: str,
+        request: UpdateChargeRequest,
+        *,
+        idempotency_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Charge:
+        """Tells Amazon the state of a charge (PATCH /charges/{chargeId}); for payment service providers only.
+
+        Raises:
+            InvalidStateError: the charge cannot come into that state.
+            NotFoundError: no such charge in this account and environment.
+            ApiError: any other error answer.
+            TransportError: no answer; sending the same again is safe.
+        """
+        return await self._transport.send(
+            "PATCH",
+            resource("charges/{charge_id}", charge_id=charge_id),
+            model_of(Charge),
+            body=request,
+            idempotency_key=idempotency_key,
+            headers=headers,
+        )
+
+    async def capture(
+        self,
+        charge_id: str,
+        request: CaptureChargeRequest,
+        *,
+        idempotency_key: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> Charge:
+        """Takes the money of an authorized charge (POST /charges/{chargeId}/capture).
+
+        Args:
+            charge_id: the charge's.
+            request: how much of it.
+            idempotency_key: as for `create`.
+            headers: extra headers; they are signed.
+
+        Raises:
+            DeclinedError: the capture was declined.
+            InvalidStateError: the charge is not authorized.
+            DuplicateIdempotencyKeyError: the key was used before with another body.
+            NotFoundError: no such charge in this account and environment.
+            ApiError: any other error answer.
+            TransportError: no answer; whether the money was taken is unknown, so send the same again.
+        """
+        return await self._transport.send(
+            "POST",
+            resource("charges/{charge_id}/capture", charge_id=charge_id),
+            model_of(Charge),
+            kind=OperationKind.PAYMENT,
+            body=request,
+            idempotency_key=idempotency_key,
+            headers=headers,
+        )
+
+    async def cancel(
+        self, charge_id: str, request: CancelChargeRequest, *, headers: Mapping[str, str] | None = None
+    ) -> Charge:
+        """Gives up a charge that is pending or authorized (DELETE /charges/{chargeId}/cancel).
+
+        Raises:
+            InvalidStateError: it is captured or over.
+            NotFoundError: no such charge in this account and environment.
+            ApiError: any other error answer.
+            TransportError: no answer; canceling again is safe.
+        """
+        return await self._transport.send(
+            "DELETE",
+            resource("charges/{charge_id}/cancel", charge_id=charge_id),
+            model_of(Charge),
+            body=request,
+            headers=headers,
+        )

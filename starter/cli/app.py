@@ -3,7 +3,9 @@
 import typer
 
 from starter.cli import processes, subscriptions
+from starter.cli.audit import audit
 from starter.cli.demo.command import demo
+from starter.cli.plans import plans
 
 app = typer.Typer(
     name="perennial",
@@ -18,6 +20,9 @@ app.command(rich_help_panel="Subscriptions")(subscriptions.start)
 app.command(rich_help_panel="Subscriptions")(subscriptions.show)
 app.command("list", rich_help_panel="Subscriptions")(subscriptions.list_)
 app.command(rich_help_panel="Subscriptions")(subscriptions.cancel)
+app.command(rich_help_panel="Subscriptions")(subscriptions.replace)
+app.command(rich_help_panel="Subscriptions")(audit)
+app.add_typer(plans, rich_help_panel="Subscriptions")
 app.command(rich_help_panel="Processes")(processes.worker)
 app.command(rich_help_panel="Processes")(processes.ipn)
 app.command(rich_help_panel="Processes")(processes.simulator)

@@ -2,19 +2,23 @@
 
 import asyncio
 import signal
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from pydantic import ValidationError
 
 from runtime.errors import StartupError
-from runtime.http import bind, origin_of, serving
+from runtime.http import Tls, bind, origin_of, serving
 from runtime.logs import configure_logging
 from runtime.settings import load_settings
 from starter.cli.output import in_one_line, out, run
+
+if TYPE_CHECKING:
+    from simulator.faults import FaultPlan
 
 
 def worker() -> None:
@@ -63,11 +67,27 @@ def simulator(
     receiver_url: Annotated[str | None, typer.Option(help="Where to send notifications (IPNs).")] = None,
     public_key_id: Annotated[str, typer.Option(help="The id that requests are signed under.")] = "SANDBOX-SIMULATOR",
     merchant_id: Annotated[str, typer.Option(help="The merchant named in notifications.")] = "A1SIMULATOR",
+    database: Annotated[
+        Path | None, typer.Option(help="An SQLite file that keeps the books across restarts; in memory when not given.")
+    ] = None,
+    throttle: Annotated[
+        Literal["sandbox", "production"] | None,
+        typer.Option(help="Answer 429 by Amazon's table; throttles nothing when not given."),
+    ] = None,
+    faults: Annotated[
+        Path | None, typer.Option(help="A JSON file that says what goes wrong; see examples/simulator/faults.json.")
+    ] = None,
+    tls: Annotated[
+        bool,
+        typer.Option("--tls", help="Serve https, as the official SDKs want it, with a certificate made in --keys."),
+    ] = False,
 ) -> None:
     """Run a local Amazon Pay with a control API at /simulator (documented at /docs)."""
     from simulator import SimulatorConfig, create_app
+    from simulator.certificates import tls_files
     from simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
     from simulator.notifications import CERTIFICATE_FILE, NotificationSigner, ReceiverUrl
+    from simulator.throttling import Limits
 
     async def command() -> None:
         if receiver_url is not None:
@@ -81,16 +101,24 @@ def simulator(
                 keys.mkdir(parents=True, exist_ok=True)
                 private_key = merchant_key(keys)
                 signer = NotificationSigner.load_or_create(keys)
+                secure = Tls(*tls_files(keys, host)) if tls else None
             except (OSError, ValueError) as error:
                 raise StartupError(f"--keys: {error}") from None
             config = SimulatorConfig(
                 public_keys={public_key_id: private_key.public_key()},
                 merchant_id=merchant_id,
                 receiver_url=receiver_url,
-                origin=origin_of(listener),
+                origin=origin_of(listener, secure=tls),
                 signer=signer,
+                database=database,
+                limits=Limits(throttle) if throttle else None,
+                faults=_read_faults(faults),
             )
-            async with serving(create_app(config), listener) as origin:
+            try:
+                app = create_app(config)
+            except sqlite3.Error as error:
+                raise StartupError(f"--database {database}: {error}") from None
+            async with serving(app, listener, secure) as origin:
                 out.print(f"Amazon Pay simulator at {origin}, control API at {origin}/docs. A worker needs:")
                 for name, value in {
                     "AMAZON_PAY_ORIGIN": origin,
@@ -103,6 +131,19 @@ def simulator(
                 await _until_stopped()
 
     run(command())
+
+
+def _read_faults(path: Path | None) -> "FaultPlan":
+    from simulator.faults import FaultPlan
+
+    if path is None:
+        return FaultPlan()
+    try:
+        return FaultPlan.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise StartupError(f"--faults {path}: {error.strerror or error}") from None
+    except ValidationError as error:
+        raise StartupError(f"--faults {path}: {in_one_line(error)}") from None
 
 
 async def _until_stopped() -> None:

@@ -12,12 +12,13 @@ from rich.table import Table
 
 from billing.calendar import Interval
 from billing.money import Money
+from billing.monthly_limit import limit_warning
 from billing.plan import Plan
 from billing.subscription import Status, Terms
 from runtime.errors import StartupError
 from runtime.settings import load_settings
 from runtime.temporal import connect
-from starter.cli.output import CANNOT_START, fail, in_one_line, out, run
+from starter.cli.output import CANNOT_START, err, fail, in_one_line, out, run
 from starter.cli.plan_file import read_plan
 from starter.subscriptions import Listed, Subscriptions
 from workflows.display import details
@@ -72,6 +73,8 @@ def start(
             anchor=anchor,
             merchant_reference=merchant_reference,
         )
+        if warning := limit_warning(terms.plan):
+            err.print(f"[bold yellow]mind:[/] {warning}")
         started = await (await _subscriptions()).start(terms, anchor_was_given=anchor is not None)
         if as_json:
             out.print_json(json.dumps({"workflow_id": started.workflow_id, "already_started": started.already}))
@@ -145,6 +148,28 @@ def cancel(
             out.print_json(json.dumps({"charge_permission_id": charge_permission_id, "cancel": "requested"}))
         else:
             out.print(f"cancellation of {charge_permission_id} was requested; `perennial show` tells when it is done")
+
+    run(command())
+
+
+def replace(
+    charge_permission_id: PermissionArgument,
+    successor: Annotated[
+        str, typer.Argument(metavar="NEW_CHARGE_PERMISSION_ID", help="The one that the buyer has approved since.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Let a subscription go on under a new charge permission.
+
+    Billing day, period number and what is owed are kept; the old charge permission is closed.
+    """
+
+    async def command() -> None:
+        name = await (await _subscriptions()).replace_charge_permission(charge_permission_id, successor)
+        if as_json:
+            out.print_json(json.dumps({"workflow_id": name}))
+        else:
+            out.print(f"it goes on as {name}")
 
     run(command())
 

@@ -8,14 +8,21 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.amazon_pay import AmazonPayCalls
-from activities.signatures import OUTCOME_UNKNOWN, ClosePermission, CreateCharge, ReadCharge, ReadPermission
+from activities.signatures import (
+    OUTCOME_UNKNOWN,
+    CaptureCharge,
+    ClosePermission,
+    CreateCharge,
+    ReadCharge,
+    ReadPermission,
+)
 from billing.money import Money
 from tests.simulator.merchant import new_key
 
 Answer = TypeVar("Answer")
 
 NOWHERE = "C01-0000000-0000000"
-OPERATIONS = ["create_charge", "read_charge", "read_permission", "close_permission"]
+OPERATIONS = ["create_charge", "capture_charge", "read_charge", "read_permission", "close_permission"]
 
 
 def create(permission: str = NOWHERE, key: str | None = None, amount: str = "9.99 USD", **more: Any) -> CreateCharge:
@@ -29,6 +36,11 @@ def create(permission: str = NOWHERE, key: str | None = None, amount: str = "9.9
     )
 
 
+def capture(charge_id: str, amount: str = "9.99 USD", key: str | None = None) -> CaptureCharge:
+    """The capture of an authorized charge."""
+    return CaptureCharge(charge_id=charge_id, amount=Money.parse(amount), idempotency_key=key or new_key())
+
+
 async def run(activity: Callable[..., Awaitable[Answer]], *arguments: object) -> Answer:
     """Runs an activity outside any server."""
     answer: Answer = await ActivityEnvironment().run(activity, *arguments)
@@ -36,9 +48,10 @@ async def run(activity: Callable[..., Awaitable[Answer]], *arguments: object) ->
 
 
 async def run_operation(calls: AmazonPayCalls, operation: str) -> Any:
-    """Runs one of the four with an input of its kind. Any: their answers differ."""
+    """Runs one of them with an input of its kind. Any: their answers differ."""
     requests = {
         "create_charge": create(),
+        "capture_charge": capture("S01-1-1-C000001"),
         "read_charge": ReadCharge(charge_id="S01-1-1-C000001"),
         "read_permission": ReadPermission(charge_permission_id=NOWHERE),
         "close_permission": ClosePermission(charge_permission_id=NOWHERE, reason="over"),

@@ -14,7 +14,7 @@ from amazon_pay import AmazonPayClient, Region
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionState
 from simulator import SimulatorHandle
 from simulator.clock import TIME_HEADER
-from tests.activities.requests import NOWHERE, create, run
+from tests.activities.requests import NOWHERE, capture, create, run
 from tests.simulator.merchant import KEY_ID
 from tests.simulator.witness import calls_of, charges_of, permission_of, state_of
 
@@ -90,7 +90,7 @@ async def test_an_authorization_that_was_to_be_captured_is_not_paid_yet(
 ) -> None:
     answer = await run(calls.create_charge, create(permission, capture_now=False))
 
-    assert answer.outcome is ChargeOutcome.PENDING
+    assert answer.outcome is ChargeOutcome.AUTHORIZED
     assert [str(charge.status_details.state) for charge in await charges_of(simulator, permission)] == ["Authorized"]
 
 
@@ -239,3 +239,25 @@ async def test_every_call_carries_the_extra_headers_made_for_it(
     closed = (await permission_of(simulator, permission)).status_details
     assert charge.creation_timestamp == datetime(2026, 1, 1, tzinfo=UTC)
     assert closed.last_updated_timestamp == datetime(2026, 1, 2, tzinfo=UTC)
+
+
+async def test_an_authorized_charge_is_captured_once_however_often_it_is_asked(
+    calls: AmazonPayCalls, simulator: SimulatorHandle, permission: str
+) -> None:
+    created = await run(calls.create_charge, create(permission, capture_now=False))
+    assert created.charge_id is not None
+    request = capture(created.charge_id)
+
+    answers = [await run(calls.capture_charge, request) for _ in range(2)]
+
+    assert [answer.outcome for answer in answers] == [ChargeOutcome.CAPTURED] * 2
+    assert [str(charge.status_details.state) for charge in await charges_of(simulator, permission)] == ["Captured"]
+
+
+async def test_a_capture_of_a_charge_that_is_not_authorized_is_refused(calls: AmazonPayCalls, permission: str) -> None:
+    created = await run(calls.create_charge, create(permission))
+    assert created.charge_id is not None
+
+    answer = await run(calls.capture_charge, capture(created.charge_id))
+
+    assert (answer.outcome, answer.reason_code) == (ChargeOutcome.REFUSED, "InvalidChargeStatus")

@@ -10,13 +10,12 @@ import socket
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from activities.amazon_pay import AmazonPayCalls
 from activities.signatures import ClosePermission, ReadCharge, ReadPermission
-from amazon_pay import AmazonPayClient, Region
+from amazon_pay import AmazonPayClient, Region, TimeLimits
 from billing.answers import ChargeOutcome, PermissionState
 from tests.activities.requests import OPERATIONS, create, run, run_operation, unknown_outcome
 from tests.amazon_pay.examples import CHARGE, PERMISSION
@@ -102,7 +101,7 @@ async def test_an_answer_that_does_not_come_in_time_leaves_the_outcome_unknown(
         private_key=private_key,
         region=Region.NA,
         origin=wire.origin,
-        timeout=httpx.Timeout(5.0, read=0.1),
+        time_limits=TimeLimits(payment_seconds=0.1),
     ) as client:
         await unknown_outcome(AmazonPayCalls(client), "create_charge")
 

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from amazon_pay import AmazonPayClient, Region
-from tests.amazon_pay.loopback import KEY_ID, Loopback
+from tests.amazon_pay.loopback import KEY_ID, NO_TLS, Loopback
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +30,6 @@ async def server() -> AsyncIterator[Loopback]:
 @pytest.fixture
 async def client(server: Loopback, private_key: RSAPrivateKey) -> AsyncIterator[AmazonPayClient]:
     async with AmazonPayClient(
-        public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=server.origin
+        public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=server.origin, verify=NO_TLS
     ) as amazon_pay_client:
         yield amazon_pay_client

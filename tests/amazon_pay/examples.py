@@ -1,4 +1,4 @@
-"""One charge, one permission and one request of each kind, as they stand on the wire and in Python."""
+"""One answer and one request of each kind, as they stand on the wire and in Python."""
 
 from decimal import Decimal
 from typing import Any, Final

@@ -8,12 +8,15 @@ import asyncio
 import contextlib
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
 KEY_ID: Final = "SANDBOX-LOOPBACKKEY"
+NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Trusts nobody. A client that never meets TLS need not load all certificate authorities for each test."""
 
 _AUTHORIZATION: Final = re.compile(r"(\S+) PublicKeyId=([^,]+), SignedHeaders=([^,]+), Signature=(\S+)")
 
@@ -69,11 +72,13 @@ class Loopback:
 
     Attributes:
         answer: the bytes to answer with before the connection is closed; None stays silent until the client leaves.
+        first_answers: taken before `answer`, one for each request.
         received: every request, in order.
     """
 
     def __init__(self) -> None:
         self.answer: bytes | None = b""
+        self.first_answers: list[bytes] = []
         self.received: list[Received] = []
         self.origin = ""
 
@@ -91,9 +96,11 @@ class Loopback:
         self._server.close()
         await self._server.wait_closed()
 
-    def answers(self, body: Mapping[str, object], status: int = 200) -> None:
-        """Answers every request with this JSON."""
-        self.answer = answer(status, json.dumps(body).encode())
+    def answers(
+        self, body: Mapping[str, object] | None, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Answers every request with this JSON, or with an empty body."""
+        self.answer = answer(status, json.dumps(body).encode() if body is not None else b"", headers)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, OSError), contextlib.closing(writer):
@@ -104,8 +111,9 @@ class Loopback:
             body = await reader.readexactly(length)
             method, target, _ = first.split(" ")
             self.received.append(Received(method, target, headers, body))
-            if self.answer is None:
+            answer_now = self.first_answers.pop(0) if self.first_answers else self.answer
+            if answer_now is None:
                 await reader.read()
             else:
-                writer.write(self.answer)
+                writer.write(answer_now)
                 await writer.drain()

@@ -3,55 +3,23 @@
 A mock transport would show what the client means to send; only a server shows what was sent.
 """
 
+import inspect
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from amazon_pay import Algorithm, AmazonPayClient, Environment, Region
-from amazon_pay.models import Charge, ChargePermission, ChargeState
+from amazon_pay import Algorithm, AmazonPayClient, ClaimedAccount, CompletedCheckout, Environment, Region
+from amazon_pay.models import ChargeState
 from amazon_pay.signing import canonical_request, verify
-from tests.amazon_pay.examples import CHARGE, CLOSE, CLOSE_BODY, CREATE, CREATE_BODY, PERMISSION
-from tests.amazon_pay.loopback import KEY_ID, Loopback, Received
+from tests.amazon_pay.examples import CHARGE, CREATE
+from tests.amazon_pay.loopback import KEY_ID, NO_TLS, Loopback, Received
+from tests.amazon_pay.operations import KEY, OPERATIONS, Operation
 
-Operation = Callable[[AmazonPayClient], Awaitable[Charge | ChargePermission]]
-OPERATIONS: Final[dict[str, tuple[Operation, int, dict[str, Any], str, str, bytes]]] = {
-    "create charge": (
-        lambda client: client.charges.create(CREATE, idempotency_key="p7-a1"),
-        201,
-        CHARGE,
-        "POST",
-        "/v2/charges",
-        CREATE_BODY,
-    ),
-    "get charge": (
-        lambda client: client.charges.get("S03-1"),
-        200,
-        CHARGE,
-        "GET",
-        "/v2/charges/S03-1",
-        b"",
-    ),
-    "get charge permission": (
-        lambda client: client.charge_permissions.get("C01-1-2"),
-        200,
-        PERMISSION,
-        "GET",
-        "/v2/chargePermissions/C01-1-2",
-        b"",
-    ),
-    "close charge permission": (
-        lambda client: client.charge_permissions.close("C01-1-2", CLOSE),
-        200,
-        PERMISSION,
-        "DELETE",
-        "/v2/chargePermissions/C01-1-2/close",
-        CLOSE_BODY,
-    ),
-}
+KEY_HEADER: Final = "x-amz-pay-idempotency-key"
 
 
 def holds(received: Received, private_key: RSAPrivateKey, algorithm: Algorithm = Algorithm.V2) -> bool:
@@ -70,45 +38,99 @@ def holds(received: Received, private_key: RSAPrivateKey, algorithm: Algorithm =
     return verify(private_key.public_key(), algorithm, canonical, authorization.signature)
 
 
-@pytest.mark.parametrize(
-    ("operation", "status", "body", "method", "target", "sent"), OPERATIONS.values(), ids=OPERATIONS.keys()
-)
-async def test_each_operation_sends_its_method_path_and_body_once_and_signed(
-    operation: Operation,
-    status: int,
-    body: dict[str, Any],
-    method: str,
-    target: str,
-    sent: bytes,
-    client: AmazonPayClient,
-    server: Loopback,
-    private_key: RSAPrivateKey,
-) -> None:
-    server.answers(body, status)
+def wire_of(result: Any) -> Any:
+    """What the caller was given, as it stands on the wire."""
+    if isinstance(result, CompletedCheckout):
+        result = result.session
+    return None if result is None else json.loads(result.to_json())
 
-    read = await operation(client)
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
+
+
+@pytest.fixture
+async def older_client(server: Loopback, private_key: RSAPrivateKey) -> AsyncIterator[AmazonPayClient]:
+    """With a key id that names no environment, in another region, and with the older algorithm."""
+    async with AmazonPayClient(
+        public_key_id="AOLDKEY",
+        private_key=private_key,
+        region=Region.JP,
+        environment=Environment.LIVE,
+        algorithm=Algorithm.V1,
+        origin=server.origin,
+        verify=NO_TLS,
+    ) as client:
+        yield client
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+async def test_each_operation_sends_its_method_address_and_body_once_and_signed(
+    operation: Operation, client: AmazonPayClient, server: Loopback, private_key: RSAPrivateKey
+) -> None:
+    server.answers(operation.answer, operation.status, dict(operation.headers))
+
+    result = await operation.call(client)
 
     (received,) = server.received
-    assert (received.method, received.target, received.body) == (method, target, sent)
+    assert (received.method, received.target) == (operation.method, f"/v2{operation.target}")
+    assert received.body == operation.body
     assert received.values("x-amz-pay-region") == ["na"]
     assert received.values("x-amz-pay-host") == received.values("host")
+    assert (received.values("accept"), received.values("content-type")) == (["application/json"], ["application/json"])
+    assert received.values(KEY_HEADER) == ([KEY] if operation.takes_key else [])
     assert received.authorization.public_key_id == KEY_ID
+    always = {"accept", "content-type", "x-amz-pay-date", "x-amz-pay-host", "x-amz-pay-region"}
+    assert set(received.authorization.signed_headers) == always | ({KEY_HEADER} if operation.takes_key else set())
     assert holds(received, private_key)
-    assert json.loads(read.to_json()) == _without_nulls(body)
+    if not isinstance(result, ClaimedAccount):
+        assert wire_of(result) == _without_nulls(operation.answer)
 
 
-async def test_every_request_asks_for_json_and_says_that_it_sends_json(
-    client: AmazonPayClient, server: Loopback
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+async def test_each_operation_keeps_its_address_below_the_environment_of_an_older_key(
+    operation: Operation, older_client: AmazonPayClient, server: Loopback, private_key: RSAPrivateKey
 ) -> None:
-    for operation, status, body, *_ in OPERATIONS.values():
-        server.answers(body, status)
-        await operation(client)
+    server.answers(operation.answer, operation.status, dict(operation.headers))
 
-    for received in server.received:
-        assert (received.values("accept"), received.values("content-type")) == (
-            ["application/json"],
-            ["application/json"],
-        )
+    await operation.call(older_client)
+
+    (received,) = server.received
+    assert (received.method, received.target) == (operation.method, f"/live/v2{operation.target}")
+    assert received.values("x-amz-pay-region") == ["jp"]
+    assert holds(received, private_key, Algorithm.V1)
+
+
+def operations_of(client: AmazonPayClient) -> dict[str, inspect.Signature]:
+    """Every operation that the client has, by its path in Python."""
+    groups = {name: group for name, group in vars(client).items() if not name.startswith("_")}
+    return {
+        f"{name}.{operation}": inspect.signature(method)
+        for name, group in groups.items()
+        for operation, method in inspect.getmembers(group, inspect.iscoroutinefunction)
+        if not operation.startswith("_")
+    }
+
+
+def test_the_table_of_these_tests_leaves_no_operation_out(client: AmazonPayClient) -> None:
+    called = {".".join(names[:2]) for names in (operation.call.__code__.co_names for operation in OPERATIONS)}
+
+    assert called == set(operations_of(client))
+
+
+def test_every_operation_takes_extra_headers_and_those_that_move_money_demand_a_key(client: AmazonPayClient) -> None:
+    operations = operations_of(client)
+
+    assert all("headers" in signature.parameters for signature in operations.values())
+    demanding = {
+        name
+        for name, signature in operations.items()
+        if "idempotency_key" in signature.parameters
+        and signature.parameters["idempotency_key"].default is inspect.Parameter.empty
+    }
+    assert demanding == {"checkout_sessions.create", "charges.create", "charges.capture", "refunds.create"}
 
 
 async def test_a_client_that_was_left_is_closed(server: Loopback, private_key: RSAPrivateKey) -> None:
@@ -122,61 +144,33 @@ async def test_a_client_that_was_left_is_closed(server: Loopback, private_key: R
     assert server.received == []
 
 
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
-    return value
-
-
-async def test_only_create_carries_an_idempotency_key_and_the_key_is_signed(
-    client: AmazonPayClient, server: Loopback
-) -> None:
-    for operation, status, body, *_ in OPERATIONS.values():
-        server.answers(body, status)
-        await operation(client)
-
-    create, *others = server.received
-    assert create.values("x-amz-pay-idempotency-key") == ["p7-a1"]
-    assert "x-amz-pay-idempotency-key" in create.authorization.signed_headers
-    assert not any(other.values("x-amz-pay-idempotency-key") for other in others)
-
-
 async def test_extra_headers_are_sent_and_signed(
     client: AmazonPayClient, server: Loopback, private_key: RSAPrivateKey
 ) -> None:
     server.answers(CHARGE, 201)
 
     await client.charges.create(
-        CREATE, idempotency_key="p7-a1", headers={"X-Amz-Pay-Simulation-Code": "SoftDeclined", "x-other": "1"}
+        CREATE,
+        idempotency_key=KEY,
+        headers={"X-Amz-Pay-Simulation-Code": "SoftDeclined", "x-amz-pay-authtoken": "e.y.J", "x-other": "1"},
     )
 
     (received,) = server.received
     assert received.values("x-amz-pay-simulation-code") == ["SoftDeclined"]
     assert received.values("x-other") == ["1"]
-    assert "x-amz-pay-simulation-code" in received.authorization.signed_headers
+    assert {"x-amz-pay-simulation-code", "x-amz-pay-authtoken"} < set(received.authorization.signed_headers)
     assert holds(received, private_key)
-
-
-@pytest.mark.parametrize("name", ["x-amz-pay-idempotency-key", "X-Amz-Pay-Idempotency-Key"])
-async def test_an_extra_header_never_adds_a_second_idempotency_key(
-    name: str, client: AmazonPayClient, server: Loopback
-) -> None:
-    server.answers(CHARGE, 201)
-
-    await client.charges.create(CREATE, idempotency_key="p7-a1", headers={name: "another"})
-
-    assert server.received[0].values("x-amz-pay-idempotency-key") == ["p7-a1"]
 
 
 async def test_a_repetition_with_the_same_key_sends_the_same_bytes(client: AmazonPayClient, server: Loopback) -> None:
     server.answers(CHARGE, 201)
 
     for _ in range(2):
-        await client.charges.create(CREATE, idempotency_key="p7-a1")
+        await client.charges.create(CREATE, idempotency_key=KEY)
 
     first, second = server.received
     assert (first.target, first.body) == (second.target, second.body)
-    assert first.values("x-amz-pay-idempotency-key") == second.values("x-amz-pay-idempotency-key")
+    assert first.values(KEY_HEADER) == second.values(KEY_HEADER)
 
 
 @pytest.mark.parametrize("algorithm", Algorithm)
@@ -197,6 +191,5 @@ async def test_an_old_key_id_and_either_algorithm_reach_the_path_of_the_environm
 
     (received,) = server.received
     assert received.target == "/sandbox/v2/charges/S03-1"
-    assert received.values("x-amz-pay-region") == ["jp"]
     assert holds(received, private_key, algorithm)
     assert charge.status_details.state is ChargeState.AUTHORIZED

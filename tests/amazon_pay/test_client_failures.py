@@ -7,11 +7,10 @@ import json
 import socket
 from typing import Any
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from amazon_pay import AmazonPayClient, Region
+from amazon_pay import AmazonPayClient, Region, TimeLimits
 from amazon_pay.errors import (
     AmazonPayError,
     ApiError,
@@ -191,6 +190,7 @@ async def test_a_closed_port_is_a_transport_error(private_key: RSAPrivateKey) ->
     assert type(error) is TransportError
     assert "POST charges: no answer (ConnectError" in str(error)
     assert error.is_retryable
+    assert error.never_sent
 
 
 async def test_a_silent_server_is_a_transport_error_after_the_time_limit(
@@ -203,12 +203,13 @@ async def test_a_silent_server_is_a_transport_error_after_the_time_limit(
         private_key=private_key,
         region=Region.NA,
         origin=server.origin,
-        timeout=httpx.Timeout(5.0, read=0.1),
+        time_limits=TimeLimits(payment_seconds=0.1),
     ) as client:
         error = await failure_of(client)
 
     assert type(error) is TransportError
-    assert "ReadTimeout" in str(error)
+    assert str(error) == "POST charges: no answer within 0.1 s"
+    assert not error.never_sent
     assert len(server.received) == 1
 
 
@@ -234,4 +235,5 @@ async def test_a_connection_cut_in_mid_answer_leaves_the_outcome_open(
 
     assert isinstance(error, TransportError)
     assert error.is_retryable
+    assert not error.never_sent
     assert len(server.received) == 1

@@ -18,9 +18,11 @@ DAY: Final = timedelta(days=1)
 class Collecting:
     """A period that fell due, and the clock."""
 
-    def __init__(self, policy: CollectionPolicy = DEFAULTS, *, zone: str = "UTC", due: datetime = DUE) -> None:
-        self.policy, self.zone, self.now = policy, zone, due
-        self.collection = Collection(period=0, due=due, amount=PRICE)
+    def __init__(
+        self, policy: CollectionPolicy = DEFAULTS, *, zone: str = "UTC", due: datetime = DUE, spread: int = 0
+    ) -> None:
+        self.policy, self.now = policy, due
+        self.collection = Collection(period=0, due=due, amount=PRICE, zone=zone, spread=spread)
 
     def begin_attempt(self) -> None:
         """As a subscription does it, when a step says so."""
@@ -28,7 +30,7 @@ class Collecting:
 
     def answer(self, answer: ChargeAnswer) -> Step:
         """The attempt under way is answered now."""
-        return after_charge(self.collection, answer, self.policy, self.zone, self.now)
+        return after_charge(self.collection, answer, self.policy, self.now)
 
     def fail(self, code: str | None) -> Step:
         """A new attempt is begun and declined."""

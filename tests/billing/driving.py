@@ -93,6 +93,8 @@ class Driven(RuleBasedStateMachine):
                 self.read_permission(data)
             case Action.GIVE_UP:
                 self.subscription.time_is_up(self.now)
+            case Action.STOP_WAITING:
+                self.subscription.waited_long_enough(self.now)
             case Action.CLOSE_PERMISSION:
                 self.close_permission(data)
             case Action.END:

@@ -1,6 +1,6 @@
 """The words in which these tests speak: instants, terms, Amazon's answers, and a subscription driven by a script."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
@@ -19,7 +19,8 @@ PERMISSION_ID: Final = "C01-1234567-7654321"
 MONTHLY: Final = Interval(unit=Unit.MONTH)
 PRICE: Final = Money(amount=Decimal("9.99"), currency="EUR")
 FREE: Final = Money(amount=Decimal(0), currency="EUR")
-DEFAULTS: Final = CollectionPolicy()
+DEFAULTS: Final = CollectionPolicy(new_checkout_deadline=timedelta(0))
+"""But that a subscription whose permission is closed ends at once: waiting is told by stories of its own."""
 
 CAPTURED: Final = ChargeAnswer(outcome=ChargeOutcome.CAPTURED, charge_id="S01-1-1-C000001")
 PENDING: Final = ChargeAnswer(outcome=ChargeOutcome.PENDING, charge_id="S01-1-1-C000002")
@@ -160,6 +161,8 @@ class Life:
                 subscription.permission_closed(answer, now)
             case Action.GIVE_UP, None:
                 subscription.time_is_up(now)
+            case Action.STOP_WAITING, None:
+                subscription.waited_long_enough(now)
             case _:
                 raise AssertionError(f"{action} takes no {answer!r}")
 

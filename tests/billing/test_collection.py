@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from billing.answers import ChargeAnswer, PermissionAnswer
+from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
 from billing.collection import Action, Stage
 from billing.declines import CHARGE_REASONS, PERMISSION_REASONS
+from billing.policy import CollectionPolicy
 from tests.billing.collecting import DAY, DUE, HOUR, MINUTE, Collecting
 from tests.billing.support import PENDING, at, chargeable, closed, declined, non_chargeable, refused, unreadable
 
@@ -214,3 +215,42 @@ def test_nothing_read_begins_an_attempt_beside_an_open_one(
 
     assert period.read(answer, planned=planned, prompted=prompted) is None
     assert period.collection.attempt_is_open
+
+
+AUTHORIZED = ChargeAnswer(outcome=ChargeOutcome.AUTHORIZED, charge_id="S01-1-1-C000003")
+
+
+def test_after_a_timeout_the_next_attempt_lets_amazon_take_its_time_and_is_captured_when_it_is_authorized() -> None:
+    collecting = Collecting()
+    collecting.fail("TransactionTimedOut")
+    collecting.must_read(chargeable())
+    collecting.begin_attempt()
+    assert collecting.collection.handles_pending
+
+    waiting = collecting.answer(PENDING)
+    capture = collecting.answer(AUTHORIZED)
+
+    assert (waiting.action, waiting.at - DUE) == (Action.READ_CHARGE, HOUR)
+    assert (capture.action, capture.at) == (Action.CAPTURE, DUE)
+    assert collecting.collection.pending_charge_id == AUTHORIZED.charge_id
+    assert collecting.collection.attempt_is_open, "it is not paid before it is captured"
+
+
+@pytest.mark.parametrize("code", ["SoftDeclined", "ProcessingFailure"])
+def test_after_any_other_decline_the_charge_is_captured_at_once(code: str) -> None:
+    collecting = Collecting()
+    collecting.fail(code)
+    collecting.must_read(chargeable())
+    collecting.begin_attempt()
+
+    assert not collecting.collection.handles_pending
+    assert collecting.answer(AUTHORIZED).action is Action.READ_CHARGE, "Amazon captures it by itself"
+
+
+def test_a_policy_may_refuse_to_wait_after_a_timeout() -> None:
+    collecting = Collecting(CollectionPolicy(pending_after_timeout=False))
+    collecting.fail("TransactionTimedOut")
+    collecting.must_read(chargeable())
+    collecting.begin_attempt()
+
+    assert not collecting.collection.handles_pending

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from billing.collection import Action, Stage
-from billing.policy import CollectionPolicy
+from billing.identity import spread_of
+from billing.policy import CollectionPolicy, HourWindow
 from tests.billing.collecting import DAY, DUE, HOUR, MINUTE, SECOND, Collecting
 from tests.billing.support import at, chargeable, non_chargeable
 
@@ -198,3 +199,52 @@ def test_a_permission_that_stays_busy_is_looked_at_hourly_until_the_time_to_coll
 
     assert looks == [hours * HOUR for hours in range(1, 6)]
     assert step.action is Action.GIVE_UP
+
+
+@pytest.mark.parametrize(
+    ("zone", "failed", "retry"),
+    [
+        ("UTC", "2026-01-31 09:00", "2026-02-01 08:00"),  # 21:00 is too late in the evening
+        ("UTC", "2026-01-31 03:00", "2026-01-31 15:00"),  # within the hours already
+        ("UTC", "2026-01-31 19:30", "2026-02-01 08:00"),  # 07:30 is too early in the morning
+        ("Asia/Tokyo", "2026-01-31 09:00", "2026-01-31 23:00"),  # 06:00 there
+        ("America/New_York", "2026-03-07 13:30", "2026-03-08 12:00"),  # the clocks change that night
+        ("UTC", "2026-01-31 08:00", "2026-02-01 08:00"),  # 20:00 is past the last hour
+    ],
+)
+def test_a_retry_is_made_within_the_hours_of_the_day_that_the_policy_allows(zone: str, failed: str, retry: str) -> None:
+    policy = CollectionPolicy(retry_hours=HourWindow(start=8, end=20))
+    collecting = Collecting(policy, zone=zone, due=at(failed))
+    collecting.fail("SoftDeclined")
+
+    assert collecting.must_read(chargeable()).at == at(retry)
+
+
+def test_a_jitter_spreads_subscribers_and_is_always_the_same_for_each() -> None:
+    policy = CollectionPolicy(retry_jitter=2 * HOUR)
+
+    def retry_of(spread: int) -> timedelta:
+        collecting = Collecting(policy, spread=spread)
+        collecting.fail("SoftDeclined")
+        return collecting.must_read(chargeable()).at - DUE
+
+    assert [retry_of(spread) - 12 * HOUR for spread in (0, 250, 999)] == [
+        timedelta(0),
+        30 * MINUTE,
+        timedelta(seconds=7192.8),
+    ]
+    spreads = [spread_of(f"C01-{number:07}-0000000") for number in range(1000)]
+    assert spreads == [spread_of(f"C01-{number:07}-0000000") for number in range(1000)]
+    assert min(spreads) >= 0
+    assert max(spreads) <= 999
+    assert len(set(spreads)) > 500
+
+
+def test_a_retry_that_the_hours_move_past_the_time_to_collect_is_not_made() -> None:
+    policy = CollectionPolicy(retry_hours=HourWindow(start=8, end=9), collect_within=12 * HOUR)
+    collecting = Collecting(policy)
+    collecting.fail("SoftDeclined")
+
+    step = collecting.must_read(chargeable())
+
+    assert (step.action, step.why) == (Action.GIVE_UP, "SoftDeclined: the time to collect is over")

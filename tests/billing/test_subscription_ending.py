@@ -8,6 +8,7 @@ from billing.policy import CollectionPolicy, FinalAction
 from billing.subscription import Status
 from tests.billing.support import (
     CAPTURED,
+    DEFAULTS,
     HARD,
     PENDING,
     SOFT,
@@ -32,7 +33,7 @@ RETRYING: Script = [(CHARGE, "2026-01-31 09:00", SOFT), (READ_PERMISSION, "2026-
 AWAITING: Script = [(CHARGE, "2026-01-31 09:00", HARD), (READ_PERMISSION, "2026-01-31 09:00", BROKEN)]
 ON_HOLD: Script = [(CHARGE, "2026-01-31 09:00", refused("InvalidAccountStatus"))]
 LIMITED: Script = [(CHARGE, "2026-01-31 09:00", declined("PeriodicAmountExceeded"))]
-ONE_ATTEMPT = CollectionPolicy(max_attempts=1)
+ONE_ATTEMPT = DEFAULTS.model_copy(update={"max_attempts": 1})
 PAUSED: Script = [*RETRYING, (Action.GIVE_UP, "2026-01-31 09:00", None)]
 
 
@@ -171,16 +172,14 @@ def test_a_permission_closed_by_the_buyer_after_the_last_payment_of_a_fixed_term
 def test_a_cancellation_writes_down_whether_the_last_attempt_may_still_have_succeeded(
     script: Script, known: str
 ) -> None:
-    life = life_of(script, policy=CollectionPolicy())
+    life = life_of(script, policy=DEFAULTS)
 
     life.cancel("2026-01-31 09:30")
 
     assert life.subscription.ledger[0].reason == f"canceled while owed, {known}"
 
 
-@pytest.mark.parametrize(
-    ("script", "policy"), [(RETRYING, CollectionPolicy()), (AWAITING, CollectionPolicy()), (PAUSED, ONE_ATTEMPT)]
-)
+@pytest.mark.parametrize(("script", "policy"), [(RETRYING, DEFAULTS), (AWAITING, DEFAULTS), (PAUSED, ONE_ATTEMPT)])
 def test_a_permission_closed_while_a_period_is_owed_gives_the_period_up(
     script: Script, policy: CollectionPolicy
 ) -> None:
@@ -221,7 +220,7 @@ def test_a_charge_that_amazon_rejects_for_good_ends_it_and_makes_sure_that_the_p
 
 
 def test_the_final_action_pause_waits_for_the_buyer_and_skips_the_periods_missed() -> None:
-    life = life_of(AWAITING, policy=CollectionPolicy())
+    life = life_of(AWAITING, policy=DEFAULTS)
     for day in range(1, 22):
         life.step(READ_PERMISSION, f"2026-02-{day:02} 09:00", BROKEN)
     life.step(Action.GIVE_UP, "2026-02-21 09:00")

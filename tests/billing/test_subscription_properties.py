@@ -14,7 +14,7 @@ from hypothesis.stateful import invariant
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionState
 from billing.collection import Action, Attempt, Collection, Stage
 from billing.declines import Meaning
-from billing.subscription import LEDGER_LENGTH, PeriodOutcome
+from billing.subscription import LEDGER_LENGTH, PeriodOutcome, Status
 from tests.billing.amazon_in_memory import AmazonInMemory
 from tests.billing.driving import CAPTURED, PENDING, Driven
 
@@ -23,6 +23,9 @@ pytestmark = pytest.mark.timeout(400)
 
 LONGEST_WAIT: Final = timedelta(days=32)
 """Amazon's next month is the longest that an open collection may have to wait for."""
+
+LONGEST_WAIT_FOR_A_CHECKOUT: Final = timedelta(days=21)
+"""The policies' default."""
 
 STEPS_TO_THE_END: Final = 60
 """More than a subscription that nothing hinders may need to settle what is owed, or to end."""
@@ -70,6 +73,9 @@ class AnySubscription(Driven):
         assert subscription.status.has_ended == subscription.has_ended
         if subscription.has_ended:
             assert (subscription.collection, step) == (None, None)
+        elif subscription.status is Status.AWAITING_CHECKOUT:
+            assert step is not None
+            assert step.at <= now + LONGEST_WAIT_FOR_A_CHECKOUT
         elif step is not None and subscription.collection is not None:
             assert step.at <= now + LONGEST_WAIT
         elif step is not None:
@@ -143,6 +149,8 @@ class AnySubscription(Driven):
                 subscription.permission_answered(amazon.permission, now)
             case Action.GIVE_UP:
                 subscription.time_is_up(now)
+            case Action.STOP_WAITING:
+                subscription.waited_long_enough(now)
             case _:
                 amazon.change_permission(PermissionState.CLOSED, ("MerchantClosed",), now)
                 subscription.permission_closed(amazon.permission, now)

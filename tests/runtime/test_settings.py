@@ -1,5 +1,6 @@
 """What is set wrongly is said in one line that names the variable and never the value, which may be secret."""
 
+import base64
 import traceback
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from runtime.settings import Environment, LogFormat, Settings, load_settings
 
 SECRET = "S3CRET"
 TRUE_OR_FALSE = "Input should be a valid boolean"
+
+WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"x" * 24).decode()
 
 REFUSED = [
     ("ENVIRONMENT", SECRET, "'sandbox' or 'live'"),
@@ -33,6 +36,8 @@ REFUSED = [
     ("LOG_LEVEL", SECRET, "DEBUG|INFO|WARNING|ERROR"),
     ("LOG_LEVEL", "info", "DEBUG|INFO|WARNING|ERROR"),
     ("LOG_FORMAT", SECRET, "'json' or 'console'"),
+    ("CALLS_PER_SECOND", "-2", "greater than 0"),
+    ("WEBHOOK_URL", SECRET, "https?://"),
 ]
 
 LIVE_REFUSES = [
@@ -97,6 +102,7 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
         "private_key_passphrase": SECRET,
         "amazon_pay_origin": "http://127.0.0.1:8600",
         "send_virtual_time": "true",
+        "calls_per_second": "2.5",
         "task_queue": "another",
         "graceful_shutdown_seconds": "1.5",
         "ipn_host": "0.0.0.0",
@@ -106,6 +112,8 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
         "log_level": "ERROR",
         "log_format": "console",
         "temporal_binary": "/bin/temporal",
+        "webhook_url": "https://shop.example/notices",
+        "webhook_secret": WEBHOOK_SECRET,
     }
     assert given.keys() == Settings.model_fields.keys()
     for name, value in given.items():
@@ -140,6 +148,35 @@ def test_what_would_be_dangerous_with_real_money_is_refused_in_live_only(
     assert refusal() == (
         f"PERENNIAL_{name}: is accepted only with PERENNIAL_ENVIRONMENT=sandbox; the environment is live"
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "secret", "named"),
+    [
+        ("https://shop.example/", None, "both or neither"),
+        (None, WEBHOOK_SECRET, "both or neither"),
+        ("https://shop.example/", SECRET, "PERENNIAL_WEBHOOK_SECRET: is not a secret"),
+        ("https://shop.example/", "whsec_" + base64.b64encode(SECRET.encode()).decode(), "24 to 64 bytes"),
+        ("https://shop.example/", "whsec_***", "whsec_ and the base64"),
+    ],
+)
+def test_webhooks_are_signed_with_a_secret_that_is_one(
+    environment: pytest.MonkeyPatch, url: str | None, secret: str | None, named: str
+) -> None:
+    for name, value in (("URL", url), ("SECRET", secret)):
+        if value is not None:
+            environment.setenv(f"PERENNIAL_WEBHOOK_{name}", value)
+
+    assert named in refusal()
+
+
+def test_notices_of_real_buyers_are_not_sent_in_the_open(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PERENNIAL_WEBHOOK_URL", "http://shop.example/")
+    environment.setenv("PERENNIAL_WEBHOOK_SECRET", WEBHOOK_SECRET)
+    assert load_settings().webhook_url == "http://shop.example/"
+
+    environment.setenv("PERENNIAL_ENVIRONMENT", "live")
+    assert refusal() == "PERENNIAL_WEBHOOK_URL: http is accepted only with PERENNIAL_ENVIRONMENT=sandbox"
 
 
 def test_live_needs_nothing_more_than_its_name(environment: pytest.MonkeyPatch) -> None:

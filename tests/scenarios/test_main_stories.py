@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from billing.subscription import PeriodOutcome, Status
+from billing.subscription import Status
 from starter.cli.demo.stage import Stage
 from tests.scenarios.story import Story
 
@@ -62,15 +62,3 @@ async def test_cancelling_closes_the_charge_permission_and_nothing_is_charged_an
     assert status.status is Status.CANCELED
     assert await story.permission_state() == "Closed"
     assert len(await story.charges()) == 1
-
-
-async def test_a_permission_closed_by_the_buyer_ends_the_subscription_between_billing_dates(house: Stage) -> None:
-    story = await Story.begin(house)
-    await story.until_due(0)
-
-    await house.simulator.close_by_buyer(story.charge_permission_id)
-    status = await story.quiet()
-
-    assert status.status is Status.CLOSED
-    assert status.last_reason == "BuyerClosed"
-    assert [record.outcome for record in status.ledger] == [PeriodOutcome.PAID]

@@ -5,7 +5,6 @@ Every test takes charge permissions and idempotency keys of its own, so tests di
 
 from collections.abc import AsyncIterator, Iterator
 
-import httpx
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -13,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from simulator import SimulatorHandle
 from simulator.notifications import NotificationSigner
-from tests.simulator.merchant import Merchant
+from tests.simulator.merchant import Merchant, merchant_of
+from tests.simulator.receiver import Receiver, receiving
 from tests.simulator.running import running_simulator
 
 
@@ -43,11 +43,41 @@ async def simulator(private_key: RSAPrivateKey, signer: NotificationSigner) -> A
 
 @pytest_asyncio.fixture(scope="session")
 async def merchant(simulator: SimulatorHandle, private_key: RSAPrivateKey) -> AsyncIterator[Merchant]:
-    async with httpx.AsyncClient(base_url=simulator.origin) as http:
-        yield Merchant(http, private_key)
+    async with merchant_of(simulator, private_key) as its_merchant:
+        yield its_merchant
 
 
 @pytest.fixture
 async def permission(simulator: SimulatorHandle) -> str:
     """The id of a charge permission in USD that can be charged."""
     return (await simulator.open_permission()).charge_permission_id
+
+
+@pytest_asyncio.fixture(scope="session")
+async def _listening() -> AsyncIterator[Receiver]:
+    async with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def receiver(_listening: Receiver) -> Receiver:
+    """One who receives notifications, and has received none yet."""
+    _listening.posted.clear()
+    _listening.statuses.clear()
+    return _listening
+
+
+@pytest.fixture
+async def amazon(
+    private_key: RSAPrivateKey, signer: NotificationSigner, receiver: Receiver
+) -> AsyncIterator[SimulatorHandle]:
+    """A simulator of the test's own, whose clock it may move; it notifies the receiver, and nobody else."""
+    async with running_simulator(private_key, signer, receiver_url=receiver.url) as handle:
+        yield handle
+
+
+@pytest.fixture
+async def shop(amazon: SimulatorHandle, private_key: RSAPrivateKey) -> AsyncIterator[Merchant]:
+    """The merchant of the test's own simulator."""
+    async with merchant_of(amazon, private_key) as its_merchant:
+        yield its_merchant

@@ -7,7 +7,8 @@ import base64
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,6 +17,8 @@ import httpx
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from simulator import SimulatorHandle
 
 KEY_ID: Final = "SANDBOX-MERCHANT"
 V1: Final = "AMZN-PAY-RSASSA-PSS"
@@ -105,7 +108,30 @@ class Merchant:
             f"Signature={base64.b64encode(signature).decode()}"
         )
 
-    # The four operations, as an SDK offers them
+    # The operations, as an SDK offers them; `at` is the caller's virtual time, `simulate` a code of the sandbox
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | bytes = b"",
+        key: str | None = None,
+        at: datetime | None = None,
+        *,
+        simulate: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One operation; the path is that below the version."""
+        more = dict(headers or {})
+        if key is not None:
+            more[KEY_HEADER] = key
+        if at is not None:
+            more["x-simulator-time"] = at.strftime(COMPACT_DATE)
+        if simulate is not None:
+            more["x-amz-pay-simulation-code"] = simulate
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        answer = await self.send(Wanted(method, f"/v2{path}", content, more))
+        return answer.status_code, answer.json()
 
     async def create_charge(
         self,
@@ -116,30 +142,107 @@ class Merchant:
         simulate: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """POST /charges; `at` is the caller's virtual time, `simulate` a code of the sandbox."""
-        more = dict(headers or {})
-        if key is not None:
-            more[KEY_HEADER] = key
-        if at is not None:
-            more["x-simulator-time"] = at.strftime(COMPACT_DATE)
-        if simulate is not None:
-            more["x-amz-pay-simulation-code"] = simulate
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return _read(await self.send(Wanted("POST", "/v2/charges", content, more)))
+        """POST /charges."""
+        return await self.call("POST", "/charges", body, key, at, simulate=simulate, headers=headers)
 
-    async def charge(self, charge_id: str) -> Answer:
+    async def charge(self, charge_id: str, at: datetime | None = None) -> Answer:
         """GET /charges/{chargeId}."""
-        return _read(await self.send(Wanted("GET", f"/v2/charges/{charge_id}")))
+        return await self.call("GET", f"/charges/{charge_id}", at=at)
+
+    async def capture(
+        self,
+        charge_id: str,
+        price: Mapping[str, Any],
+        key: str | None,
+        at: datetime | None = None,
+        *,
+        simulate: str | None = None,
+        **fields: Any,  # Any: also wrong values
+    ) -> Answer:
+        """POST /charges/{chargeId}/capture."""
+        body = {"captureAmount": price} | fields
+        return await self.call("POST", f"/charges/{charge_id}/capture", body, key, at, simulate=simulate)
+
+    async def cancel(self, charge_id: str, at: datetime | None = None, *, simulate: str | None = None) -> Answer:
+        """DELETE /charges/{chargeId}/cancel, which carries a body."""
+        body = {"cancellationReason": "not needed"}
+        return await self.call("DELETE", f"/charges/{charge_id}/cancel", body, at=at, simulate=simulate)
+
+    async def update_charge(self, charge_id: str, state: str, reason_code: str | None = None) -> Answer:
+        """PATCH /charges/{chargeId}, for payment service providers."""
+        details = {"state": state, "reasonCode": reason_code}
+        return await self.call("PATCH", f"/charges/{charge_id}", {"statusDetails": details})
+
+    async def refund(
+        self,
+        charge_id: str,
+        price: Mapping[str, Any],
+        key: str | None,
+        at: datetime | None = None,
+        *,
+        simulate: str | None = None,
+    ) -> Answer:
+        """POST /refunds."""
+        body = {"chargeId": charge_id, "refundAmount": price}
+        return await self.call("POST", "/refunds", body, key, at, simulate=simulate)
+
+    async def read_refund(self, refund_id: str, at: datetime | None = None) -> Answer:
+        """GET /refunds/{refundId}."""
+        return await self.call("GET", f"/refunds/{refund_id}", at=at)
 
     async def permission(self, charge_permission_id: str, at: datetime | None = None) -> Answer:
         """GET /chargePermissions/{chargePermissionId}."""
-        headers = {"x-simulator-time": at.strftime(COMPACT_DATE)} if at else {}
-        return _read(await self.send(Wanted("GET", f"/v2/chargePermissions/{charge_permission_id}", headers=headers)))
+        return await self.call("GET", f"/chargePermissions/{charge_permission_id}", at=at)
 
-    async def close(self, charge_permission_id: str, body: Mapping[str, Any] | bytes) -> Answer:
+    async def update_permission(
+        self, charge_permission_id: str, body: Mapping[str, Any], at: datetime | None = None
+    ) -> Answer:
+        """PATCH /chargePermissions/{chargePermissionId}."""
+        return await self.call("PATCH", f"/chargePermissions/{charge_permission_id}", body, at=at)
+
+    async def close(
+        self,
+        charge_permission_id: str,
+        body: Mapping[str, Any] | bytes,
+        at: datetime | None = None,
+        *,
+        simulate: str | None = None,
+    ) -> Answer:
         """DELETE /chargePermissions/{chargePermissionId}/close, which carries a body."""
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return _read(await self.send(Wanted("DELETE", f"/v2/chargePermissions/{charge_permission_id}/close", content)))
+        return await self.call(
+            "DELETE", f"/chargePermissions/{charge_permission_id}/close", body, at=at, simulate=simulate
+        )
+
+    async def create_session(self, body: Mapping[str, Any], key: str | None, at: datetime | None = None) -> Answer:
+        """POST /checkoutSessions."""
+        return await self.call("POST", "/checkoutSessions", body, key, at)
+
+    async def session(self, session_id: str, at: datetime | None = None) -> Answer:
+        """GET /checkoutSessions/{checkoutSessionId}."""
+        return await self.call("GET", f"/checkoutSessions/{session_id}", at=at)
+
+    async def update_session(self, session_id: str, body: Mapping[str, Any], at: datetime | None = None) -> Answer:
+        """PATCH /checkoutSessions/{checkoutSessionId}."""
+        return await self.call("PATCH", f"/checkoutSessions/{session_id}", body, at=at)
+
+    async def complete_session(
+        self, session_id: str, price: Mapping[str, Any], at: datetime | None = None, *, simulate: str | None = None
+    ) -> Answer:
+        """POST /checkoutSessions/{checkoutSessionId}/complete."""
+        body = {"chargeAmount": price}
+        return await self.call("POST", f"/checkoutSessions/{session_id}/complete", body, at=at, simulate=simulate)
+
+    async def finalize_session(self, session_id: str, body: Mapping[str, Any]) -> Answer:
+        """POST /checkoutSessions/{checkoutSessionId}/finalize."""
+        return await self.call("POST", f"/checkoutSessions/{session_id}/finalize", body)
+
+
+@asynccontextmanager
+async def merchant_of(simulator: SimulatorHandle, private_key: RSAPrivateKey) -> AsyncIterator[Merchant]:
+    """The merchant of a simulator of a test's own."""
+    # No TLS here, and reading the system's certificates for each test would be the slowest part of it.
+    async with httpx.AsyncClient(base_url=simulator.origin, verify=False) as http:
+        yield Merchant(http, private_key)
 
 
 def headers_of(wanted: Wanted) -> dict[str, str]:
@@ -160,16 +263,17 @@ def new_key() -> str:
     return uuid.uuid4().hex
 
 
+def price(amount: object, currency: str = "USD") -> dict[str, Any]:
+    """An amount as it stands on the wire. Any: also wrong values."""
+    return {"amount": amount, "currencyCode": currency}
+
+
 def charge_of(
     charge_permission_id: str, amount: object = "9.99", currency: str = "USD", **fields: Any
 ) -> dict[str, Any]:
     """The body of an ordinary Create Charge; fields by their names on the wire. Any: also wrong values."""
     return {
         "chargePermissionId": charge_permission_id,
-        "chargeAmount": {"amount": amount, "currencyCode": currency},
+        "chargeAmount": price(amount, currency),
         "captureNow": True,
     } | fields
-
-
-def _read(answer: httpx.Response) -> Answer:
-    return answer.status_code, answer.json()

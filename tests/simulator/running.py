@@ -2,12 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from runtime.http import bind, origin_of, serving
 from simulator import SimulatorConfig, SimulatorHandle, create_app
+from simulator.assumptions import Assumptions
+from simulator.faults import FaultPlan
 from simulator.notifications import NotificationSigner
+from simulator.throttling import Limits
 from tests.simulator.merchant import KEY_ID
 
 MERCHANT_ID = "A1MERCHANT"
@@ -21,8 +25,12 @@ async def running_simulator(
     receiver_url: str | None = None,
     signature_version: str = "2",
     key_id: str = KEY_ID,
+    database: Path | None = None,
+    limits: Limits | None = None,
+    faults: FaultPlan | None = None,
+    assumptions: Assumptions | None = None,
 ) -> AsyncIterator[SimulatorHandle]:
-    """Serves an empty simulator that takes requests signed with the private key."""
+    """Serves a simulator that takes requests signed with the private key; an empty one without a database."""
     with bind("127.0.0.1", 0) as listener:
         config = SimulatorConfig(
             public_keys={key_id: private_key.public_key()},
@@ -31,6 +39,10 @@ async def running_simulator(
             origin=origin_of(listener),
             signer=signer,
             signature_version=signature_version,
+            database=database,
+            limits=limits,
+            faults=faults or FaultPlan(),
+            assumptions=assumptions or Assumptions(),
         )
         async with serving(create_app(config), listener) as origin, SimulatorHandle(origin) as handle:
             yield handle

@@ -12,7 +12,7 @@ from simulator.books import ScriptedAnswer
 from tests.simulator.merchant import Merchant, charge_of, new_key
 from tests.simulator.witness import calls_of, charges_of, state_of
 
-JANUARY = datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)
+JANUARY = datetime(datetime.now(UTC).year + 1, 1, 31, 23, 59, 59, tzinfo=UTC)
 FEBRUARY = JANUARY + timedelta(seconds=1)
 
 DECLINES = [

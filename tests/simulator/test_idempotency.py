@@ -8,7 +8,8 @@ import pytest
 from amazon_pay.models import Currency
 from simulator import SimulatorHandle
 from simulator.books import ScriptedAnswer
-from tests.simulator.merchant import Merchant, charge_of, new_key
+from tests.simulator.checkout import session_of
+from tests.simulator.merchant import Merchant, charge_of, new_key, price
 from tests.simulator.witness import calls_of, charges_of
 
 
@@ -69,6 +70,40 @@ async def test_the_same_key_with_other_values_is_refused_and_charges_nobody(
     assert (status, answer["reasonCode"]) == (400, "DuplicateIdempotencyKey")
     assert len(await charges_of(simulator, permission)) == 1
     assert await charges_of(simulator, other) == []
+
+
+async def test_a_key_that_was_used_for_another_operation_or_path_is_refused_and_does_nothing(
+    merchant: Merchant, simulator: SimulatorHandle, permission: str
+) -> None:
+    first, second = [
+        (await merchant.create_charge(charge_of(permission, captureNow=False), new_key()))[1]["chargeId"]
+        for _ in range(2)
+    ]
+    key = new_key()
+    await merchant.capture(first, price("9.99"), key)
+
+    for status, answer in (
+        await merchant.capture(second, price("9.99"), key),
+        await merchant.create_charge(charge_of(permission), key),
+        await merchant.refund(first, price("9.99"), key),
+        await merchant.create_session(session_of(), key),
+        await merchant.call("POST", "/files", {"type": "pdf"}, key),
+    ):
+        assert (status, answer["reasonCode"]) == (400, "DuplicateIdempotencyKey")
+    states = [charge.status_details.state for charge in await charges_of(simulator, permission)]
+    assert states == ["Captured", "Authorized"]
+
+
+async def test_a_key_where_amazon_honours_none_has_no_effect(
+    merchant: Merchant, simulator: SimulatorHandle, permission: str
+) -> None:
+    key = new_key()
+    await merchant.create_charge(charge_of(permission), key)
+
+    read = await merchant.call("GET", f"/chargePermissions/{permission}", key=key)
+    updated = await merchant.call("PATCH", f"/chargePermissions/{permission}", {}, "a key that is none")
+
+    assert (read[0], updated[0]) == (200, 200)
 
 
 async def test_the_same_values_written_in_another_order_are_the_same_request(

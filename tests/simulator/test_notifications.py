@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -25,21 +24,6 @@ HASHES: dict[str, hashes.HashAlgorithm] = {"1": hashes.SHA1(), "2": hashes.SHA25
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notifications, "RETRY_DELAYS_SECONDS", (0.02, 0.05))
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as listening:
-        yield listening
-
-
-@pytest.fixture
-async def amazon(
-    private_key: RSAPrivateKey, signer: NotificationSigner, receiver: Receiver
-) -> AsyncIterator[SimulatorHandle]:
-    """A simulator that notifies the receiver, and nobody else."""
-    async with running_simulator(private_key, signer, receiver_url=receiver.url) as handle:
-        yield handle
 
 
 async def test_an_envelope_names_what_changed_and_says_nothing_of_how_it_stands(

@@ -1,6 +1,5 @@
 """The processes as processes: what keeps one from starting is one line, and nothing is left running."""
 
-import asyncio
 import signal
 from pathlib import Path
 
@@ -8,24 +7,10 @@ import pytest
 
 from amazon_pay import AmazonPayClient, Region, load_private_key
 from amazon_pay.errors import NotFoundError
-from simulator.notifications import write_private_key
-from tests.starter.command_line import Said, run, taken_port, typed
+from simulator.certificates import write_private_key
+from tests.starter.command_line import Said, lines_until, run, taken_port, typed
 from tests.starter.key_material import NOT_RSA_PEM
 from tests.worker.processes import finished, perennial
-
-READY_SECONDS = 20.0
-
-
-async def lines_until(process: asyncio.subprocess.Process, last: str) -> list[str]:
-    """What a process prints until a line with certain words."""
-    assert process.stdout is not None
-    lines: list[str] = []
-    async with asyncio.timeout(READY_SECONDS):
-        while not lines or last not in lines[-1]:
-            line = await process.stdout.readline()
-            assert line, f"it ended, having said {lines}"
-            lines.append(line.decode())
-    return lines
 
 
 @pytest.mark.parametrize(

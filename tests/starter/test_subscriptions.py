@@ -14,6 +14,7 @@ from billing.money import Money
 from billing.subscription import Status, Terms
 from starter import subscriptions as module
 from starter.cli.demo.stage import Stage
+from starter.cli.demo.subscriber import Subscriber
 from starter.subscriptions import (
     NoWorkerError,
     SubscriptionConflictError,
@@ -88,7 +89,7 @@ async def test_starting_again_with_other_terms_is_refused_and_changes_nothing(
 ) -> None:
     terms = await new_terms(house)
     await house.subscriptions.start(terms)
-    before = await house.subscriptions.status(terms.charge_permission_id)
+    before = await Subscriber(house, terms).quiet()
 
     with pytest.raises(SubscriptionConflictError) as caught:
         await house.subscriptions.start(with_other(terms, changes))

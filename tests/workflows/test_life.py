@@ -14,8 +14,8 @@ from tests.scenarios.story import Story
 from workflows.names import NEEDS_ATTENTION, NEXT_ACTION_AT, STATUS, workflow_id
 from workflows.subscription import PERIODS_PER_RUN
 
-MOST_EVENTS_OF_A_HEALTHY_PERIOD = 12
-"""Eleven for one timer and one activity, and one for the next billing date as a search attribute."""
+MOST_EVENTS_OF_A_HEALTHY_PERIOD = 13
+"""Eleven for one timer and one activity, one for the next billing date as a search attribute, one for telling."""
 
 
 async def test_temporals_own_cancellation_closes_the_charge_permission_too(house: Stage) -> None:
@@ -60,7 +60,7 @@ async def test_a_run_that_continues_as_new_keeps_dates_account_and_identity(hous
     assert description.typed_search_attributes.get(NEXT_ACTION_AT) == story.terms.calendar.due(PERIODS_PER_RUN + 2)
 
 
-async def test_a_healthy_period_takes_twelve_events(house: Stage) -> None:
+async def test_a_healthy_period_takes_thirteen_events(house: Stage) -> None:
     await house.simulator.send_notifications_to(None)
     try:
         story = await Story.begin(house)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pydantic import SecretStr
 from temporalio.client import Client
 
 from ipn.app import PATH as IPN_PATH
@@ -18,12 +19,14 @@ from simulator import SimulatorConfig, SimulatorHandle, create_app
 from simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
 from simulator.notifications import CERTIFICATE_FILE, NotificationSigner
 from starter.subscriptions import Subscriptions
-from worker.wiring import amazon_pay_client, billing_worker
+from worker.wiring import amazon_pay_client, billing_workers
 from workflows.names import SEARCH_ATTRIBUTES
 
 PUBLIC_KEY_ID: Final = "SANDBOX-SIMULATOR"
 MERCHANT_ID: Final = "A1SIMULATOR"
 HOST: Final = "127.0.0.1"
+UNLIMITED: Final = 10_000.0
+"""Calls a second: on the stage nobody has to be paced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Stage:
             "PERENNIAL_PRIVATE_KEY_PATH": str(self.settings.private_key_path),
             "PERENNIAL_SEND_VIRTUAL_TIME": "true",
             "PERENNIAL_TASK_QUEUE": self.settings.task_queue,
+            "PERENNIAL_CALLS_PER_SECOND": str(self.settings.calls_per_second),
         }
 
 
@@ -68,6 +72,8 @@ async def stage(
     ui_port: int | None = None,
     binary: Path | None = None,
     database: Path | None = None,
+    webhook_url: str | None = None,
+    webhook_secret: str | None = None,
 ) -> AsyncIterator[Stage]:
     """Sets up server, simulator, IPN receiver and worker; takes everything down again however it is left.
 
@@ -76,6 +82,8 @@ async def stage(
         ui_port: serve Temporal's Web UI there; 0 for any free port, None for no Web UI.
         binary: the `temporal` program.
         database: a file for the Temporal server, which can then be restarted; in memory when not given.
+        webhook_url: where notices are sent; they are logged when it is not given.
+        webhook_secret: what they are signed with.
 
     Raises:
         StartupError: a port is taken or the `temporal` program is missing.
@@ -103,6 +111,9 @@ async def stage(
             send_virtual_time=True,
             ipn_trusted_certificate_path=keys / CERTIFICATE_FILE,
             graceful_shutdown_seconds=5,
+            calls_per_second=UNLIMITED,
+            webhook_url=webhook_url,
+            webhook_secret=SecretStr(webhook_secret) if webhook_secret else None,
         )
         async with (
             embedded_server(SEARCH_ATTRIBUTES, binary=binary, ui_port=ui_port, database=database) as server,
@@ -122,6 +133,7 @@ async def stage(
                 return
             async with (
                 amazon_pay_client(settings) as amazon_pay,
-                billing_worker(server.client, amazon_pay, settings),
+                billing_workers(server.client, amazon_pay, settings) as workers,
+                workers.running(),
             ):
                 yield set_up

@@ -1,0 +1,164 @@
+"""Telling the merchant what happened: hands notices on, and delivers each as a signed webhook.
+
+A subscription only hands its notices on. Each is then delivered by an activity of its own that Temporal runs outside
+of any workflow, so a dead or slow endpoint delays no billing, adds nothing to a subscription's history, and its
+attempts and its failure can be seen.
+
+The form of a webhook: the Standard Webhooks specification.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+from standardwebhooks import Webhook
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.common import ActivityIDConflictPolicy, ActivityIDReusePolicy, RetryPolicy
+from temporalio.exceptions import ActivityAlreadyStartedError, ApplicationError
+
+from activities.signatures import Announcement, NoticeActivities
+from amazon_pay import Region
+from billing.notices import NEEDS_THE_BUYER, Notice
+
+DELIVER: Final = "deliver_notice"
+"""The type of the activities that deliver; what lists them searches by it."""
+
+REFUSED: Final = "EndpointRefused"
+"""The type of the error when the endpoint did not take a notice."""
+
+RETRY_DELAYS: Final = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
+"""Waits after each failed delivery: those of the Standard Webhooks specification, 75 hours and a half in all."""
+
+_ATTEMPT_TIMEOUT: Final = timedelta(seconds=30)
+_ENDPOINT_TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)
+_ALL_ATTEMPTS: Final = sum(RETRY_DELAYS, timedelta()) + (len(RETRY_DELAYS) + 1) * _ATTEMPT_TIMEOUT
+_GONE: Final = 410
+
+
+class WebhookMessage(BaseModel):
+    """One webhook: its id, which is the same at every delivery, and its exact body."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    body: str
+
+
+class Announcer(NoticeActivities):
+    """Hands notices on.
+
+    Args:
+        client: starts the deliveries.
+        region: whose page mends a payment method.
+        task_queue: where deliveries are worked on; None where the merchant has no endpoint: notices are logged.
+    """
+
+    def __init__(self, client: Client, region: Region, task_queue: str | None) -> None:
+        self._client = client
+        self._region = region
+        self._task_queue = task_queue
+
+    @activity.defn
+    async def announce(self, announcement: Announcement) -> None:
+        """See `NoticeActivities.announce`."""
+        for notice in announcement.notices:
+            message = message_of(notice, announcement, self._region)
+            if self._task_queue is None:
+                activity.logger.info("notice", extra={"notice": json.loads(message.body)})
+            else:
+                await self._start_delivery(message, notice, self._task_queue)
+
+    async def _start_delivery(self, message: WebhookMessage, notice: Notice, task_queue: str) -> None:
+        try:
+            await self._client.start_activity(
+                DELIVER,
+                message,
+                id=message.id,
+                task_queue=task_queue,
+                id_reuse_policy=ActivityIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=ActivityIDConflictPolicy.FAIL,
+                start_to_close_timeout=_ATTEMPT_TIMEOUT,
+                schedule_to_close_timeout=_ALL_ATTEMPTS,
+                retry_policy=RetryPolicy(maximum_attempts=len(RETRY_DELAYS) + 1),
+                summary=f"{notice.number}: {notice.type.value}",
+            )
+        except ActivityAlreadyStartedError:
+            activity.logger.debug("notice was handed on before", extra={"notice_id": message.id})
+
+
+class Webhooks:
+    """Delivers notices to the merchant's endpoint.
+
+    Args:
+        url: the endpoint.
+        secret: the signing secret, `whsec_` and base64.
+        http: the connection pool.
+    """
+
+    def __init__(self, url: str, secret: str, http: httpx.AsyncClient) -> None:
+        self._url = url
+        self._webhook = Webhook(secret)
+        self._http = http
+
+    @activity.defn(name=DELIVER)
+    async def deliver(self, message: WebhookMessage) -> None:
+        """Posts one notice; anything but a 2xx is tried again later, but for 410: the endpoint is gone for good.
+
+        Raises:
+            ApplicationError: of type `EndpointRefused`; with the wait before the next attempt.
+        """
+        now = datetime.now(UTC)
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": message.id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": self._webhook.sign(message.id, now, message.body),
+        }
+        try:
+            answer = await self._http.post(
+                self._url,
+                content=message.body.encode(),
+                headers=headers,
+                timeout=_ENDPOINT_TIMEOUT,
+                follow_redirects=False,
+            )
+        except httpx.HTTPError as error:
+            raise _refused(f"no answer: {type(error).__name__}") from error
+        if not answer.is_success:
+            raise _refused(f"status {answer.status_code}", final=answer.status_code == _GONE)
+
+
+def message_of(notice: Notice, announcement: Announcement, region: Region) -> WebhookMessage:
+    """The webhook of a notice; the same each time it is made."""
+    fields = notice.model_dump(mode="json", exclude={"type", "at"}, exclude_none=True)
+    data: dict[str, Any] = {  # Any: JSON
+        "charge_permission_id": announcement.charge_permission_id,
+        "merchant_reference": announcement.merchant_reference,
+        "plan_id": announcement.plan_id,
+        **fields,
+    }
+    if notice.type in NEEDS_THE_BUYER:
+        data["update_url"] = region.payment_method_update_url(announcement.charge_permission_id)
+    body = {"type": notice.type.value, "timestamp": notice.at.astimezone(UTC).isoformat(), "data": data}
+    return WebhookMessage(id=f"notice-{announcement.charge_permission_id}-{notice.number}", body=json.dumps(body))
+
+
+def _refused(why: str, *, final: bool = False) -> ApplicationError:
+    attempt = activity.info().attempt
+    delay = RETRY_DELAYS[min(attempt, len(RETRY_DELAYS)) - 1]
+    return ApplicationError(
+        f"the notices' endpoint did not take it: {why}", type=REFUSED, non_retryable=final, next_retry_delay=delay
+    )

@@ -1,0 +1,100 @@
+"""What a plan's collection policy would do, told by the rules themselves: a subscription is led through each kind of
+failure, and what it decides is written down with its dates."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
+from billing.collection import Action
+from billing.notices import NoticeType
+from billing.subscription import Subscription, Terms
+
+CASES: Final = {
+    "SoftDeclined": "The charge is declined, and may succeed later",
+    "ProcessingFailure": "Amazon could not process the charge",
+    "HardDeclined": "The charge is declined, and only the buyer can mend it",
+    "PeriodicAmountExceeded": "Amazon's monthly limit is used up",
+    "AmazonRejected": "Amazon rejects the buyer, and closes the charge permission",
+}
+"""The failures that a policy has an answer to, by reasonCode."""
+
+_MOST_STEPS: Final = 200
+_CLOSES: Final = frozenset({"AmazonRejected"})
+_BREAKS: Final = frozenset({"HardDeclined"})
+_PASSES: Final = frozenset({"PeriodicAmountExceeded"})
+_CAPTURED: Final = ChargeAnswer(outcome=ChargeOutcome.CAPTURED)
+
+
+class Event(NamedTuple):
+    """Something that would happen, and when (UTC)."""
+
+    at: datetime
+    what: str
+
+
+def explain(terms: Terms, reason_code: str) -> list[Event]:
+    """What would happen if every attempt to charge the first period failed for this reason and nobody did anything.
+
+    (A used-up monthly limit is not used up in the next month.)
+    """
+    return list(_events(Subscription.begin(terms), reason_code))
+
+
+def _events(subscription: Subscription, reason_code: str) -> Iterator[Event]:
+    permission = _permission(reason_code)
+    now = subscription.terms.anchor
+    for _ in range(_MOST_STEPS):
+        step = subscription.next_step
+        if step is None or subscription.has_ended or subscription.next_period > 0:
+            break
+        now = max(now, step.at)
+        match step.action:
+            case Action.CHARGE:
+                attempt = subscription.begin_attempt(now)
+                if attempt is None:
+                    yield Event(now, "costs nothing: Amazon is not asked")
+                    break
+                yield Event(now, f"attempt {attempt.number} to charge {attempt.amount}")
+                fails = attempt.number == 1 or reason_code not in _PASSES
+                subscription.charge_answered(_declined(reason_code) if fails else _CAPTURED, now)
+            case Action.READ_PERMISSION:
+                subscription.permission_answered(permission, now)
+            case Action.GIVE_UP:
+                subscription.time_is_up(now)
+            case _:
+                break
+        yield from _told(subscription, now)
+    yield from _told(subscription, now)
+
+
+def _told(subscription: Subscription, now: datetime) -> Iterator[Event]:
+    """What the merchant is told meanwhile, in words."""
+    for notice in subscription.outbox:
+        if notice.type in _WORDS:
+            yield Event(now, _WORDS[notice.type])
+    subscription.were_handed_on(subscription.outbox)
+
+
+_WORDS: Final = {
+    NoticeType.PERIOD_PAID: "it is paid",
+    NoticeType.PAYMENT_METHOD_NEEDED: "you are told, with the page on which the buyer mends the payment method",
+    NoticeType.PAYMENT_METHOD_REMINDER: "you are reminded that the buyer has not",
+    NoticeType.MONTHLY_LIMIT_REACHED: "you are told; no attempt is spent",
+    NoticeType.CHARGE_PERMISSION_CLOSED: "you are told that nothing can be charged any more",
+    NoticeType.PERIOD_GIVEN_UP: "the period is given up",
+    NoticeType.SUBSCRIPTION_PAUSED: "the subscription is paused until the payment method is mended",
+    NoticeType.SUBSCRIPTION_ENDED: "the subscription ends",
+}
+
+
+def _declined(reason_code: str) -> ChargeAnswer:
+    return ChargeAnswer(outcome=ChargeOutcome.DECLINED, reason_code=reason_code)
+
+
+def _permission(reason_code: str) -> PermissionAnswer:
+    if reason_code in _CLOSES:
+        return PermissionAnswer(state=PermissionState.CLOSED, reason_codes=("AmazonClosed",))
+    if reason_code in _BREAKS:
+        return PermissionAnswer(state=PermissionState.NON_CHARGEABLE, reason_codes=("PaymentMethodInvalid",))
+    return PermissionAnswer(state=PermissionState.CHARGEABLE)

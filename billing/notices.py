@@ -1,0 +1,111 @@
+"""What happened, as the merchant is told it: typed events with a number of their own for each subscription.
+
+A notice says what is so and what happens next, never what to believe about Amazon's objects. The numbers are without
+gaps, so whoever receives them knows whether one is missing and which came first, in whatever order they arrive.
+"""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from billing.collection import Action, Collection, Stage, Step
+from billing.declines import Meaning
+from billing.money import Money
+
+
+class NoticeType(StrEnum):
+    """The kinds of notices."""
+
+    SUBSCRIPTION_STARTED = "subscription.started"
+    PERIOD_PAID = "period.paid"
+    PERIOD_FREE = "period.free"
+    """It cost nothing, so Amazon was not asked."""
+    PERIOD_SKIPPED = "period.skipped"
+    """It fell due while the subscription was paused."""
+    PERIOD_GIVEN_UP = "period.given_up"
+    CHARGE_PENDING = "charge.pending"
+    """Amazon has not decided yet."""
+    CHARGE_DECLINED = "charge.declined"
+    """It is tried again; `next_action_at` says when."""
+    MONTHLY_LIMIT_REACHED = "monthly_limit.reached"
+    """Amazon's limit of the calendar month is used up; it is tried again in the next."""
+    PAYMENT_METHOD_NEEDED = "payment_method.needed"
+    """Only the buyer can mend it, on Amazon's page; also before anything is owed."""
+    PAYMENT_METHOD_REMINDER = "payment_method.reminder"
+    PAYMENT_METHOD_MENDED = "payment_method.mended"
+    SUBSCRIPTION_HELD = "subscription.held"
+    """The merchant's own key, account or configuration is in the way."""
+    SUBSCRIPTION_PAUSED = "subscription.paused"
+    CHARGE_PERMISSION_CLOSED = "charge_permission.closed"
+    """By the buyer, by Amazon or by its age: nothing can be charged any more."""
+    CHARGE_PERMISSION_REPLACED = "charge_permission.replaced"
+    """The subscription goes on under another one: `successor`."""
+    SUBSCRIPTION_ENDED = "subscription.ended"
+
+
+NEEDS_THE_BUYER = frozenset({NoticeType.PAYMENT_METHOD_NEEDED, NoticeType.PAYMENT_METHOD_REMINDER})
+"""Notices that carry the page on which the buyer mends the payment method."""
+
+
+class Notice(BaseModel):
+    """One thing that happened.
+
+    Attributes:
+        number: counted from 1 within the subscription, without gaps.
+        type: what kind of thing.
+        at: when (UTC, the subscription's time).
+        period: the period that it is about, counted from 0.
+        due: when that fell due (UTC).
+        amount: what that costs.
+        attempt: the attempt that it is about, counted from 1 within the period.
+        charge_id: Amazon's.
+        reason_code: Amazon's; an open set.
+        next_action_at: when something is done next (UTC).
+        deadline: until when the buyer may mend the payment method, or approve a new charge permission (UTC).
+        successor: the charge permission under which the subscription goes on.
+        status: how a subscription ended.
+        reason: why, in words; never what a buyer wrote.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    type: NoticeType
+    at: AwareDatetime
+    period: int | None = None
+    due: AwareDatetime | None = None
+    amount: Money | None = None
+    attempt: int | None = None
+    charge_id: str | None = None
+    reason_code: str | None = None
+    next_action_at: AwareDatetime | None = None
+    deadline: AwareDatetime | None = None
+    successor: str | None = None
+    status: str | None = None
+    reason: str | None = None
+
+
+def notice_after(collection: Collection, before: Stage, step: Step) -> NoticeType | None:
+    """What the merchant is told when a step has been decided on for an open collection; None where it is no news.
+
+    Args:
+        collection: as it stands now.
+        before: the stage that it was in.
+        step: what was decided.
+    """
+    if collection.stage is Stage.RETRYING and step.action is Action.CHARGE:
+        if collection.told_attempt != collection.attempts:
+            limit = collection.meaning is Meaning.MONTHLY_LIMIT
+            return NoticeType.MONTHLY_LIMIT_REACHED if limit else NoticeType.CHARGE_DECLINED
+        return NoticeType.PAYMENT_METHOD_MENDED if before in _WAITS_FOR_THE_BUYER else None
+    if collection.stage is before:
+        return None
+    return _ENTERING.get(collection.stage)
+
+
+_WAITS_FOR_THE_BUYER = frozenset({Stage.AWAITING_PAYMENT_METHOD, Stage.PAUSED})
+_ENTERING = {
+    Stage.PENDING: NoticeType.CHARGE_PENDING,
+    Stage.ON_HOLD: NoticeType.SUBSCRIPTION_HELD,
+    Stage.AWAITING_PAYMENT_METHOD: NoticeType.PAYMENT_METHOD_NEEDED,
+}

@@ -1,0 +1,45 @@
+"""What Amazon's documentation leaves open, as settings with the assumption as default.
+
+Everything here is a guess that a biller must survive either way; tests turn them.
+"""
+
+from datetime import timedelta
+from typing import Annotated
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _known(zone: str) -> str:
+    if zone not in available_timezones():
+        raise ValueError(f"{zone} is not an IANA time zone")
+    return zone
+
+
+Duration = Annotated[timedelta, Field(ge=timedelta(0))]
+
+
+class Assumptions(BaseModel):
+    """How the simulator behaves where no page says.
+
+    Attributes:
+        saves_declines: a decline is saved under its idempotency key, so a repetition is answered the same.
+        saves_server_errors: so is an answer of 500 or 503 other than a ProcessingFailure.
+        clock_skew: how far a request's date may be from the present.
+        month_zone: the IANA zone whose calendar months the monthly limit counts.
+        permission_lives_months: a recurring permission closes after so many months without a charge.
+        pending_takes: how long a pending charge of a sandbox test card takes to be decided.
+        refund_takes: how long a refund takes; refunds are always asynchronous.
+        late_capture_takes: how long a capture takes that came later than Amazon captures at once.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    saves_declines: bool = True
+    saves_server_errors: bool = False
+    clock_skew: Duration = timedelta(minutes=15)
+    month_zone: Annotated[str, AfterValidator(_known)] = "UTC"
+    permission_lives_months: Annotated[int, Field(ge=1)] = 13
+    pending_takes: Duration = timedelta(seconds=30)
+    refund_takes: Duration = timedelta(seconds=30)
+    late_capture_takes: Duration = timedelta(seconds=30)

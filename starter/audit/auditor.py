@@ -1,0 +1,95 @@
+"""Goes through the subscriptions, one after the other but several at once, and gathers what does not hold."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
+from temporalio.client import Client
+
+from amazon_pay.errors import AmazonPayError
+from starter.audit.case import Case
+from starter.audit.rules import findings
+from starter.audit.witness import Witness
+from starter.subscriptions import SubscriptionError, Subscriptions
+from workflows.names import workflow_id
+
+AT_ONCE: Final = 20
+
+TimeOf = Callable[[str], Awaitable[datetime]]
+"""Tells the time (UTC) of the subscription of a charge permission."""
+
+
+async def real_time(_charge_permission_id: str) -> datetime:
+    """The time of subscriptions that are not under test."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """One subscription that was looked at, and what does not hold; empty where all is well."""
+
+    charge_permission_id: str
+    findings: tuple[str, ...]
+
+
+class Auditor:
+    """Audits subscriptions.
+
+    Args:
+        client: of the Temporal server.
+        subscriptions: where they are.
+        witness: who says what really happened.
+        time_of: what time it is for each; theirs may be virtual.
+    """
+
+    def __init__(
+        self, client: Client, subscriptions: Subscriptions, witness: Witness, time_of: TimeOf = real_time
+    ) -> None:
+        self._client = client
+        self._subscriptions = subscriptions
+        self._witness = witness
+        self._time_of = time_of
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def all(self, *, ended: bool = True) -> AsyncIterator[Audited]:
+        """Audits every subscription, in the order in which they are done.
+
+        Args:
+            ended: also those that have ended, as far back as the namespace retains them.
+        """
+        identifiers = [listed.charge_permission_id async for listed in self._subscriptions.list(ended=ended)]
+        for audited in asyncio.as_completed([self.one(identifier) for identifier in dict.fromkeys(identifiers)]):
+            yield await audited
+
+    async def one(self, charge_permission_id: str) -> Audited:
+        """Audits one subscription; one that cannot be read is a finding, too."""
+        async with self._places:
+            try:
+                found = findings(await self._case(charge_permission_id))
+            except (SubscriptionError, AmazonPayError) as error:
+                found = [f"cannot be audited: {error}"]
+        return Audited(charge_permission_id, tuple(found))
+
+    async def _case(self, charge_permission_id: str) -> Case:
+        busy_before = await self._is_busy(charge_permission_id)
+        subscription = await self._subscriptions.status(charge_permission_id)
+        testimony = await self._witness.testify(subscription)
+        return Case(
+            subscription=subscription,
+            now=await self._time_of(charge_permission_id),
+            is_busy=busy_before or await self._is_busy(charge_permission_id),
+            permission=testimony.permission,
+            charges=testimony.charges,
+            all_charges=testimony.all_charges,
+        )
+
+    async def _is_busy(self, charge_permission_id: str) -> bool:
+        execution = WorkflowExecution(workflow_id=workflow_id(charge_permission_id))
+        described = await self._client.workflow_service.describe_workflow_execution(
+            DescribeWorkflowExecutionRequest(namespace=self._client.namespace, execution=execution)
+        )
+        return bool(described.pending_activities) or described.HasField("pending_workflow_task")

@@ -1,0 +1,52 @@
+"""What the auditor knows of one subscription: its own account, and what the witness says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from amazon_pay.models import Charge, ChargePermissionState, ChargeState
+from billing.subscription import PeriodOutcome, PeriodRecord, Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A charge as the witness has it, and the period that its idempotency key named; None where no key is known."""
+
+    charge: Charge
+    period: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One subscription under audit.
+
+    Attributes:
+        subscription: its own account.
+        now: its time (UTC).
+        is_busy: a call to Amazon or a task of the workflow is under way, so it may be behind for a good reason.
+        permission: the charge permission's state by the witness; a plain string where it is not known to us.
+        charges: those that the witness has.
+        all_charges: whether these are all there are; Amazon itself lists none, it only answers for ids.
+    """
+
+    subscription: Subscription
+    now: datetime
+    is_busy: bool
+    permission: ChargePermissionState | str
+    charges: Sequence[Booked]
+    all_charges: bool
+
+    @property
+    def charge_permission_id(self) -> str:
+        """Who it is about."""
+        return self.subscription.terms.charge_permission_id
+
+    @property
+    def captured(self) -> list[Booked]:
+        """The charges that took money."""
+        return [booked for booked in self.charges if booked.charge.status_details.state == ChargeState.CAPTURED]
+
+    @property
+    def paid(self) -> list[PeriodRecord]:
+        """The periods that are paid by the subscription's own account, as far as it reaches back."""
+        return [record for record in self.subscription.ledger if record.outcome is PeriodOutcome.PAID]

@@ -1,0 +1,111 @@
+"""What must always hold, one rule a function. Each says what is wrong, and nothing where all is well.
+
+The promise: nobody is charged twice for a period, nothing owed is forgotten, and what happens next can be seen.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Final
+
+from amazon_pay.models import ChargePermissionState
+from billing.collection import Stage
+from billing.subscription import LEDGER_LENGTH
+from starter.audit.case import Case
+
+LATE_AFTER: Final = timedelta(minutes=10)
+"""A worker that was restarted, or a queue on the first of the month, may be behind by minutes, not by more."""
+
+
+def no_period_is_charged_twice(case: Case) -> Iterator[str]:
+    """At most one captured charge a period, by the keys that the charges were made with and by the account."""
+    by_key = Counter(booked.period for booked in case.captured if booked.period is not None)
+    by_account = Counter(record.charge_id for record in case.paid)
+    yield from (f"period {period} was charged {count} times" for period, count in by_key.items() if count > 1)
+    yield from (f"charge {charge_id} pays {count} periods" for charge_id, count in by_account.items() if count > 1)
+
+
+def every_charge_belongs_to_a_paid_period(case: Case) -> Iterator[str]:
+    """What took money is in the account, under the same amount."""
+    accounted = {record.charge_id: record for record in case.paid}
+    reaches_back = case.subscription.next_period <= LEDGER_LENGTH
+    for booked in case.captured:
+        charge, record = booked.charge, accounted.get(booked.charge.charge_id)
+        if record is None:
+            if case.all_charges and reaches_back and not case.is_busy:
+                yield f"charge {charge.charge_id} took money and is in no account"
+        elif charge.charge_amount.amount != record.amount.amount:
+            yield f"period {record.period}: {charge.charge_amount.amount} charged, {record.amount} in the account"
+
+
+def every_paid_period_has_a_charge(case: Case) -> Iterator[str]:
+    """What the account calls paid was captured."""
+    captured = {booked.charge.charge_id for booked in case.captured}
+    for record in case.paid:
+        if record.charge_id not in captured:
+            yield f"period {record.period} is paid by the account; {record.charge_id or 'no charge'} is not captured"
+
+
+def no_period_is_forgotten(case: Case) -> Iterator[str]:
+    """Each period due is in the account, or is being collected."""
+    subscription, calendar = case.subscription, case.subscription.terms.calendar
+    accounted = {record.period for record in subscription.ledger}
+    if subscription.collection is not None:
+        accounted.add(subscription.collection.period)
+    oldest = max(0, subscription.next_period - LEDGER_LENGTH)
+    until = subscription.ended_at or case.now
+    period = oldest
+    while subscription.terms.plan.has_period(period) and calendar.due(period) + LATE_AFTER <= until:
+        waits = subscription.collection is not None and subscription.collection.period < period
+        if period not in accounted and not waits and not case.is_busy:
+            yield f"period {period} fell due on {calendar.due(period):%Y-%m-%d} and is forgotten"
+        period += 1
+
+
+def nothing_is_overdue(case: Case) -> Iterator[str]:
+    """What stands next is done when its time comes, unless Amazon's answer is awaited."""
+    step = case.subscription.next_step
+    if step is not None and not case.is_busy and case.now - step.at > LATE_AFTER:
+        yield f"{step.action.value} was to be done at {step.at:%Y-%m-%d %H:%M} UTC ({step.why})"
+
+
+def no_closed_permission_is_active(case: Case) -> Iterator[str]:
+    """A subscription whose permission is closed has ended, or is finding out what an open attempt did."""
+    subscription = case.subscription
+    knows = subscription.has_ended or subscription.ending is not None
+    open_attempt = subscription.collection is not None and subscription.collection.attempt_is_open
+    if case.permission == ChargePermissionState.CLOSED and not knows and not open_attempt and not case.is_busy:
+        yield f"the charge permission is closed, and the subscription is {subscription.status.value}"
+
+
+def no_ended_subscription_keeps_its_permission(case: Case) -> Iterator[str]:
+    """What has ended can never be charged again."""
+    if case.subscription.has_ended and case.permission != ChargePermissionState.CLOSED:
+        yield f"the subscription is {case.subscription.status.value}, and the charge permission is {case.permission}"
+
+
+def no_attempt_is_above_the_cap(case: Case) -> Iterator[str]:
+    """The policy's cap holds."""
+    collection = case.subscription.collection
+    if collection is None or collection.stage is Stage.PAUSED:
+        return
+    cap = (collection.policy or case.subscription.terms.plan.collection).max_attempts
+    if collection.attempts_spent > cap:
+        yield f"period {collection.period}: {collection.attempts_spent} attempts, {cap} are allowed"
+
+
+RULES: Final[tuple[Callable[[Case], Iterator[str]], ...]] = (
+    no_period_is_charged_twice,
+    every_charge_belongs_to_a_paid_period,
+    every_paid_period_has_a_charge,
+    no_period_is_forgotten,
+    nothing_is_overdue,
+    no_closed_permission_is_active,
+    no_ended_subscription_keeps_its_permission,
+    no_attempt_is_above_the_cap,
+)
+
+
+def findings(case: Case) -> list[str]:
+    """Everything that does not hold."""
+    return [finding for rule in RULES for finding in rule(case)]

@@ -1,0 +1,63 @@
+"""A merchant's endpoint on loopback: takes notices, and believes only those that the official library verifies."""
+
+import asyncio
+import base64
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from standardwebhooks import Webhook
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from runtime.http import bind, serving
+
+SECRET = "whsec_" + base64.b64encode(b"the secret of a merchant in tests").decode()
+
+
+@dataclass
+class Endpoint:
+    """Keeps what it was told, by charge permission and number.
+
+    Attributes:
+        url: where it listens.
+        statuses: the answers to the next posts; afterwards 204.
+        posts: webhook ids in the order in which they came, refused ones included.
+    """
+
+    url: str = ""
+    statuses: list[int] = field(default_factory=list)
+    posts: list[str] = field(default_factory=list)
+    _told: dict[str, dict[int, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
+
+    async def take(self, request: Request) -> Response:
+        body = await request.body()
+        self.posts.append(request.headers["webhook-id"])
+        if self.statuses and (status := self.statuses.pop(0)) >= 300:
+            return Response(status_code=status)
+        event = Webhook(SECRET).verify(body, dict(request.headers))
+        data = event["data"]
+        assert request.headers["webhook-id"] == f"notice-{data['charge_permission_id']}-{data['number']}"
+        self._told[data["charge_permission_id"]][data["number"]] = event
+        return Response(status_code=204)
+
+    async def told(self, charge_permission_id: str, number: int) -> list[dict[str, Any]]:
+        """The notices about a permission in their order, once all up to a number are there."""
+        async with asyncio.timeout(20):
+            while len(self._told[charge_permission_id]) < number:
+                await asyncio.sleep(0.02)
+        return [event for _, event in sorted(self._told[charge_permission_id].items())]
+
+
+@asynccontextmanager
+async def endpoint() -> AsyncIterator[Endpoint]:
+    """One that listens while the context is open."""
+    listening = Endpoint()
+    app = Starlette(routes=[Route("/notices", listening.take, methods=["POST"])])
+    async with serving(app, bind("127.0.0.1", 0)) as origin:
+        listening.url = f"{origin}/notices"
+        yield listening

@@ -1,0 +1,119 @@
+"""The buyer checks out again after the permission was closed: the subscription goes on under the new one."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from billing.subscription import PeriodOutcome, Status
+from starter.cli.demo.stage import Stage
+from starter.subscriptions import ReplacementRefusedError, SubscriptionEndedError
+from tests.endpoint import Endpoint
+from tests.scenarios.story import Story
+
+
+async def new_permission(house: Stage) -> str:
+    return (await house.simulator.open_permission()).charge_permission_id
+
+
+async def continued(house: Stage, story: Story, successor: str) -> Story:
+    """The merchant says so, and the story goes on."""
+    answered = await house.subscriptions.replace_charge_permission(story.charge_permission_id, successor)
+    assert answered == f"subscription-{successor}"
+    terms = story.terms.model_copy(update={"charge_permission_id": successor})
+    after = Story(house, terms)
+    await after.quiet()
+    return after
+
+
+async def test_a_permission_closed_between_dates_is_replaced_and_the_billing_day_is_kept(
+    house: Stage, notices: Endpoint
+) -> None:
+    story = await Story.begin(house)
+    await story.until_due(0)
+    await house.simulator.close_by_buyer(story.charge_permission_id, await story.now())
+    status = await story.quiet()
+    assert (status.status, status.last_reason) == (Status.AWAITING_CHECKOUT, "BuyerClosed")
+
+    after = await continued(house, story, await new_permission(house))
+    await after.until_due(1)
+
+    assert (await story.status()).status is Status.REPLACED
+    status = await after.status()
+    assert (status.status, status.periods_paid) == (Status.ACTIVE, 2)
+    assert [record.outcome for record in status.ledger] == [PeriodOutcome.PAID] * 2
+    await after.assert_charged_at(story.terms.calendar.due(1))
+    assert len(await story.charges()) == 1
+    told = await notices.told(story.charge_permission_id, (await story.status()).notices)
+    assert [event["type"] for event in told][-3:] == [
+        "charge_permission.closed",
+        "charge_permission.replaced",
+        "subscription.ended",
+    ]
+    (paid,) = await notices.told(after.charge_permission_id, 1)
+    assert (paid["type"], paid["data"]["number"]) == ("period.paid", len(told) + 1), "the numbers go on"
+
+
+async def test_what_was_owed_is_charged_at_once_under_the_new_permission(house: Stage) -> None:
+    story = await Story.begin(house, script=["AmazonRejected"])
+    status = await story.until_due(0)
+    assert (status.status, status.last_reason) == (Status.AWAITING_CHECKOUT, "AmazonRejected")
+    assert await story.permission_state() == "Closed"
+
+    after = await continued(house, story, await new_permission(house))
+
+    status = await after.status()
+    assert (status.periods_paid, status.next_period) == (1, 1)
+    assert len(await after.charges()) == 1
+    assert await story.charges() == []
+
+
+async def test_a_permission_that_is_still_open_is_closed_when_it_is_replaced(house: Stage) -> None:
+    story = await Story.begin(house)
+    await story.until_due(0)
+
+    after = await continued(house, story, await new_permission(house))
+    await story.quiet()
+
+    assert (await story.status()).status is Status.REPLACED
+    assert await story.permission_state() == "Closed"
+    assert await after.permission_state() == "Chargeable"
+    await after.cancel()
+    assert await after.permission_state() == "Closed"
+
+
+async def test_nobody_coming_back_in_time_ends_it(house: Stage) -> None:
+    story = await Story.begin(house)
+    await story.until_due(0)
+    await house.simulator.close_by_buyer(story.charge_permission_id, await story.now())
+    await story.quiet()
+
+    status = await story.after(timedelta(days=21))
+
+    assert (status.status, status.last_reason) == (Status.CLOSED, "BuyerClosed")
+    assert [record.outcome for record in status.ledger] == [PeriodOutcome.PAID]
+    with pytest.raises(SubscriptionEndedError):
+        await house.subscriptions.replace_charge_permission(story.charge_permission_id, await new_permission(house))
+
+
+async def test_another_subscriptions_permission_is_refused_and_nothing_changes(house: Stage) -> None:
+    story, other = await asyncio.gather(Story.begin(house), Story.begin(house))
+    await story.until_due(0)
+
+    with pytest.raises(ReplacementRefusedError, match="subscription of its own"):
+        await house.subscriptions.replace_charge_permission(story.charge_permission_id, other.charge_permission_id)
+    with pytest.raises(ReplacementRefusedError, match="has already"):
+        await house.subscriptions.replace_charge_permission(story.charge_permission_id, story.charge_permission_id)
+    with pytest.raises(ReplacementRefusedError, match="not the id"):
+        await house.subscriptions.replace_charge_permission(story.charge_permission_id, "no id")
+
+    status = await story.until_due(1)
+    assert (status.status, status.periods_paid) == (Status.ACTIVE, 2)
+
+
+async def test_starting_under_the_new_permission_again_finds_it_and_other_terms_are_refused(house: Stage) -> None:
+    story = await Story.begin(house)
+    await story.until_due(0)
+    after = await continued(house, story, await new_permission(house))
+
+    assert (await house.subscriptions.start(after.terms)).already

@@ -1,0 +1,207 @@
+"""Checkout sessions: what they lack, what the buyer approves, and which permission and charge completing them makes."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from simulator import SimulatorHandle
+from tests.simulator.checkout import MONTHLY, RESULT_URL, approved, completed, opened, recurring_of, session_of
+from tests.simulator.merchant import Merchant, new_key, price
+from tests.simulator.witness import charges_of, permission_of, state_of
+
+
+async def test_a_new_session_says_what_it_lacks_and_gives_its_page_once_it_lacks_nothing(merchant: Merchant) -> None:
+    bare = {"webCheckoutDetails": {}, "storeId": "amzn1.application-oa2-client.000000"}
+    _, session = await merchant.create_session(bare, new_key())
+    session_id = session["checkoutSessionId"]
+
+    assert [constraint["constraintId"] for constraint in session["constraints"]] == [
+        "ChargeAmountNotSet",
+        "CheckoutResultReturnUrlNotSet",
+        "PaymentIntentNotSet",
+    ]
+    assert session["webCheckoutDetails"]["amazonPayRedirectUrl"] is None
+    details = {"paymentDetails": {"paymentIntent": "Confirm"}}
+    _, session = await merchant.update_session(session_id, details)
+    assert len(session["constraints"]) == 2
+    _, session = await merchant.update_session(session_id, {"paymentDetails": {"chargeAmount": price("5")}})
+    _, session = await merchant.update_session(
+        session_id, {"webCheckoutDetails": {"checkoutResultReturnUrl": RESULT_URL}}
+    )
+
+    assert session["constraints"] == []
+    assert session["paymentDetails"]["paymentIntent"] == "Confirm", "what is not named stays as it is"
+    assert session["webCheckoutDetails"]["amazonPayRedirectUrl"].endswith(f"/checkout/{session_id}")
+    assert await merchant.session(session_id) == (200, session)
+
+
+async def test_a_session_is_answered_with_amazons_names_and_lives_for_a_day(merchant: Merchant) -> None:
+    at = datetime.now(UTC).replace(microsecond=0)
+
+    status, session = await merchant.create_session(recurring_of(merchantMetadata={"noteToBuyer": "Hi"}), new_key(), at)
+
+    assert status == 201
+    assert session["statusDetails"]["state"] == "Open"
+    assert session["chargePermissionType"] == "Recurring"
+    assert session["recurringMetadata"] == MONTHLY
+    assert session["merchantMetadata"]["noteToBuyer"] == "Hi"
+    assert (session["chargePermissionId"], session["chargeId"], session["buyer"]) == (None, None, None)
+    assert session["releaseEnvironment"] == "Sandbox"
+    assert session["creationTimestamp"] == f"{at:%Y%m%dT%H%M%SZ}"
+    assert session["expirationTimestamp"] == f"{at + timedelta(hours=24):%Y%m%dT%H%M%SZ}"
+
+
+@pytest.mark.parametrize(
+    ("intent", "state"), [("Confirm", None), ("Authorize", "Authorized"), ("AuthorizeWithCapture", "Captured")]
+)
+@pytest.mark.parametrize("kind", ["Recurring", "OneTime"])
+async def test_completing_makes_the_permission_and_the_charge_that_the_intent_asks_for(
+    merchant: Merchant, simulator: SimulatorHandle, kind: str, intent: str, state: str | None
+) -> None:
+    body = recurring_of(intent) if kind == "Recurring" else session_of(intent)
+
+    status, session = await completed(merchant, simulator, body)
+
+    assert (status, session["statusDetails"]["state"]) == (200, "Completed")
+    identifier = session["chargePermissionId"]
+    permission = await permission_of(simulator, identifier)
+    assert (permission.charge_permission_type, permission.limits is not None) == (kind, kind == "Recurring")
+    assert await state_of(simulator, identifier) == ("Chargeable", [])
+    charges = [
+        (charge.charge_id, str(charge.status_details.state)) for charge in await charges_of(simulator, identifier)
+    ]
+    assert charges == ([(session["chargeId"], state)] if state else [])
+    if state:
+        assert session["chargeId"].startswith(identifier) == (kind == "OneTime"), "a one-time permission is the order"
+
+
+async def test_a_permission_knows_what_the_session_was_for(merchant: Merchant, simulator: SimulatorHandle) -> None:
+    reference = {"merchantReferenceId": "order-1"}
+
+    _, session = await completed(merchant, simulator, recurring_of("Confirm", merchantMetadata=reference))
+
+    _, permission = await merchant.permission(session["chargePermissionId"])
+    assert permission["recurringMetadata"] == MONTHLY
+    assert permission["merchantMetadata"]["merchantReferenceId"] == "order-1"
+
+
+async def test_an_approved_session_names_the_buyer_and_the_card(merchant: Merchant, simulator: SimulatorHandle) -> None:
+    _, session = await merchant.session(await approved(merchant, simulator, card="4444"))
+
+    assert session["buyer"]["email"] == "buyer@simulator.invalid"
+    assert session["paymentPreferences"] == [{"paymentDescriptor": "MasterCard ****4444 (Amazon Pay)"}]
+    assert session["statusDetails"]["state"] == "Open", "the merchant has not completed it"
+
+
+async def test_a_session_that_the_buyer_has_not_approved_is_not_completed(merchant: Merchant) -> None:
+    session_id = await opened(merchant)
+
+    status, answer = await merchant.complete_session(session_id, price("9.99"))
+
+    assert (status, answer["reasonCode"]) == (422, "InvalidCheckoutSessionStatus")
+    assert (await merchant.session(session_id))[1]["statusDetails"]["state"] == "Open"
+
+
+async def test_a_session_that_lacks_something_is_not_completed(merchant: Merchant, simulator: SimulatorHandle) -> None:
+    body = session_of(paymentDetails={"chargeAmount": price("9.99")})
+
+    status, answer = await completed(merchant, simulator, body)
+
+    assert (status, answer["reasonCode"]) == (422, "InvalidCheckoutSessionStatus")
+    assert "PaymentIntentNotSet" in answer["message"]
+
+
+@pytest.mark.parametrize("other", [price("9.98"), price("9.99", "EUR"), price(10)])
+async def test_another_amount_than_the_sessions_does_not_complete_it_and_the_right_one_still_does(
+    merchant: Merchant, simulator: SimulatorHandle, other: dict[str, Any]
+) -> None:
+    session_id = await approved(merchant, simulator)
+
+    status, answer = await merchant.complete_session(session_id, other)
+
+    assert (status, answer["reasonCode"]) == (409, "AmountMismatch")
+    assert (await merchant.complete_session(session_id, price(9.99)))[0] == 200
+
+
+async def test_a_first_charge_above_the_months_limit_is_refused_and_leaves_no_permission_behind(
+    merchant: Merchant, simulator: SimulatorHandle
+) -> None:
+    session_id = await approved(merchant, simulator, recurring_of(amount="1000.01"))
+    before = await simulator.books()
+
+    status, answer = await merchant.complete_session(session_id, price("1000.01"))
+
+    after = await simulator.books()
+    assert (status, answer["reasonCode"]) == (400, "PeriodicAmountExceeded")
+    assert (len(after.permissions), len(after.charges)) == (len(before.permissions), len(before.charges))
+    assert (await merchant.session(session_id))[1]["statusDetails"]["state"] == "Open"
+
+
+async def test_the_same_request_to_create_again_gives_the_same_session(merchant: Merchant) -> None:
+    key = new_key()
+    first = await merchant.create_session(session_of(), key)
+
+    again = await merchant.create_session(session_of(), key)
+    status, answer = await merchant.create_session(session_of("Confirm"), key)
+
+    assert again == first
+    assert (status, answer["reasonCode"]) == (400, "DuplicateIdempotencyKey")
+    assert (await merchant.create_session(session_of(), None))[1]["reasonCode"] == "MissingHeader"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"storeId": None}, "storeId"),
+        ({"webCheckoutDetails": None}, "webCheckoutDetails"),
+        ({"webCheckoutDetails": {"checkoutResultReturnUrl": "http://["}}, "checkoutResultReturnUrl"),
+        ({"webCheckoutDetails": {"checkoutCancelUrl": "javascript:alert(1)"}}, "checkoutCancelUrl"),
+        ({"paymentDetails": {"chargeAmount": price("0")}}, "chargeAmount"),
+        ({"paymentDetails": {"chargeAmount": price("9.999")}}, "chargeAmount"),
+        ({"paymentDetails": {"chargeAmount": price("9.99", "XXX")}}, "chargeAmount"),
+        ({"paymentDetails": {"paymentIntent": "Borrow"}}, "paymentIntent"),
+        ({"paymentDetails": {"softDescriptor": "seventeen letters"}}, "softDescriptor"),
+        ({"chargePermissionType": "Lifelong"}, "chargePermissionType"),
+        ({"recurringMetadata": {"frequency": {"unit": "Month", "value": 1}}}, "value"),
+        ({"productType": "PayAndPray"}, "productType"),
+        ({"surprise": 1}, "surprise"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_wrong_field_is_refused_by_name(merchant: Merchant, change: dict[str, Any], field: str) -> None:
+    status, answer = await merchant.create_session(session_of() | change, new_key())
+
+    assert (status, answer["reasonCode"]) == (400, "InvalidParameterValue")
+    assert field in answer["message"]
+
+
+async def test_a_wrong_field_of_an_update_is_refused_and_changes_nothing(merchant: Merchant) -> None:
+    session_id = await opened(merchant)
+    before = await merchant.session(session_id)
+
+    status, answer = await merchant.update_session(session_id, {"paymentDetails": {"paymentIntent": "Borrow"}})
+
+    assert (status, answer["reasonCode"]) == (400, "InvalidParameterValue")
+    assert await merchant.session(session_id) == before
+
+
+async def test_a_merchants_own_page_finalizes_a_session(merchant: Merchant, simulator: SimulatorHandle) -> None:
+    session_id = await opened(merchant)
+    body = {"paymentIntent": "AuthorizeWithCapture", "chargeAmount": price("7.50")}
+
+    status, session = await merchant.finalize_session(session_id, body)
+
+    assert (status, session["statusDetails"]["state"]) == (200, "Completed")
+    (charge,) = await charges_of(simulator, session["chargePermissionId"])
+    assert str(charge.charge_amount.amount) == "7.50"
+
+
+async def test_finalizing_needs_an_amount_and_an_intent_of_amazons(merchant: Merchant) -> None:
+    session_id = await opened(merchant)
+
+    without = await merchant.finalize_session(session_id, {"paymentIntent": "Confirm"})
+    wrong = await merchant.finalize_session(session_id, {"paymentIntent": "Borrow", "chargeAmount": price(1)})
+
+    assert (without[0], without[1]["reasonCode"]) == (400, "MissingParameterValue")
+    assert (wrong[0], wrong[1]["reasonCode"]) == (400, "InvalidParameterValue")

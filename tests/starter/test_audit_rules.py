@@ -1,0 +1,151 @@
+"""Each rule of the auditor, seen to find what it is there for: a subscription that keeps its promises, and one lie."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from amazon_pay.models import Charge, ChargePermissionState, ChargeState, ChargeStatusDetails, Price
+from billing.collection import Action
+from billing.subscription import Status
+from starter.audit.case import Booked, Case
+from starter.audit.rules import RULES, findings
+from tests.billing.support import CAPTURED, PRICE, SOFT, Life, chargeable, closed, terms
+
+ANCHOR = terms().anchor
+CHARGE_ID = str(CAPTURED.charge_id)
+
+
+def charge(charge_id: str = CHARGE_ID, amount: str = "9.99", state: ChargeState = ChargeState.CAPTURED) -> Charge:
+    price = Price.model_validate({"amount": amount, "currency_code": PRICE.currency})
+    return Charge(
+        charge_id=charge_id,
+        charge_permission_id=terms().charge_permission_id,
+        charge_amount=price,
+        capture_amount=price,
+        status_details=ChargeStatusDetails(state=state),
+    )
+
+
+def paid_once() -> Case:
+    """A subscription a minute after its first period was paid."""
+    life = Life(terms())
+    life.step(Action.CHARGE, "2026-01-31 09:00", CAPTURED)
+    return Case(
+        subscription=life.subscription,
+        now=ANCHOR + timedelta(minutes=1),
+        is_busy=False,
+        permission=ChargePermissionState.CHARGEABLE,
+        charges=[Booked(charge(), period=0)],
+        all_charges=True,
+    )
+
+
+def canceled() -> Case:
+    life = Life(terms())
+    life.step(Action.CHARGE, "2026-01-31 09:00", CAPTURED)
+    life.cancel("2026-02-01 09:00")
+    life.subscription.begin_cancellation(life.now)
+    case = paid_once()
+    life.subscription.permission_closed(closed("MerchantClosed"), life.now)
+    return replace(case, subscription=life.subscription, permission=ChargePermissionState.CLOSED)
+
+
+def too_many_attempts() -> Case:
+    life = Life(terms())
+    life.step(Action.CHARGE, "2026-01-31 09:00", SOFT)
+    life.step(Action.READ_PERMISSION, "2026-01-31 09:00", chargeable())
+    assert life.subscription.collection is not None
+    life.subscription.collection.attempts_spent = 16
+    return replace(paid_once(), subscription=life.subscription, charges=[])
+
+
+def with_two_records(case: Case) -> Case:
+    """The same charge pays two periods by the account."""
+    subscription = case.subscription.model_copy(deep=True)
+    subscription.ledger = [*subscription.ledger, subscription.ledger[0].model_copy(update={"period": 1})]
+    return replace(case, subscription=subscription)
+
+
+LIES: list[tuple[str, Callable[[Case], Case], str]] = [
+    (
+        "two charges under keys of one period",
+        lambda case: replace(case, charges=[*case.charges, Booked(charge("S01-2"), period=0)]),
+        "period 0 was charged 2 times",
+    ),
+    ("one charge for two periods", with_two_records, f"charge {CHARGE_ID} pays 2 periods"),
+    (
+        "money taken outside the account",
+        lambda case: replace(case, charges=[*case.charges, Booked(charge("S01-2"), period=None)]),
+        "charge S01-2 took money and is in no account",
+    ),
+    (
+        "another amount",
+        lambda case: replace(case, charges=[Booked(charge(amount="99.90"), period=0)]),
+        "period 0: 99.90 charged, 9.99 EUR in the account",
+    ),
+    ("paid without a charge", lambda case: replace(case, charges=[]), f"period 0 is paid by the account; {CHARGE_ID}"),
+    (
+        "a charge that was declined after all",
+        lambda case: replace(case, charges=[Booked(charge(state=ChargeState.DECLINED), period=0)]),
+        f"period 0 is paid by the account; {CHARGE_ID}",
+    ),
+    (
+        "the next period is due and nothing happens",
+        lambda case: replace(case, now=case.subscription.terms.calendar.due(1) + timedelta(minutes=11)),
+        "period 1 fell due on 2026-02-28 and is forgotten",
+    ),
+    (
+        "the next step is late",
+        lambda case: replace(case, now=case.subscription.terms.calendar.due(1) + timedelta(minutes=11)),
+        "charge was to be done at 2026-02-28 09:00 UTC",
+    ),
+    (
+        "closed and still active",
+        lambda case: replace(case, permission=ChargePermissionState.CLOSED),
+        "the charge permission is closed, and the subscription is active",
+    ),
+]
+
+
+def test_a_subscription_that_keeps_its_promises_passes() -> None:
+    assert findings(paid_once()) == []
+    assert findings(canceled()) == []
+    assert canceled().subscription.status is Status.CANCELED
+
+
+@pytest.mark.parametrize(("lie", "named"), [lie[1:] for lie in LIES], ids=[lie[0] for lie in LIES])
+def test_a_promise_that_was_broken_is_found(lie: Callable[[Case], Case], named: str) -> None:
+    found = findings(lie(paid_once()))
+
+    assert any(finding.startswith(named) for finding in found), found
+
+
+def test_what_has_ended_and_can_still_be_charged_is_found() -> None:
+    found = findings(replace(canceled(), permission=ChargePermissionState.CHARGEABLE))
+
+    assert found == ["the subscription is canceled, and the charge permission is Chargeable"]
+
+
+def test_more_attempts_than_the_policy_allows_are_found() -> None:
+    assert "period 0: 16 attempts, 15 are allowed" in findings(too_many_attempts())
+
+
+@pytest.mark.parametrize("late", [timedelta(minutes=9), timedelta(days=2)])
+def test_what_is_under_way_is_not_late(late: timedelta) -> None:
+    case = paid_once()
+    now = case.subscription.terms.calendar.due(1) + late
+
+    assert findings(replace(case, now=now, is_busy=late > timedelta(minutes=10))) == []
+
+
+def test_charges_that_amazon_does_not_list_are_not_missed() -> None:
+    case = paid_once()
+    other: Sequence[Booked] = [*case.charges, Booked(charge("S01-2"))]
+
+    assert findings(replace(case, charges=other, all_charges=False)) == []
+
+
+def test_every_rule_says_what_it_holds() -> None:
+    assert all(rule.__doc__ for rule in RULES)
