@@ -34,8 +34,9 @@ from billing.subscription import Terms
 from runtime.http import bind, serving
 from runtime.logs import configure_logging
 from runtime.settings import Settings
+from runtime.temporal import is_busy
 from starter.cli.demo.stage import HOST, Stage, stage
-from starter.cli.demo.subscriber import Subscriber
+from starter.cli.demo.subscriber import LOOK_EVERY_SECONDS, Subscriber
 
 SECRET: Final = "whsec_YSBzZWNyZXQgb2YgYmVuY2htYXJrcyBvbmx5IQ=="  # noqa: S105 - signs notices to this very process
 BARE_QUEUE: Final = "bare"
@@ -130,7 +131,7 @@ async def _bare(house: Stage, workflows: int, periods: int) -> Cost:
         def mover(handle: Handle) -> Callable[[], Awaitable[object]]:
             async def move() -> None:
                 await skipper.fast_forward(handle, MONTH + timedelta(seconds=1))
-                await _until_quiet(client, handle)
+                await _quiet(client, handle.id)
 
             return move
 
@@ -139,15 +140,11 @@ async def _bare(house: Stage, workflows: int, periods: int) -> Cost:
         return await _measure(house, handles, movers, periods)
 
 
-async def _until_quiet(client: Client, handle: Handle) -> None:
-    request = DescribeWorkflowExecutionRequest(
-        namespace=client.namespace, execution=WorkflowExecution(workflow_id=handle.id)
-    )
+async def _quiet(client: Client, workflow_id: str) -> None:
     while True:
-        described = await client.workflow_service.describe_workflow_execution(request)
-        if not described.pending_activities and not described.HasField("pending_workflow_task"):
+        if not await is_busy(client, workflow_id):
             return
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
 
 
 async def _run(subscribers: int, periods: int) -> tuple[Cost, Cost]:

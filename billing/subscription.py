@@ -86,6 +86,11 @@ class Terms(BaseModel):
     def calendar(self) -> BillingCalendar:
         return BillingCalendar(anchor=self.anchor, zone=self.zone, interval=self.plan.interval)
 
+    def periods_due(self, now: datetime) -> int:
+        """How many periods of the plan have fallen due until now, the instant itself included."""
+        fallen_due = 0 if now < self.anchor else self.calendar.period_containing(now).number + 1
+        return fallen_due if self.plan.periods is None else min(fallen_due, self.plan.periods)
+
 
 class Status(StrEnum):
     """A subscription's status, as searched for and shown."""
@@ -209,7 +214,7 @@ class Subscription(BaseModel):
         subscription._wait_for_next_period()
         return subscription
 
-    def has_started(self, now: datetime) -> None:
+    def start_telling(self, now: datetime) -> None:
         """The workflow runs: the merchant is told so, once."""
         if self.notices == 0:
             self._tell(NoticeType.SUBSCRIPTION_STARTED, now, amount=self.terms.plan.amount)
@@ -339,9 +344,7 @@ class Subscription(BaseModel):
             self.periods_paid += 1
             self.permission = None
             self.look_requested = self.look_requested or collection.prompted
-            self._settle(PeriodOutcome.PAID, now, charge_id=answer.charge_id)
-            if collection.was_paused:
-                self._skip_periods_before(now)
+            self._settle(PeriodOutcome.PAID, now, charge_id=answer.charge_id, skips_missed=collection.was_paused)
             return
         before = collection.stage
         self._take(after_charge(collection, answer, self.terms.plan.collection, now), before, now)
@@ -400,8 +403,8 @@ class Subscription(BaseModel):
         if self.next_step_is(Action.READ_CHARGE) and charge_id == self.pending_charge_id:
             self.next_step = Step(action=Action.READ_CHARGE, at=now, why="a notification about the pending charge")
 
-    def replacement_requested(self, charge_permission_id: str) -> None:
-        """The buyer approved a new charge permission: the subscription goes on under it as soon as it may.
+    def check_replacement(self, charge_permission_id: str) -> None:
+        """Whether the subscription can go on under another charge permission.
 
         Raises:
             ValueError: it has ended, is ending, or goes on under another one already.
@@ -414,6 +417,14 @@ class Subscription(BaseModel):
             raise ValueError(f"{charge_permission_id} is the charge permission that it has already")
         if self.successor not in {None, charge_permission_id}:
             raise ValueError(f"it is to go on under {self.successor} already")
+
+    def replacement_requested(self, charge_permission_id: str) -> None:
+        """The buyer approved a new charge permission: the subscription goes on under it as soon as it may.
+
+        Raises:
+            ValueError: as `check_replacement`.
+        """
+        self.check_replacement(charge_permission_id)
         self.successor = charge_permission_id
 
     def replacement_refused(self) -> None:
@@ -476,10 +487,8 @@ class Subscription(BaseModel):
             )
             self.permission = answer
             return
-        if self.ending is None:
-            raise AssertionError("the charge permission was closed although no end was decided")
         self.permission = answer
-        self._has_ended(now)
+        self._conclude(now)
 
     # How the parts hang together
 
@@ -514,8 +523,9 @@ class Subscription(BaseModel):
         *,
         charge_id: str | None = None,
         reason: str | None = None,
+        skips_missed: bool = False,
     ) -> None:
-        """Writes the open period's end into the ledger, tells it, and waits for the next one."""
+        """Writes the open period's end into the ledger, waits for the next one, and tells both."""
         collection = self._open_collection()
         self._record(
             PeriodRecord(
@@ -530,6 +540,7 @@ class Subscription(BaseModel):
             )
         )
         self.collection = None
+        skipped = self._skip_periods_before(now) if skips_missed else []
         self._wait_for_next_period()
         about = _about(collection)
         match outcome:
@@ -539,24 +550,27 @@ class Subscription(BaseModel):
                 self._tell(NoticeType.PERIOD_FREE, now, **about)
             case _:
                 self._tell(NoticeType.PERIOD_GIVEN_UP, now, **about, reason_code=collection.last_reason)
+        for record in skipped:
+            self._tell(NoticeType.PERIOD_SKIPPED, now, period=record.period, due=record.due, amount=record.amount)
 
-    def _skip_periods_before(self, now: datetime) -> None:
+    def _skip_periods_before(self, now: datetime) -> list[PeriodRecord]:
         """What fell due while it was paused is not owed."""
-        plan, calendar = self.terms.plan, self.terms.calendar
-        while plan.has_period(self.next_period) and (due := calendar.due(self.next_period)) <= now:
-            self._record(
-                PeriodRecord(
-                    period=self.next_period,
-                    due=due,
-                    amount=plan.amount,
-                    outcome=PeriodOutcome.SKIPPED,
-                    attempts=0,
-                    settled_at=now,
-                    reason="paused",
-                )
+        calendar = self.terms.calendar
+        skipped = [
+            PeriodRecord(
+                period=period,
+                due=calendar.due(period),
+                amount=self.terms.plan.amount,
+                outcome=PeriodOutcome.SKIPPED,
+                attempts=0,
+                settled_at=now,
+                reason="paused",
             )
-            self._wait_for_next_period()
-            self._tell(NoticeType.PERIOD_SKIPPED, now, period=self.next_period - 1, due=due, amount=plan.amount)
+            for period in range(self.next_period, self.terms.periods_due(now))
+        ]
+        for record in skipped:
+            self._record(record)
+        return skipped
 
     def _record(self, record: PeriodRecord) -> None:
         if record.period != self.next_period:
@@ -579,17 +593,19 @@ class Subscription(BaseModel):
         self.cancellation = None
         self.lost_at = None
         if self.permission is not None and self.permission.is_closed:
-            self._has_ended(now)
+            self._conclude(now)
         else:
             why = "a cancellation was asked for" if status is Status.CANCELED else reason
             self.next_step = Step(action=Action.CLOSE_PERMISSION, at=now, why=why, urgent=True)
 
-    def _has_ended(self, now: datetime) -> None:
+    def _conclude(self, now: datetime) -> None:
         if self.ending is None:
             raise AssertionError("the charge permission was closed although no end was decided")
+        ending = self.ending
         self.ended_at = now
         self.next_step = None
-        ending = self.ending
+        if ending.status is not Status.REPLACED:
+            self.successor = None  # whoever waits for it learns that it ended first
         self._tell(
             NoticeType.SUBSCRIPTION_ENDED,
             now,

@@ -4,8 +4,9 @@ import asyncio
 import logging
 from typing import Final
 
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
@@ -73,6 +74,16 @@ async def has_standalone_activities(client: Client) -> bool:
     """Whether activities can be run outside of workflows in the client's namespace."""
     described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
     return described.namespace_info.capabilities.standalone_activities
+
+
+async def is_busy(client: Client, workflow_id: str) -> bool:
+    """Whether an activity or a task of a workflow is under way."""
+    described = await client.workflow_service.describe_workflow_execution(
+        DescribeWorkflowExecutionRequest(
+            namespace=client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
+        )
+    )
+    return bool(described.pending_activities) or described.HasField("pending_workflow_task")
 
 
 def namespace_is_missing(error: RPCError) -> bool:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from amazon_pay.ipn import ObjectType
+from amazon_pay.models import ChargePermission, CloseChargePermissionRequest
 from amazon_pay.models.buyers import Buyer
 from simulator.books import Books
 from simulator.context import Context
@@ -34,6 +35,24 @@ class Account:
             BUYER.model_dump() | {"postal_code": "98109", "country_code": "US"}
         )
         return token
+
+    def close_permission(
+        self,
+        charge_permission_id: str,
+        request: CloseChargePermissionRequest,
+        now: datetime,
+        simulate: str | None = None,
+    ) -> ChargePermission:
+        """Closes a permission for the merchant; with `simulate`, for another reason.
+
+        Raises:
+            Refusal: ResourceNotFound, or InvalidChargePermissionStatus when it is closed already.
+        """
+        self.permissions.check_not_closed(charge_permission_id, now)
+        if request.cancel_pending_charges:
+            self.charges.cancel_with_permission(charge_permission_id, now)
+        self.permissions.close(charge_permission_id, simulate or "MerchantClosed", now)
+        return self.permissions.read(charge_permission_id, now)
 
     def pass_time(self, now: datetime, charge_permission_id: str | None = None) -> None:
         """What was to happen by itself until now happens.

@@ -134,7 +134,7 @@ class AmazonPayApi:
         except Refusal as refusal:
             response, reason_code = _refused(refusal), refusal.reason_code
         else:
-            response = _answer(answer, operation.status_of(answer))
+            response = _answer(answer, operation.status_of(self.account, answer))
             charge_id = getattr(answer, "charge_id", None)
         if isinstance(request, CreateChargeRequest):
             at = now.strftime(TIMESTAMP_FORMAT)

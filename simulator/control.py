@@ -180,7 +180,7 @@ def _permissions(account: Account, clock: Clock) -> APIRouter:
         reason: Annotated[str, Body(embed=True)] = "BuyerClosed",
     ) -> ChargePermission:
         """The buyer ends the agreement at Amazon; or Amazon does, with another reason."""
-        return permissions.close_by_others(charge_permission_id, reason, clock.time_of(request.headers))
+        return permissions.close(charge_permission_id, reason, clock.time_of(request.headers))
 
     return router
 

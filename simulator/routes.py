@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from amazon_pay.models import CloseChargePermissionRequest, CreateChargeRequest
+from amazon_pay.models import ChargeState, CloseChargePermissionRequest, CreateChargeRequest
 from amazon_pay.models.charge_permissions import UpdateChargePermissionRequest
 from amazon_pay.models.charges import CancelChargeRequest, CaptureChargeRequest, UpdateChargeRequest
 from amazon_pay.models.checkout_sessions import (
@@ -60,7 +60,7 @@ class Operation:
         path: its segments; None stands for an id.
         perform: does it.
         body: the kind of request; None where there is no body.
-        status: of a success.
+        status: of a success; a function where it depends on the answer.
         needs_key: whether an idempotency key is required.
         takes_key: whether one is honoured.
     """
@@ -70,28 +70,23 @@ class Operation:
     path: tuple[str | None, ...]
     perform: Callable[[Account, Call], WireModel]
     body: type[RequestModel] | None = None
-    status: int = 200
+    status: int | Callable[[Account, WireModel], int] = 200
     needs_key: bool = False
     takes_key: bool = False
 
-    def status_of(self, answer: WireModel) -> int:
-        """The status of a successful answer: 202 for a session whose authorization is still pending."""
-        pending = isinstance(answer, PendingSession)
-        return 202 if pending else self.status
+    def status_of(self, account: Account, answer: WireModel) -> int:
+        """The status of a successful answer."""
+        return self.status if isinstance(self.status, int) else self.status(account, answer)
 
 
-class PendingSession(CheckoutSession):
-    """A completed session whose charge Amazon has not decided on."""
+def _status_of_completed(account: Account, answer: WireModel) -> int:
+    """200, or 202 while Amazon has not decided on the session's charge."""
+    charge_id = answer.charge_id if isinstance(answer, CheckoutSession) else None
+    pending = charge_id is not None and account.charges.read(charge_id).status_details.state == _UNDECIDED
+    return 202 if pending else 200
 
 
-def _complete(account: Account, call: Call) -> CheckoutSession:
-    session = account.sessions.complete(call.ids[0], call.request, call.now, call.simulate)
-    if session.charge_id is not None:
-        charge = account.books.charge(session.charge_id)
-        if charge.status_details.state == "AuthorizationInitiated":
-            return PendingSession.model_validate(session.model_dump())
-    return session
-
+_UNDECIDED: Final = ChargeState.AUTHORIZATION_INITIATED
 
 OPERATIONS: Final[Sequence[Operation]] = (
     Operation("GetBuyer", "GET", ("buyers", None), lambda account, call: account.books.buyer(call.ids[0])),
@@ -121,8 +116,9 @@ OPERATIONS: Final[Sequence[Operation]] = (
         "CompleteCheckoutSession",
         "POST",
         ("checkoutSessions", None, "complete"),
-        _complete,
+        lambda account, call: account.sessions.complete(call.ids[0], call.request, call.now, call.simulate),
         CompleteCheckoutSessionRequest,
+        status=_status_of_completed,
     ),
     Operation(
         "FinalizeCheckoutSession",
@@ -149,7 +145,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
         "CloseChargePermission",
         "DELETE",
         ("chargePermissions", None, "close"),
-        lambda account, call: account.permissions.close(call.ids[0], call.request, call.now, call.simulate),
+        lambda account, call: account.close_permission(call.ids[0], call.request, call.now, call.simulate),
         CloseChargePermissionRequest,
     ),
     Operation(

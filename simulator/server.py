@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from amazon_pay import Environment
 from simulator.account import Account
 from simulator.api import AmazonPayApi
 from simulator.assumptions import Assumptions
@@ -24,7 +25,7 @@ from simulator.notifications import CERTIFICATE_FILE, NotificationSender, Notifi
 from simulator.pages import pages_router
 from simulator.refusals import Refusal
 from simulator.routes import PATH_PREFIXES
-from simulator.throttling import Limits, Throttle
+from simulator.throttling import Throttle
 
 LOOK_EVERY_SECONDS: Final = 1.0
 """How often the simulator looks whether something was to happen by itself."""
@@ -42,7 +43,7 @@ class SimulatorConfig:
         signer: signs the notifications.
         signature_version: SNS SignatureVersion, "1" or "2".
         database: an SQLite file that keeps the books across restarts; in memory when not given.
-        limits: Amazon's throttling table to go by; None throttles nothing.
+        throttled_as: the environment whose limits count; None throttles nothing.
         faults: what goes wrong; the control API can change it.
         assumptions: what the documentation leaves open.
     """
@@ -54,7 +55,7 @@ class SimulatorConfig:
     signer: NotificationSigner = field(default_factory=NotificationSigner.create)
     signature_version: str = "2"
     database: Path | None = None
-    limits: Limits | None = None
+    throttled_as: Environment | None = None
     faults: FaultPlan = field(default_factory=FaultPlan)
     assumptions: Assumptions = field(default_factory=Assumptions)
 
@@ -105,7 +106,7 @@ def create_app(config: SimulatorConfig) -> Simulator:
     app.include_router(control_router(account, clock, faults, sender, config.signer, config.origin))
     app.include_router(pages_router(account, clock))
     app.add_exception_handler(Refusal, answer_refusal)
-    api = AmazonPayApi(account, config.public_keys, clock, config.assumptions, Throttle(config.limits), faults)
+    api = AmazonPayApi(account, config.public_keys, clock, config.assumptions, Throttle(config.throttled_as), faults)
     return Simulator(api, app)
 
 

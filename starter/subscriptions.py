@@ -13,6 +13,7 @@ from temporalio.client import (
     WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
@@ -54,6 +55,10 @@ class SubscriptionEndedError(SubscriptionError):
 
 class ReplacementRefusedError(SubscriptionError):
     """The subscription cannot go on under that charge permission."""
+
+
+class ReplacementPendingError(SubscriptionError):
+    """The subscription goes on under the new charge permission later: a charge under way is awaited first."""
 
 
 class NoWorkerError(SubscriptionError):
@@ -164,15 +169,24 @@ class Subscriptions:
             SubscriptionNotFoundError: there is none.
             SubscriptionEndedError: it has ended already.
             ReplacementRefusedError: it cannot go on under that permission; nothing was changed.
+            ReplacementPendingError: it was accepted, and Amazon has not decided on a charge under way.
             NoWorkerError: no worker answers.
         """
         handle = self._handle(charge_permission_id)
         try:
-            return await handle.execute_update(
+            accepted = await handle.start_update(
                 SubscriptionWorkflow.replace_charge_permission,
                 ReplacementRequest(charge_permission_id=successor),
+                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
                 rpc_timeout=CALL_TIMEOUT,
             )
+            try:
+                return await accepted.result(rpc_timeout=CALL_TIMEOUT)
+            except WorkflowUpdateRPCTimeoutOrCancelledError:
+                raise ReplacementPendingError(
+                    f"charge permission {charge_permission_id}: it goes on under {successor} once Amazon has decided "
+                    "on the charge under way"
+                ) from None
         except ValidationError as error:
             raise ReplacementRefusedError(f"{successor!r} is not the id of a charge permission") from error
         except WorkflowUpdateFailedError as error:

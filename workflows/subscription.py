@@ -116,7 +116,7 @@ class SubscriptionWorkflow:
         return self._subscription
 
     async def _live(self) -> None:
-        self._subscription.has_started(workflow.now())
+        self._subscription.start_telling(workflow.now())
         while not self._subscription.has_ended:
             await self._tell_merchant()
             await self._sleep_until_next_step()
@@ -152,14 +152,13 @@ class SubscriptionWorkflow:
     async def replace_charge_permission(self, request: ReplacementRequest) -> str:
         """Goes on under a new charge permission that the buyer has approved; answers the id of the new workflow.
 
+        A charge under way is awaited first.
+
         Raises:
-            ApplicationError: it cannot; nothing was changed.
+            ApplicationError: that permission has a subscription already, or this one ended first.
         """
         wanted = request.charge_permission_id
-        try:
-            self._subscription.replacement_requested(wanted)
-        except ValueError as error:
-            raise ApplicationError(str(error), type=REPLACEMENT_REFUSED, non_retryable=True) from None
+        self._subscription.replacement_requested(wanted)
         await workflow.wait_condition(lambda: self._successor_started or self._subscription.successor != wanted)
         if not self._successor_started:
             raise ApplicationError(
@@ -168,6 +167,13 @@ class SubscriptionWorkflow:
                 non_retryable=True,
             )
         return workflow_id(wanted)
+
+    @replace_charge_permission.validator
+    def _check_replacement(self, request: ReplacementRequest) -> None:
+        try:
+            self._subscription.check_replacement(request.charge_permission_id)
+        except ValueError as error:
+            raise ApplicationError(str(error), type=REPLACEMENT_REFUSED, non_retryable=True) from None
 
     @workflow.query
     def status(self) -> Subscription:
@@ -329,8 +335,8 @@ class SubscriptionWorkflow:
     async def _continue_as_new_when_long(self) -> None:
         periods = self._subscription.next_period - self._first_period_of_run
         long = periods >= PERIODS_PER_RUN or workflow.info().is_continue_as_new_suggested()
-        if long and not self._subscription.has_ended:
-            await workflow.wait_condition(workflow.all_handlers_finished)
+        # Not waited for: an update may be waiting for this run's next step. The run goes on, and looks again then.
+        if long and not self._subscription.has_ended and workflow.all_handlers_finished():
             self._show()
             workflow.continue_as_new(self._subscription)
 

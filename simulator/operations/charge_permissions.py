@@ -13,7 +13,6 @@ from amazon_pay.models import (
     ChargePermissionStatusDetails,
     ChargePermissionType,
     ChargeState,
-    CloseChargePermissionRequest,
     Currency,
     Limits,
     Price,
@@ -81,37 +80,6 @@ class ChargePermissions:
         self._books.permissions[charge_permission_id] = permission.model_copy(update=changes)
         return self.read(charge_permission_id, now)
 
-    def close(
-        self,
-        charge_permission_id: str,
-        request: CloseChargePermissionRequest,
-        now: datetime,
-        simulate: str | None = None,
-    ) -> ChargePermission:
-        """Closes a permission for the merchant; with `simulate`, for another reason.
-
-        Raises:
-            Refusal: ResourceNotFound, or InvalidChargePermissionStatus when it is closed already.
-        """
-        permission = self.current(charge_permission_id, now)
-        if permission.status_details.state == ChargePermissionState.CLOSED:
-            raise Refusal("InvalidChargePermissionStatus", "The charge permission is closed already")
-        if request.cancel_pending_charges:
-            for charge in self._books.charges_of(charge_permission_id):
-                if charge.status_details.state in {ChargeState.AUTHORIZATION_INITIATED, ChargeState.AUTHORIZED}:
-                    details = charge.status_details.model_copy(
-                        update={
-                            "state": ChargeState.CANCELED,
-                            "reason_code": "ChargePermissionCanceled",
-                            "last_updated_timestamp": now,
-                        }
-                    )
-                    self._books.charges[charge.charge_id] = charge.model_copy(update={"status_details": details})
-                    self._context.disappoint(charge.charge_id)
-                    self._context.notify(ObjectType.CHARGE, charge.charge_id, charge_permission_id)
-        self.set_state(charge_permission_id, ChargePermissionState.CLOSED, (simulate or "MerchantClosed",), now)
-        return self.read(charge_permission_id, now)
-
     # What buyers and Amazon do
 
     def open(
@@ -155,7 +123,7 @@ class ChargePermissions:
         Raises:
             Refusal: the permission is unknown or closed.
         """
-        self._check_not_closed(charge_permission_id, now)
+        self.check_not_closed(charge_permission_id, now)
         return self.set_state(charge_permission_id, ChargePermissionState.CHARGEABLE, (), now)
 
     def break_payment_method(self, charge_permission_id: str, reason: str, now: datetime) -> ChargePermission:
@@ -164,16 +132,16 @@ class ChargePermissions:
         Raises:
             Refusal: the permission is unknown or closed.
         """
-        self._check_not_closed(charge_permission_id, now)
+        self.check_not_closed(charge_permission_id, now)
         return self.set_state(charge_permission_id, ChargePermissionState.NON_CHARGEABLE, (reason,), now)
 
-    def close_by_others(self, charge_permission_id: str, reason: str, now: datetime) -> ChargePermission:
-        """The buyer or Amazon ended the agreement, for instance `BuyerClosed`.
+    def close(self, charge_permission_id: str, reason: str, now: datetime) -> ChargePermission:
+        """Somebody ended the agreement: `MerchantClosed`, `BuyerClosed`, `AmazonClosed`, ...
 
         Raises:
             Refusal: the permission is unknown or closed.
         """
-        self._check_not_closed(charge_permission_id, now)
+        self.check_not_closed(charge_permission_id, now)
         return self.set_state(charge_permission_id, ChargePermissionState.CLOSED, (reason,), now)
 
     # What charges need of it
@@ -263,6 +231,11 @@ class ChargePermissions:
             return months_later(now, ONE_TIME_LIVES_MONTHS_EXTENDED) if extended else now + ONE_TIME_LIVES
         return None
 
-    def _check_not_closed(self, charge_permission_id: str, now: datetime) -> None:
+    def check_not_closed(self, charge_permission_id: str, now: datetime) -> None:
+        """Whether anything can still be done with a permission.
+
+        Raises:
+            Refusal: ResourceNotFound or InvalidChargePermissionStatus.
+        """
         if self.current(charge_permission_id, now).status_details.state == ChargePermissionState.CLOSED:
             raise Refusal("InvalidChargePermissionStatus", "The charge permission is closed")

@@ -1,5 +1,6 @@
 """Charges. Source: Amazon Pay API v2, "charge" and "asynchronous processing"."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -40,6 +41,7 @@ _STATE_AFTER: Final = {
 }
 """What a decline does to the charge permission, and with which reason; others do nothing."""
 
+_CANCELABLE: Final = frozenset({ChargeState.AUTHORIZATION_INITIATED, ChargeState.AUTHORIZED})
 _PENDING: Final = frozenset({ChargeState.AUTHORIZATION_INITIATED, ChargeState.CAPTURE_INITIATED})
 
 
@@ -134,8 +136,14 @@ class Charges:
             Refusal: ResourceNotFound or InvalidChargeStatus.
         """
         charge = self._books.charge(charge_id)
-        _check_state(charge, {ChargeState.AUTHORIZATION_INITIATED, ChargeState.AUTHORIZED})
+        _check_state(charge, _CANCELABLE)
         return self.set_state(charge_id, ChargeState.CANCELED, simulate or "MerchantCanceled", now)
+
+    def cancel_with_permission(self, charge_permission_id: str, now: datetime) -> None:
+        """Cancels what is pending or authorized, as the merchant asked for when closing the permission."""
+        for charge in self._books.charges_of(charge_permission_id):
+            if charge.status_details.state in _CANCELABLE:
+                self.set_state(charge.charge_id, ChargeState.CANCELED, "ChargePermissionCanceled", now)
 
     def update(self, charge_id: str, request: UpdateChargeRequest, now: datetime) -> Charge:
         """A payment service provider tells how a charge went.
@@ -144,7 +152,7 @@ class Charges:
             Refusal: ResourceNotFound, InvalidParameterValue, or InvalidChargeStatus when it is not pending.
         """
         charge = self._books.charge(charge_id)
-        _check_state(charge, set(_PENDING))
+        _check_state(charge, _PENDING)
         details = request.status_details
         if not isinstance(details.state, ChargeState):
             raise Refusal("InvalidParameterValue", f"statusDetails.state: a charge is never {details.state}")
@@ -282,7 +290,7 @@ def _zero(amount: Price) -> Price:
     return Price(amount=Decimal(0), currency_code=amount.currency_code)
 
 
-def _check_state(charge: Charge, allowed: set[ChargeState]) -> None:
+def _check_state(charge: Charge, allowed: Collection[ChargeState]) -> None:
     state = charge.status_details.state
     if state not in allowed:
         raise Refusal("InvalidChargeStatus", f"The charge is {state}; {' or '.join(sorted(allowed))} was expected")

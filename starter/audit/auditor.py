@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import Client
 
 from amazon_pay.errors import AmazonPayError
+from runtime.temporal import is_busy
 from starter.audit.case import Case
 from starter.audit.rules import findings
 from starter.audit.witness import Witness
@@ -75,21 +74,15 @@ class Auditor:
         return Audited(charge_permission_id, tuple(found))
 
     async def _case(self, charge_permission_id: str) -> Case:
-        busy_before = await self._is_busy(charge_permission_id)
+        name = workflow_id(charge_permission_id)
+        busy_before = await is_busy(self._client, name)
         subscription = await self._subscriptions.status(charge_permission_id)
         testimony = await self._witness.testify(subscription)
         return Case(
             subscription=subscription,
             now=await self._time_of(charge_permission_id),
-            is_busy=busy_before or await self._is_busy(charge_permission_id),
+            is_busy=busy_before or await is_busy(self._client, name),
             permission=testimony.permission,
             charges=testimony.charges,
             all_charges=testimony.all_charges,
         )
-
-    async def _is_busy(self, charge_permission_id: str) -> bool:
-        execution = WorkflowExecution(workflow_id=workflow_id(charge_permission_id))
-        described = await self._client.workflow_service.describe_workflow_execution(
-            DescribeWorkflowExecutionRequest(namespace=self._client.namespace, execution=execution)
-        )
-        return bool(described.pending_activities) or described.HasField("pending_workflow_task")

@@ -48,18 +48,17 @@ def every_paid_period_has_a_charge(case: Case) -> Iterator[str]:
 
 def no_period_is_forgotten(case: Case) -> Iterator[str]:
     """Each period due is in the account, or is being collected."""
-    subscription, calendar = case.subscription, case.subscription.terms.calendar
+    subscription, terms = case.subscription, case.subscription.terms
     accounted = {record.period for record in subscription.ledger}
     if subscription.collection is not None:
         accounted.add(subscription.collection.period)
     oldest = max(0, subscription.next_period - LEDGER_LENGTH)
-    until = subscription.ended_at or case.now
-    period = oldest
-    while subscription.terms.plan.has_period(period) and calendar.due(period) + LATE_AFTER <= until:
-        waits = subscription.collection is not None and subscription.collection.period < period
+    for period in range(oldest, terms.periods_due((subscription.ended_at or case.now) - LATE_AFTER)):
+        waits = subscription.lost_at is not None or (
+            subscription.collection is not None and subscription.collection.period < period
+        )
         if period not in accounted and not waits and not case.is_busy:
-            yield f"period {period} fell due on {calendar.due(period):%Y-%m-%d} and is forgotten"
-        period += 1
+            yield f"period {period} fell due on {terms.calendar.due(period):%Y-%m-%d} and is forgotten"
 
 
 def nothing_is_overdue(case: Case) -> Iterator[str]:

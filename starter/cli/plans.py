@@ -1,23 +1,22 @@
 """The commands about plans: explain."""
 
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.table import Table
 
 from billing.explain import CASES, explain
 from billing.monthly_limit import limit_warning
-from billing.subscription import Terms
 from billing.zones import zone as rules_of
-from runtime.errors import StartupError
-from starter.cli.output import in_one_line, out, run
+from starter.cli.agreement import agreed
+from starter.cli.output import out, run
 from starter.cli.plan_file import read_plan
 
 SHOWN_PERIODS = 4
+NOBODY = "C01-0000000-0000000"
+"""A plan is explained without a buyer."""
 
 plans = typer.Typer(name="plan", help="Look at plans before anything is billed by them.", no_args_is_help=True)
 
@@ -32,14 +31,14 @@ def explain_plan(
     file: Annotated[Path, typer.Argument(help="A plan file (.toml or .json); see examples/plans.", dir_okay=False)],
     zone: Annotated[str, typer.Option(help="IANA time zone that days and months are counted in.")] = "UTC",
     anchor: Annotated[
-        str | None, typer.Option(help="Instant of the first charge, ISO 8601 with offset; tomorrow when not given.")
+        str | None, typer.Option(help="Instant of the first charge, ISO 8601 with offset; now when not given.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")] = False,
 ) -> None:
     """Say in words and dates what a plan would do: when it charges, and what follows each kind of failure."""
 
     async def command() -> None:
-        terms = _terms(file, zone, anchor)
+        terms = agreed(charge_permission_id=NOBODY, plan=read_plan(file), zone=zone, anchor=anchor)
         cases = {code: explain(terms, code) for code in CASES}
         dates = [terms.calendar.due(n) for n in range(SHOWN_PERIODS) if terms.plan.has_period(n)]
         warning = limit_warning(terms.plan)
@@ -62,16 +61,3 @@ def explain_plan(
             out.print("", table)
 
     run(command())
-
-
-def _terms(file: Path, zone: str, anchor: str | None) -> Terms:
-    plan = read_plan(file)
-    tomorrow = datetime.now(UTC).replace(hour=9, minute=0, second=0) + timedelta(days=1)
-    try:
-        instant = datetime.fromisoformat(anchor) if anchor else tomorrow
-    except ValueError:
-        raise StartupError(f"--anchor: {anchor!r} is not an instant such as 2026-01-31T09:00:00+01:00") from None
-    try:
-        return Terms(charge_permission_id="C01-0000000-0000000", plan=plan, anchor=instant, zone=zone)
-    except ValidationError as error:
-        raise StartupError(in_one_line(error, {"anchor": "--anchor", "zone": "--zone"})) from None

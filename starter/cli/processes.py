@@ -71,8 +71,8 @@ def simulator(
         Path | None, typer.Option(help="An SQLite file that keeps the books across restarts; in memory when not given.")
     ] = None,
     throttle: Annotated[
-        Literal["sandbox", "production"] | None,
-        typer.Option(help="Answer 429 by Amazon's table; throttles nothing when not given."),
+        Literal["sandbox", "live"] | None,
+        typer.Option(help="Answer 429 by Amazon's limits there; throttles nothing when not given."),
     ] = None,
     faults: Annotated[
         Path | None, typer.Option(help="A JSON file that says what goes wrong; see examples/simulator/faults.json.")
@@ -83,11 +83,11 @@ def simulator(
     ] = False,
 ) -> None:
     """Run a local Amazon Pay with a control API at /simulator (documented at /docs)."""
+    from amazon_pay import Environment
     from simulator import SimulatorConfig, create_app
     from simulator.certificates import tls_files
     from simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
     from simulator.notifications import CERTIFICATE_FILE, NotificationSigner, ReceiverUrl
-    from simulator.throttling import Limits
 
     async def command() -> None:
         if receiver_url is not None:
@@ -111,7 +111,7 @@ def simulator(
                 origin=origin_of(listener, secure=tls),
                 signer=signer,
                 database=database,
-                limits=Limits(throttle) if throttle else None,
+                throttled_as=Environment(throttle) if throttle else None,
                 faults=_read_faults(faults),
             )
             try:

@@ -1,7 +1,6 @@
 """The commands about subscriptions: start, show, list, cancel."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,11 +13,12 @@ from billing.calendar import Interval
 from billing.money import Money
 from billing.monthly_limit import limit_warning
 from billing.plan import Plan
-from billing.subscription import Status, Terms
+from billing.subscription import Status
 from runtime.errors import StartupError
 from runtime.settings import load_settings
 from runtime.temporal import connect
-from starter.cli.output import CANNOT_START, err, fail, in_one_line, out, run
+from starter.cli.agreement import agreed
+from starter.cli.output import err, in_one_line, out, run
 from starter.cli.plan_file import read_plan
 from starter.subscriptions import Listed, Subscriptions
 from workflows.display import details
@@ -66,7 +66,7 @@ def start(
     """
 
     async def command() -> None:
-        terms = _terms(
+        terms = agreed(
             charge_permission_id=charge_permission_id,
             plan=read_plan(plan) if plan else _inline_plan(plan_id, amount, every, periods),
             zone=zone,
@@ -204,26 +204,3 @@ def _inline_plan(plan_id: str, amount: str | None, every: str, periods: int | No
         return Plan(plan_id=plan_id, amount=price, interval=interval, periods=periods)
     except ValidationError as error:
         raise StartupError(in_one_line(error, {"plan_id": "--plan-id", "periods": "--periods"})) from None
-
-
-def _terms(*, charge_permission_id: str, plan: Plan, zone: str, anchor: str | None, merchant_reference: str) -> Terms:
-    try:
-        instant = datetime.fromisoformat(anchor) if anchor else datetime.now(UTC)
-    except ValueError:
-        fail(f"--anchor: {anchor!r} is not an instant such as 2026-01-31T09:00:00+01:00", CANNOT_START)
-    try:
-        return Terms(
-            charge_permission_id=charge_permission_id,
-            plan=plan,
-            anchor=instant,
-            zone=zone,
-            merchant_reference=merchant_reference,
-        )
-    except ValidationError as error:
-        names = {
-            "charge_permission_id": "CHARGE_PERMISSION_ID",
-            "anchor": "--anchor",
-            "zone": "--zone",
-            "merchant_reference": "--reference",
-        }
-        raise StartupError(in_one_line(error, names)) from None

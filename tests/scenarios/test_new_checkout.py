@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 
 from billing.subscription import PeriodOutcome, Status
+from starter import subscriptions
 from starter.cli.demo.stage import Stage
-from starter.subscriptions import ReplacementRefusedError, SubscriptionEndedError
+from starter.subscriptions import ReplacementPendingError, ReplacementRefusedError, SubscriptionEndedError
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story
+from workflows.subscription import PERIODS_PER_RUN
 
 
 async def new_permission(house: Stage) -> str:
@@ -117,3 +119,60 @@ async def test_starting_under_the_new_permission_again_finds_it_and_other_terms_
     after = await continued(house, story, await new_permission(house))
 
     assert (await house.subscriptions.start(after.terms)).already
+
+
+async def waiting_for_a_pending_charge(house: Stage, paid_before: int = 0) -> tuple[Story, asyncio.Task[str]]:
+    """A replacement was asked for, and waits until Amazon has decided on the charge under way."""
+    story = await Story.begin(house, script=[*[None] * paid_before, "AuthorizationInitiated"])
+    for period in range(paid_before + 1):
+        await story.until_due(period)
+    replacing = asyncio.create_task(
+        house.subscriptions.replace_charge_permission(story.charge_permission_id, await new_permission(house))
+    )
+    async with asyncio.timeout(10):
+        while (await story.status()).successor is None:
+            await asyncio.sleep(0.05)
+    return story, replacing
+
+
+@pytest.mark.parametrize("paid_before", [0, PERIODS_PER_RUN - 1], ids=["early in a run", "where a run is long enough"])
+async def test_a_pending_charge_is_settled_before_the_subscription_goes_on_elsewhere(
+    house: Stage, paid_before: int
+) -> None:
+    story, replacing = await waiting_for_a_pending_charge(house, paid_before)
+    assert not replacing.done()
+
+    await house.simulator.decide_charge((await story.status()).pending_charge_id, at=await story.now())
+    async with asyncio.timeout(10):
+        successor = (await replacing).removeprefix("subscription-")
+
+    assert (await house.subscriptions.status(successor)).periods_paid == paid_before + 1
+    assert len(await story.charges()) == paid_before + 1
+
+
+async def test_cancelling_while_a_replacement_waits_ends_both_and_hangs_nothing(house: Stage) -> None:
+    story, replacing = await waiting_for_a_pending_charge(house)
+    await house.subscriptions.cancel(story.charge_permission_id, "changed their mind")
+
+    await house.simulator.decide_charge((await story.status()).pending_charge_id, at=await story.now())
+    with pytest.raises(ReplacementRefusedError, match="ended first"):
+        await replacing
+    async with asyncio.timeout(10):
+        status = await story.handle.result()
+
+    assert (status.status, status.successor) == (Status.CANCELED, None)
+    assert await story.permission_state() == "Closed"
+
+
+async def test_who_asked_is_told_that_a_charge_is_awaited_and_not_that_nobody_answers(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "CALL_TIMEOUT", timedelta(seconds=1))
+    story = await Story.begin(house, script=["AuthorizationInitiated"])
+    await story.until_due(0)
+
+    with pytest.raises(ReplacementPendingError, match="once Amazon has decided"):
+        await house.subscriptions.replace_charge_permission(story.charge_permission_id, await new_permission(house))
+
+    await house.simulator.decide_charge((await story.status()).pending_charge_id, at=await story.now())
+    assert (await story.quiet()).status is Status.REPLACED

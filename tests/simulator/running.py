@@ -6,12 +6,12 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from amazon_pay import Environment
 from runtime.http import bind, origin_of, serving
 from simulator import SimulatorConfig, SimulatorHandle, create_app
 from simulator.assumptions import Assumptions
 from simulator.faults import FaultPlan
 from simulator.notifications import NotificationSigner
-from simulator.throttling import Limits
 from tests.simulator.merchant import KEY_ID
 
 MERCHANT_ID = "A1MERCHANT"
@@ -26,7 +26,7 @@ async def running_simulator(
     signature_version: str = "2",
     key_id: str = KEY_ID,
     database: Path | None = None,
-    limits: Limits | None = None,
+    throttled_as: Environment | None = None,
     faults: FaultPlan | None = None,
     assumptions: Assumptions | None = None,
 ) -> AsyncIterator[SimulatorHandle]:
@@ -40,7 +40,7 @@ async def running_simulator(
             signer=signer,
             signature_version=signature_version,
             database=database,
-            limits=limits,
+            throttled_as=throttled_as,
             faults=faults or FaultPlan(),
             assumptions=assumptions or Assumptions(),
         )

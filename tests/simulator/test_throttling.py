@@ -5,10 +5,11 @@ import asyncio
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from amazon_pay import Environment
 from simulator import SimulatorHandle
 from simulator.notifications import NotificationSigner
 from simulator.refusals import Refusal
-from simulator.throttling import Limits, Throttle
+from simulator.throttling import Throttle
 from tests.simulator.merchant import Merchant, charge_of, merchant_of, new_key
 from tests.simulator.running import running_simulator
 from tests.simulator.witness import calls_of, charges_of
@@ -50,12 +51,12 @@ def taken(throttle: Throttle, operation: str, tries: int) -> int:
     return tries
 
 
-@pytest.mark.parametrize("limits", Limits)
+@pytest.mark.parametrize("environment", Environment)
 @pytest.mark.parametrize("operation", DOCUMENTED)
-def test_a_burst_is_let_through_and_then_as_many_as_a_second_allows(operation: str, limits: Limits) -> None:
+def test_a_burst_is_let_through_and_then_as_many_as_a_second_allows(operation: str, environment: Environment) -> None:
     watch = Watch()
-    throttle = Throttle(limits, watch)
-    burst, per_second = DOCUMENTED[operation][0 if limits is Limits.PRODUCTION else 1]
+    throttle = Throttle(environment, watch)
+    burst, per_second = DOCUMENTED[operation][0 if environment is Environment.LIVE else 1]
 
     assert taken(throttle, operation, 100) == burst
     with pytest.raises(Refusal, match="TooManyRequests"):
@@ -67,7 +68,7 @@ def test_a_burst_is_let_through_and_then_as_many_as_a_second_allows(operation: s
 
 
 def test_each_operation_has_a_limit_of_its_own_and_some_have_none() -> None:
-    throttle = Throttle(Limits.SANDBOX, Watch())
+    throttle = Throttle(Environment.SANDBOX, Watch())
     taken(throttle, "CreateCharge", 100)
 
     assert taken(throttle, "CreateRefund", 1) == 1
@@ -78,7 +79,7 @@ async def test_a_throttled_charge_is_refused_in_amazons_form_and_made_once_when_
     private_key: RSAPrivateKey, signer: NotificationSigner
 ) -> None:
     async with (
-        running_simulator(private_key, signer, limits=Limits.SANDBOX) as amazon,
+        running_simulator(private_key, signer, throttled_as=Environment.SANDBOX) as amazon,
         merchant_of(amazon, private_key) as shop,
     ):
         permission = (await amazon.open_permission()).charge_permission_id

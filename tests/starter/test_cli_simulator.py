@@ -144,5 +144,5 @@ async def test_limits_that_amazon_does_not_have_are_refused(tmp_path: Path) -> N
     said = await typed("simulator", "--port", "0", "--keys", str(tmp_path), "--throttle", "none")
 
     assert (said.code, said.out) == (2, "")
-    for words in ("--throttle", "'none'", "sandbox", "production"):
+    for words in ("--throttle", "'none'", "sandbox", "live"):
         assert words in said.err

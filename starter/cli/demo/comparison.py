@@ -57,19 +57,10 @@ def compare(name: str, subscription: Subscription, books: ExportedBooks, now: da
     return Comparison(
         name=name,
         charge_permission_id=case.charge_permission_id,
-        periods_due=_periods_due(subscription, now),
+        periods_due=subscription.terms.periods_due(subscription.ended_at or now),
         periods_paid=len(case.paid),
         charges_captured=len(case.captured),
         amount_paid=sum((record.amount.amount for record in case.paid), Decimal(0)),
         amount_captured=sum((booked.charge.charge_amount.amount for booked in case.captured), Decimal(0)),
         differences=tuple(findings(case)),
     )
-
-
-def _periods_due(subscription: Subscription, now: datetime) -> int:
-    calendar, plan = subscription.terms.calendar, subscription.terms.plan
-    until = subscription.ended_at or now
-    number = 0
-    while plan.has_period(number) and calendar.due(number) <= until:
-        number += 1
-    return number

@@ -4,10 +4,8 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
-
 from billing.subscription import Subscription, Terms
+from runtime.temporal import is_busy
 from starter.cli.demo.stage import Stage
 from workflows.names import workflow_id
 from workflows.subscription import SubscriptionWorkflow
@@ -73,15 +71,6 @@ class Subscriber:
         await self.stage.simulator.deliver_notifications()
         quiet = 0
         while quiet < QUIET_LOOKS:
-            quiet = 0 if await self._is_busy() else quiet + 1
+            quiet = 0 if await is_busy(self.stage.client, self.handle.id) else quiet + 1
             await asyncio.sleep(LOOK_EVERY_SECONDS)
         return await self.status()
-
-    async def _is_busy(self) -> bool:
-        client = self.stage.client
-        description = await client.workflow_service.describe_workflow_execution(
-            DescribeWorkflowExecutionRequest(
-                namespace=client.namespace, execution=WorkflowExecution(workflow_id=self.handle.id)
-            )
-        )
-        return bool(description.pending_activities) or description.HasField("pending_workflow_task")
