@@ -34,7 +34,7 @@ from temporalio.service import RPCError
 from billing.calendar import Interval, Unit
 from billing.money import Money
 from billing.plan import Plan
-from billing.subscription import Status, Subscription, Terms
+from billing.subscription import Status, Terms
 from runtime.logs import configure_logging
 from runtime.settings import Settings
 from simulator.faults import Fault, FaultPlan
@@ -97,10 +97,11 @@ async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
 class Buyer(Subscriber):
     """One subscriber whose buyer mends a card when it is needed."""
 
-    async def live(self, periods: int) -> Subscription:
-        """Until so many periods fell due and the last one was settled."""
+    async def live(self, periods: int, settled: Callable[[], object]) -> None:
+        """Until so many periods fell due and the last one was settled; calls `settled` after each."""
         end = self.terms.calendar.due(periods - 1) + GRACE
         subscription = await patiently(self.quiet)
+        told = 0
         while subscription.next_period < periods and not subscription.has_ended:
             now = await patiently(self.now)
             if now > end:
@@ -114,7 +115,9 @@ class Buyer(Subscriber):
             else:
                 wanted = step.at if step else now + timedelta(days=1)
                 subscription = await patiently(lambda wanted=wanted: self.until(wanted))  # type: ignore[misc]
-        return subscription
+            while told < min(subscription.next_period, periods):
+                told += 1
+                settled()
 
 
 async def begin(house: Stage, rng: random.Random, periods: int) -> Buyer:
@@ -164,7 +167,17 @@ class Killer:
         rng.shuffle(deeds)
         self._deeds = deeds
         self._moments = sorted(rng.random() for _ in deeds)
-        self.progress = 0.0
+        self._progress = 0.0
+        self._nothing_left = asyncio.Event()
+
+    def moves_on(self, share: float) -> None:
+        """So much more of the run is done."""
+        self._progress += share
+
+    async def finish(self) -> None:
+        """Does what is left to do; nothing is killed after that."""
+        self._progress = 1.0
+        await self._nothing_left.wait()
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -176,7 +189,9 @@ class Killer:
     async def _until_a_worker_has_to_die(self, worker: asyncio.subprocess.Process) -> None:
         while worker.returncode is None:
             await asyncio.sleep(0.1)
-            if not self._moments or self.progress < self._moments[0]:
+            if not self._moments:
+                self._nothing_left.set()
+            if not self._moments or self._progress < self._moments[0]:
                 continue
             self._moments.pop(0)
             if self._deeds.pop(0) == "server":
@@ -206,6 +221,7 @@ async def fault_run(
             killing = asyncio.create_task(killer.run())
             try:
                 await _live_all(buyers, periods, killer, console)
+                await killer.finish()
                 figures.faults = await house.simulator.faults()
                 await house.simulator.set_faults(FaultPlan())
                 await _audit(house, buyers, figures)
@@ -220,13 +236,16 @@ async def fault_run(
 async def _live_all(buyers: list[Buyer], periods: int, killer: Killer, console: Console) -> None:
     places = asyncio.Semaphore(AT_ONCE)
     with Progress(console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("living", total=len(buyers))
+        total = len(buyers) * periods
+        task = progress.add_task("periods", total=total)
+
+        def settled() -> None:
+            progress.advance(task)
+            killer.moves_on(1 / total)
 
         async def live(buyer: Buyer) -> None:
             async with places:
-                await buyer.live(periods)
-            progress.advance(task)
-            killer.progress += 1 / len(buyers)
+                await buyer.live(periods, settled)
 
         async with asyncio.TaskGroup() as group:
             for buyer in buyers:

@@ -69,9 +69,9 @@ def nothing_is_overdue(case: Case) -> Iterator[str]:
 
 
 def no_closed_permission_is_active(case: Case) -> Iterator[str]:
-    """A subscription whose permission is closed has ended, or is finding out what an open attempt did."""
+    """A subscription whose permission is closed has ended, awaits a new checkout, or finds out what an attempt did."""
     subscription = case.subscription
-    knows = subscription.has_ended or subscription.ending is not None
+    knows = subscription.has_ended or subscription.ending is not None or subscription.lost_at is not None
     open_attempt = subscription.collection is not None and subscription.collection.attempt_is_open
     if case.permission == ChargePermissionState.CLOSED and not knows and not open_attempt and not case.is_busy:
         yield f"the charge permission is closed, and the subscription is {subscription.status.value}"

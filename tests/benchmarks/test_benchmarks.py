@@ -1,4 +1,6 @@
-"""Every benchmark runs to its end with tiny counts and gives its figures. None of them is judged here."""
+"""Every benchmark runs to its end with tiny counts and gives its figures. No time is judged here; what is counted is:
+the events and bytes of a period's history, and what the auditor finds after faults.
+"""
 
 import asyncio
 import json
@@ -48,3 +50,26 @@ async def test_the_simulators_rate_is_measured_beside_its_floors() -> None:
         assert figures[name] > 0, name
     assert len(figures["charges_a_second_by_round"]) == 2
     assert figures["machine"]
+
+
+async def test_a_healthy_period_is_measured_beside_a_bare_workflow() -> None:
+    figures = await figures_of("healthy_period", "--subscribers", "1", "--periods", "2")
+
+    for of in (figures["subscription"], figures["bare"]):
+        assert min(of["events"], of["bytes"], of["worker_milliseconds"]) > 0
+    assert figures["subscription"]["events"] <= figures["aim"]["events"]
+    assert figures["subscription"]["bytes"] <= figures["aim"]["bytes"]
+    assert figures["machine"]
+
+
+async def test_subscribers_that_live_under_faults_are_charged_once_for_each_period() -> None:
+    figures = await figures_of(
+        *("fault_run", "--seed", "1", "--subscribers", "6", "--periods", "3"),
+        *("--worker-kills", "2", "--server-kills", "1"),
+    )
+
+    assert figures["findings"] == []
+    assert (figures["periods_paid"], figures["charges_captured"]) == (18, 18)
+    assert (figures["worker_kills"], figures["server_kills"]) == (2, 1)
+    assert figures["charge_calls"] > 18
+    assert {"lost_answer", "reset", "internal_error"} <= {name for name, often in figures["faults"].items() if often}

@@ -43,6 +43,23 @@ def test_a_healthy_subscription_is_charged_once_a_period_on_its_day() -> None:
     assert (life.subscription.status, life.subscription.last_reason) == (Status.ACTIVE, None)
 
 
+@pytest.mark.parametrize(
+    ("now", "endless", "of_two"),
+    [
+        ("2026-01-31 08:59", 0, 0),
+        ("2026-01-31 09:00", 1, 1),
+        ("2026-02-28 08:59", 1, 1),
+        ("2026-02-28 09:00", 2, 2),
+        ("2026-05-31 09:00", 5, 2),
+    ],
+)
+def test_a_period_is_due_from_its_very_instant_and_a_fixed_term_has_no_more(
+    now: str, endless: int, of_two: int
+) -> None:
+    assert terms("2026-01-31 09:00").periods_due(at(now)) == endless
+    assert terms("2026-01-31 09:00", periods=2).periods_due(at(now)) == of_two
+
+
 def test_a_paid_period_is_written_down_with_all_that_an_accountant_asks_for() -> None:
     life = Life(terms("2026-01-31 09:00"))
     life.now = at("2026-01-31 09:20")  # the worker was late

@@ -5,6 +5,18 @@ from datetime import timedelta
 from billing.subscription import Status
 from starter.cli.demo.stage import Stage
 from tests.scenarios.story import Story
+from workflows.names import Call, call_queue
+
+
+async def priorities_of_charges(story: Story) -> list[int]:
+    """With which priority each Create Charge activity was scheduled, oldest first; 0 is the default."""
+    queue = call_queue(story.stage.settings.task_queue, Call.CREATE_CHARGE)
+    scheduled = [
+        event.activity_task_scheduled_event_attributes
+        async for event in story.handle.fetch_history_events()
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+    return [activity.priority.priority_key for activity in scheduled if activity.task_queue.name == queue]
 
 
 async def test_a_healthy_subscriber_is_charged_once_on_each_of_thirteen_due_dates(house: Stage) -> None:
@@ -50,6 +62,7 @@ async def test_a_hard_decline_waits_for_the_buyer_and_the_ipn_wakes_the_workflow
     assert status.status is Status.ACTIVE
     assert len(await story.charges()) == 1
     assert [call.reason_code for call in await story.calls()] == ["HardDeclined", None]
+    assert await priorities_of_charges(story) == [0, 1], "the buyer is at the screen: this call passes the others"
 
 
 async def test_cancelling_closes_the_charge_permission_and_nothing_is_charged_any_more(house: Stage) -> None:

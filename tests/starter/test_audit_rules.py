@@ -8,6 +8,7 @@ import pytest
 
 from amazon_pay.models import Charge, ChargePermissionState, ChargeState, ChargeStatusDetails, Price
 from billing.collection import Action
+from billing.policy import CollectionPolicy
 from billing.subscription import Status
 from starter.audit.case import Booked, Case
 from starter.audit.rules import RULES, findings
@@ -138,6 +139,16 @@ def test_what_is_under_way_is_not_late(late: timedelta) -> None:
     now = case.subscription.terms.calendar.due(1) + late
 
     assert findings(replace(case, now=now, is_busy=late > timedelta(minutes=10))) == []
+
+
+def test_what_falls_due_while_a_new_checkout_is_awaited_is_not_forgotten() -> None:
+    life = Life(terms(policy=CollectionPolicy(new_checkout_deadline=timedelta(days=60))))
+    life.step(Action.CHARGE, "2026-01-31 09:00", CAPTURED)
+    life.signal("2026-02-01 09:00", closed("BuyerClosed"))
+    assert life.subscription.status is Status.AWAITING_CHECKOUT
+    case = replace(paid_once(), subscription=life.subscription, permission=ChargePermissionState.CLOSED)
+
+    assert findings(replace(case, now=case.subscription.terms.calendar.due(1) + timedelta(hours=1))) == []
 
 
 def test_charges_that_amazon_does_not_list_are_not_missed() -> None:

@@ -1,11 +1,65 @@
-"""What a worker refuses to start with, rather than fail at later."""
+"""How the parts are put together, and what a worker refuses to start with, rather than fail at later."""
+
+import asyncio
 
 import pytest
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
 
+from amazon_pay import Environment
+from amazon_pay.limits import RATES
 from runtime import embedded
 from runtime.errors import StartupError
-from starter.cli.demo.stage import stage
+from runtime.settings import Settings
+from starter.cli.demo.stage import Stage, stage
 from tests.endpoint import SECRET
+from worker.wiring import amazon_pay_client, billing_workers
+from workflows.names import Call, call_queue
+
+
+async def rate_of(client: Client, task_queue: str) -> float:
+    """The rate that a queue's worker asks the server to keep."""
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=task_queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+    )
+    async with asyncio.timeout(10):
+        while True:
+            described = await client.workflow_service.describe_task_queue(request)
+            if described.pollers:
+                return described.pollers[0].rate_per_second
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("environment", "calls_per_second"), [("live", None), ("sandbox", None), ("sandbox", 2.5)], ids=str
+)
+async def test_each_operation_has_a_queue_whose_rate_is_amazons_or_the_one_that_was_set(
+    house: Stage, environment: str, calls_per_second: float | None
+) -> None:
+    queue = f"rates-{environment}-{calls_per_second}"
+    settings = Settings.model_validate(
+        {
+            "environment": environment,
+            "region": "na",
+            "public_key_id": f"{environment.upper()}-TESTS",
+            "private_key_path": house.settings.private_key_path,
+            "calls_per_second": calls_per_second,
+            "task_queue": queue,
+        }
+    )
+    async with (
+        amazon_pay_client(settings) as amazon_pay,
+        billing_workers(house.client, amazon_pay, settings) as workers,
+        workers.running(),
+    ):
+        rates = {call: await rate_of(house.client, call_queue(queue, call)) for call in Call}
+
+    amazons = RATES[Environment(environment)]
+    assert rates == {call: calls_per_second or amazons[call].per_second for call in Call}
 
 
 async def test_an_endpoint_for_notices_needs_a_server_that_can_deliver_them(monkeypatch: pytest.MonkeyPatch) -> None:
