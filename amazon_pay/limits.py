@@ -1,11 +1,12 @@
-"""How often Amazon lets each operation be called. Source: Amazon Pay API v2, "API throttling limits".
+"""How often Amazon lets each operation be called, and how much it lets a charge permission be charged in a month."""
 
-Counted per merchant account and operation; more is answered 429 TooManyRequests.
-"""
-
+from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from amazon_pay.models.charge_permissions import ChargePermissionType
+from amazon_pay.models.wire import Currency
 from amazon_pay.regions import Environment
 
 
@@ -56,4 +57,28 @@ RATES: Final = MappingProxyType(
         ),
     }
 )
-"""By environment and operation."""
+"""By environment and operation. Counted per merchant account; more is answered 429 TooManyRequests.
+
+Source: Amazon Pay API v2, "API throttling limits".
+"""
+
+
+def _by_currency(yen: int, crowns: int, others: int) -> Mapping[Currency, Decimal]:
+    """Crowns stand for all currencies of which a unit is worth about a tenth of a dollar."""
+    small = (Currency.DKK, Currency.HKD, Currency.NOK, Currency.SEK, Currency.ZAR)
+    limits = dict.fromkeys(Currency, Decimal(others)) | dict.fromkeys(small, Decimal(crowns))
+    return MappingProxyType(limits | {Currency.JPY: Decimal(yen)})
+
+
+MONTHLY_LIMITS: Final = MappingProxyType(
+    {
+        ChargePermissionType.RECURRING: _by_currency(yen=100_000, crowns=10_000, others=1_000),
+        ChargePermissionType.PAYMENT_METHOD_ON_FILE: _by_currency(yen=2_000_000, crowns=150_000, others=15_000),
+    }
+)
+"""What one charge permission may be charged in a calendar month, by its type and currency, unless Amazon has agreed on
+more: the permission says its own limit. One for a single payment has none.
+
+Source: Amazon Pay, "monthly recurring charge limits". The recurring limits of the European currencies are those of the
+page of the first version of the API; that of the second was not read whole.
+"""

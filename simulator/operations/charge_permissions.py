@@ -6,6 +6,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from amazon_pay.ipn import ObjectType
+from amazon_pay.limits import MONTHLY_LIMITS
 from amazon_pay.models import (
     AnsweredMetadata,
     ChargePermission,
@@ -22,13 +23,6 @@ from amazon_pay.models import (
 from amazon_pay.models.charge_permissions import UpdateChargePermissionRequest
 from simulator.context import RELEASE_ENVIRONMENT, Context, months_later
 from simulator.refusals import Refusal
-
-MONTHLY_LIMITS: Final = {
-    Currency.JPY: Decimal(100_000),
-    **dict.fromkeys((Currency.DKK, Currency.HKD, Currency.NOK, Currency.SEK, Currency.ZAR), Decimal(10_000)),
-}
-MONTHLY_LIMIT: Final = Decimal(1_000)
-"""Per recurring permission and calendar month, in the other currencies."""
 
 ONE_TIME_LIVES: Final = timedelta(days=180)
 ONE_TIME_LIVES_MONTHS_EXTENDED: Final = 13
@@ -94,8 +88,8 @@ class ChargePermissions:
     ) -> ChargePermission:
         """A buyer approved a charge permission in the checkout; `extended` lets one for one time live longer."""
         number = len(self._books.permissions) + 1
-        is_recurring = kind is ChargePermissionType.RECURRING
-        limit = Price(amount=MONTHLY_LIMITS.get(currency, MONTHLY_LIMIT), currency_code=currency)
+        monthly = MONTHLY_LIMITS.get(kind)
+        limit = Price(amount=monthly[currency], currency_code=currency) if monthly else None
         permission = ChargePermission(
             charge_permission_id=f"{'S' if kind is ChargePermissionType.ONE_TIME else 'C'}01"
             f"-{number:07}-{number * 7919 % 10_000_000:07}",
@@ -103,7 +97,7 @@ class ChargePermissions:
             status_details=ChargePermissionStatusDetails(
                 state=ChargePermissionState.CHARGEABLE, last_updated_timestamp=now
             ),
-            limits=Limits(amount_limit=limit, amount_balance=limit) if is_recurring else None,
+            limits=Limits(amount_limit=limit, amount_balance=limit) if limit else None,
             recurring_metadata=recurring,
             merchant_metadata=merchant_metadata,
             creation_timestamp=now,

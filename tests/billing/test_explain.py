@@ -2,6 +2,8 @@
 
 import pytest
 
+from amazon_pay.limits import MONTHLY_LIMITS
+from amazon_pay.models import ChargePermissionType, Currency
 from billing.calendar import Interval, Unit
 from billing.explain import CASES, explain
 from billing.money import Money
@@ -99,3 +101,9 @@ def test_a_plan_that_must_run_into_amazons_limit_is_warned_of(amount: str, unit:
     assert (warning is not None) == warned
     if warning is not None:
         assert str(monthly_limit(amount.split()[1])) in warning
+
+
+@pytest.mark.parametrize("currency", Currency)
+def test_the_rules_know_the_same_monthly_limits_as_the_client(currency: Currency) -> None:
+    """The rules may not import the client, so each has its own table."""
+    assert monthly_limit(currency).amount == MONTHLY_LIMITS[ChargePermissionType.RECURRING][currency]
