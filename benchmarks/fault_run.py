@@ -34,7 +34,8 @@ from temporalio.service import RPCError
 from billing.calendar import Interval, Unit
 from billing.money import Money
 from billing.plan import Plan
-from billing.subscription import Status, Terms
+from billing.status import Status
+from billing.terms import Terms
 from runtime.logs import configure_logging
 from runtime.settings import Settings
 from simulator.faults import Fault, FaultPlan

@@ -30,7 +30,7 @@ from benchmarks.report import Report
 from billing.calendar import Interval, Unit
 from billing.money import Money
 from billing.plan import Plan
-from billing.subscription import Terms
+from billing.terms import Terms
 from runtime.http import bind, serving
 from runtime.logs import configure_logging
 from runtime.settings import Settings

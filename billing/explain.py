@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 from billing.collection import Action
 from billing.notices import NoticeType
-from billing.subscription import Subscription, Terms
+from billing.subscription import Subscription
+from billing.terms import Terms
 
 CASES: Final = {
     "SoftDeclined": "The charge is declined, and may succeed later",

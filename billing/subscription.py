@@ -5,14 +5,12 @@ it by one of the methods here; each decides the next step. Nothing here acts, sl
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Annotated, Any, Final
+from datetime import datetime
+from typing import Any, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AwareDatetime, BaseModel, Field
 
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
-from billing.calendar import BillingCalendar
 from billing.collection import (
     LOOK_AGAIN_AFTER,
     Action,
@@ -30,140 +28,17 @@ from billing.collection import (
 )
 from billing.declines import Meaning, meaning_of_non_chargeable
 from billing.identity import idempotency_key, spread_of
-from billing.money import Money
+from billing.ledger import LEDGER_LENGTH, PeriodOutcome, PeriodRecord
 from billing.notices import Notice, NoticeType, notice_after
-from billing.plan import Plan
 from billing.policy import FinalAction
-from billing.zones import ZoneName
-
-LEDGER_LENGTH: Final = 24
-"""Periods kept in the state; older ones are counted only, so that the state stays small for ever."""
+from billing.status import NEEDS_ATTENTION, STATUS_OF_STAGE, Ending, Status
+from billing.terms import ChargePermissionId, Terms
 
 LONGEST_OUTBOX: Final = 100
 """Notices kept while they cannot be handed on; a subscription that waits so long does nothing else any more."""
 
-EARLIEST_ANCHOR_YEAR: Final = 1970
-LATEST_ANCHOR_YEAR: Final = 2199
-"""A subscription may have begun long before it came here, but no calendar is asked beyond its last year."""
-
 REMEMBERED_NOTIFICATIONS: Final = 20
 """Notification ids kept to recognise a repetition; one period causes two or three."""
-
-
-ChargePermissionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
-"""Amazon's id of a charge permission."""
-
-
-class Terms(BaseModel):
-    """What was agreed when the subscription began.
-
-    Attributes:
-        charge_permission_id: Amazon's id of the recurring charge permission; it is the subscription's identity.
-        plan: what is charged, how often, for how long.
-        anchor: the instant of the first charge; every due date is reckoned from it. Whole seconds, UTC.
-        zone: IANA zone in which months, days and wall times are counted.
-        merchant_reference: the merchant's own reference (customer, order). Never personal data.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    charge_permission_id: ChargePermissionId
-    plan: Plan
-    anchor: AwareDatetime
-    zone: ZoneName = "UTC"
-    merchant_reference: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/#-]{0,128}$")] = ""
-
-    @field_validator("anchor")
-    @classmethod
-    def _whole_seconds_in_utc(cls, value: datetime) -> datetime:
-        if not EARLIEST_ANCHOR_YEAR <= value.year <= LATEST_ANCHOR_YEAR:
-            raise ValueError(
-                f"{value.isoformat()} is not accepted; years from {EARLIEST_ANCHOR_YEAR} to {LATEST_ANCHOR_YEAR} are"
-            )
-        return value.astimezone(UTC).replace(microsecond=0)
-
-    @property
-    def calendar(self) -> BillingCalendar:
-        return BillingCalendar(anchor=self.anchor, zone=self.zone, interval=self.plan.interval)
-
-    def periods_due(self, now: datetime) -> int:
-        """How many periods of the plan have fallen due until now, the instant itself included."""
-        fallen_due = 0 if now < self.anchor else self.calendar.period_containing(now).number + 1
-        return fallen_due if self.plan.periods is None else min(fallen_due, self.plan.periods)
-
-
-class Status(StrEnum):
-    """A subscription's status, as searched for and shown."""
-
-    ACTIVE = "active"
-    PENDING = "pending"
-    RETRYING = "retrying"
-    AWAITING_PAYMENT_METHOD = "awaiting_payment_method"
-    ON_HOLD = "on_hold"
-    PAUSED = "paused"
-    AWAITING_CHECKOUT = "awaiting_checkout"
-    """The charge permission is closed; the buyer may approve a new one."""
-    ENDING = "ending"
-    CANCELED = "canceled"
-    CLOSED = "closed"
-    UNPAID = "unpaid"
-    COMPLETED = "completed"
-    REPLACED = "replaced"
-    """It goes on under another charge permission."""
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing will ever be charged again."""
-        return self in _ENDED
-
-
-_ENDED: Final = frozenset({Status.CANCELED, Status.CLOSED, Status.UNPAID, Status.COMPLETED, Status.REPLACED})
-_NEEDS_ATTENTION: Final = frozenset(
-    {Status.ON_HOLD, Status.PAUSED, Status.AWAITING_PAYMENT_METHOD, Status.AWAITING_CHECKOUT}
-)
-_STATUS_OF_STAGE: Final = {
-    Stage.CHARGING: Status.ACTIVE,
-    Stage.PENDING: Status.PENDING,
-    Stage.RETRYING: Status.RETRYING,
-    Stage.AWAITING_PAYMENT_METHOD: Status.AWAITING_PAYMENT_METHOD,
-    Stage.ON_HOLD: Status.ON_HOLD,
-    Stage.PAUSED: Status.PAUSED,
-}
-
-
-class PeriodOutcome(StrEnum):
-    """How a period ended."""
-
-    PAID = "paid"
-    FREE = "free"
-    GIVEN_UP = "given_up"
-    SKIPPED = "skipped"
-    """It fell due while the subscription was paused; nothing was owed for it."""
-
-
-class PeriodRecord(BaseModel):
-    """One period's end in the subscription's own account."""
-
-    model_config = ConfigDict(frozen=True)
-
-    period: int
-    due: AwareDatetime
-    amount: Money
-    outcome: PeriodOutcome
-    attempts: int
-    settled_at: AwareDatetime
-    charge_id: str | None = None
-    reason: str | None = None
-
-
-class Ending(BaseModel):
-    """A decided end: the status to end in, why in words, and Amazon's reasonCode if there is one."""
-
-    model_config = ConfigDict(frozen=True)
-
-    status: Status
-    reason: str
-    reason_code: str | None = None
 
 
 class Subscription(BaseModel):
@@ -235,7 +110,7 @@ class Subscription(BaseModel):
             return Status.ENDING
         if self.lost_at is not None:
             return Status.AWAITING_CHECKOUT
-        return _STATUS_OF_STAGE[self.collection.stage] if self.collection else Status.ACTIVE
+        return STATUS_OF_STAGE[self.collection.stage] if self.collection else Status.ACTIVE
 
     @property
     def has_ended(self) -> bool:
@@ -260,7 +135,7 @@ class Subscription(BaseModel):
         """Whether the merchant has to look: held, paused, or a payment method that only the buyer can mend."""
         broken = self.permission is not None and not self.permission.is_chargeable
         held = self.collection is not None and self.collection.held_for is not None
-        return not self.has_ended and (broken or held or self.status in _NEEDS_ATTENTION)
+        return not self.has_ended and (broken or held or self.status in NEEDS_ATTENTION)
 
     @property
     def cancellation_is_due(self) -> bool:

@@ -19,7 +19,9 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from billing.subscription import Status, Subscription, Terms
+from billing.status import Status
+from billing.subscription import Subscription
+from billing.terms import Terms
 from workflows.display import initial_search_attributes, static_summary
 from workflows.memo import ANCHOR_MEMO, TERMS_MEMO, digest_of, initial_memo
 from workflows.messages import CancelRequest, ReplacementRequest

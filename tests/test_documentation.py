@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from billing.notices import NoticeType
-from billing.subscription import Status
+from billing.status import Status
 from runtime.settings import PREFIX, Settings
 from starter.cli.plan_file import read_plan
 from workflows.names import SEARCH_ATTRIBUTES

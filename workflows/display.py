@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
-from billing.subscription import PeriodRecord, Subscription, Terms
+from billing.ledger import PeriodRecord
+from billing.subscription import Subscription
+from billing.terms import Terms
 from workflows.names import LAST_REASON, MERCHANT_REFERENCE, NEEDS_ATTENTION, NEXT_ACTION_AT, PLAN, STATUS
 
 _ROOM: Final = "\u00a0"

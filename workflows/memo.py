@@ -3,7 +3,7 @@
 import hashlib
 from typing import Final
 
-from billing.subscription import Terms
+from billing.terms import Terms
 
 TERMS_MEMO: Final = "terms"
 ANCHOR_MEMO: Final = "anchor"

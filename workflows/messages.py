@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from billing.subscription import ChargePermissionId
+from billing.terms import ChargePermissionId
 
 
 class CancelRequest(BaseModel):

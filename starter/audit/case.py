@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from amazon_pay.models import Charge, ChargePermissionState, ChargeState
-from billing.subscription import PeriodOutcome, PeriodRecord, Subscription
+from billing.ledger import PeriodOutcome, PeriodRecord
+from billing.subscription import Subscription
 
 
 @dataclass(frozen=True, slots=True)

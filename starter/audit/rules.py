@@ -10,7 +10,7 @@ from typing import Final
 
 from amazon_pay.models import ChargePermissionState
 from billing.collection import Stage
-from billing.subscription import LEDGER_LENGTH
+from billing.ledger import LEDGER_LENGTH
 from starter.audit.case import Case
 
 LATE_AFTER: Final = timedelta(minutes=10)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from billing.plan import Plan
-from billing.subscription import Terms
+from billing.terms import Terms
 from runtime.errors import StartupError
 from starter.cli.output import in_one_line
 

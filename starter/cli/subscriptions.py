@@ -13,7 +13,7 @@ from billing.calendar import Interval
 from billing.money import Money
 from billing.monthly_limit import limit_warning
 from billing.plan import Plan
-from billing.subscription import Status
+from billing.status import Status
 from runtime.errors import StartupError
 from runtime.settings import load_settings
 from runtime.temporal import connect

@@ -15,7 +15,8 @@ from billing.calendar import Interval, Unit
 from billing.collection import Action, Step
 from billing.declines import CHARGE_REASONS, Meaning, meaning_of_charge
 from billing.policy import CollectionPolicy, FinalAction
-from billing.subscription import Subscription, Terms
+from billing.subscription import Subscription
+from billing.terms import Terms
 from tests.billing.amazon_in_memory import AmazonInMemory
 from tests.billing.support import FREE, PRICE, chargeable, declined, refused, terms, unreadable
 

@@ -13,7 +13,8 @@ from billing.collection import Action
 from billing.money import Money
 from billing.plan import Plan
 from billing.policy import CollectionPolicy
-from billing.subscription import Subscription, Terms
+from billing.subscription import Subscription
+from billing.terms import Terms
 
 PERMISSION_ID: Final = "C01-1234567-7654321"
 MONTHLY: Final = Interval(unit=Unit.MONTH)

@@ -8,7 +8,8 @@ import pytest
 from billing.collection import Action
 from billing.notices import NoticeType
 from billing.policy import CollectionPolicy
-from billing.subscription import Status, Subscription
+from billing.status import Status
+from billing.subscription import Subscription
 from tests.billing.support import CAPTURED, PENDING, SOFT, Life, at, chargeable, closed, declined, terms
 
 POLICY = CollectionPolicy(new_checkout_deadline=timedelta(days=10))

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from billing.calendar import Interval, Unit
 from billing.plan import Plan
 from billing.policy import CollectionPolicy, FinalAction
-from billing.subscription import Terms
+from billing.terms import Terms
 from tests.billing.support import PERMISSION_ID, terms
 
 PLAN: dict[str, Any] = {  # Any: as it comes from a file

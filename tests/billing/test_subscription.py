@@ -6,8 +6,10 @@ from billing.answers import ChargeAnswer
 from billing.calendar import Interval, Unit
 from billing.collection import Action
 from billing.identity import idempotency_key
+from billing.ledger import LEDGER_LENGTH, PeriodOutcome
 from billing.policy import CollectionPolicy, FinalAction
-from billing.subscription import LEDGER_LENGTH, PeriodOutcome, Status, Subscription
+from billing.status import Status
+from billing.subscription import Subscription
 from tests.billing.support import (
     CAPTURED,
     FREE,

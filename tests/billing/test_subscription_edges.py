@@ -6,7 +6,8 @@ from pydantic import ValidationError
 from billing.calendar import Interval, Unit
 from billing.collection import Action
 from billing.policy import CollectionPolicy, FinalAction
-from billing.subscription import Status, Subscription
+from billing.status import Status
+from billing.subscription import Subscription
 from tests.billing.support import (
     CAPTURED,
     PRICE,

@@ -5,7 +5,7 @@ import pytest
 from billing.answers import ChargeAnswer, PermissionAnswer
 from billing.collection import Action
 from billing.policy import CollectionPolicy, FinalAction
-from billing.subscription import Status
+from billing.status import Status
 from tests.billing.support import (
     CAPTURED,
     DEFAULTS,

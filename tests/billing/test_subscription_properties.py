@@ -14,7 +14,8 @@ from hypothesis.stateful import invariant
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionState
 from billing.collection import Action, Attempt, Collection, Stage
 from billing.declines import Meaning
-from billing.subscription import LEDGER_LENGTH, PeriodOutcome, Status
+from billing.ledger import LEDGER_LENGTH, PeriodOutcome
+from billing.status import Status
 from tests.billing.amazon_in_memory import AmazonInMemory
 from tests.billing.driving import CAPTURED, PENDING, Driven
 

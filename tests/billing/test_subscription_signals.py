@@ -5,7 +5,8 @@ import pytest
 from billing.answers import PermissionAnswer, PermissionState
 from billing.collection import Action
 from billing.policy import CollectionPolicy
-from billing.subscription import REMEMBERED_NOTIFICATIONS, Status
+from billing.status import Status
+from billing.subscription import REMEMBERED_NOTIFICATIONS
 from tests.billing.support import (
     CAPTURED,
     HARD,

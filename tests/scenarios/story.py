@@ -11,7 +11,7 @@ from billing.calendar import Interval, Unit
 from billing.money import Money
 from billing.plan import Plan
 from billing.policy import CollectionPolicy
-from billing.subscription import Terms
+from billing.terms import Terms
 from simulator.books import BookedCall, ScriptedAnswer
 from starter.cli.demo.stage import Stage
 from starter.cli.demo.subscriber import Subscriber

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from billing.subscription import PeriodOutcome, Status
+from billing.ledger import PeriodOutcome
+from billing.status import Status
 from starter import subscriptions
 from starter.cli.demo.stage import Stage
 from starter.subscriptions import ReplacementPendingError, ReplacementRefusedError, SubscriptionEndedError

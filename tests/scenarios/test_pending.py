@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from amazon_pay.models import ChargeState
 from billing.policy import CollectionPolicy
-from billing.subscription import Status
+from billing.status import Status
 from simulator.books import ScriptedAnswer
 from simulator.faults import Fault
 from starter.cli.demo.stage import Stage

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from billing.calendar import Interval, Unit
 from billing.money import Money
 from billing.plan import Plan
-from billing.subscription import Terms
+from billing.terms import Terms
 from starter.cli.demo.stage import Stage
 
 PLAN = Plan(plan_id="coffee", amount=Money.parse("9.99 USD"), interval=Interval(unit=Unit.MONTH))

@@ -9,7 +9,7 @@ import pytest
 from amazon_pay.models import Charge, ChargePermissionState, ChargeState, ChargeStatusDetails, Price
 from billing.collection import Action
 from billing.policy import CollectionPolicy
-from billing.subscription import Status
+from billing.status import Status
 from starter.audit.case import Booked, Case
 from starter.audit.rules import RULES, findings
 from tests.billing.support import CAPTURED, PRICE, SOFT, Life, chargeable, closed, terms

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from billing.subscription import Status
+from billing.status import Status
 from starter.cli.demo.stage import Stage
 from starter.subscriptions import Listed
 from tests.scenarios.story import Story

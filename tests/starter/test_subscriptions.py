@@ -11,7 +11,8 @@ import pytest
 
 from billing.calendar import Interval, Unit
 from billing.money import Money
-from billing.subscription import Status, Terms
+from billing.status import Status
+from billing.terms import Terms
 from starter import subscriptions as module
 from starter.cli.demo.stage import Stage
 from starter.cli.demo.subscriber import Subscriber

@@ -7,7 +7,8 @@ from datetime import timedelta
 from temporalio.api.enums.v1 import EventType
 
 from billing.collection import Action
-from billing.subscription import PeriodOutcome, Status
+from billing.ledger import PeriodOutcome
+from billing.status import Status
 from simulator.books import ScriptedAnswer
 from starter.cli.demo.stage import Stage
 from tests.scenarios.story import Story

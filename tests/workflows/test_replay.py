@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-from billing.subscription import Status
+from billing.status import Status
 from runtime.temporal import DATA_CONVERTER
 from starter.cli.demo.stage import Stage
 from tests.scenarios.story import Story

@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from billing.calendar import Interval, Unit
+from billing.ledger import PeriodOutcome
 from billing.money import Money
 from billing.plan import Plan
-from billing.subscription import PeriodOutcome, Status, Subscription, Terms
+from billing.status import Status
+from billing.subscription import Subscription
+from billing.terms import Terms
 from starter.cli.demo.stage import Stage
 from starter.cli.demo.subscriber import Subscriber
 

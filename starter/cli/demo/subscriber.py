@@ -4,7 +4,8 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
-from billing.subscription import Subscription, Terms
+from billing.subscription import Subscription
+from billing.terms import Terms
 from runtime.temporal import is_busy
 from starter.cli.demo.stage import Stage
 from workflows.names import workflow_id

@@ -1,0 +1,36 @@
+"""How each period ended, in the subscription's own account."""
+
+from enum import StrEnum
+from typing import Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from billing.money import Money
+
+LEDGER_LENGTH: Final = 24
+"""Periods kept in the state; older ones are counted only, so that the state stays small for ever."""
+
+
+class PeriodOutcome(StrEnum):
+    """How a period ended."""
+
+    PAID = "paid"
+    FREE = "free"
+    GIVEN_UP = "given_up"
+    SKIPPED = "skipped"
+    """It fell due while the subscription was paused; nothing was owed for it."""
+
+
+class PeriodRecord(BaseModel):
+    """One period's end in the subscription's own account."""
+
+    model_config = ConfigDict(frozen=True)
+
+    period: int
+    due: AwareDatetime
+    amount: Money
+    outcome: PeriodOutcome
+    attempts: int
+    settled_at: AwareDatetime
+    charge_id: str | None = None
+    reason: str | None = None
