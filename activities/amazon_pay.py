@@ -27,11 +27,13 @@ from amazon_pay.models import (
     ChargeState,
     CloseChargePermissionRequest,
     CreateChargeRequest,
+    Currency,
     MerchantMetadata,
     Price,
 )
 from amazon_pay.models.charges import CaptureChargeRequest
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
+from billing.money import Money
 
 HEARTBEAT_EVERY_SECONDS: Final = 4.0
 """Only calls that last longer send heartbeats, so an ordinary charge costs none."""
@@ -108,7 +110,7 @@ class AmazonPayCalls(AmazonPayActivities):
                 return _charge_error(ChargeOutcome.DECLINED, error)
             except AmazonPayError as error:
                 return _charge_error(ChargeOutcome.REFUSED, _known(error))
-        return _charge_answer(charge)
+        return _charge_answer(charge, _captured(charge))
 
     @activity.defn
     async def read_charge(self, request: ReadCharge) -> ChargeAnswer:
@@ -118,7 +120,7 @@ class AmazonPayCalls(AmazonPayActivities):
                 charge = await self._client.charges.get(request.charge_id, headers=self._extra_headers())
             except AmazonPayError as error:
                 return _charge_error(ChargeOutcome.REFUSED, _known(error))
-        return _charge_answer(charge)
+        return _charge_answer(charge, _captured(charge))
 
     @activity.defn
     async def read_permission(self, request: ReadPermission) -> PermissionAnswer:
@@ -130,7 +132,8 @@ class AmazonPayCalls(AmazonPayActivities):
     async def close_permission(self, request: ClosePermission) -> PermissionAnswer:
         """See `AmazonPayActivities.close_permission`."""
         body = CloseChargePermissionRequest(
-            closure_reason=request.reason[:LONGEST_CLOSURE_REASON] or "Subscription ended"
+            closure_reason=request.reason[:LONGEST_CLOSURE_REASON] or "Subscription ended",
+            cancel_pending_charges=request.cancel_pending_charges,
         )
         async with _heartbeats():
             try:
@@ -167,13 +170,22 @@ def _known(error: AmazonPayError) -> ApiError:
     ) from error
 
 
-def _charge_answer(charge: Charge) -> ChargeAnswer:
+def _captured(charge: Charge) -> Money | None:
+    """How much was captured; None where nothing was, or where it is in a currency that nobody knows."""
+    amount = charge.capture_amount
+    if amount is None or not isinstance(amount.currency_code, Currency):
+        return None
+    return Money.rounded(amount.amount, amount.currency_code)
+
+
+def _charge_answer(charge: Charge, captured: Money | None = None) -> ChargeAnswer:
     state = charge.status_details.state
     # An unknown state is Amazon's to explain: pending until it becomes one that is known.
     outcome = _OUTCOME_OF_CHARGE[state] if isinstance(state, ChargeState) else ChargeOutcome.PENDING
     return ChargeAnswer(
         outcome=outcome,
         charge_id=charge.charge_id,
+        captured=captured,
         reason_code=charge.status_details.reason_code,
         message=charge.status_details.reason_description,
     )

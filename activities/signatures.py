@@ -58,6 +58,7 @@ class ClosePermission(_Input):
 
     charge_permission_id: str
     reason: str
+    cancel_pending_charges: bool = False
 
 
 class Announcement(_Input):

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from billing.money import Money
+
 
 class ChargeOutcome(StrEnum):
     """How one attempt stands."""
@@ -26,6 +28,7 @@ class ChargeAnswer(BaseModel):
     Attributes:
         outcome: how it stands.
         charge_id: Amazon's id; a synchronous decline has none.
+        captured: how much was captured, where that was asked for.
         reason_code: Amazon's reasonCode for anything but a success; an open set.
         message: Amazon's text, for people.
         request_id: what Amazon's support asks for.
@@ -35,6 +38,7 @@ class ChargeAnswer(BaseModel):
 
     outcome: ChargeOutcome
     charge_id: str | None = None
+    captured: Money | None = None
     reason_code: str | None = None
     message: str | None = None
     request_id: str | None = None

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 from billing.calendar import first_of_next_month, next_within_hours
 from billing.declines import TIMED_OUT, Meaning, meaning_of_charge, meaning_of_non_chargeable
+from billing.identity import MOST_CAPTURES
 from billing.money import Money
 from billing.policy import CollectionPolicy
 from billing.zones import ZoneName
@@ -21,6 +22,10 @@ LOOK_AGAIN_AFTER: Final = timedelta(hours=1)
 """How often a pending charge or a held subscription is looked at; Amazon advises polling once an hour."""
 
 THOUSANDTHS: Final = 1000
+MISSED_PERIODS: Final = "MissedPeriods"
+"""Our own reason beside Amazon's codes: several periods fell due while nothing could be charged."""
+
+NO_REASON: Final = "no reason code"
 
 
 class Action(StrEnum):
@@ -31,10 +36,15 @@ class Action(StrEnum):
     REPEAT_CHARGE = "repeat charge"
     """Send the same attempt again, with the same key and body."""
     CAPTURE = "capture charge"
+    CAPTURE_AUTHORIZED = "capture authorized charge"
+    """One that the merchant captures later, beside whatever else is done."""
+    READ_AUTHORIZED = "read authorized charge"
     READ_CHARGE = "read charge"
     READ_PERMISSION = "read charge permission"
     CLOSE_PERMISSION = "close charge permission"
     GIVE_UP = "give up period"
+    GIVE_UP_FOR_NEXT = "give up period for the next one"
+    END_GRACE = "end grace"
     STOP_WAITING = "stop waiting"
     """For a new charge permission."""
     END = "end"
@@ -56,6 +66,7 @@ class Step(BaseModel):
 
     Attributes:
         urgent: somebody waits for it: it goes before routine charges of the same day.
+        charge_id: the authorized charge that it is about, where there may be several.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,6 +75,7 @@ class Step(BaseModel):
     at: AwareDatetime
     why: str
     urgent: bool = False
+    charge_id: str | None = None
 
 
 class Attempt(BaseModel):
@@ -72,6 +84,7 @@ class Attempt(BaseModel):
     Attributes:
         handles_pending: Amazon may take up to 24 hours to authorize it. Such a charge is not captured at once: Amazon
             wants the capture to be asked for when it is authorized.
+        capture_now: the money is taken with the charge.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -81,6 +94,7 @@ class Attempt(BaseModel):
     amount: Money
     idempotency_key: str
     handles_pending: bool = False
+    capture_now: bool = True
 
 
 class Collection(BaseModel):
@@ -89,6 +103,7 @@ class Collection(BaseModel):
     Attributes:
         period: counted from 0.
         due: when it fell due (UTC).
+        begun_at: when its collection began (UTC): later than due after an outage.
         amount: what is owed.
         zone: the subscription's zone, for calendar months and hours of the day.
         spread: which part of a jitter is the subscriber's, in thousandths.
@@ -110,13 +125,16 @@ class Collection(BaseModel):
         needs_buyer: only the buyer can mend it, so no attempt before something changed.
         told_attempt: the last attempt whose failure the merchant was told.
         reminders_told: how many reminders the merchant was sent.
+        grace_is_over: the merchant was told that the grace has ended.
         attempt_is_open: the last attempt's outcome is not known for certain, so no other may begin.
         handles_pending: the last attempt lets Amazon take its time.
         pending_charge_id: a charge whose outcome Amazon has not decided yet.
+        captures_failed: how many captures of the last attempt's authorized charge were declined.
     """
 
     period: int
     due: AwareDatetime
+    begun_at: AwareDatetime
     amount: Money
     zone: ZoneName = "UTC"
     spread: int = 0
@@ -137,9 +155,11 @@ class Collection(BaseModel):
     needs_buyer: bool = False
     told_attempt: int = 0
     reminders_told: int = 0
+    grace_is_over: bool = False
     attempt_is_open: bool = False
     handles_pending: bool = False
     pending_charge_id: str | None = None
+    captures_failed: int = 0
 
 
 def begin_attempt(collection: Collection) -> None:
@@ -156,6 +176,18 @@ def begin_attempt(collection: Collection) -> None:
     collection.undecided = False
     collection.needs_buyer = False
     collection.prompted = False
+    collection.captures_failed = 0
+
+
+def after_capture(collection: Collection, answer: ChargeAnswer, now: datetime) -> Step:
+    """Decides what comes next where capturing the attempt's authorized charge was declined.
+
+    That says nothing of the charge: while it still stands, another attempt would be one too many.
+    """
+    collection.captures_failed += 1
+    collection.held_for = answer.reason_code or NO_REASON
+    why = f"{collection.held_for}: the capture failed; does the charge still stand?"
+    return Step(action=Action.READ_CHARGE, at=now, why=why)
 
 
 def after_charge(collection: Collection, answer: ChargeAnswer, policy: CollectionPolicy, now: datetime) -> Step:
@@ -172,9 +204,9 @@ def after_charge(collection: Collection, answer: ChargeAnswer, policy: Collectio
         collection.pending_charge_id = answer.charge_id
         collection.held_for = None
         if answer.outcome is ChargeOutcome.AUTHORIZED and collection.handles_pending:
-            return Step(action=Action.CAPTURE, at=now, why="Amazon has authorized the charge")
+            return _capture(collection, now)
         return _look_at_charge(now, "Amazon has not decided on the charge yet")
-    reason = answer.reason_code or "no reason code"
+    reason = answer.reason_code or NO_REASON
     if answer.outcome is ChargeOutcome.REFUSED and collection.pending_charge_id is not None:
         collection.held_for = reason
         return _look_at_charge(now, f"{reason}: the pending charge could not be read")
@@ -207,6 +239,15 @@ def after_charge(collection: Collection, answer: ChargeAnswer, policy: Collectio
     return Step(action=Action.READ_PERMISSION, at=now, why=f"{reason}: the charge permission says whether to retry")
 
 
+def _capture(collection: Collection, now: datetime) -> Step:
+    if collection.captures_failed == 0:
+        return Step(action=Action.CAPTURE, at=now, why="Amazon has authorized the charge")
+    if collection.captures_failed < MOST_CAPTURES:
+        why = "Amazon has authorized the charge, and its capture failed: tried again"
+        return Step(action=Action.CAPTURE, at=now + LOOK_AGAIN_AFTER, why=why)
+    return _look_at_charge(now, f"{MOST_CAPTURES} captures of the authorized charge failed")
+
+
 def _look_at_charge(now: datetime, why: str) -> Step:
     return Step(action=Action.READ_CHARGE, at=now + LOOK_AGAIN_AFTER, why=why)
 
@@ -236,6 +277,8 @@ def after_permission(
         return None  # its outcome comes first, also where the permission is closed: it may have captured
     if answer.is_closed:
         return Step(action=Action.END, at=now, why=why_closed(answer))
+    if collection.held_for == MISSED_PERIODS:
+        return None  # nothing was tried yet: the merchant decides
     if collection.meaning is Meaning.MONTHLY_LIMIT:
         return None  # a used-up limit ends with the month alone
     if answer.state is PermissionState.UNKNOWN or _is_stale(answer, collection.permission):
@@ -320,10 +363,19 @@ def pause(collection: Collection) -> None:
     collection.needs_buyer = True
     collection.undecided = False
     collection.reminders_told = 0
+    collection.grace_is_over = False
     collection.first_failed_at = None
     collection.attempts_spent = 0
     collection.soft_declines = 0
     collection.processing_failures = 0
+
+
+def grace_step(collection: Collection) -> Step | None:
+    """The end of the grace; None where it does not run, or is over."""
+    if collection.first_failed_at is None or collection.grace_is_over:
+        return None
+    ends = collection.first_failed_at + _policy(collection).grace
+    return Step(action=Action.END_GRACE, at=ends, why=f"{collection.last_reason}: the grace ends")
 
 
 def payment_method_deadline(collection: Collection) -> datetime:

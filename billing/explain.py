@@ -46,7 +46,7 @@ def _events(subscription: Subscription, reason_code: str) -> Iterator[Event]:
     permission = _permission(reason_code)
     now = subscription.terms.anchor
     for _ in range(_MOST_STEPS):
-        step = subscription.next_step
+        step = subscription.next_to_do
         if step is None or subscription.has_ended or subscription.next_period > 0:
             break
         now = max(now, step.at)
@@ -63,6 +63,10 @@ def _events(subscription: Subscription, reason_code: str) -> Iterator[Event]:
                 subscription.permission_answered(permission, now)
             case Action.GIVE_UP:
                 subscription.time_is_up(now)
+            case Action.GIVE_UP_FOR_NEXT:
+                subscription.next_one_is_due(now)
+            case Action.END_GRACE:
+                subscription.grace_is_over(now)
             case _:
                 break
         yield from _told(subscription, now)
@@ -83,6 +87,7 @@ _WORDS: Final = {
     NoticeType.PAYMENT_METHOD_REMINDER: "you are reminded that the buyer has not",
     NoticeType.MONTHLY_LIMIT_REACHED: "you are told; no attempt is spent",
     NoticeType.CHARGE_PERMISSION_CLOSED: "you are told that nothing can be charged any more",
+    NoticeType.GRACE_ENDED: "you are told that the grace has ended: the subscriber is not to have it any longer",
     NoticeType.PERIOD_GIVEN_UP: "the period is given up",
     NoticeType.SUBSCRIPTION_PAUSED: "the subscription is paused until the payment method is mended",
     NoticeType.SUBSCRIPTION_ENDED: "the subscription ends",

@@ -31,10 +31,24 @@ def idempotency_key(charge_permission_id: str, period: int, attempt: int) -> str
     return key
 
 
-def capture_key(attempt_key: str) -> str:
-    """The key under which an attempt's authorized charge is captured: another one, as it is another operation."""
+MOST_CAPTURES: Final = 9
+"""Of one charge: one more digit would not fit into a key."""
+
+
+def capture_key(attempt_key: str, capture: int = 1) -> str:
+    """The key under which an attempt's authorized charge is captured: another one, as it is another operation.
+
+    Args:
+        attempt_key: the attempt's.
+        capture: counted from 1, up to `MOST_CAPTURES`; the next one after a capture that was declined.
+
+    Raises:
+        ValueError: there are too many.
+    """
+    if not 1 <= capture <= MOST_CAPTURES:
+        raise ValueError(f"capture: {capture} is not accepted; a charge may be captured in {MOST_CAPTURES} tries")
     head, _, number = attempt_key.rpartition("-a")
-    return f"{head}-c{number}"
+    return f"{head}-c{number}" if capture == 1 else f"{head}-c{number}-{capture}"
 
 
 def spread_of(charge_permission_id: str) -> int:

@@ -15,10 +15,12 @@ class PeriodOutcome(StrEnum):
     """How a period ended."""
 
     PAID = "paid"
+    AUTHORIZED = "authorized"
+    """The buyer's bank agreed; the merchant has not captured it yet."""
     FREE = "free"
     GIVEN_UP = "given_up"
     SKIPPED = "skipped"
-    """It fell due while the subscription was paused; nothing was owed for it."""
+    """Nothing was owed for it: it fell due while the subscription was paused, or as a policy says."""
 
 
 class PeriodRecord(BaseModel):

@@ -18,10 +18,14 @@ class NoticeType(StrEnum):
 
     SUBSCRIPTION_STARTED = "subscription.started"
     PERIOD_PAID = "period.paid"
+    PERIOD_AUTHORIZED = "period.authorized"
+    """The buyer's bank agreed; it is the merchant's to capture it until `deadline`."""
+    CAPTURE_FAILED = "capture.failed"
+    """The charge is still authorized; the merchant may try again."""
     PERIOD_FREE = "period.free"
     """It cost nothing, so Amazon was not asked."""
     PERIOD_SKIPPED = "period.skipped"
-    """It fell due while the subscription was paused."""
+    """Nothing is owed for it; `reason` says why."""
     PERIOD_GIVEN_UP = "period.given_up"
     CHARGE_PENDING = "charge.pending"
     """Amazon has not decided yet."""
@@ -33,8 +37,10 @@ class NoticeType(StrEnum):
     """Only the buyer can mend it, on Amazon's page; also before anything is owed."""
     PAYMENT_METHOD_REMINDER = "payment_method.reminder"
     PAYMENT_METHOD_MENDED = "payment_method.mended"
+    GRACE_ENDED = "grace.ended"
+    """A period is still owed, and the subscriber is not to have what was bought any longer."""
     SUBSCRIPTION_HELD = "subscription.held"
-    """The merchant's own key, account or configuration is in the way."""
+    """The merchant has to look: a key, an account or a configuration is in the way, or periods were missed."""
     SUBSCRIPTION_PAUSED = "subscription.paused"
     CHARGE_PERMISSION_CLOSED = "charge_permission.closed"
     """By the buyer, by Amazon or by its age: nothing can be charged any more."""
@@ -61,7 +67,8 @@ class Notice(BaseModel):
         charge_id: Amazon's.
         reason_code: Amazon's; an open set.
         next_action_at: when something is done next (UTC).
-        deadline: until when the buyer may mend the payment method, or approve a new charge permission (UTC).
+        deadline: until when the buyer may mend the payment method or approve a new charge permission, or the merchant
+            may capture (UTC).
         successor: the charge permission under which the subscription goes on.
         status: how a subscription ended.
         reason: why, in words; never what a buyer wrote.

@@ -24,6 +24,28 @@ class FinalAction(StrEnum):
     """The period is given up and the next one is charged when it falls due."""
 
 
+class NextDue(StrEnum):
+    """What becomes of a period that falls due while an older one is owed."""
+
+    WAIT = "wait"
+    """It is charged once the older one is settled."""
+    SKIP = "skip"
+    """It is not owed."""
+    REPLACE = "replace"
+    """The older one is given up for it."""
+
+
+class CatchUp(StrEnum):
+    """What becomes of several periods that fell due while nothing could be charged, as in an outage of the workers."""
+
+    EACH = "each"
+    """Each is charged, the oldest first."""
+    LATEST = "latest"
+    """Only the latest is charged; the others are not owed."""
+    HOLD = "hold"
+    """Nothing is charged until the merchant says so."""
+
+
 class HourWindow(BaseModel):
     """Hours of the day, from `start` up to but not including `end`, in the subscription's zone."""
 
@@ -63,6 +85,13 @@ class CollectionPolicy(BaseModel):
         max_attempts: charges for one period at the most.
         collect_within: no attempt later than this after the first failure.
         final_action: what happens then.
+        grace: how long the subscriber keeps what was bought, from the first failure; the merchant is told of the end.
+        next_due: what becomes of a period that falls due while an older one is owed.
+        catch_up: what becomes of several periods that were missed.
+        catch_up_spacing: at least so long between the charges of two periods that are both overdue, but never more
+            than half an interval, so that no buyer meets a burst and a short interval is caught up with.
+        cancel_pending_charges: a cancellation also cancels what Amazon has not decided on, and what is authorized and
+            not captured; otherwise their outcome is awaited.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,3 +108,8 @@ class CollectionPolicy(BaseModel):
     max_attempts: Annotated[int, Field(ge=1, le=99)] = 15
     collect_within: Delay = 30 * _DAY
     final_action: FinalAction = FinalAction.PAUSE
+    grace: Annotated[timedelta, Field(ge=timedelta(0), le=60 * _DAY)] = 7 * _DAY
+    next_due: NextDue = NextDue.WAIT
+    catch_up: CatchUp = CatchUp.EACH
+    catch_up_spacing: Annotated[timedelta, Field(ge=timedelta(0), le=60 * _DAY)] = _DAY
+    cancel_pending_charges: bool = False

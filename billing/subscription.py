@@ -11,26 +11,32 @@ from typing import Any, Final
 from pydantic import AwareDatetime, BaseModel, Field
 
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
+from billing.authorizations import Authorization
 from billing.collection import (
     LOOK_AGAIN_AFTER,
+    MISSED_PERIODS,
     Action,
     Attempt,
     Collection,
     Stage,
     Step,
+    after_capture,
     after_charge,
     after_permission,
     begin_attempt,
+    grace_step,
     pause,
     payment_method_deadline,
     take_reminder,
     why_closed,
 )
 from billing.declines import Meaning, meaning_of_non_chargeable
-from billing.identity import idempotency_key, spread_of
+from billing.identity import capture_key, idempotency_key, spread_of
 from billing.ledger import LEDGER_LENGTH, PeriodOutcome, PeriodRecord
+from billing.money import Money
 from billing.notices import Notice, NoticeType, notice_after
-from billing.policy import FinalAction
+from billing.plan import Capture
+from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
 from billing.status import NEEDS_ATTENTION, STATUS_OF_STAGE, Ending, Status
 from billing.terms import ChargePermissionId, Terms
 
@@ -41,6 +47,9 @@ REMEMBERED_NOTIFICATIONS: Final = 20
 """Notification ids kept to recognise a repetition; one period causes two or three."""
 
 
+_CHARGED: Final = frozenset({PeriodOutcome.PAID, PeriodOutcome.AUTHORIZED})
+
+
 class Subscription(BaseModel):
     """The state of a subscription: what continue-as-new carries, the status query answers, the workflow returns.
 
@@ -49,6 +58,9 @@ class Subscription(BaseModel):
         next_step: what happens next; None when paused or ended.
         next_period: the first period that has no record yet.
         collection: the period being collected, if one is open.
+        authorizations: charges that wait for the merchant to capture them, oldest first.
+        collects_until: periods below this number are charged each, whatever the policy says about missed ones: they
+            fell due while an older one was collected, or the merchant wants them.
         ledger: the latest periods' records, oldest first.
         periods_paid: since the beginning.
         permission: the charge permission as it was last read while nothing was owed.
@@ -68,6 +80,8 @@ class Subscription(BaseModel):
     next_step: Step | None
     next_period: int = 0
     collection: Collection | None = None
+    authorizations: list[Authorization] = Field(default_factory=list)
+    collects_until: int = 0
     ledger: list[PeriodRecord] = Field(default_factory=list)
     periods_paid: int = 0
     permission: PermissionAnswer | None = None
@@ -118,6 +132,17 @@ class Subscription(BaseModel):
         return self.ended_at is not None
 
     @property
+    def next_to_do(self) -> Step | None:
+        """What happens next of all that stands: the step, an authorized charge's, or the end of a grace."""
+        steps = [authorization.step for authorization in self.authorizations]
+        if self.next_step is not None:
+            steps.insert(0, self.next_step)
+        grace = grace_step(self.collection) if self.collection and self.ending is None else None
+        if grace is not None:
+            steps.append(grace)
+        return min(steps, key=lambda step: step.at, default=None)
+
+    @property
     def last_reason(self) -> str | None:
         """The reasonCode of the trouble that still stands or that ended it; never text that a person wrote."""
         if self.ending is not None:
@@ -143,7 +168,11 @@ class Subscription(BaseModel):
         return (
             self.cancellation is not None
             and self._may_be_canceled
-            and (self.collection is None or self.collection.stage is not Stage.PENDING)
+            and (
+                self.collection is None
+                or self.collection.stage is not Stage.PENDING
+                or self._policy.cancel_pending_charges
+            )
         )
 
     @property
@@ -159,6 +188,17 @@ class Subscription(BaseModel):
     @property
     def _may_be_canceled(self) -> bool:
         return self.ending is None or (self.ending.status is Status.COMPLETED and not self.has_ended)
+
+    @property
+    def cancels_pending_charges(self) -> bool:
+        """Whether closing the charge permission is to cancel what is pending or authorized under it."""
+        return self.ending is not None and self.ending.status is Status.CANCELED and self._policy.cancel_pending_charges
+
+    @property
+    def _policy(self) -> CollectionPolicy:
+        """The policy of the period that is owed, as it was when that was first declined; else the plan's."""
+        frozen = self.collection.policy if self.collection else None
+        return frozen or self.terms.plan.collection
 
     @property
     def pending_charge_id(self) -> str:
@@ -184,14 +224,19 @@ class Subscription(BaseModel):
     def begin_attempt(self, now: datetime) -> Attempt | None:
         """Opens the next attempt to charge; None when the period is free and therefore settled without a call."""
         if self.collection is None:
+            missed = self._take_missed_periods(now)
             number = self.next_period
             self.collection = Collection(
                 period=number,
                 due=self.terms.calendar.due(number),
+                begun_at=now,
                 amount=self.terms.plan.amount,
                 zone=self.terms.zone,
                 spread=spread_of(self.terms.charge_permission_id),
             )
+            if missed is not None:
+                self._hold_missed(self.collection, missed, now)
+                return None
         if self.collection.amount.is_zero:
             self._settle(PeriodOutcome.FREE, now)
             return None
@@ -208,7 +253,15 @@ class Subscription(BaseModel):
             amount=collection.amount,
             idempotency_key=idempotency_key(self.terms.charge_permission_id, collection.period, collection.attempts),
             handles_pending=collection.handles_pending,
+            capture_now=self.terms.plan.capture is Capture.NOW and not collection.handles_pending,
         )
+
+    def authorization(self, charge_id: str | None) -> Authorization:
+        """The authorized charge with that id."""
+        for authorization in self.authorizations:
+            if authorization.charge_id == charge_id:
+                return authorization
+        raise AssertionError(f"{charge_id} is not authorized")
 
     # What came of it
 
@@ -217,19 +270,40 @@ class Subscription(BaseModel):
         collection = self._open_collection()
         if answer.outcome is ChargeOutcome.CAPTURED:
             self.periods_paid += 1
-            self.permission = None
+            self._forget_permission()
             self.look_requested = self.look_requested or collection.prompted
-            self._settle(PeriodOutcome.PAID, now, charge_id=answer.charge_id, skips_missed=collection.was_paused)
+            self._settle(PeriodOutcome.PAID, now, charge_id=answer.charge_id)
+            return
+        if answer.outcome is ChargeOutcome.AUTHORIZED and self.terms.plan.capture is Capture.LATER:
+            self._forget_permission()
+            self._settle(PeriodOutcome.AUTHORIZED, now, charge_id=answer.charge_id)
+            return
+        if self.ending is not None and answer.outcome is ChargeOutcome.DECLINED:
+            self._settle(PeriodOutcome.GIVEN_UP, now, reason="canceled while owed, not paid")
             return
         before = collection.stage
         self._take(after_charge(collection, answer, self.terms.plan.collection, now), before, now)
+
+    def capture_answered(self, answer: ChargeAnswer, now: datetime) -> None:
+        """Takes the outcome of capturing the charge that was pending, and is authorized."""
+        collection = self._open_collection()
+        if answer.outcome is ChargeOutcome.DECLINED:
+            step = after_capture(collection, answer, now)
+            self._take(step, collection.stage, now)
+        else:
+            self.charge_answered(answer, now)
+
+    @property
+    def pending_capture_key(self) -> str:
+        """The idempotency key under which the charge that was pending is captured."""
+        return capture_key(self.open_attempt().idempotency_key, self._open_collection().captures_failed + 1)
 
     def permission_answered(self, answer: PermissionAnswer, now: datetime) -> None:
         """Takes the charge permission as it was read, as the step that stood or because of a signal."""
         planned = self.next_step_is(Action.READ_PERMISSION) and self._step_is_due(now)
         prompted, self.look_requested = self.look_requested, False
-        if self.lost_at is not None:
-            return  # closed for good: only another one helps
+        if self.lost_at is not None or self._only_waits_to_end:
+            return  # closed for good, whatever an older reading says
         if self.collection is not None:
             before = self.collection.stage
             step = after_permission(self.collection, answer, planned=planned, prompted=prompted, now=now)
@@ -250,11 +324,16 @@ class Subscription(BaseModel):
         elif answer.refused is None:
             self._seen_between_dates(answer, now)
 
+    def _forget_permission(self) -> None:
+        """It was charged, so what was read of it before is no news any more; but a closed one stays closed."""
+        if self.permission is not None and not self.permission.is_closed:
+            self.permission = None
+
     def time_is_up(self, now: datetime) -> None:
         """The policy's time or attempts are used up: its final action follows."""
         collection = self._open_collection()
         reason = collection.last_reason or "not collected"
-        match (collection.policy or self.terms.plan.collection).final_action:
+        match self._policy.final_action:
             case FinalAction.PAUSE:
                 pause(collection)
                 self.next_step = None
@@ -264,6 +343,44 @@ class Subscription(BaseModel):
                 self._end(Status.UNPAID, f"{reason}: not collected in time", now, reason_code=reason)
             case FinalAction.MARK_UNPAID:
                 self._settle(PeriodOutcome.GIVEN_UP, now, reason=reason)
+
+    def next_one_is_due(self, now: datetime) -> None:
+        """The policy gives up the owed period for the next one, which has fallen due."""
+        collection = self._open_collection()
+        self._settle(PeriodOutcome.GIVEN_UP, now, reason=collection.last_reason)
+
+    def grace_is_over(self, now: datetime) -> None:
+        """The subscriber is not to have what was bought any longer: the merchant is told."""
+        collection = self._open_collection()
+        collection.grace_is_over = True
+        self._tell(NoticeType.GRACE_ENDED, now, **_about(collection), reason_code=collection.last_reason)
+
+    def is_capturing(self, charge_id: str) -> bool:
+        """Whether a capture was asked for, and its outcome is not known yet."""
+        return any(each.charge_id == charge_id and each.capture is not None for each in self.authorizations)
+
+    def authorization_answered(self, asked: Step, answer: ChargeAnswer, now: datetime) -> PeriodRecord | None:
+        """Takes the answer to a step about an authorized charge; gives the record of a period settled by it."""
+        authorization = self.authorization(asked.charge_id)
+        after = authorization.answered(asked.action, answer, now)
+        if isinstance(after, Authorization):
+            self.authorizations = [after if each is authorization else each for each in self.authorizations]
+            if authorization.capture is not None and after.capture is None:
+                about = _about_record(after.record)
+                self._tell(
+                    NoticeType.CAPTURE_FAILED, now, **about, reason_code=after.failed_for, deadline=after.expires_at
+                )
+            return None
+        self.authorizations = [each for each in self.authorizations if each is not authorization]
+        self.ledger = [after if record.period == after.period else record for record in self.ledger]
+        if after.outcome is PeriodOutcome.PAID:
+            self.periods_paid += 1
+            self._tell(NoticeType.PERIOD_PAID, now, **_about_record(after))
+        else:
+            self._tell(NoticeType.PERIOD_GIVEN_UP, now, **_about_record(after), reason_code=after.reason)
+        if self._only_waits_to_end:
+            self._conclude(now)
+        return after
 
     def permission_may_have_changed(self, notification_id: str | None = None) -> None:
         """Somebody says so: it is read before acting. A repeated notification is ignored."""
@@ -277,6 +394,68 @@ class Subscription(BaseModel):
         """Somebody says so: if it is the pending one it is read now, instead of at the next hourly look."""
         if self.next_step_is(Action.READ_CHARGE) and charge_id == self.pending_charge_id:
             self.next_step = Step(action=Action.READ_CHARGE, at=now, why="a notification about the pending charge")
+        self.authorizations = [
+            each.looked_at(now, "a notification about the authorized charge") if each.charge_id == charge_id else each
+            for each in self.authorizations
+        ]
+
+    def check_capture(self, period: int, amount: Money | None) -> Authorization:
+        """Whether a period's authorized charge may be captured, all of it where no amount is given.
+
+        Raises:
+            ValueError: there is none, or it may not.
+        """
+        for authorization in self.authorizations:
+            if authorization.record.period == period:
+                authorization.check_capture(amount or authorization.record.amount)
+                return authorization
+        waiting = ", ".join(str(each.record.period) for each in self.authorizations) or "none"
+        raise ValueError(f"period: {period} has no authorized charge; those that wait to be captured: {waiting}")
+
+    def capture_requested(self, period: int, amount: Money | None, now: datetime) -> str:
+        """The merchant wants a period's authorized charge captured; answers the charge's id.
+
+        Raises:
+            ValueError: as `check_capture`.
+        """
+        wanted = self.check_capture(period, amount)
+        capturing = wanted.capturing(amount or wanted.record.amount, now)
+        self.authorizations = [capturing if each is wanted else each for each in self.authorizations]
+        return wanted.charge_id
+
+    def check_retry(self) -> None:
+        """Whether what is owed can be tried again at once.
+
+        Raises:
+            ValueError: nothing is owed, or it is not the merchant's turn.
+        """
+        if self.ending is not None and self.status is not Status.ACTIVE:
+            raise ValueError(f"the subscription is {self.status.value}: nothing is charged any more")
+        if self.lost_at is not None:
+            raise ValueError("the charge permission is closed: only a new one can be charged")
+        if self.collection is None:
+            raise ValueError("nothing is owed" + (f"; next: {self.next_step.why}" if self.next_step else ""))
+        if self.collection.stage in {Stage.CHARGING, Stage.PENDING}:
+            raise ValueError("a charge is under way; its outcome is awaited")
+
+    def retry_requested(self, now: datetime) -> None:
+        """The merchant wants what is owed tried again now, instead of when the schedule says.
+
+        Where only the buyer can mend it, the charge permission is read, and charged if it can be.
+
+        Raises:
+            ValueError: as `check_retry`.
+        """
+        self.check_retry()
+        collection, why = self._open_collection(), "the merchant asked to try again"
+        if collection.held_for == MISSED_PERIODS:
+            collection.stage, collection.held_for = Stage.CHARGING, None
+            self.collects_until = self.terms.periods_due(now)
+            self.next_step = Step(action=Action.CHARGE, at=now, why=why, urgent=True)
+        elif collection.needs_buyer:
+            self.permission_may_have_changed()
+        elif self.next_step is not None:
+            self.next_step = self.next_step.model_copy(update={"at": now, "why": why, "urgent": True})
 
     def check_replacement(self, charge_permission_id: str) -> None:
         """Whether the subscription can go on under another charge permission.
@@ -320,6 +499,8 @@ class Subscription(BaseModel):
             next_period=self.next_period,
             ledger=list(self.ledger),
             periods_paid=self.periods_paid,
+            authorizations=list(self.authorizations),
+            collects_until=max(self.collects_until, self.next_period + 1),
             notices=self.notices + 2,  # the predecessor tells of the replacement and of its own end
         )
         successor._wait_for_next_period()
@@ -328,6 +509,7 @@ class Subscription(BaseModel):
     def was_handed_over(self, now: datetime) -> None:
         """The subscription lives on under its new charge permission; here it ends, and the old one is closed."""
         self.collection = None
+        self.authorizations = []
         self.lost_at = None
         self._tell(NoticeType.CHARGE_PERMISSION_REPLACED, now, successor=self.successor)
         self._end(Status.REPLACED, f"continued under {self.successor}", now)
@@ -347,7 +529,7 @@ class Subscription(BaseModel):
     def begin_cancellation(self, now: datetime) -> None:
         """Stops collecting and goes on to close the charge permission."""
         reason = self.cancellation or "canceled"
-        if self.collection is not None:
+        if self.collection is not None and self.collection.stage is not Stage.PENDING:
             known = "outcome unknown" if self.collection.attempt_is_open else "not paid"
             self._settle(PeriodOutcome.GIVEN_UP, now, reason=f"canceled while owed, {known}")
         self._end(Status.CANCELED, reason, now)
@@ -363,6 +545,9 @@ class Subscription(BaseModel):
             self.permission = answer
             return
         self.permission = answer
+        if self.cancels_pending_charges:
+            why = "it was canceled with the charge permission, unless it had been captured"
+            self.authorizations = [each.looked_at(now, why) for each in self.authorizations]
         self._conclude(now)
 
     # How the parts hang together
@@ -370,6 +555,7 @@ class Subscription(BaseModel):
     def _take(self, step: Step, before: Stage, now: datetime) -> None:
         collection = self._open_collection()
         if step.action is not Action.END:
+            step = self._bounded_by_next_due(collection, step, now)
             self.next_step = step
             self._tell_of_step(collection, before, step, now)
             return
@@ -378,7 +564,7 @@ class Subscription(BaseModel):
     def _lose_permission(self, why: str, reason_code: str | None, now: datetime) -> None:
         """Nothing can be charged any more: the merchant is told at once, and a new checkout is awaited."""
         collection = self.collection
-        policy = (collection.policy if collection else None) or self.terms.plan.collection
+        policy = self._policy
         self.lost_at, self.lost_because = now, reason_code
         until = now + policy.new_checkout_deadline
         if until > now:
@@ -398,54 +584,117 @@ class Subscription(BaseModel):
         *,
         charge_id: str | None = None,
         reason: str | None = None,
-        skips_missed: bool = False,
     ) -> None:
         """Writes the open period's end into the ledger, waits for the next one, and tells both."""
         collection = self._open_collection()
-        self._record(
-            PeriodRecord(
-                period=collection.period,
-                due=collection.due,
-                amount=collection.amount,
-                outcome=outcome,
-                attempts=collection.attempts,
-                settled_at=now,
-                charge_id=charge_id,
-                reason=reason,
-            )
+        record = PeriodRecord(
+            period=collection.period,
+            due=collection.due,
+            amount=collection.amount,
+            outcome=outcome,
+            attempts=collection.attempts,
+            settled_at=now,
+            charge_id=charge_id,
+            reason=reason,
         )
+        self._record(record)
+        authorization = None
+        if outcome is PeriodOutcome.AUTHORIZED and charge_id is not None:
+            authorization = Authorization.of(record, charge_id, self.open_attempt().idempotency_key)
+            self.authorizations = [*self.authorizations, authorization]
         self.collection = None
-        skipped = self._skip_periods_before(now) if skips_missed else []
-        self._wait_for_next_period()
+        skipped = self._skip_after(collection, outcome, now)
+        self.collects_until = self.terms.periods_due(now)
+        if self.ending is not None and self.ending.status is not Status.COMPLETED:
+            self.next_step = None
+        else:
+            self._wait_for_next_period(charged_at=now if outcome in _CHARGED else None)
         about = _about(collection)
         match outcome:
             case PeriodOutcome.PAID:
                 self._tell(NoticeType.PERIOD_PAID, now, **about, charge_id=charge_id)
+            case PeriodOutcome.AUTHORIZED:
+                deadline = authorization.expires_at if authorization else None
+                self._tell(NoticeType.PERIOD_AUTHORIZED, now, **about, charge_id=charge_id, deadline=deadline)
             case PeriodOutcome.FREE:
                 self._tell(NoticeType.PERIOD_FREE, now, **about)
             case _:
                 self._tell(NoticeType.PERIOD_GIVEN_UP, now, **about, reason_code=collection.last_reason)
-        for record in skipped:
-            self._tell(NoticeType.PERIOD_SKIPPED, now, period=record.period, due=record.due, amount=record.amount)
+        self._tell_of_skipped(skipped, now)
+        if self._only_waits_to_end:
+            self._conclude(now)
 
-    def _skip_periods_before(self, now: datetime) -> list[PeriodRecord]:
-        """What fell due while it was paused is not owed."""
-        calendar = self.terms.calendar
+    def _skip_after(self, collection: Collection, outcome: PeriodOutcome, now: datetime) -> list[PeriodRecord]:
+        """What fell due while a period was owed, where the policy says that it is not owed."""
+        if collection.was_paused and outcome in _CHARGED:
+            return self._skip_periods(self.terms.periods_due(now), "paused", now)
+        fell_due_meanwhile = self._fell_due(self.next_period) > collection.begun_at
+        if collection.policy and collection.policy.next_due is NextDue.SKIP and fell_due_meanwhile:
+            return self._skip_periods(self.terms.periods_due(now), "an older period was owed", now)
+        return []
+
+    def _take_missed_periods(self, now: datetime) -> int | None:
+        """Goes by the policy where several periods fell due unseen; how many, where the merchant has to decide."""
+        number, fallen_due = self.next_period, self.terms.periods_due(now)
+        if number < self.collects_until or fallen_due <= number + 1 or self.terms.plan.amount.is_zero:
+            return None
+        match self.terms.plan.collection.catch_up:
+            case CatchUp.EACH:
+                return None
+            case CatchUp.LATEST:
+                self._tell_of_skipped(self._skip_periods(fallen_due - 1, MISSED_PERIODS, now), now)
+                return None
+            case CatchUp.HOLD:
+                return fallen_due - number
+
+    def _hold_missed(self, collection: Collection, missed: int, now: datetime) -> None:
+        """Several periods were missed: nothing is charged until the merchant says so."""
+        collection.stage = Stage.ON_HOLD
+        collection.held_for = MISSED_PERIODS
+        self.next_step = None
+        why = f"{missed} periods fell due and were not charged in time"
+        self._tell(NoticeType.SUBSCRIPTION_HELD, now, **_about(collection), reason_code=MISSED_PERIODS, reason=why)
+
+    def _skip_periods(self, until: int, reason: str, now: datetime) -> list[PeriodRecord]:
+        """The periods up to but not including `until` are not owed."""
         skipped = [
             PeriodRecord(
                 period=period,
-                due=calendar.due(period),
+                due=self._fell_due(period),
                 amount=self.terms.plan.amount,
                 outcome=PeriodOutcome.SKIPPED,
                 attempts=0,
                 settled_at=now,
-                reason="paused",
+                reason=reason,
             )
-            for period in range(self.next_period, self.terms.periods_due(now))
+            for period in range(self.next_period, until)
         ]
         for record in skipped:
             self._record(record)
         return skipped
+
+    def _tell_of_skipped(self, skipped: Sequence[PeriodRecord], now: datetime) -> None:
+        for record in skipped:
+            about = {"period": record.period, "due": record.due, "amount": record.amount}
+            self._tell(NoticeType.PERIOD_SKIPPED, now, **about, reason=record.reason)
+
+    def _fell_due(self, period: int) -> datetime:
+        return self.terms.calendar.due(period)
+
+    def _bounded_by_next_due(self, collection: Collection, step: Step, now: datetime) -> Step:
+        """The step, or giving the period up for the next one, where the policy says so and that falls due first."""
+        following = collection.period + 1
+        if (
+            self._policy.next_due is not NextDue.REPLACE
+            or collection.policy is None
+            or collection.attempt_is_open
+            or collection.stage is Stage.PAUSED
+            or not self.terms.plan.has_period(following)
+            or step.at < self._fell_due(following)
+        ):
+            return step
+        why = f"period {following} falls due, and period {collection.period} is given up for it"
+        return Step(action=Action.GIVE_UP_FOR_NEXT, at=max(now, self._fell_due(following)), why=why)
 
     def _record(self, record: PeriodRecord) -> None:
         if record.period != self.next_period:
@@ -453,12 +702,17 @@ class Subscription(BaseModel):
         self.ledger = [*self.ledger, record][-LEDGER_LENGTH:]
         self.next_period += 1
 
-    def _wait_for_next_period(self) -> None:
+    def _wait_for_next_period(self, charged_at: datetime | None = None) -> None:
+        """Waits for the next due date, or, where that has passed and a charge was just made, for a while."""
         number = self.next_period
-        due = self.terms.calendar.due(number)
+        due = self._fell_due(number)
         if self.terms.plan.has_period(number):
             amount = self.terms.plan.amount
             self.next_step = Step(action=Action.CHARGE, at=due, why=f"period {number} falls due: {amount}")
+            if charged_at is not None and due < charged_at:
+                spacing = min(self.terms.plan.collection.catch_up_spacing, (self._fell_due(number + 1) - due) / 2)
+                at, why = charged_at + spacing, f"period {number} fell due on {due:%Y-%m-%d} and is caught up: {amount}"
+                self.next_step = Step(action=Action.CHARGE, at=at, why=why)
         else:
             self.ending = Ending(status=Status.COMPLETED, reason=f"all {number} periods of the plan are over")
             self.next_step = Step(action=Action.CLOSE_PERMISSION, at=due, why=self.ending.reason)
@@ -477,8 +731,14 @@ class Subscription(BaseModel):
         if self.ending is None:
             raise AssertionError("the charge permission was closed although no end was decided")
         ending = self.ending
-        self.ended_at = now
         self.next_step = None
+        if self.collection is not None:
+            why = "the charge was pending when the subscription was canceled"
+            self.next_step = Step(action=Action.READ_CHARGE, at=now, why=why)
+            return
+        if self.authorizations:
+            return  # the merchant may still capture them; each ends by itself
+        self.ended_at = now
         if ending.status is not Status.REPLACED:
             self.successor = None  # whoever waits for it learns that it ended first
         self._tell(
@@ -524,6 +784,12 @@ class Subscription(BaseModel):
         notice = Notice(number=self.notices, type=kind, at=now, next_action_at=next_action_at, **fields)
         self.outbox = [*self.outbox, notice][-LONGEST_OUTBOX:]
 
+    @property
+    def _only_waits_to_end(self) -> bool:
+        """Whether the charge permission is closed for good, and charges under it were the last that was waited for."""
+        closed = self.permission is not None and self.permission.is_closed
+        return self.ending is not None and self.ended_at is None and self.next_step is None and closed
+
     def _step_is_due(self, now: datetime) -> bool:
         return self.next_step is not None and self.next_step.at <= now
 
@@ -540,4 +806,15 @@ def _about(collection: Collection) -> dict[str, Any]:  # Any: fields of a notice
         "due": collection.due,
         "amount": collection.amount,
         "attempt": collection.attempts or None,
+    }
+
+
+def _about_record(record: PeriodRecord) -> dict[str, Any]:  # Any: as above
+    """What a notice about a settled period names."""
+    return {
+        "period": record.period,
+        "due": record.due,
+        "amount": record.amount,
+        "attempt": record.attempts or None,
+        "charge_id": record.charge_id,
     }

@@ -39,7 +39,7 @@ def search_attribute_updates(
 
 
 def _changing(subscription: Subscription) -> Iterator[tuple[SearchAttributeKey[Any], Any]]:
-    step = subscription.next_step
+    step = subscription.next_to_do
     yield STATUS, subscription.status.value
     yield NEXT_ACTION_AT, step.at if step else None
     yield LAST_REASON, subscription.last_reason
@@ -54,7 +54,7 @@ def static_summary(terms: Terms) -> str:
 
 def details(subscription: Subscription) -> str:
     """What a person wants to know first, in Markdown: how it stands, what happens next and why, what was."""
-    terms, step = subscription.terms, subscription.next_step
+    terms, step = subscription.terms, subscription.next_to_do
     lines = [
         f"## {subscription.status.value.replace('_', ' ').capitalize()}",
         "",
@@ -75,6 +75,22 @@ def details(subscription: Subscription) -> str:
             "",
             f"**Owed:** period {collection.period}, due {_instant(collection.due)}, {collection.amount}",
             f"({collection.attempts} attempts so far)",
+        ]
+    if subscription.authorizations:
+        lines += [
+            "",
+            _row("To be captured", "Amount", "Until (UTC)", "Charge", "Last failure"),
+            "| ---: | ---: | --- | --- | --- |",
+            *(
+                _row(
+                    f"period {each.record.period}",
+                    each.capture or each.record.amount,
+                    f"{each.expires_at:%Y-%m-%d %H:%M}",
+                    each.charge_id,
+                    each.failed_for or "-",
+                )
+                for each in subscription.authorizations
+            ),
         ]
     if subscription.ledger:
         lines += [

@@ -1,7 +1,11 @@
 """What can be said to a running subscription."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from billing.ledger import PeriodOutcome
+from billing.money import Money
 from billing.terms import ChargePermissionId
 
 
@@ -19,6 +23,31 @@ class ReplacementRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     charge_permission_id: ChargePermissionId
+
+
+class CaptureRequest(BaseModel):
+    """The merchant wants a period's authorized charge captured: all of it where no amount is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    period: Annotated[int, Field(ge=0)]
+    amount: Money | None = None
+
+
+class CaptureResult(BaseModel):
+    """What became of a capture.
+
+    Attributes:
+        charge_id: Amazon's.
+        outcome: captured, still authorized because the capture was declined, or lost for good.
+        reason_code: Amazon's, where it was not captured.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    charge_id: str
+    outcome: PeriodOutcome
+    reason_code: str | None = None
 
 
 class NotificationSignal(BaseModel):

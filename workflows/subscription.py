@@ -26,12 +26,19 @@ with workflow.unsafe.imports_passed_through():
         ReadCharge,
         ReadPermission,
     )
+    from billing.answers import ChargeAnswer
     from billing.collection import Action, Attempt, Step
-    from billing.identity import capture_key
+    from billing.ledger import PeriodOutcome, PeriodRecord
     from billing.subscription import Subscription
     from workflows.display import details, initial_search_attributes, search_attribute_updates, static_summary
     from workflows.memo import initial_memo
-    from workflows.messages import CancelRequest, NotificationSignal, ReplacementRequest
+    from workflows.messages import (
+        CancelRequest,
+        CaptureRequest,
+        CaptureResult,
+        NotificationSignal,
+        ReplacementRequest,
+    )
     from workflows.names import Call, call_queue, workflow_id
 
 PERIODS_PER_RUN: Final = 13
@@ -43,6 +50,12 @@ CHARGE_OBJECT: Final = "CHARGE"
 
 REPLACEMENT_REFUSED: Final = "ReplacementRefused"
 """The type of the error when a subscription cannot go on under another charge permission."""
+
+CAPTURE_REFUSED: Final = "CaptureRefused"
+"""The type of the error when a period has nothing that could be captured so."""
+
+RETRY_REFUSED: Final = "RetryRefused"
+"""The type of the error when there is nothing that the merchant could have tried again."""
 
 _RETRY_UNTIL_KNOWN: Final = RetryPolicy(
     initial_interval=timedelta(seconds=1),
@@ -97,6 +110,7 @@ class SubscriptionWorkflow:
         self._subscription = subscription
         self._first_period_of_run = subscription.next_period
         self._successor_started = False
+        self._settled: dict[str, PeriodRecord] = {}
 
     @workflow.run
     async def run(self, subscription: Subscription) -> Subscription:  # noqa: ARG002 - taken by __init__
@@ -175,6 +189,36 @@ class SubscriptionWorkflow:
         except ValueError as error:
             raise ApplicationError(str(error), type=REPLACEMENT_REFUSED, non_retryable=True) from None
 
+    @workflow.update
+    async def capture(self, request: CaptureRequest) -> CaptureResult:
+        """Captures a period's authorized charge; answers once Amazon has said what became of it."""
+        charge_id = self._subscription.capture_requested(request.period, request.amount, workflow.now())
+        await workflow.wait_condition(lambda: not self._subscription.is_capturing(charge_id))
+        record = self._settled.get(charge_id)
+        if record is None:
+            failed_for = self._subscription.authorization(charge_id).failed_for
+            return CaptureResult(charge_id=charge_id, outcome=PeriodOutcome.AUTHORIZED, reason_code=failed_for)
+        return CaptureResult(charge_id=charge_id, outcome=record.outcome, reason_code=record.reason)
+
+    @capture.validator
+    def _check_capture(self, request: CaptureRequest) -> None:
+        try:
+            self._subscription.check_capture(request.period, request.amount)
+        except ValueError as error:
+            raise ApplicationError(str(error), type=CAPTURE_REFUSED, non_retryable=True) from None
+
+    @workflow.update
+    def retry_now(self) -> None:
+        """Tries what is owed again now; where only the buyer can mend it, the charge permission is read first."""
+        self._subscription.retry_requested(workflow.now())
+
+    @retry_now.validator
+    def _check_retry(self) -> None:
+        try:
+            self._subscription.check_retry()
+        except ValueError as error:
+            raise ApplicationError(str(error), type=RETRY_REFUSED, non_retryable=True) from None
+
     @workflow.query
     def status(self) -> Subscription:
         """The whole state as it stood when the workflow last did something."""
@@ -184,7 +228,7 @@ class SubscriptionWorkflow:
 
     async def _sleep_until_next_step(self) -> None:
         """Sleeps until the step that stands is due, or until somebody has news."""
-        step = self._subscription.next_step
+        step = self._subscription.next_to_do
         if self._has_news(step) or self._is_due(step):
             return
         self._show()
@@ -224,23 +268,22 @@ class SubscriptionWorkflow:
             self._subscription.were_handed_on(notices)
 
     async def _take_next_step(self) -> None:
-        step = self._subscription.next_step
+        step = self._subscription.next_to_do
         if self._subscription.cancellation_is_due:
             self._subscription.begin_cancellation(workflow.now())
         elif self._subscription.hand_over_is_due:
             await self._hand_over()
         elif step is not None and self._is_due(step):
-            await _PERFORM[step.action](self)
+            await _PERFORM[step.action](self, step)
         elif self._subscription.look_requested:
             await self._read_permission()
 
-    async def _charge(self) -> None:
-        step = self._subscription.next_step
+    async def _charge(self, step: Step) -> None:
         attempt = self._subscription.begin_attempt(workflow.now())
         if attempt is not None:
-            await self._send(attempt, urgent=step is not None and step.urgent)
+            await self._send(attempt, urgent=step.urgent)
 
-    async def _repeat_charge(self) -> None:
+    async def _repeat_charge(self, _: Step) -> None:
         await self._send(self._subscription.open_attempt())
 
     async def _send(self, attempt: Attempt, *, urgent: bool = False) -> None:
@@ -252,7 +295,7 @@ class SubscriptionWorkflow:
                 amount=attempt.amount,
                 idempotency_key=attempt.idempotency_key,
                 merchant_reference=self._subscription.terms.merchant_reference,
-                capture_now=not attempt.handles_pending,
+                capture_now=attempt.capture_now,
                 can_handle_pending_authorization=attempt.handles_pending,
             ),
             f"Period {attempt.period}, attempt {attempt.number}: {attempt.amount}",
@@ -260,7 +303,34 @@ class SubscriptionWorkflow:
         )
         self._subscription.charge_answered(answer, workflow.now())
 
-    async def _capture(self) -> None:
+    async def _capture_authorized(self, step: Step) -> None:
+        authorization = self._subscription.authorization(step.charge_id)
+        amount = authorization.capture or authorization.record.amount
+        answer = await _ask_amazon(
+            Call.CAPTURE_CHARGE,
+            AmazonPayActivities.capture_charge,
+            CaptureCharge(charge_id=authorization.charge_id, amount=amount, idempotency_key=authorization.capture_key),
+            f"Capture {amount} of period {authorization.record.period}",
+            urgent=step.urgent,
+        )
+        self._take_authorizations_answer(step, authorization.charge_id, answer)
+
+    async def _read_authorized(self, step: Step) -> None:
+        authorization = self._subscription.authorization(step.charge_id)
+        answer = await _ask_amazon(
+            Call.GET_CHARGE,
+            AmazonPayActivities.read_charge,
+            ReadCharge(charge_id=authorization.charge_id),
+            f"How does the charge of period {authorization.record.period} stand?",
+        )
+        self._take_authorizations_answer(step, authorization.charge_id, answer)
+
+    def _take_authorizations_answer(self, asked: Step, charge_id: str, answer: ChargeAnswer) -> None:
+        record = self._subscription.authorization_answered(asked, answer, workflow.now())
+        if record is not None:
+            self._settled[charge_id] = record  # for whoever asked for the capture and waits
+
+    async def _capture(self, _: Step) -> None:
         attempt = self._subscription.open_attempt()
         answer = await _ask_amazon(
             Call.CAPTURE_CHARGE,
@@ -268,13 +338,13 @@ class SubscriptionWorkflow:
             CaptureCharge(
                 charge_id=self._subscription.pending_charge_id,
                 amount=attempt.amount,
-                idempotency_key=capture_key(attempt.idempotency_key),
+                idempotency_key=self._subscription.pending_capture_key,
             ),
             f"Capture period {attempt.period}, attempt {attempt.number}: {attempt.amount}",
         )
-        self._subscription.charge_answered(answer, workflow.now())
+        self._subscription.capture_answered(answer, workflow.now())
 
-    async def _read_charge(self) -> None:
+    async def _read_charge(self, _: Step) -> None:
         charge_id = self._subscription.pending_charge_id
         answer = await _ask_amazon(
             Call.GET_CHARGE,
@@ -284,7 +354,7 @@ class SubscriptionWorkflow:
         )
         self._subscription.charge_answered(answer, workflow.now())
 
-    async def _read_permission(self) -> None:
+    async def _read_permission(self, _: Step | None = None) -> None:
         answer = await _ask_amazon(
             Call.GET_CHARGE_PERMISSION,
             AmazonPayActivities.read_permission,
@@ -313,19 +383,26 @@ class SubscriptionWorkflow:
             self._successor_started = True
             self._subscription.was_handed_over(workflow.now())
 
-    async def _stop_waiting(self) -> None:
+    async def _stop_waiting(self, _: Step) -> None:
         self._subscription.waited_long_enough(workflow.now())
 
-    async def _give_up(self) -> None:
+    async def _give_up(self, _: Step) -> None:
         self._subscription.time_is_up(workflow.now())
 
-    async def _close_permission(self) -> None:
+    async def _give_up_for_next(self, _: Step) -> None:
+        self._subscription.next_one_is_due(workflow.now())
+
+    async def _end_grace(self, _: Step) -> None:
+        self._subscription.grace_is_over(workflow.now())
+
+    async def _close_permission(self, _: Step) -> None:
         answer = await _ask_amazon(
             Call.CLOSE_CHARGE_PERMISSION,
             AmazonPayActivities.close_permission,
             ClosePermission(
                 charge_permission_id=self._subscription.terms.charge_permission_id,
                 reason=self._subscription.closure_reason,
+                cancel_pending_charges=self._subscription.cancels_pending_charges,
             ),
             "Close the charge permission",
             urgent=True,
@@ -352,7 +429,7 @@ class SubscriptionWorkflow:
             subscription.cancellation_is_due
             or subscription.hand_over_is_due
             or subscription.look_requested
-            or subscription.next_step is not step
+            or subscription.next_to_do != step
         )
 
     def _show(self) -> None:
@@ -363,15 +440,19 @@ class SubscriptionWorkflow:
             workflow.upsert_search_attributes(updates)
 
 
-_PERFORM: Final[Mapping[Action, Callable[[SubscriptionWorkflow], Awaitable[None]]]] = MappingProxyType(
+_PERFORM: Final[Mapping[Action, Callable[[SubscriptionWorkflow, Step], Awaitable[None]]]] = MappingProxyType(
     {
         Action.CHARGE: SubscriptionWorkflow._charge,  # noqa: SLF001 - the workflow's own steps, by action
         Action.REPEAT_CHARGE: SubscriptionWorkflow._repeat_charge,  # noqa: SLF001
         Action.CAPTURE: SubscriptionWorkflow._capture,  # noqa: SLF001
+        Action.CAPTURE_AUTHORIZED: SubscriptionWorkflow._capture_authorized,  # noqa: SLF001
+        Action.READ_AUTHORIZED: SubscriptionWorkflow._read_authorized,  # noqa: SLF001
         Action.READ_CHARGE: SubscriptionWorkflow._read_charge,  # noqa: SLF001
         Action.READ_PERMISSION: SubscriptionWorkflow._read_permission,  # noqa: SLF001
         Action.CLOSE_PERMISSION: SubscriptionWorkflow._close_permission,  # noqa: SLF001
         Action.STOP_WAITING: SubscriptionWorkflow._stop_waiting,  # noqa: SLF001
         Action.GIVE_UP: SubscriptionWorkflow._give_up,  # noqa: SLF001
+        Action.GIVE_UP_FOR_NEXT: SubscriptionWorkflow._give_up_for_next,  # noqa: SLF001
+        Action.END_GRACE: SubscriptionWorkflow._end_grace,  # noqa: SLF001
     }
 )

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from amazon_pay.models import ChargePermissionState
-from billing.collection import Stage
+from billing.collection import Action, Stage
 from billing.ledger import LEDGER_LENGTH
 from starter.audit.case import Case
 
@@ -57,13 +57,20 @@ def no_period_is_forgotten(case: Case) -> Iterator[str]:
         waits = subscription.lost_at is not None or (
             subscription.collection is not None and subscription.collection.period < period
         )
-        if period not in accounted and not waits and not case.is_busy:
+        if period not in accounted and not waits and not _is_caught_up(case) and not case.is_busy:
             yield f"period {period} fell due on {terms.calendar.due(period):%Y-%m-%d} and is forgotten"
+
+
+def _is_caught_up(case: Case) -> bool:
+    """Whether the oldest open period is charged soon: overdue ones follow each other at the policy's distance."""
+    step, policy = case.subscription.next_step, case.subscription.terms.plan.collection
+    soon = case.now - LATE_AFTER, case.now + policy.catch_up_spacing
+    return step is not None and step.action is Action.CHARGE and soon[0] <= step.at <= soon[1]
 
 
 def nothing_is_overdue(case: Case) -> Iterator[str]:
     """What stands next is done when its time comes, unless Amazon's answer is awaited."""
-    step = case.subscription.next_step
+    step = case.subscription.next_to_do
     if step is not None and not case.is_busy and case.now - step.at > LATE_AFTER:
         yield f"{step.action.value} was to be done at {step.at:%Y-%m-%d %H:%M} UTC ({step.why})"
 

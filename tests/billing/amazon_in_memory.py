@@ -9,9 +9,12 @@ from typing import Final
 
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 from billing.collection import Attempt
+from billing.money import Money
 
 ACCOUNT_TROUBLE: Final = frozenset({"UnauthorizedAccess", "InvalidAccountStatus"})
 """Seen before anything else, so these tell nothing of what an earlier request under the same key has done."""
+
+_BOOKED: Final = frozenset({ChargeOutcome.CAPTURED, ChargeOutcome.PENDING, ChargeOutcome.AUTHORIZED})
 
 CLOSES_THE_PERMISSION: Final = frozenset({"AmazonRejected", "ChargePermissionCanceled"})
 
@@ -22,6 +25,8 @@ class BookedCharge:
 
     period: int
     answer: ChargeAnswer
+    captures: bool = True
+    """Whether Amazon goes on to capture it once it is authorized."""
 
 
 @dataclass
@@ -33,6 +38,8 @@ class AmazonInMemory:
     saved: dict[str, ChargeAnswer] = field(default_factory=dict)
     requests: dict[str, Attempt] = field(default_factory=dict)
     charges: dict[str, BookedCharge] = field(default_factory=dict)
+    captures: dict[str, tuple[str, Money]] = field(default_factory=dict)
+    """What each capture's key was used for."""
     earlier_permissions: list[PermissionAnswer] = field(default_factory=list)
 
     def create_charge(self, attempt: Attempt, decision: ChargeAnswer, now: datetime) -> ChargeAnswer:
@@ -45,10 +52,12 @@ class AmazonInMemory:
             return self.saved[attempt.idempotency_key]
         if self.permission.is_closed and decision.outcome is not ChargeOutcome.REFUSED:
             decision = ChargeAnswer(outcome=ChargeOutcome.DECLINED, reason_code="InvalidChargePermissionStatus")
-        if decision.outcome in {ChargeOutcome.CAPTURED, ChargeOutcome.PENDING}:
+        if decision.outcome is ChargeOutcome.CAPTURED and not attempt.capture_now:
+            decision = ChargeAnswer(outcome=ChargeOutcome.AUTHORIZED)
+        if decision.outcome in _BOOKED:
             charge_id = f"S01-{len(self.charges)}"
             decision = decision.model_copy(update={"charge_id": charge_id})
-            self.charges[charge_id] = BookedCharge(attempt.period, decision)
+            self.charges[charge_id] = BookedCharge(attempt.period, decision, captures=attempt.capture_now)
         if decision.outcome is not ChargeOutcome.REFUSED or self.keeps_refusals:
             self.saved[attempt.idempotency_key] = decision
         if decision.reason_code in CLOSES_THE_PERMISSION:
@@ -58,10 +67,45 @@ class AmazonInMemory:
     def read_charge(self, charge_id: str) -> ChargeAnswer:
         return self.charges[charge_id].answer
 
+    def capture(self, charge_id: str, key: str, amount: Money, decision: ChargeAnswer) -> ChargeAnswer:
+        """Captures an authorized charge; a known key is answered as before, but for refusals of the account."""
+        charge, request = self.charges[charge_id], (charge_id, amount)
+        assert self.captures.setdefault(key, request) == request, "the same key with another request"
+        if decision.reason_code in ACCOUNT_TROUBLE:
+            return decision
+        if key in self.saved:
+            return self.saved[key]
+        if charge.answer.outcome is not ChargeOutcome.AUTHORIZED:
+            return ChargeAnswer(outcome=ChargeOutcome.REFUSED, reason_code="InvalidChargeStatus")
+        if decision.outcome in {ChargeOutcome.CAPTURED, ChargeOutcome.PENDING}:
+            decision = decision.model_copy(update={"charge_id": charge_id, "captured": amount})
+            charge.answer, charge.captures = decision, True
+        if decision.outcome is not ChargeOutcome.REFUSED or self.keeps_refusals:
+            self.saved[key] = decision
+        return decision
+
+    def expire(self, charge_id: str) -> None:
+        """An authorization lapses."""
+        charge = self.charges[charge_id]
+        if charge.answer.outcome is ChargeOutcome.AUTHORIZED:
+            charge.answer = ChargeAnswer(
+                outcome=ChargeOutcome.DECLINED, charge_id=charge_id, reason_code="ExpiredUnused"
+            )
+
+    def cancel_pending(self) -> None:
+        """Charges that are not captured are canceled with the permission."""
+        for charge_id, charge in self.charges.items():
+            if charge.answer.outcome in {ChargeOutcome.AUTHORIZED, ChargeOutcome.PENDING}:
+                charge.answer = ChargeAnswer(
+                    outcome=ChargeOutcome.DECLINED, charge_id=charge_id, reason_code="ChargePermissionCanceled"
+                )
+
     def decide(self, charge_id: str, decision: ChargeAnswer) -> None:
         """A pending charge comes to its end."""
         charge = self.charges[charge_id]
         assert charge.answer.outcome is ChargeOutcome.PENDING
+        if decision.outcome is ChargeOutcome.CAPTURED and not charge.captures:
+            decision = ChargeAnswer(outcome=ChargeOutcome.AUTHORIZED)
         charge.answer = decision.model_copy(update={"charge_id": charge_id})
 
     def change_permission(self, state: PermissionState, reasons: tuple[str, ...], now: datetime) -> None:

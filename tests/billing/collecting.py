@@ -22,7 +22,7 @@ class Collecting:
         self, policy: CollectionPolicy = DEFAULTS, *, zone: str = "UTC", due: datetime = DUE, spread: int = 0
     ) -> None:
         self.policy, self.now = policy, due
-        self.collection = Collection(period=0, due=due, amount=PRICE, zone=zone, spread=spread)
+        self.collection = Collection(period=0, due=due, begun_at=due, amount=PRICE, zone=zone, spread=spread)
 
     def begin_attempt(self) -> None:
         """As a subscription does it, when a step says so."""

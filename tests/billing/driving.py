@@ -5,22 +5,28 @@ Everything that may vary is drawn; what must hold is said where the machine is u
 """
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
+from typing import Final
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 from billing.calendar import Interval, Unit
-from billing.collection import Action, Step
+from billing.collection import MISSED_PERIODS, Action, Step
 from billing.declines import CHARGE_REASONS, Meaning, meaning_of_charge
-from billing.policy import CollectionPolicy, FinalAction
+from billing.identity import MOST_CAPTURES
+from billing.money import Money
+from billing.plan import Capture
+from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
 from billing.subscription import Subscription
 from billing.terms import Terms
 from tests.billing.amazon_in_memory import AmazonInMemory
 from tests.billing.support import FREE, PRICE, chargeable, declined, refused, terms, unreadable
 
-CAPTURED, PENDING = ChargeOutcome.CAPTURED, ChargeOutcome.PENDING
+CAPTURED, PENDING, AUTHORIZED = ChargeOutcome.CAPTURED, ChargeOutcome.PENDING, ChargeOutcome.AUTHORIZED
 
 intervals = st.sampled_from(
     [Interval(unit=Unit.DAY), Interval(unit=Unit.WEEK), Interval(unit=Unit.MONTH), Interval(unit=Unit.MONTH, count=3)]
@@ -33,6 +39,11 @@ policies = st.builds(
     max_attempts=st.integers(1, 6),
     collect_within=st.sampled_from([timedelta(days=2), timedelta(days=30)]),
     final_action=st.sampled_from(FinalAction),
+    grace=st.sampled_from([timedelta(0), timedelta(days=7)]),
+    next_due=st.sampled_from(NextDue),
+    catch_up=st.sampled_from(CatchUp),
+    catch_up_spacing=st.sampled_from([timedelta(0), timedelta(days=1), timedelta(days=3)]),
+    cancel_pending_charges=st.booleans(),
 )
 agreements = st.builds(
     lambda **agreed: terms("2026-01-31 09:00", **agreed),
@@ -41,14 +52,17 @@ agreements = st.builds(
     periods=st.sampled_from([None, 1, 2, 5]),
     policy=policies,
     zone=st.sampled_from(["UTC", "America/Los_Angeles", "Pacific/Auckland"]),
+    capture=st.sampled_from(Capture),
 )
 captures = st.just(ChargeAnswer(outcome=CAPTURED))
 declines = st.sampled_from([*CHARGE_REASONS, "ACodeThatNobodyKnows", None]).map(declined)
 refusals = st.sampled_from(["InvalidRequest", "UnauthorizedAccess", "PeriodicAmountExceeded", None]).map(refused)
 decisions = st.one_of(captures, st.just(ChargeAnswer(outcome=PENDING)), declines, refusals)
+takings = st.one_of(captures, st.just(ChargeAnswer(outcome=PENDING)), st.just(declined("ProcessingFailure")), refusals)
+"""How captures are answered."""
 events = st.sampled_from([
     "signal", "signal", "numbered_signal", "charge_notification", "charge_notification", "cancel",
-    "break", "busy", "mend", "mend", "close", "decide", "decide", "wait",
+    "break", "busy", "mend", "mend", "close", "decide", "decide", "wait", "capture", "retry",
 ])  # fmt: skip
 waits = st.sampled_from([timedelta(minutes=1), timedelta(hours=5), timedelta(days=3), timedelta(days=100)])
 seldom = st.integers(0, 4).map(lambda number: number == 0)
@@ -69,7 +83,7 @@ class Driven(RuleBasedStateMachine):
     @precondition(lambda self: not self.subscription.has_ended)
     @rule(data=st.data())
     def the_driver_takes_its_next_step(self, data: st.DataObject) -> None:
-        subscription, step = self.subscription, self.subscription.next_step
+        subscription, step = self.subscription, self.subscription.next_to_do
         if step is not None and not (subscription.cancellation_is_due or subscription.look_requested):
             self.now = max(self.now, step.at)
         if subscription.cancellation_is_due:
@@ -83,35 +97,37 @@ class Driven(RuleBasedStateMachine):
         self.subscription = restored
 
     def perform(self, step: Step, data: st.DataObject) -> None:
+        subscription, now = self.subscription, self.now
         match step.action:
-            case Action.CHARGE:
-                self.charge(data)
-            case Action.REPEAT_CHARGE:
-                self.send(data)
-            case Action.READ_CHARGE:
-                self.read_charge(data)
-            case Action.READ_PERMISSION:
-                self.read_permission(data)
             case Action.GIVE_UP:
-                self.subscription.time_is_up(self.now)
+                subscription.time_is_up(now)
+            case Action.GIVE_UP_FOR_NEXT:
+                subscription.next_one_is_due(now)
+            case Action.END_GRACE:
+                subscription.grace_is_over(now)
             case Action.STOP_WAITING:
-                self.subscription.waited_long_enough(self.now)
-            case Action.CLOSE_PERMISSION:
-                self.close_permission(data)
-            case Action.END:
-                raise AssertionError("an end is decided, and not performed")
+                subscription.waited_long_enough(now)
+            case Action.CAPTURE_AUTHORIZED:
+                self.capture_authorized(step, data)
+            case Action.READ_AUTHORIZED:
+                self.read_authorized(step, data)
+            case _:
+                self._CALLS[step.action](self, data)
 
     def charge(self, data: st.DataObject) -> None:
         collection = self.subscription.collection
         period = collection.period if collection else self.subscription.next_period
         assert collection is None or not collection.attempt_is_open, "a new key while another's outcome is open"
-        assert self.amazon.charges_of(period, CAPTURED, PENDING) == 0, "a new key beside a charge that may succeed"
+        assert self.amazon.charges_of(period, CAPTURED, PENDING, AUTHORIZED) == 0, (
+            "a new key beside a charge that may succeed"
+        )
         attempt = self.subscription.begin_attempt(self.now)
         if attempt is None:
-            assert self.subscription.terms.plan.amount.is_zero
+            held = self.subscription.collection
+            assert self.subscription.terms.plan.amount.is_zero or (held and held.held_for == MISSED_PERIODS)
             return
         assert attempt.idempotency_key not in self.amazon.requests, "a new attempt under an old key"
-        assert attempt.number == self.amazon.keys_of(period) + 1
+        assert attempt.number == self.amazon.keys_of(attempt.period) + 1
         self.send(data)
 
     def send(self, data: st.DataObject) -> None:
@@ -130,6 +146,33 @@ class Driven(RuleBasedStateMachine):
         self.meanwhile(data)
         self.take(answer)
 
+    def capture(self, data: st.DataObject) -> None:
+        """Of a charge that may be pending, and was authorized."""
+        attempt, charge_id = self.subscription.open_attempt(), self.subscription.pending_charge_id
+        key = self.subscription.pending_capture_key
+        answer = self.amazon.capture(charge_id, key, attempt.amount, data.draw(takings))
+        self.meanwhile(data)
+        self.subscription.capture_answered(answer, self.now)
+
+    def capture_authorized(self, step: Step, data: st.DataObject) -> None:
+        authorization = self.subscription.authorization(step.charge_id)
+        assert authorization.capture is not None
+        key = authorization.capture_key
+        if data.draw(seldom):
+            self.amazon.capture(authorization.charge_id, key, authorization.capture, data.draw(takings))
+        answer = self.amazon.capture(authorization.charge_id, key, authorization.capture, data.draw(takings))
+        self.meanwhile(data)
+        self.subscription.authorization_answered(step, answer, self.now)
+
+    def read_authorized(self, step: Step, data: st.DataObject) -> None:
+        authorization = self.subscription.authorization(step.charge_id)
+        if self.now >= authorization.expires_at:
+            self.amazon.expire(authorization.charge_id)
+        read = self.amazon.read_charge(authorization.charge_id)
+        answer = data.draw(refusals) if data.draw(seldom) else read
+        self.meanwhile(data)
+        self.subscription.authorization_answered(step, answer, self.now)
+
     def take(self, answer: ChargeAnswer) -> None:
         failed = answer.outcome in {ChargeOutcome.DECLINED, ChargeOutcome.REFUSED}
         if failed and meaning_of_charge(answer.reason_code) is Meaning.MONTHLY_LIMIT:
@@ -145,6 +188,8 @@ class Driven(RuleBasedStateMachine):
         assert self.subscription.closure_reason
         if not data.draw(seldom):
             self.amazon.change_permission(PermissionState.CLOSED, ("MerchantClosed",), self.now)
+            if self.subscription.cancels_pending_charges:
+                self.amazon.cancel_pending()
         answer = self.permission_as_read(data)
         self.meanwhile(data)
         self.subscription.permission_closed(answer, self.now)
@@ -182,6 +227,24 @@ class Driven(RuleBasedStateMachine):
         if data.draw(seldom):
             self.subscription.cancel_requested("Moved away")
 
+    def event_capture(self, data: st.DataObject) -> None:
+        """The merchant captures what waits for it, all or a part."""
+        for authorization in self.subscription.authorizations[:1]:
+            part = Money(amount=Decimal("5.00"), currency=authorization.record.amount.currency)
+            amount = data.draw(st.sampled_from([None, part]))
+            try:
+                self.subscription.capture_requested(authorization.record.period, amount, self.now)
+            except ValueError:
+                assert authorization.capture is not None or authorization.captures >= MOST_CAPTURES
+
+    def event_retry(self, data: st.DataObject) -> None:
+        """The merchant asks to try again now; where that makes no sense, it is refused and changes nothing."""
+        before = self.subscription.model_dump_json()
+        try:
+            self.subscription.retry_requested(self.now)
+        except ValueError:
+            assert self.subscription.model_dump_json() == before
+
     def event_break(self, data: st.DataObject) -> None:
         self.amazon.change_permission(PermissionState.NON_CHARGEABLE, ("PaymentMethodInvalid",), self.now)
 
@@ -202,3 +265,12 @@ class Driven(RuleBasedStateMachine):
 
     def event_wait(self, data: st.DataObject) -> None:
         self.now += data.draw(waits)
+
+    _CALLS: Final[dict[Action, Callable[["Driven", st.DataObject], None]]] = {
+        Action.CHARGE: charge,
+        Action.REPEAT_CHARGE: send,
+        Action.CAPTURE: capture,
+        Action.READ_CHARGE: read_charge,
+        Action.READ_PERMISSION: read_permission,
+        Action.CLOSE_PERMISSION: close_permission,
+    }

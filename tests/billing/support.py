@@ -11,7 +11,7 @@ from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, Permi
 from billing.calendar import BillingCalendar, Interval, Unit
 from billing.collection import Action
 from billing.money import Money
-from billing.plan import Plan
+from billing.plan import Capture, Plan
 from billing.policy import CollectionPolicy
 from billing.subscription import Subscription
 from billing.terms import Terms
@@ -84,9 +84,10 @@ def terms(
     policy: CollectionPolicy = DEFAULTS,
     interval: Interval = MONTHLY,
     zone: str = "UTC",
+    capture: Capture = Capture.NOW,
 ) -> Terms:
     """What was agreed; by default 9.99 EUR on the last day of each month."""
-    plan = Plan(plan_id="basic", amount=amount, interval=interval, periods=periods, collection=policy)
+    plan = Plan(plan_id="basic", amount=amount, interval=interval, periods=periods, capture=capture, collection=policy)
     return Terms(charge_permission_id=PERMISSION_ID, plan=plan, anchor=at(anchor), zone=zone)
 
 
@@ -128,6 +129,29 @@ class Life:
             self.subscription.begin_cancellation(self.now)
         self._through_json()
 
+    def beside(self, action: Action, when: str, answer: ChargeAnswer | None = None) -> None:
+        """Checks that this is what happens first of all that stands beside the step, and performs it."""
+        step = self.subscription.next_to_do
+        assert step is not None
+        assert (step.action, step.at) == (action, at(when))
+        self.now = max(self.now, at(when))
+        match action, answer:
+            case ((Action.CAPTURE_AUTHORIZED | Action.READ_AUTHORIZED), ChargeAnswer()):
+                authorization = self.subscription.authorization(step.charge_id)
+                if action is Action.CAPTURE_AUTHORIZED:
+                    self.keys.append(authorization.capture_key)
+                self.subscription.authorization_answered(step, answer, self.now)
+            case Action.END_GRACE, None:
+                self.subscription.grace_is_over(self.now)
+            case _:
+                raise AssertionError(f"{action} takes no {answer!r}")
+        self._through_json()
+
+    @property
+    def told(self) -> list[str]:
+        """The kinds of notices so far, of those that were not handed on."""
+        return [notice.type.value for notice in self.subscription.outbox]
+
     @property
     def next(self) -> tuple[Action, datetime] | None:
         """What stands next, and when."""
@@ -162,6 +186,8 @@ class Life:
                 subscription.permission_closed(answer, now)
             case Action.GIVE_UP, None:
                 subscription.time_is_up(now)
+            case Action.GIVE_UP_FOR_NEXT, None:
+                subscription.next_one_is_due(now)
             case Action.STOP_WAITING, None:
                 subscription.waited_long_enough(now)
             case _:

@@ -25,7 +25,8 @@ def test_soft_declines_are_explained_with_the_days_of_each_attempt() -> None:
     days = [0, 0.5, 1.5, 3.5, 7.5, 14.5, 21.5]
 
     expected = [(day, f"attempt {number} to charge 9.99 EUR") for number, day in enumerate(days, 1)]
-    assert told("SoftDeclined") == [*expected, (21.5, PAUSED)]
+    grace = (7, "you are told that the grace has ended: the subscriber is not to have it any longer")
+    assert told("SoftDeclined") == [*expected[:4], grace, *expected[4:], (21.5, PAUSED)]
 
 
 def test_a_card_that_nobody_mends_is_explained_with_the_reminders_and_the_deadline() -> None:

@@ -201,7 +201,7 @@ def test_periods_that_fell_due_while_an_older_one_was_owed_follow_in_their_order
     life.step(READ_PERMISSION, "2026-01-01 21:00", chargeable())
     life.step(CHARGE, "2026-01-02 21:00", CAPTURED)
 
-    life.step(CHARGE, "2026-01-02 09:00", CAPTURED)
+    life.step(CHARGE, "2026-01-03 09:00", CAPTURED)  # not at once: half an interval later
 
     assert life.next == (CHARGE, at("2026-01-03 09:00"))
     assert life.book == [(0, "paid", 3), (1, "paid", 1)]
@@ -258,4 +258,4 @@ def test_the_state_is_told_the_same_by_each_json_that_it_goes_through() -> None:
 
 
 def test_a_period_record_knows_no_outcome_but_these() -> None:
-    assert {outcome.value for outcome in PeriodOutcome} == {"paid", "free", "given_up", "skipped"}
+    assert {outcome.value for outcome in PeriodOutcome} == {"paid", "authorized", "free", "given_up", "skipped"}

@@ -4,7 +4,7 @@ Whatever is drawn, nobody is charged twice for one period, no owed period is for
 an answer.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import pytest
@@ -12,18 +12,20 @@ from hypothesis import settings
 from hypothesis.stateful import invariant
 
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionState
-from billing.collection import Action, Attempt, Collection, Stage
+from billing.collection import MISSED_PERIODS, Action, Collection, Stage, Step
 from billing.declines import Meaning
 from billing.ledger import LEDGER_LENGTH, PeriodOutcome
 from billing.status import Status
-from tests.billing.amazon_in_memory import AmazonInMemory
-from tests.billing.driving import CAPTURED, PENDING, Driven
+from tests.billing.driving import AUTHORIZED, CAPTURED, PENDING, Driven
 
 pytestmark = pytest.mark.timeout(400)
 """Seconds. It takes a few, but where it fails, up to five minutes go into finding a short story that tells why."""
 
 LONGEST_WAIT: Final = timedelta(days=32)
 """Amazon's next month is the longest that an open collection may have to wait for."""
+
+LONGEST_CATCH_UP_SPACING: Final = timedelta(days=3)
+"""Of the policies that are drawn."""
 
 LONGEST_WAIT_FOR_A_CHECKOUT: Final = timedelta(days=21)
 """The policies' default."""
@@ -32,13 +34,16 @@ STEPS_TO_THE_END: Final = 60
 """More than a subscription that nothing hinders may need to settle what is owed, or to end."""
 
 
+TAKEN: Final = ChargeAnswer(outcome=CAPTURED)
+
+
 class AnySubscription(Driven):
     """What must hold at every moment, and in the end."""
 
     @invariant()
     def nobody_is_charged_twice_for_a_period(self) -> None:
         for period in range(self.subscription.next_period + 1):
-            assert self.amazon.charges_of(period, CAPTURED, PENDING) <= 1
+            assert self.amazon.charges_of(period, CAPTURED, PENDING, AUTHORIZED) <= 1
 
     @invariant()
     def the_account_agrees_with_amazons_books(self) -> None:
@@ -46,8 +51,11 @@ class AnySubscription(Driven):
             assert self.amazon.keys_of(record.period) == record.attempts
             if record.outcome is PeriodOutcome.PAID:
                 assert self.amazon.charges_of(record.period, CAPTURED) == 1, record
+            elif record.outcome is PeriodOutcome.AUTHORIZED:
+                waiting = [each.record.period for each in self.subscription.authorizations]
+                assert record.period in waiting, "what is authorized is waited for"
             elif "outcome unknown" not in (record.reason or ""):
-                assert self.amazon.charges_of(record.period, CAPTURED, PENDING) == 0, record
+                assert self.amazon.charges_of(record.period, CAPTURED, PENDING, AUTHORIZED) == 0, record
         settled = [record.outcome for record in self.subscription.ledger]
         if self.subscription.next_period <= LEDGER_LENGTH:
             assert self.subscription.periods_paid == settled.count(PeriodOutcome.PAID)
@@ -69,11 +77,14 @@ class AnySubscription(Driven):
     @invariant()
     def whoever_has_not_ended_and_is_not_paused_acts_again_in_good_time(self) -> None:
         subscription, step, now = self.subscription, self.subscription.next_step, self.now
-        paused = subscription.collection is not None and subscription.collection.stage is Stage.PAUSED
-        assert step is not None or subscription.has_ended or paused
+        waits = waits_for_somebody(subscription.collection) or (
+            subscription.ending is not None and subscription.authorizations
+        )
+        assert step is not None or subscription.has_ended or waits
+        assert all(each.step.at <= now + timedelta(days=31) for each in subscription.authorizations)
         assert subscription.status.has_ended == subscription.has_ended
         if subscription.has_ended:
-            assert (subscription.collection, step) == (None, None)
+            assert (subscription.collection, step, subscription.authorizations) == (None, None, [])
         elif subscription.status is Status.AWAITING_CHECKOUT:
             assert step is not None
             assert step.at <= now + LONGEST_WAIT_FOR_A_CHECKOUT
@@ -81,7 +92,7 @@ class AnySubscription(Driven):
             assert step.at <= now + LONGEST_WAIT
         elif step is not None:
             due = subscription.terms.calendar.due(subscription.next_period)
-            assert step.at <= max(due, now + timedelta(hours=1))
+            assert step.at <= max(due, now + LONGEST_CATCH_UP_SPACING)
 
     @invariant()
     def no_more_attempts_are_spent_than_the_policy_allows(self) -> None:
@@ -122,48 +133,80 @@ class AnySubscription(Driven):
             if subscription.has_ended or (mended and subscription.collection is None):
                 return
             for charge_id in amazon.pending:
-                amazon.decide(charge_id, ChargeAnswer(outcome=CAPTURED))
-            step = subscription.next_step
-            if step is None and mended:
-                subscription.permission_may_have_changed()  # whoever is told of the pause mends it once more
-            if step is not None and not (subscription.cancellation_is_due or subscription.look_requested):
-                self.now = max(self.now, step.at)
-            if subscription.cancellation_is_due:
-                subscription.begin_cancellation(self.now)
-            elif step is not None and step.at <= self.now:
-                self.perform_well(step.action)
-            elif subscription.look_requested:
-                subscription.permission_answered(amazon.permission, self.now)
+                amazon.decide(charge_id, TAKEN)
+            for waiting in subscription.authorizations:
+                subscription.capture_requested(waiting.record.period, waiting.capture, self.now)
+            if subscription.next_to_do is None and mended:
+                subscription.retry_requested(self.now)  # whoever is told of the pause or the hold tries once more
+            self.do_what_is_next()
 
-    def perform_well(self, action: Action) -> None:
-        subscription, amazon, now = self.subscription, self.amazon, self.now
-        match action:
-            case Action.CHARGE:
-                attempt = subscription.begin_attempt(now)
-                if attempt is not None:
-                    subscription.charge_answered(sent_well(amazon, attempt, now), now)
-            case Action.REPEAT_CHARGE:
-                subscription.charge_answered(sent_well(amazon, subscription.open_attempt(), now), now)
-            case Action.READ_CHARGE:
-                subscription.charge_answered(amazon.read_charge(subscription.pending_charge_id), now)
+    def do_what_is_next(self) -> None:
+        subscription, step = self.subscription, self.subscription.next_to_do
+        if step is not None and not (subscription.cancellation_is_due or subscription.look_requested):
+            self.now = max(self.now, step.at)
+        if subscription.cancellation_is_due:
+            subscription.begin_cancellation(self.now)
+        elif step is not None and step.at <= self.now:
+            self.perform_well(step)
+        elif subscription.look_requested:
+            subscription.permission_answered(self.amazon.permission, self.now)
+
+    def perform_well(self, step: Step) -> None:
+        subscription, now = self.subscription, self.now
+        match step.action:
+            case Action.CHARGE | Action.REPEAT_CHARGE | Action.CAPTURE | Action.READ_CHARGE:
+                self.collect_well(step.action)
+            case Action.CAPTURE_AUTHORIZED | Action.READ_AUTHORIZED:
+                self.settle_well(step)
             case Action.READ_PERMISSION:
-                subscription.permission_answered(amazon.permission, now)
+                subscription.permission_answered(self.amazon.permission, now)
             case Action.GIVE_UP:
                 subscription.time_is_up(now)
+            case Action.GIVE_UP_FOR_NEXT:
+                subscription.next_one_is_due(now)
+            case Action.END_GRACE:
+                subscription.grace_is_over(now)
             case Action.STOP_WAITING:
                 subscription.waited_long_enough(now)
             case _:
-                amazon.change_permission(PermissionState.CLOSED, ("MerchantClosed",), now)
-                subscription.permission_closed(amazon.permission, now)
+                if subscription.cancels_pending_charges:
+                    self.amazon.cancel_pending()
+                self.amazon.change_permission(PermissionState.CLOSED, ("MerchantClosed",), now)
+                subscription.permission_closed(self.amazon.permission, now)
+
+    def collect_well(self, action: Action) -> None:
+        subscription, amazon, now = self.subscription, self.amazon, self.now
+        if action is Action.CHARGE and subscription.begin_attempt(now) is None:
+            return
+        if action is Action.CAPTURE:
+            charge_id, key = subscription.pending_charge_id, subscription.pending_capture_key
+            amount = subscription.open_attempt().amount
+            subscription.capture_answered(amazon.capture(charge_id, key, amount, TAKEN), now)
+        elif action is Action.READ_CHARGE:
+            subscription.charge_answered(amazon.read_charge(subscription.pending_charge_id), now)
+        else:
+            subscription.charge_answered(amazon.create_charge(subscription.open_attempt(), TAKEN, now), now)
+
+    def settle_well(self, step: Step) -> None:
+        waiting, now = self.subscription.authorization(step.charge_id), self.now
+        if step.action is Action.CAPTURE_AUTHORIZED:
+            amount = waiting.capture or waiting.record.amount
+            answer = self.amazon.capture(waiting.charge_id, waiting.capture_key, amount, TAKEN)
+        else:
+            if now >= waiting.expires_at:
+                self.amazon.expire(waiting.charge_id)
+            answer = self.amazon.read_charge(waiting.charge_id)
+        self.subscription.authorization_answered(step, answer, now)
+
+
+def waits_for_somebody(collection: Collection | None) -> bool:
+    """Whether nothing happens by itself: until the buyer mends it, or the merchant decides."""
+    return collection is not None and (collection.stage is Stage.PAUSED or collection.held_for == MISSED_PERIODS)
 
 
 def is_the_operators(collection: Collection) -> bool:
     """Whether it is held for somebody of the merchant's: Amazon repeats a decline to its key for ever."""
     return collection.meaning is Meaning.OPERATOR and collection.attempt_is_open
-
-
-def sent_well(amazon: AmazonInMemory, attempt: Attempt, now: datetime) -> ChargeAnswer:
-    return amazon.create_charge(attempt, ChargeAnswer(outcome=CAPTURED), now)
 
 
 TestAnySubscription = AnySubscription.TestCase

@@ -86,7 +86,11 @@ async def test_a_hard_decline_brings_the_buyers_page_reminders_and_the_end_of_wa
     assert [event["type"] for event in events] == [
         "subscription.started",
         "payment_method.needed",
-        *["payment_method.reminder"] * 4,
+        "payment_method.reminder",
+        "payment_method.reminder",
+        "grace.ended",
+        "payment_method.reminder",
+        "payment_method.reminder",
         "subscription.paused",
     ]
     needed = events[1]["data"]
@@ -94,7 +98,7 @@ async def test_a_hard_decline_brings_the_buyers_page_reminders_and_the_end_of_wa
     assert needed["deadline"] is not None
     due = story.terms.calendar.due(0)
     days = [(when(event) - due).days for event in events[2:]]
-    assert days == [3, 7, 14, 20, 21]
+    assert days == [3, 7, 7, 14, 20, 21]
 
 
 async def test_a_mended_card_is_told_and_then_the_payment(house: Stage, notices: Endpoint) -> None:

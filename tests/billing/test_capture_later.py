@@ -1,0 +1,254 @@
+"""Plans whose charges are captured later: authorized on the due date, captured when the merchant says so."""
+
+from datetime import timedelta
+
+import pytest
+
+from billing.answers import ChargeAnswer, ChargeOutcome
+from billing.collection import Action
+from billing.identity import MOST_CAPTURES, idempotency_key
+from billing.money import Money
+from billing.plan import Capture
+from billing.policy import CollectionPolicy
+from billing.status import Status
+from tests.billing.support import PENDING, PERMISSION_ID, PRICE, Life, at, chargeable, closed, declined, refused, terms
+
+CHARGE, CLOSE = Action.CHARGE, Action.CLOSE_PERMISSION
+CAPTURE_AUTHORIZED, READ_AUTHORIZED, READ_CHARGE = Action.CAPTURE_AUTHORIZED, Action.READ_AUTHORIZED, Action.READ_CHARGE
+
+FIRST = "S01-1-1-C000001"
+SECOND = "S01-1-1-C000002"
+FIVE = Money.parse("5.00 EUR")
+
+
+def authorized(charge_id: str = FIRST) -> ChargeAnswer:
+    return ChargeAnswer(outcome=ChargeOutcome.AUTHORIZED, charge_id=charge_id)
+
+
+def captured(amount: Money = PRICE, charge_id: str = FIRST) -> ChargeAnswer:
+    return ChargeAnswer(outcome=ChargeOutcome.CAPTURED, charge_id=charge_id, captured=amount)
+
+
+def begun(policy: CollectionPolicy | None = None) -> Life:
+    """The first period is authorized."""
+    life = Life(terms("2026-01-31 09:00", capture=Capture.LATER, policy=policy or CollectionPolicy()))
+    life.step(CHARGE, "2026-01-31 09:00", authorized())
+    return life
+
+
+def capture(life: Life, when: str, amount: Money | None = None, period: int = 0) -> None:
+    life.now = at(when)
+    life.subscription.capture_requested(period, amount, life.now)
+
+
+def test_an_authorized_period_is_waited_for_while_the_next_one_falls_due() -> None:
+    life = begun()
+    assert life.book == [(0, "authorized", 1)]
+    assert (life.subscription.status, life.subscription.periods_paid) == (Status.ACTIVE, 0)
+
+    life.step(CHARGE, "2026-02-28 09:00", authorized(SECOND))
+
+    assert [each.charge_id for each in life.subscription.authorizations] == [FIRST, SECOND]
+    assert life.told == ["period.authorized", "period.authorized"]
+
+
+@pytest.mark.parametrize("amount", [None, FIVE, PRICE])
+def test_the_merchant_captures_all_or_a_part(amount: Money | None) -> None:
+    life = begun()
+    capture(life, "2026-02-10 12:00", amount)
+    taken = amount or PRICE
+
+    life.beside(CAPTURE_AUTHORIZED, "2026-02-10 12:00", captured(taken))
+
+    (record,) = life.subscription.ledger
+    assert (record.outcome.value, record.amount, record.settled_at) == ("paid", taken, at("2026-02-10 12:00"))
+    assert life.subscription.periods_paid == 1
+    assert life.subscription.authorizations == []
+    notice = life.subscription.outbox[-1]
+    assert (notice.type.value, notice.amount, notice.charge_id) == ("period.paid", taken, FIRST)
+
+
+def test_a_capture_has_a_key_of_its_own_that_stays_while_its_outcome_is_unknown() -> None:
+    life = begun()
+    capture(life, "2026-02-10 12:00")
+    life.beside(CAPTURE_AUTHORIZED, "2026-02-10 12:00", refused("InvalidAccountStatus"))
+    life.beside(CAPTURE_AUTHORIZED, "2026-02-10 13:00", captured())
+
+    attempt, first, second = life.keys
+    assert attempt == idempotency_key(PERMISSION_ID, 0, 1)
+    assert first == second == attempt.replace("-a1", "-c1")
+
+
+def test_a_declined_capture_whose_charge_still_stands_may_be_asked_for_again_under_another_key() -> None:
+    life = begun()
+    capture(life, "2026-02-10 12:00")
+    life.beside(CAPTURE_AUTHORIZED, "2026-02-10 12:00", declined("ProcessingFailure"))
+    life.beside(READ_AUTHORIZED, "2026-02-10 12:00", authorized())
+    assert life.told[-1] == "capture.failed"
+    assert not life.subscription.is_capturing(FIRST)
+
+    capture(life, "2026-02-11 12:00", FIVE)
+    life.beside(CAPTURE_AUTHORIZED, "2026-02-11 12:00", captured(FIVE))
+
+    assert life.keys[-2:] == [life.keys[0].replace("-a1", "-c1"), life.keys[0].replace("-a1", "-c1-2")]
+    assert life.book == [(0, "paid", 1)]
+
+
+@pytest.mark.parametrize("answer", [declined("AmazonRejected"), refused("InvalidChargeStatus")])
+def test_a_capture_that_loses_the_charge_ends_the_period(answer: ChargeAnswer) -> None:
+    life = begun()
+    capture(life, "2026-02-10 12:00")
+    life.beside(CAPTURE_AUTHORIZED, "2026-02-10 12:00", answer)
+    life.beside(READ_AUTHORIZED, "2026-02-10 12:00", declined("AmazonRejected"))
+
+    assert life.book == [(0, "given_up", 1)]
+    assert life.subscription.outbox[-1].reason_code == "AmazonRejected"
+
+
+def test_a_capture_that_amazon_takes_its_time_for_is_looked_at_hourly_and_when_amazon_says_so() -> None:
+    life = begun()
+    capture(life, "2026-02-10 12:00")
+    pending = PENDING.model_copy(update={"charge_id": FIRST})
+    life.beside(CAPTURE_AUTHORIZED, "2026-02-10 12:00", pending)
+    life.beside(READ_AUTHORIZED, "2026-02-10 13:00", pending)
+    life.subscription.charge_may_have_changed(FIRST, at("2026-02-10 13:20"))
+    life.beside(READ_AUTHORIZED, "2026-02-10 13:20", captured())
+
+    assert life.book == [(0, "paid", 1)]
+
+
+def test_what_is_not_captured_in_thirty_days_is_seen_to_lapse_and_told() -> None:
+    life = begun()
+    life.step(CHARGE, "2026-02-28 09:00", authorized(SECOND))
+    assert life.subscription.outbox[0].deadline == at("2026-03-02 09:00")
+
+    life.beside(READ_AUTHORIZED, "2026-03-02 09:00", authorized())  # Amazon is a little late
+    life.beside(READ_AUTHORIZED, "2026-03-02 10:00", declined("ExpiredUnused"))
+
+    assert life.book == [(0, "given_up", 1), (1, "authorized", 1)]
+    notice = life.subscription.outbox[-1]
+    assert (notice.type.value, notice.reason_code, notice.period) == ("period.given_up", "ExpiredUnused", 0)
+
+
+def test_what_the_merchant_captured_elsewhere_is_paid_by_what_amazon_says() -> None:
+    life = begun()
+    life.subscription.charge_may_have_changed(FIRST, at("2026-02-03 09:00"))
+
+    life.beside(READ_AUTHORIZED, "2026-02-03 09:00", captured(FIVE))
+
+    assert (life.book, life.subscription.ledger[0].amount) == ([(0, "paid", 1)], FIVE)
+
+
+@pytest.mark.parametrize(
+    ("period", "amount", "reason"),
+    [
+        (1, None, r"^period: 1 has no authorized charge; those that wait to be captured: 0"),
+        (0, Money.parse("0.00 EUR"), r"^amount: 0.00 EUR is not accepted; more than zero and at most 9.99 EUR"),
+        (0, Money.parse("10.00 EUR"), r"^amount: 10.00 EUR is not accepted"),
+        (0, Money.parse("5.00 USD"), r"^amount: 5.00 USD is not accepted"),
+    ],
+)
+def test_what_cannot_be_captured_is_refused_by_name_and_changes_nothing(
+    period: int, amount: Money | None, reason: str
+) -> None:
+    life = begun()
+    before = life.subscription.model_dump_json()
+
+    with pytest.raises(ValueError, match=reason):
+        life.subscription.capture_requested(period, amount, life.now)
+
+    assert life.subscription.model_dump_json() == before
+
+
+def test_asking_twice_is_one_capture_and_another_amount_meanwhile_is_refused() -> None:
+    life = begun()
+    capture(life, "2026-02-10 12:00")
+    before = life.subscription.model_dump_json()
+    capture(life, "2026-02-10 12:05")
+
+    assert life.subscription.model_dump_json() == before
+    with pytest.raises(ValueError, match=r"a capture of 9\.99 EUR is under way already"):
+        capture(life, "2026-02-10 12:05", FIVE)
+
+
+def test_a_charge_is_not_captured_without_end() -> None:
+    life = begun()
+    for day in range(1, MOST_CAPTURES + 1):
+        capture(life, f"2026-02-{day:02} 12:00")
+        life.beside(CAPTURE_AUTHORIZED, f"2026-02-{day:02} 12:00", declined("ProcessingFailure"))
+        life.beside(READ_AUTHORIZED, f"2026-02-{day:02} 12:00", authorized())
+
+    with pytest.raises(ValueError, match=f"{MOST_CAPTURES} captures of {FIRST} failed"):
+        capture(life, "2026-02-20 12:00")
+
+
+def test_a_canceled_subscription_waits_for_what_may_still_be_captured() -> None:
+    life = begun()
+    life.cancel("2026-02-05 09:00")
+    life.step(CLOSE, "2026-02-05 09:00", closed("MerchantClosed"))
+    assert (life.subscription.status, life.next) == (Status.ENDING, None)
+
+    capture(life, "2026-02-06 09:00")
+    life.beside(CAPTURE_AUTHORIZED, "2026-02-06 09:00", captured())
+
+    assert (life.subscription.status, life.subscription.ended_at) == (Status.CANCELED, at("2026-02-06 09:00"))
+    assert life.book == [(0, "paid", 1)]
+    assert life.told[-1] == "subscription.ended"
+
+
+def test_a_policy_may_cancel_with_the_permission_what_is_not_captured() -> None:
+    life = begun(CollectionPolicy(cancel_pending_charges=True))
+    life.cancel("2026-02-05 09:00")
+    assert life.subscription.cancels_pending_charges
+    life.step(CLOSE, "2026-02-05 09:00", closed("MerchantClosed"))
+    life.beside(READ_AUTHORIZED, "2026-02-05 09:00", declined("ChargePermissionCanceled"))
+
+    assert life.subscription.status is Status.CANCELED
+    assert life.book == [(0, "given_up", 1)]
+
+
+def test_what_waits_to_be_captured_goes_on_under_a_new_charge_permission() -> None:
+    life = begun()
+    life.subscription.replacement_requested("C01-9999999-9999999")
+    successor = life.subscription.continued()
+    life.subscription.was_handed_over(at("2026-02-05 09:00"))
+
+    assert life.subscription.authorizations == []
+    successor.capture_requested(0, None, at("2026-02-06 09:00"))
+    (waiting,) = successor.authorizations
+    assert waiting.charge_id == FIRST
+    assert waiting.capture_key == life.keys[0].replace("-a1", "-c1"), "the key of the attempt that was made"
+
+
+def test_a_pending_authorization_that_succeeds_waits_to_be_captured_too() -> None:
+    life = Life(terms("2026-01-31 09:00", capture=Capture.LATER))
+    life.step(CHARGE, "2026-01-31 09:00", PENDING)
+    life.step(READ_CHARGE, "2026-01-31 10:00", authorized(SECOND))
+
+    (waiting,) = life.subscription.authorizations
+    assert waiting.expires_at == at("2026-01-31 10:00") + timedelta(days=30)
+    assert life.book == [(0, "authorized", 1)]
+
+
+def test_a_capture_that_is_asked_for_while_the_charge_is_being_read_is_made() -> None:
+    life = begun()
+    life.subscription.charge_may_have_changed(FIRST, at("2026-02-10 12:00"))
+    reading = life.subscription.next_to_do
+    assert reading is not None
+    capture(life, "2026-02-10 12:00")
+
+    life.subscription.authorization_answered(reading, authorized(), life.now)
+
+    life.beside(CAPTURE_AUTHORIZED, "2026-02-10 12:00", captured())
+    assert life.book == [(0, "paid", 1)]
+
+
+def test_a_late_reading_of_the_closed_permission_does_not_keep_the_subscription_from_ending() -> None:
+    life = begun()
+    life.cancel("2026-02-05 09:00")
+    life.step(CLOSE, "2026-02-05 09:00", closed("MerchantClosed"))
+    life.signal("2026-02-05 10:00", chargeable())
+    capture(life, "2026-02-06 09:00")
+    life.beside(CAPTURE_AUTHORIZED, "2026-02-06 09:00", captured())
+
+    assert life.subscription.status is Status.CANCELED
