@@ -2,12 +2,14 @@
 failure, and what it decides is written down with its dates."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 from billing.collection import Action
 from billing.notices import NoticeType
+from billing.plan import Capture, Plan
+from billing.policy import CatchUp, NextDue
 from billing.subscription import Subscription
 from billing.terms import Terms
 
@@ -40,6 +42,44 @@ def explain(terms: Terms, reason_code: str) -> list[Event]:
     (A used-up monthly limit is not used up in the next month.)
     """
     return list(_events(Subscription.begin(terms), reason_code))
+
+
+def standing_rules(plan: Plan) -> list[str]:
+    """What a plan's policy says beside any single failure, in words."""
+    policy = plan.collection
+    return [
+        _CAPTURES[plan.capture],
+        f"A subscriber keeps what was bought for {_days(policy.grace)} after the first failure.",
+        _NEXT_DUE[policy.next_due],
+        _CATCH_UP[policy.catch_up],
+        f"Two overdue periods are charged at least {_days(policy.catch_up_spacing)} apart, or half an interval.",
+        _PENDING[policy.cancel_pending_charges],
+    ]
+
+
+def _days(duration: timedelta) -> str:
+    days = duration / timedelta(days=1)
+    return f"{days:g} day" if days == 1 else f"{days:g} days"
+
+
+_CAPTURES: Final = {
+    Capture.NOW: "Money is taken with the charge.",
+    Capture.LATER: "Money is taken when you capture it, within 30 days of the charge.",
+}
+_NEXT_DUE: Final = {
+    NextDue.WAIT: "A period that falls due while an older one is owed is charged once that is settled.",
+    NextDue.SKIP: "A period that falls due while an older one is owed is not owed.",
+    NextDue.REPLACE: "A period that is still owed when the next one falls due is given up for it.",
+}
+_CATCH_UP: Final = {
+    CatchUp.EACH: "Periods that were missed, as in an outage, are charged each.",
+    CatchUp.LATEST: "Of periods that were missed, as in an outage, only the latest is charged.",
+    CatchUp.HOLD: "Periods that were missed, as in an outage, are held until you ask for them.",
+}
+_PENDING: Final = {
+    False: "A cancellation awaits charges that Amazon has not decided on, and what you may still capture.",
+    True: "A cancellation also cancels charges that Amazon has not decided on, and what was not captured.",
+}
 
 
 def _events(subscription: Subscription, reason_code: str) -> Iterator[Event]:

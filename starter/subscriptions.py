@@ -1,9 +1,9 @@
 """What a merchant does with subscriptions, over a Temporal client."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypedDict, TypeVar
 
 from pydantic import ValidationError
 from temporalio.client import (
@@ -12,6 +12,7 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
+    WorkflowUpdateHandle,
     WorkflowUpdateRPCTimeoutOrCancelledError,
     WorkflowUpdateStage,
 )
@@ -19,12 +20,13 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from billing.money import Money
 from billing.status import Status
 from billing.subscription import Subscription
 from billing.terms import Terms
 from workflows.display import initial_search_attributes, static_summary
 from workflows.memo import ANCHOR_MEMO, TERMS_MEMO, digest_of, initial_memo
-from workflows.messages import CancelRequest, ReplacementRequest
+from workflows.messages import CancelRequest, CaptureRequest, CaptureResult, ReplacementRequest
 from workflows.names import (
     LAST_REASON,
     MERCHANT_REFERENCE,
@@ -37,6 +39,18 @@ from workflows.names import (
 from workflows.subscription import SubscriptionWorkflow
 
 CALL_TIMEOUT: Final = timedelta(seconds=10)
+
+Answer = TypeVar("Answer")
+Handle = WorkflowHandle[SubscriptionWorkflow, Subscription]
+
+
+class _Accepting(TypedDict):
+    wait_for_stage: WorkflowUpdateStage
+    rpc_timeout: timedelta
+
+
+_ONCE_ACCEPTED: Final = _Accepting(wait_for_stage=WorkflowUpdateStage.ACCEPTED, rpc_timeout=CALL_TIMEOUT)
+"""A validator answers at once where a worker is there; what follows may take longer."""
 
 
 class SubscriptionError(Exception):
@@ -61,6 +75,18 @@ class ReplacementRefusedError(SubscriptionError):
 
 class ReplacementPendingError(SubscriptionError):
     """The subscription goes on under the new charge permission later: a charge under way is awaited first."""
+
+
+class CaptureRefusedError(SubscriptionError):
+    """The period has nothing that could be captured so."""
+
+
+class CapturePendingError(SubscriptionError):
+    """The capture was accepted; what became of it is not known yet."""
+
+
+class RetryRefusedError(SubscriptionError):
+    """There is nothing that could be tried again now."""
 
 
 class NoWorkerError(SubscriptionError):
@@ -174,26 +200,87 @@ class Subscriptions:
             ReplacementPendingError: it was accepted, and Amazon has not decided on a charge under way.
             NoWorkerError: no worker answers.
         """
-        handle = self._handle(charge_permission_id)
         try:
-            accepted = await handle.start_update(
-                SubscriptionWorkflow.replace_charge_permission,
-                ReplacementRequest(charge_permission_id=successor),
-                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
-                rpc_timeout=CALL_TIMEOUT,
-            )
+            request = ReplacementRequest(charge_permission_id=successor)
+        except ValidationError as error:
+            raise ReplacementRefusedError(f"{successor!r} is not the id of a charge permission") from error
+        return await self._update(
+            charge_permission_id,
+            lambda handle: handle.start_update(
+                SubscriptionWorkflow.replace_charge_permission, request, **_ONCE_ACCEPTED
+            ),
+            refused=ReplacementRefusedError,
+            pending=ReplacementPendingError(
+                f"charge permission {charge_permission_id}: it goes on under {successor} once Amazon has decided "
+                "on the charge under way"
+            ),
+        )
+
+    async def capture(self, charge_permission_id: str, period: int, amount: Money | None = None) -> CaptureResult:
+        """Captures the authorized charge of a period whose plan captures later.
+
+        Args:
+            charge_permission_id: whose.
+            period: counted from 0.
+            amount: a part of what was authorized, the rest of which is released; all of it when not given.
+
+        Returns:
+            What became of it: captured, declined but still authorized, or lost for good.
+
+        Raises:
+            SubscriptionNotFoundError: there is none.
+            SubscriptionEndedError: it has ended already.
+            CaptureRefusedError: the period has no authorized charge, or not of that amount; nothing was changed.
+            CapturePendingError: it was accepted, and Amazon has not answered yet; asking again asks for the same one.
+            NoWorkerError: no worker answers.
+        """
+        request = CaptureRequest(period=period, amount=amount)
+        return await self._update(
+            charge_permission_id,
+            lambda handle: handle.start_update(SubscriptionWorkflow.capture, request, **_ONCE_ACCEPTED),
+            refused=CaptureRefusedError,
+            pending=CapturePendingError(
+                f"charge permission {charge_permission_id}: the capture of period {period} was accepted, and Amazon "
+                "has not answered yet"
+            ),
+        )
+
+    async def retry_now(self, charge_permission_id: str) -> None:
+        """Tries what is owed again now, instead of when the schedule says; also releases periods that were held.
+
+        Where only the buyer can mend it, the charge permission is read, and charged if it can be.
+
+        Raises:
+            SubscriptionNotFoundError: there is none.
+            SubscriptionEndedError: it has ended already.
+            RetryRefusedError: nothing is owed, or an outcome is awaited; nothing was changed.
+            NoWorkerError: no worker answers.
+        """
+        await self._update(
+            charge_permission_id,
+            lambda handle: handle.start_update(SubscriptionWorkflow.retry_now, **_ONCE_ACCEPTED),
+            refused=RetryRefusedError,
+            pending=NoWorkerError(f"charge permission {charge_permission_id}: no worker answers"),
+        )
+
+    async def _update(
+        self,
+        charge_permission_id: str,
+        start: Callable[[Handle], Awaitable[WorkflowUpdateHandle[Answer]]],
+        *,
+        refused: type[SubscriptionError],
+        pending: SubscriptionError,
+    ) -> Answer:
+        """Asks for something and waits; raises `refused` where a validator says no, `pending` where it takes long."""
+        try:
+            accepted = await start(self._handle(charge_permission_id))
             try:
                 return await accepted.result(rpc_timeout=CALL_TIMEOUT)
             except WorkflowUpdateRPCTimeoutOrCancelledError:
-                raise ReplacementPendingError(
-                    f"charge permission {charge_permission_id}: it goes on under {successor} once Amazon has decided "
-                    "on the charge under way"
-                ) from None
-        except ValidationError as error:
-            raise ReplacementRefusedError(f"{successor!r} is not the id of a charge permission") from error
+                raise pending from None
         except WorkflowUpdateFailedError as error:
             why = error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
-            raise ReplacementRefusedError(f"charge permission {charge_permission_id}: {why}") from error
+            raise refused(f"charge permission {charge_permission_id}: {why}") from error
         except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             raise _explained(error, charge_permission_id) from error
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from billing.explain import CASES, explain
+from billing.explain import CASES, explain, standing_rules
 from billing.monthly_limit import limit_warning
 from billing.zones import zone as rules_of
 from starter.cli.agreement import agreed
@@ -46,7 +46,8 @@ def explain_plan(
             told = {
                 code: [{"at": at.isoformat(), "what": what} for at, what in events] for code, events in cases.items()
             }
-            out.print_json(json.dumps({"due": [at.isoformat() for at in dates], "warning": warning, "failures": told}))
+            due, rules = [at.isoformat() for at in dates], standing_rules(terms.plan)
+            out.print_json(json.dumps({"due": due, "warning": warning, "rules": rules, "failures": told}))
             return
         plan, tz = terms.plan, rules_of(zone)
         how_long = f"for {plan.periods} periods" if plan.periods else "for as long as the subscription lives"
@@ -54,6 +55,8 @@ def explain_plan(
         out.print(f"Due {', '.join(f'{at.astimezone(tz):%Y-%m-%d %H:%M}' for at in dates)}, ...")
         if warning:
             out.print(f"[bold yellow]Mind:[/] {warning}.")
+        for rule in standing_rules(plan):
+            out.print(f"- {rule}")
         for code, events in cases.items():
             table = Table("Day", "When", "What happens", title=f"{CASES[code]} ({code})", title_justify="left")
             for at, what in events:

@@ -10,6 +10,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from billing.calendar import Interval
+from billing.ledger import PeriodOutcome
 from billing.money import Money
 from billing.monthly_limit import limit_warning
 from billing.plan import Plan
@@ -174,6 +175,46 @@ def replace(
     run(command())
 
 
+def capture(
+    charge_permission_id: PermissionArgument,
+    period: Annotated[int, typer.Option(min=0, help="Which period's charge, counted from 0.")],
+    amount: Annotated[
+        str | None, typer.Option(help="A part, such as '5.00 USD'; the rest is released. All of it when not given.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Capture an authorized charge, of a plan that captures later."""
+
+    async def command() -> None:
+        part = _money(amount) if amount is not None else None
+        result = await (await _subscriptions()).capture(charge_permission_id, period, part)
+        if as_json:
+            out.print_json(result.model_dump_json())
+        elif result.outcome is PeriodOutcome.PAID:
+            out.print(f"{result.charge_id} was captured")
+        else:
+            still = "; it is still authorized, so try again" if result.outcome is PeriodOutcome.AUTHORIZED else ""
+            raise StartupError(f"{result.charge_id} was not captured: {result.reason_code}{still}")
+
+    run(command())
+
+
+def retry(charge_permission_id: PermissionArgument, as_json: JsonOption = False) -> None:
+    """Try what is owed again now; also release periods that were missed and are held.
+
+    Where only the buyer can mend it, the charge permission is read, and charged if it can be.
+    """
+
+    async def command() -> None:
+        await (await _subscriptions()).retry_now(charge_permission_id)
+        if as_json:
+            out.print_json(json.dumps({"charge_permission_id": charge_permission_id, "retry": "requested"}))
+        else:
+            out.print(f"{charge_permission_id} is tried again now; `perennial show` tells what comes of it")
+
+    run(command())
+
+
 def _as_data(listed: Listed) -> dict[str, object]:
     return {
         "charge_permission_id": listed.charge_permission_id,
@@ -190,12 +231,7 @@ def _inline_plan(plan_id: str, amount: str | None, every: str, periods: int | No
     if amount is None:
         raise StartupError("--plan or --amount: one must be given")
     count, _, unit = every.strip().rpartition(" ")
-    try:
-        price = Money.parse(amount)
-    except ValidationError as error:
-        raise StartupError(f"--amount: {in_one_line(error)}") from None
-    except ValueError as error:
-        raise StartupError(f"--amount: {error}") from None
+    price = _money(amount)
     try:
         interval = Interval.model_validate({"unit": unit.removesuffix("s"), "count": count or 1})
     except ValidationError as error:
@@ -204,3 +240,12 @@ def _inline_plan(plan_id: str, amount: str | None, every: str, periods: int | No
         return Plan(plan_id=plan_id, amount=price, interval=interval, periods=periods)
     except ValidationError as error:
         raise StartupError(in_one_line(error, {"plan_id": "--plan-id", "periods": "--periods"})) from None
+
+
+def _money(amount: str) -> Money:
+    try:
+        return Money.parse(amount)
+    except ValidationError as error:
+        raise StartupError(f"--amount: {in_one_line(error)}") from None
+    except ValueError as error:
+        raise StartupError(f"--amount: {error}") from None

@@ -31,6 +31,7 @@ class Story(Subscriber):
         script: Sequence[ScriptedAnswer | str | None] = (),
         zone: str = "UTC",
         first_charge_in: timedelta = timedelta(hours=1),
+        first_charge_at: datetime | None = None,
         collection: CollectionPolicy | None = None,
     ) -> "Story":
         """A buyer approves a charge permission and the merchant starts the subscription."""
@@ -40,7 +41,7 @@ class Story(Subscriber):
         terms = Terms(
             charge_permission_id=identifier,
             plan=plan.model_copy(update={"collection": collection}) if collection else plan,
-            anchor=datetime.now(UTC) + first_charge_in,
+            anchor=first_charge_at or datetime.now(UTC) + first_charge_in,
             zone=zone,
             merchant_reference=f"order-{identifier}",
         )

@@ -14,7 +14,21 @@ from tests.starter.agreements import new_terms
 from tests.starter.command_line import dead_port, joined_to, typed
 from tests.starter.test_listing import listed
 
-COMMANDS = ["demo", "start", "show", "list", "cancel", "replace", "audit", "plan", "worker", "ipn", "simulator"]
+COMMANDS = [
+    "demo",
+    "start",
+    "show",
+    "list",
+    "cancel",
+    "replace",
+    "capture",
+    "retry",
+    "audit",
+    "plan",
+    "worker",
+    "ipn",
+    "simulator",
+]
 NOBODY = "C01-0000000-0000000"
 
 

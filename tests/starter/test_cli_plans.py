@@ -38,6 +38,20 @@ async def test_a_plan_is_explained_as_json() -> None:
     }
 
 
+async def test_what_a_policy_says_of_several_periods_is_said_in_words() -> None:
+    said = await typed("plan", "explain", str(PLAN.with_name("box-monthly.toml")), COLUMNS="200")
+
+    for words in (
+        "- Money is taken when you capture it, within 30 days of the charge.",
+        "- A subscriber keeps what was bought for 0 days after the first failure.",
+        "- A period that is still owed when the next one falls due is given up for it.",
+        "- Of periods that were missed, as in an outage, only the latest is charged.",
+        "- Two overdue periods are charged at least 1 day apart, or half an interval.",
+        "- A cancellation also cancels charges",
+    ):
+        assert words in said.out
+
+
 async def test_a_plan_that_exceeds_amazons_limit_in_a_month_of_five_weeks_is_warned_of(tmp_path: Path) -> None:
     file = tmp_path / "box.toml"
     file.write_text(WEEKLY)
