@@ -190,7 +190,7 @@ def after_capture(collection: Collection, answer: ChargeAnswer, now: datetime) -
     return Step(action=Action.READ_CHARGE, at=now, why=why)
 
 
-def after_charge(collection: Collection, answer: ChargeAnswer, policy: CollectionPolicy, now: datetime) -> Step:
+def after_charge(collection: Collection, answer: ChargeAnswer, policy: CollectionPolicy, now: datetime) -> Step | None:
     """Notes an attempt's answer other than a success in the collection and decides what comes next.
 
     Args:
@@ -198,6 +198,9 @@ def after_charge(collection: Collection, answer: ChargeAnswer, policy: Collectio
         answer: pending, authorized, declined or refused.
         policy: the plan's; frozen in the collection at the first failure.
         now: the instant of the answer (UTC).
+
+    Returns:
+        The next step; None where the merchant has to decide, as the answer is final and nobody knows what it means.
     """
     if answer.outcome in {ChargeOutcome.PENDING, ChargeOutcome.AUTHORIZED}:
         collection.stage = Stage.PENDING
@@ -215,9 +218,12 @@ def after_charge(collection: Collection, answer: ChargeAnswer, policy: Collectio
     collection.held_for = None
     collection.last_reason = reason
     collection.meaning = meaning_of_charge(answer.reason_code)
-    if collection.meaning is Meaning.OPERATOR:
+    if collection.meaning is Meaning.OPERATOR and answer.outcome is ChargeOutcome.REFUSED:
         return _hold(collection, Action.REPEAT_CHARGE, reason, now)
     collection.attempt_is_open = False
+    if collection.meaning is Meaning.OPERATOR:
+        hold_for_merchant(collection, reason)  # a known decline: its key would be answered so for ever
+        return None
     if collection.meaning is Meaning.MONTHLY_LIMIT:
         collection.stage = Stage.RETRYING
         next_month = first_of_next_month(now, collection.zone)
@@ -277,8 +283,8 @@ def after_permission(
         return None  # its outcome comes first, also where the permission is closed: it may have captured
     if answer.is_closed:
         return Step(action=Action.END, at=now, why=why_closed(answer))
-    if collection.held_for == MISSED_PERIODS:
-        return None  # nothing was tried yet: the merchant decides
+    if waits_for_merchant(collection):
+        return None
     if collection.meaning is Meaning.MONTHLY_LIMIT:
         return None  # a used-up limit ends with the month alone
     if answer.state is PermissionState.UNKNOWN or _is_stale(answer, collection.permission):
@@ -356,12 +362,35 @@ def _look_at_permission(collection: Collection, now: datetime) -> Step:
     return Step(action=Action.READ_PERMISSION, at=now + LOOK_AGAIN_AFTER, why=why)
 
 
+def hold_for_merchant(collection: Collection, reason: str) -> None:
+    """Nothing is done any more before the merchant says so."""
+    collection.stage = Stage.ON_HOLD
+    collection.held_for = reason
+
+
+def waits_for_merchant(collection: Collection) -> bool:
+    """Whether the merchant has to say how it goes on."""
+    return collection.stage is Stage.ON_HOLD and collection.held_for is not None
+
+
+def release(collection: Collection) -> None:
+    """The merchant wants it tried: with a new attempt, as the last one's outcome is known."""
+    collection.stage = Stage.CHARGING
+    collection.held_for = None
+    _begin_anew(collection)
+
+
 def pause(collection: Collection) -> None:
-    """Stops collecting until the buyer mends the payment method; what fails then is collected anew."""
+    """Stops collecting until the buyer mends the payment method."""
     collection.stage = Stage.PAUSED
     collection.was_paused = True
     collection.needs_buyer = True
     collection.undecided = False
+    _begin_anew(collection)
+
+
+def _begin_anew(collection: Collection) -> None:
+    """What fails from now on is collected with all the time and all the attempts of the policy."""
     collection.reminders_told = 0
     collection.grace_is_over = False
     collection.first_failed_at = None

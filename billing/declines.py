@@ -46,8 +46,41 @@ CHARGE_REASONS: Final[Mapping[str, Meaning]] = MappingProxyType(
         "BuyerCanceled": Meaning.SOFT,
         "MerchantCanceled": Meaning.OPERATOR,
         "ChargePermissionCanceled": Meaning.PERMISSION_GONE,
+        # The merchant's request, key or account is in the way; nobody was asked for money.
+        **dict.fromkeys(
+            (
+                "AmountMismatch",
+                "CurrencyMismatch",
+                "DuplicateIdempotencyKey",
+                "InvalidAPIVersion",
+                "InvalidAccountStatus",
+                "InvalidAuthentication",
+                "InvalidAuthorizationToken",
+                "InvalidChargeStatus",
+                "InvalidHeaderValue",
+                "InvalidParameterCombination",
+                "InvalidParameterValue",
+                "InvalidRequest",
+                "InvalidRequestFormat",
+                "InvalidRequestSignature",
+                "InvalidSandboxSimulationSpecified",
+                "MissingHeader",
+                "MissingHeaderValue",
+                "MissingParameterValue",
+                "RequestNotSupported",
+                "ResourceNotFound",
+                "TLSVersionNotSupported",
+                "TransactionAmountExceeded",
+                "TransactionCountExceeded",
+                "UnauthorizedAccess",
+                "UnrecognizedField",
+                "UnsupportedOperation",
+            ),
+            Meaning.OPERATOR,
+        ),
     }
 )
+"""Why a charge was declined or refused. 408, 425, 429 and 5xx but for ProcessingFailure are no answers and not here."""
 
 PERMISSION_REASONS: Final[Mapping[str, Meaning]] = MappingProxyType(
     {
@@ -60,6 +93,9 @@ PERMISSION_REASONS: Final[Mapping[str, Meaning]] = MappingProxyType(
         "MFAFailed": Meaning.PAYMENT_METHOD,
         # An earlier charge is not finished: look again on the quick schedule.
         "ChargeInProgress": Meaning.PROCESSING,
+        # The plan's amount does not fit the permission.
+        "AmountNotSet": Meaning.OPERATOR,
+        "TransactionAmountExceeded": Meaning.OPERATOR,
     }
 )
 """Why a permission is NonChargeable."""

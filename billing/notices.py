@@ -92,15 +92,15 @@ class Notice(BaseModel):
     reason: str | None = None
 
 
-def notice_after(collection: Collection, before: Stage, step: Step) -> NoticeType | None:
+def notice_after(collection: Collection, before: Stage, step: Step | None) -> NoticeType | None:
     """What the merchant is told when a step has been decided on for an open collection; None where it is no news.
 
     Args:
         collection: as it stands now.
         before: the stage that it was in.
-        step: what was decided.
+        step: what was decided; None where the merchant has to decide.
     """
-    if collection.stage is Stage.RETRYING and step.action is Action.CHARGE:
+    if collection.stage is Stage.RETRYING and step is not None and step.action is Action.CHARGE:
         if collection.told_attempt != collection.attempts:
             limit = collection.meaning is Meaning.MONTHLY_LIMIT
             return NoticeType.MONTHLY_LIMIT_REACHED if limit else NoticeType.CHARGE_DECLINED

@@ -25,9 +25,12 @@ from billing.collection import (
     after_permission,
     begin_attempt,
     grace_step,
+    hold_for_merchant,
     pause,
     payment_method_deadline,
+    release,
     take_reminder,
+    waits_for_merchant,
     why_closed,
 )
 from billing.declines import Meaning, meaning_of_non_chargeable
@@ -448,8 +451,8 @@ class Subscription(BaseModel):
         """
         self.check_retry()
         collection, why = self._open_collection(), "the merchant asked to try again"
-        if collection.held_for == MISSED_PERIODS:
-            collection.stage, collection.held_for = Stage.CHARGING, None
+        if waits_for_merchant(collection):
+            release(collection)
             self.collects_until = self.terms.periods_due(now)
             self.next_step = Step(action=Action.CHARGE, at=now, why=why, urgent=True)
         elif collection.needs_buyer:
@@ -552,14 +555,17 @@ class Subscription(BaseModel):
 
     # How the parts hang together
 
-    def _take(self, step: Step, before: Stage, now: datetime) -> None:
+    def _take(self, step: Step | None, before: Stage, now: datetime) -> None:
         collection = self._open_collection()
-        if step.action is not Action.END:
+        if step is None:
+            self.next_step = None
+            self._tell_of_step(collection, before, step, now)
+        elif step.action is not Action.END:
             step = self._bounded_by_next_due(collection, step, now)
             self.next_step = step
             self._tell_of_step(collection, before, step, now)
-            return
-        self._lose_permission(step.why, collection.last_reason, now)
+        else:
+            self._lose_permission(step.why, collection.last_reason, now)
 
     def _lose_permission(self, why: str, reason_code: str | None, now: datetime) -> None:
         """Nothing can be charged any more: the merchant is told at once, and a new checkout is awaited."""
@@ -649,8 +655,7 @@ class Subscription(BaseModel):
 
     def _hold_missed(self, collection: Collection, missed: int, now: datetime) -> None:
         """Several periods were missed: nothing is charged until the merchant says so."""
-        collection.stage = Stage.ON_HOLD
-        collection.held_for = MISSED_PERIODS
+        hold_for_merchant(collection, MISSED_PERIODS)
         self.next_step = None
         why = f"{missed} periods fell due and were not charged in time"
         self._tell(NoticeType.SUBSCRIPTION_HELD, now, **_about(collection), reason_code=MISSED_PERIODS, reason=why)
@@ -760,13 +765,14 @@ class Subscription(BaseModel):
         if not answer.is_chargeable and not was_broken and for_the_buyer:
             self._tell(NoticeType.PAYMENT_METHOD_NEEDED, now, reason_code=next(iter(answer.reason_codes), None))
 
-    def _tell_of_step(self, collection: Collection, before: Stage, step: Step, now: datetime) -> None:
+    def _tell_of_step(self, collection: Collection, before: Stage, step: Step | None, now: datetime) -> None:
         kind = notice_after(collection, before, step)
         if kind is None and take_reminder(collection, now):
             kind = NoticeType.PAYMENT_METHOD_REMINDER
         if kind is None:
             return
-        collection.told_attempt = collection.attempts
+        if kind is not NoticeType.CHARGE_PENDING:
+            collection.told_attempt = collection.attempts
         awaits_buyer = collection.stage is Stage.AWAITING_PAYMENT_METHOD
         self._tell(
             kind,

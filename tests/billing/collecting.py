@@ -4,7 +4,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from billing.answers import ChargeAnswer, PermissionAnswer
-from billing.collection import Action, Collection, Step, after_charge, after_permission, begin_attempt
+from billing.collection import (
+    Action,
+    Collection,
+    Step,
+    after_charge,
+    after_permission,
+    begin_attempt,
+    waits_for_merchant,
+)
 from billing.policy import CollectionPolicy
 from tests.billing.support import DEFAULTS, PRICE, at, chargeable, declined
 
@@ -30,12 +38,19 @@ class Collecting:
 
     def answer(self, answer: ChargeAnswer) -> Step:
         """The attempt under way is answered now."""
-        return after_charge(self.collection, answer, self.policy, self.now)
+        step = after_charge(self.collection, answer, self.policy, self.now)
+        assert step is not None
+        return step
 
     def fail(self, code: str | None) -> Step:
         """A new attempt is begun and declined."""
         self.begin_attempt()
         return self.answer(declined(code))
+
+    def is_left_to_the_merchant(self, answer: ChargeAnswer) -> bool:
+        """Whether the attempt under way ends so that no step follows."""
+        step = after_charge(self.collection, answer, self.policy, self.now)
+        return step is None and waits_for_merchant(self.collection)
 
     def read(self, answer: PermissionAnswer, *, planned: bool = True, prompted: bool = False) -> Step | None:
         """The permission is read now: because its time had come or because of a signal alone."""

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 from billing.calendar import Interval, Unit
-from billing.collection import MISSED_PERIODS, Action, Step
+from billing.collection import MISSED_PERIODS, Action, Step, waits_for_merchant
 from billing.declines import CHARGE_REASONS, Meaning, meaning_of_charge
 from billing.identity import MOST_CAPTURES
 from billing.money import Money
@@ -239,7 +239,9 @@ class Driven(RuleBasedStateMachine):
 
     def event_retry(self, data: st.DataObject) -> None:
         """The merchant asks to try again now; where that makes no sense, it is refused and changes nothing."""
-        before = self.subscription.model_dump_json()
+        before, held = self.subscription.model_dump_json(), self.subscription.collection
+        if held is not None and waits_for_merchant(held):
+            self.limited[held.period] += self.subscription.terms.plan.collection.max_attempts  # it begins anew
         try:
             self.subscription.retry_requested(self.now)
         except ValueError:

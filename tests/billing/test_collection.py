@@ -6,7 +6,7 @@ import pytest
 
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
 from billing.collection import Action, Stage
-from billing.declines import CHARGE_REASONS, PERMISSION_REASONS
+from billing.declines import CHARGE_REASONS, PERMISSION_REASONS, Meaning
 from billing.policy import CollectionPolicy
 from tests.billing.collecting import DAY, DUE, HOUR, MINUTE, Collecting
 from tests.billing.support import PENDING, at, chargeable, closed, declined, non_chargeable, refused, unreadable
@@ -31,31 +31,11 @@ AFTER_A_DECLINE = {
     "PeriodicAmountExceeded": NEXT_MONTH,
     "AmazonRejected": GONE,
     "ChargePermissionCanceled": GONE,
-    "MerchantCanceled": HELD,
-    "ACodeThatNobodyKnows": HELD,
-    "softdeclined": HELD,
-    "": HELD,
 }
 AFTER_A_REFUSAL = {
-    # 400
-    "InvalidRequest": HELD,
-    "InvalidHeaderValue": HELD,
-    "InvalidParameterValue": HELD,
-    "MissingParameterValue": HELD,
-    "CurrencyMismatch": HELD,
-    "DuplicateIdempotencyKey": HELD,
-    "TransactionAmountExceeded": HELD,
+    **{code: HELD for code, meaning in CHARGE_REASONS.items() if meaning is Meaning.OPERATOR},
     "PeriodicAmountExceeded": NEXT_MONTH,
-    # 401, 403, 404, 405, 422, 426
-    "UnauthorizedAccess": HELD,
-    "InvalidAuthentication": HELD,
-    "InvalidAccountStatus": HELD,
-    "InvalidRequestSignature": HELD,
-    "ResourceNotFound": HELD,
-    "UnsupportedOperation": HELD,
-    "TransactionCountExceeded": HELD,
     "InvalidChargePermissionStatus": ASK,
-    "TLSVersionNotSupported": HELD,
     "ACodeThatNobodyKnows": HELD,
 }
 
@@ -78,13 +58,15 @@ HOLD = (Action.READ_PERMISSION, HOUR, Stage.ON_HOLD)
 END = (Action.END, timedelta(0), Stage.CHARGING)
 # What follows where the permission is not chargeable, whatever the charge's code was.
 NOT_CHARGEABLE = [
-    *((non_chargeable(code), AWAIT_BUYER) for code in PERMISSION_REASONS if code != "ChargeInProgress"),
+    *((non_chargeable(code), AWAIT_BUYER) for code, meaning in PERMISSION_REASONS.items()
+      if meaning is Meaning.PAYMENT_METHOD),
     (non_chargeable("ChargeInProgress"), LOOK_AGAIN),
     (non_chargeable("ChargeInProgress", "PaymentMethodInvalid"), AWAIT_BUYER),
     (non_chargeable("AReasonThatNobodyKnows", "ChargeInProgress"), LOOK_AGAIN),
     (non_chargeable("AReasonThatNobodyKnows", "PaymentMethodExpired"), AWAIT_BUYER),
     (non_chargeable("AReasonThatNobodyKnows"), HOLD),
     (non_chargeable("TransactionAmountExceeded"), HOLD),
+    (non_chargeable("AmountNotSet"), HOLD),
     (non_chargeable(), HOLD),
     (unreadable(), HOLD),
     (PermissionAnswer.model_validate({"state": "unknown"}), HOLD),
@@ -93,8 +75,77 @@ NOT_CHARGEABLE = [
 ]  # fmt: skip
 
 
+LEFT_TO_THE_MERCHANT = [
+    *(code for code, meaning in CHARGE_REASONS.items() if meaning is Meaning.OPERATOR),
+    *("ACodeThatNobodyKnows", "softdeclined", "", None),
+]
+"""What a charge is final with, and nobody can tell how to go on: its key would be answered so for ever."""
+
+OF_AMAZONS_PAGES = {
+    "AmazonCanceled",
+    "AmazonRejected",
+    "AmountMismatch",
+    "BuyerCanceled",
+    "ChargePermissionCanceled",
+    "CurrencyMismatch",
+    "DuplicateIdempotencyKey",
+    "ExpiredUnused",
+    "HardDeclined",
+    "InvalidAPIVersion",
+    "InvalidAccountStatus",
+    "InvalidAuthentication",
+    "InvalidAuthorizationToken",
+    "InvalidChargePermissionStatus",
+    "InvalidChargeStatus",
+    "InvalidHeaderValue",
+    "InvalidParameterCombination",
+    "InvalidParameterValue",
+    "InvalidRequest",
+    "InvalidRequestFormat",
+    "InvalidRequestSignature",
+    "InvalidSandboxSimulationSpecified",
+    "MFANotCompleted",
+    "MerchantCanceled",
+    "MissingHeader",
+    "MissingHeaderValue",
+    "MissingParameterValue",
+    "PaymentMethodNotAllowed",
+    "PeriodicAmountExceeded",
+    "ProcessingFailure",
+    "RequestNotSupported",
+    "ResourceNotFound",
+    "SoftDeclined",
+    "TLSVersionNotSupported",
+    "TransactionAmountExceeded",
+    "TransactionCountExceeded",
+    "TransactionTimedOut",
+    "UnauthorizedAccess",
+    "UnrecognizedField",
+    "UnsupportedOperation",
+}
+"""Every reasonCode of an error that a charge can end in, and of a charge that is declined or canceled."""
+
+
+def test_every_reason_code_of_amazons_pages_has_its_row() -> None:
+    assert set(CHARGE_REASONS) == OF_AMAZONS_PAGES
+
+
+@pytest.mark.parametrize("code", LEFT_TO_THE_MERCHANT)
+def test_a_final_answer_that_nobody_understands_is_left_to_the_merchant(code: str | None) -> None:
+    period = Collecting()
+    period.begin_attempt()
+
+    assert period.is_left_to_the_merchant(declined(code))
+
+    collection = period.collection
+    assert (collection.attempt_is_open, collection.attempts_spent) == (False, 0)
+    assert collection.held_for == (code or "no reason code")
+    assert period.hear(chargeable()) is None, "the permission has no say in it"
+    assert period.hear(closed("BuyerClosed")) is not None
+
+
 def test_every_reason_code_that_the_rules_know_has_its_row_here() -> None:
-    assert set(CHARGE_REASONS) <= set(AFTER_A_DECLINE)
+    assert set(CHARGE_REASONS) <= {*AFTER_A_DECLINE, *LEFT_TO_THE_MERCHANT}
     assert set(FIRST_WAIT) == {code for code, row in AFTER_A_DECLINE.items() if row == ASK}
 
 
@@ -202,7 +253,7 @@ def test_what_the_operator_mended_goes_on_with_the_same_attempt_and_has_spent_no
 
 @pytest.mark.parametrize("prompted", [True, False])
 @pytest.mark.parametrize("planned", [True, False])
-@pytest.mark.parametrize("opened", [refused("UnauthorizedAccess"), declined("Unknown"), PENDING])
+@pytest.mark.parametrize("opened", [refused("UnauthorizedAccess"), refused("Unknown"), PENDING])
 @pytest.mark.parametrize(
     "answer", [chargeable(), chargeable("2027-01-01 00:00"), non_chargeable("PaymentMethodInvalid"), unreadable()]
 )

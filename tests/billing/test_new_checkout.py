@@ -10,7 +10,7 @@ from billing.notices import NoticeType
 from billing.policy import CollectionPolicy
 from billing.status import Status
 from billing.subscription import Subscription
-from tests.billing.support import CAPTURED, PENDING, SOFT, Life, at, chargeable, closed, declined, terms
+from tests.billing.support import CAPTURED, PENDING, SOFT, Life, at, chargeable, closed, refused, terms
 
 POLICY = CollectionPolicy(new_checkout_deadline=timedelta(days=10))
 NEW = "C01-7654321-1234567"
@@ -128,7 +128,7 @@ def test_a_permission_that_is_still_open_can_be_replaced_too_and_is_then_closed(
     assert life.next == (Action.CLOSE_PERMISSION, at("2026-02-04 09:00"))
 
 
-@pytest.mark.parametrize("answer", [PENDING, declined("InvalidAccountStatus")])
+@pytest.mark.parametrize("answer", [PENDING, refused("InvalidAccountStatus")])
 def test_an_attempt_whose_outcome_is_not_known_is_awaited_before_anything_is_handed_over(answer: object) -> None:
     life = Life(terms(policy=POLICY))
     life.step(Action.CHARGE, "2026-01-31 09:00", answer)  # type: ignore[arg-type]

@@ -21,6 +21,7 @@ from tests.billing.support import (
     closed,
     declined,
     non_chargeable,
+    refused,
     terms,
 )
 
@@ -263,7 +264,7 @@ def test_a_retry_is_made_at_once_when_the_merchant_asks_and_the_schedule_goes_on
 
 def test_a_held_attempt_is_sent_again_with_its_key_when_the_merchant_asks() -> None:
     life = weekly()
-    life.step(CHARGE, "2026-01-01 09:00", declined("InvalidParameterValue"))
+    life.step(CHARGE, "2026-01-01 09:00", refused("InvalidParameterValue"))
     life.now = at("2026-01-01 09:10")
     life.subscription.retry_requested(life.now)
     life.step(Action.REPEAT_CHARGE, "2026-01-01 09:10", CAPTURED)

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis.stateful import invariant
 
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionState
-from billing.collection import MISSED_PERIODS, Action, Collection, Stage, Step
+from billing.collection import Action, Collection, Stage, Step, waits_for_merchant
 from billing.declines import Meaning
 from billing.ledger import LEDGER_LENGTH, PeriodOutcome
 from billing.status import Status
@@ -201,7 +201,7 @@ class AnySubscription(Driven):
 
 def waits_for_somebody(collection: Collection | None) -> bool:
     """Whether nothing happens by itself: until the buyer mends it, or the merchant decides."""
-    return collection is not None and (collection.stage is Stage.PAUSED or collection.held_for == MISSED_PERIODS)
+    return collection is not None and (collection.stage is Stage.PAUSED or waits_for_merchant(collection))
 
 
 def is_the_operators(collection: Collection) -> bool:
