@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports
+.PHONY: help demo test soak faults check format lint types imports
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,6 +16,12 @@ demo: .venv/.synced ## three subscribers live a virtual year; the books are comp
 
 test: check ## everything CI runs: format, lint, types, import contracts, tests
 	$(RUN) pytest
+
+soak: .venv/.synced ## many random stories on a real server; takes about an hour
+	$(RUN) pytest tests/scenarios/test_any_story.py --hypothesis-profile soak
+
+faults: .venv/.synced ## 300 subscribers live a year while nearly everything fails; then they are audited
+	$(RUN) python -m benchmarks.fault_run
 
 check: .venv/.synced
 	$(RUN) ruff format --check

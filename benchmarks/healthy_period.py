@@ -53,6 +53,17 @@ _OF_VIRTUAL_TIME: Final = frozenset(
     }
 )
 
+_ACTIONS: Final = frozenset(
+    {
+        EventType.EVENT_TYPE_TIMER_STARTED,
+        EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
+        EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
+        EventType.EVENT_TYPE_MARKER_RECORDED,
+    }
+)
+"""What Temporal Cloud charges for, as far as a healthy period's history shows it. The delivery of a notice is one more,
+as an activity of its own, where an endpoint is set; each repetition of a call would be one as well."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -60,18 +71,20 @@ class Cost:
 
     events: float
     bytes: float
+    actions: float
     worker_milliseconds: float
 
 
-async def _history(client: Client, handle: Handle) -> tuple[int, int]:
-    """Events and bytes of a workflow's run, without those of virtual time."""
+async def _history(client: Client, handle: Handle) -> tuple[int, int, int]:
+    """Events, bytes and actions of a workflow's run, without those of virtual time."""
     history = await handle.fetch_history()
     events = [event for event in history.events if event.event_type not in _OF_VIRTUAL_TIME]
     described = await client.workflow_service.describe_workflow_execution(
         DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=WorkflowExecution(workflow_id=handle.id))
     )
     of_time = sum(event.ByteSize() for event in history.events if event.event_type in _OF_VIRTUAL_TIME)
-    return len(events), described.workflow_execution_info.history_size_bytes - of_time
+    actions = sum(event.event_type in _ACTIONS for event in events)
+    return len(events), described.workflow_execution_info.history_size_bytes - of_time, actions
 
 
 async def _measure(
@@ -91,6 +104,7 @@ async def _measure(
     return Cost(
         events=sum(late[0] - early[0] for early, late in zip(before, after, strict=True)) / total,
         bytes=sum(late[1] - early[1] for early, late in zip(before, after, strict=True)) / total,
+        actions=sum(late[2] - early[2] for early, late in zip(before, after, strict=True)) / total,
         worker_milliseconds=1000 * busy / total,
     )
 
@@ -163,6 +177,7 @@ def report(ours: Cost, bare: Cost, subscribers: int, periods: int) -> Report:
     rows = [
         ("history events", ours.events, bare.events, MOST_EVENTS),
         ("history bytes", ours.bytes, bare.bytes, MOST_BYTES),
+        ("actions in the history", ours.actions, bare.actions, None),
         ("worker, ms of processor", ours.worker_milliseconds, bare.worker_milliseconds, None),
     ]
     return Report(

@@ -283,8 +283,8 @@ def after_permission(
         return None  # its outcome comes first, also where the permission is closed: it may have captured
     if answer.is_closed:
         return Step(action=Action.END, at=now, why=why_closed(answer))
-    if waits_for_merchant(collection):
-        return None
+    if waits_for_merchant(collection) or (collection.stage is Stage.CHARGING and not collection.undecided):
+        return None  # nothing failed that the permission could explain: the merchant decides, or has just decided
     if collection.meaning is Meaning.MONTHLY_LIMIT:
         return None  # a used-up limit ends with the month alone
     if answer.state is PermissionState.UNKNOWN or _is_stale(answer, collection.permission):

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from billing.collection import Stage
 
@@ -48,10 +48,18 @@ STATUS_OF_STAGE: Final = {
 
 
 class Ending(BaseModel):
-    """A decided end: the status to end in, why in words, and Amazon's reasonCode if there is one."""
+    """A decided end.
+
+    Attributes:
+        status: the one to end in.
+        at: when it takes effect (UTC); what falls due later is not owed.
+        reason: why, in words.
+        reason_code: Amazon's, if there is one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     status: Status
+    at: AwareDatetime
     reason: str
     reason_code: str | None = None

@@ -653,6 +653,12 @@ class Subscription(BaseModel):
             case CatchUp.HOLD:
                 return fallen_due - number
 
+    def _give_up_the_rest(self, ending: Ending, now: datetime) -> None:
+        """What had fallen due before the end and waited for its turn; the notice of the end tells enough of it."""
+        if ending.status is not Status.REPLACED:
+            why = ending.reason_code or ending.status.value
+            self._pass_over(self.terms.periods_due(ending.at), PeriodOutcome.GIVEN_UP, why, now)
+
     def _hold_missed(self, collection: Collection, missed: int, now: datetime) -> None:
         """Several periods were missed: nothing is charged until the merchant says so."""
         hold_for_merchant(collection, MISSED_PERIODS)
@@ -662,21 +668,24 @@ class Subscription(BaseModel):
 
     def _skip_periods(self, until: int, reason: str, now: datetime) -> list[PeriodRecord]:
         """The periods up to but not including `until` are not owed."""
-        skipped = [
+        return self._pass_over(until, PeriodOutcome.SKIPPED, reason, now)
+
+    def _pass_over(self, until: int, outcome: PeriodOutcome, reason: str, now: datetime) -> list[PeriodRecord]:
+        passed_over = [
             PeriodRecord(
                 period=period,
                 due=self._fell_due(period),
                 amount=self.terms.plan.amount,
-                outcome=PeriodOutcome.SKIPPED,
+                outcome=outcome,
                 attempts=0,
                 settled_at=now,
                 reason=reason,
             )
             for period in range(self.next_period, until)
         ]
-        for record in skipped:
+        for record in passed_over:
             self._record(record)
-        return skipped
+        return passed_over
 
     def _tell_of_skipped(self, skipped: Sequence[PeriodRecord], now: datetime) -> None:
         for record in skipped:
@@ -719,11 +728,11 @@ class Subscription(BaseModel):
                 at, why = charged_at + spacing, f"period {number} fell due on {due:%Y-%m-%d} and is caught up: {amount}"
                 self.next_step = Step(action=Action.CHARGE, at=at, why=why)
         else:
-            self.ending = Ending(status=Status.COMPLETED, reason=f"all {number} periods of the plan are over")
+            self.ending = Ending(status=Status.COMPLETED, at=due, reason=f"all {number} periods of the plan are over")
             self.next_step = Step(action=Action.CLOSE_PERMISSION, at=due, why=self.ending.reason)
 
     def _end(self, status: Status, reason: str, now: datetime, reason_code: str | None = None) -> None:
-        self.ending = Ending(status=status, reason=reason, reason_code=reason_code)
+        self.ending = Ending(status=status, at=now, reason=reason, reason_code=reason_code)
         self.cancellation = None
         self.lost_at = None
         if self.permission is not None and self.permission.is_closed:
@@ -743,6 +752,7 @@ class Subscription(BaseModel):
             return
         if self.authorizations:
             return  # the merchant may still capture them; each ends by itself
+        self._give_up_the_rest(ending, now)
         self.ended_at = now
         if ending.status is not Status.REPLACED:
             self.successor = None  # whoever waits for it learns that it ended first

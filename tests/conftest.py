@@ -7,9 +7,13 @@ Every test takes charge permissions of its own, so tests share the servers and d
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+from hypothesis import settings
 
 from starter.cli.demo.stage import Stage, stage
 from tests.endpoint import SECRET, Endpoint, endpoint
+
+settings.register_profile("soak")
+"""Chosen by `--hypothesis-profile soak`: whoever has something longer to do asks for it."""
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -53,7 +53,8 @@ def no_period_is_forgotten(case: Case) -> Iterator[str]:
     if subscription.collection is not None:
         accounted.add(subscription.collection.period)
     oldest = max(0, subscription.next_period - LEDGER_LENGTH)
-    for period in range(oldest, terms.periods_due((subscription.ended_at or case.now) - LATE_AFTER)):
+    owed_until = subscription.ending.at if subscription.ending else case.now
+    for period in range(oldest, terms.periods_due(owed_until - LATE_AFTER)):
         waits = subscription.lost_at is not None or (
             subscription.collection is not None and subscription.collection.period < period
         )

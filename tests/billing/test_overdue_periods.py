@@ -179,6 +179,18 @@ def test_what_is_held_stays_held_whatever_the_permission_is_like() -> None:
     assert (life.subscription.status, life.next) == (Status.ON_HOLD, None)
 
 
+def test_a_reading_that_comes_back_after_the_merchant_asked_for_a_retry_changes_nothing() -> None:
+    life = after_an_outage(CatchUp.HOLD)
+    life.step(CHARGE, "2026-01-01 09:00")
+    life.subscription.permission_may_have_changed()
+    life.now = at("2026-01-20 10:00")
+    life.subscription.retry_requested(life.now)
+
+    life.subscription.permission_answered(non_chargeable("PaymentMethodExpired"), life.now)
+
+    assert life.next == (CHARGE, at("2026-01-20 10:00"))
+
+
 def test_what_is_held_may_be_canceled() -> None:
     life = after_an_outage(CatchUp.HOLD)
     life.step(CHARGE, "2026-01-01 09:00")
@@ -186,7 +198,8 @@ def test_what_is_held_may_be_canceled() -> None:
     life.step(CLOSE, "2026-01-17 09:00", closed("MerchantClosed"))
 
     assert life.subscription.status is Status.CANCELED
-    assert life.book == [(0, "given_up", 0)]
+    assert life.book == [(0, "given_up", 0), (1, "given_up", 0), (2, "given_up", 0)], "none of them is forgotten"
+    assert life.told.count("period.given_up") == 1, "the notice of the end tells enough of the others"
 
 
 @pytest.mark.parametrize("catch_up", CatchUp)

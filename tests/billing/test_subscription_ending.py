@@ -47,7 +47,7 @@ def life_of(script: Script, *, policy: CollectionPolicy = ONE_ATTEMPT, periods: 
 @pytest.mark.parametrize(
     ("script", "policy", "status", "book"),
     [
-        ([], ONE_ATTEMPT, Status.ACTIVE, []),
+        ([], ONE_ATTEMPT, Status.ACTIVE, [(0, "given_up", 0)]),  # it had just fallen due
         (SLEEPING, ONE_ATTEMPT, Status.ACTIVE, [(0, "paid", 1)]),
         (RETRYING, CollectionPolicy(), Status.RETRYING, [(0, "given_up", 1)]),
         (AWAITING, CollectionPolicy(), Status.AWAITING_PAYMENT_METHOD, [(0, "given_up", 1)]),

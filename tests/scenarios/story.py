@@ -5,6 +5,7 @@ A story reads top to bottom: given a plan, when time passes and things happen, t
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 from amazon_pay.models import Charge, ChargeState, Currency
 from billing.calendar import Interval, Unit
@@ -33,7 +34,7 @@ class Story(Subscriber):
         first_charge_in: timedelta = timedelta(hours=1),
         first_charge_at: datetime | None = None,
         collection: CollectionPolicy | None = None,
-    ) -> "Story":
+    ) -> Self:
         """A buyer approves a charge permission and the merchant starts the subscription."""
         permission = await house.simulator.open_permission(Currency(plan.amount.currency))
         identifier = permission.charge_permission_id

@@ -1,0 +1,251 @@
+"""Any story, on a real server in virtual time: random answers, lost ones, repeats, signals, cancellations, restarts.
+
+Whatever is drawn, the auditor finds nothing at any moment: nobody is charged twice for a period, and none is
+forgotten. In the end, when all goes well again, every period that fell due is paid, given up by policy, or not owed.
+The rules alone are driven much harder in `tests/billing`; here it is the workflow, its activities and its replays.
+
+    pytest tests/scenarios/test_any_story.py --hypothesis-profile soak      # many more
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from datetime import datetime, timedelta
+from typing import Final
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import InvalidArgument
+
+from amazon_pay.models import ChargePermissionState
+from billing.calendar import Interval, Unit
+from billing.ledger import PeriodOutcome
+from billing.plan import Capture, Plan
+from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
+from billing.status import Status
+from billing.subscription import Subscription
+from simulator.books import ScriptedAnswer
+from simulator.faults import Fault
+from starter.audit.auditor import Auditor
+from starter.audit.witness import BooksWitness
+from starter.cli.demo.stage import Stage, stage
+from starter.subscriptions import SubscriptionError
+from tests.scenarios.story import MONTHLY, Story
+from worker.wiring import amazon_pay_client, billing_workers
+
+EXAMPLES: Final = 6
+EXAMPLES_OF_A_SOAK: Final = 400
+LONGEST_CALM: Final = 40
+"""Steps that a subscription may need to settle all, once all goes well."""
+
+pytestmark = pytest.mark.timeout(3600)
+
+
+def _soaks() -> bool:
+    try:
+        return settings.get_current_profile_name() == "soak"
+    except InvalidArgument:
+        return False
+
+
+class House:
+    """The stage, and a worker that can be replaced: the new one knows nothing and replays what it is given."""
+
+    def __init__(self, set_up: Stage) -> None:
+        self.stage = set_up
+        self._worker = AsyncExitStack()
+
+    async def start_worker(self) -> None:
+        amazon_pay = await self._worker.enter_async_context(amazon_pay_client(self.stage.settings))
+        workers = await self._worker.enter_async_context(
+            billing_workers(self.stage.client, amazon_pay, self.stage.settings)
+        )
+        await self._worker.enter_async_context(workers.running())
+
+    async def stop_worker(self) -> None:
+        await self._worker.aclose()
+        self._worker = AsyncExitStack()
+
+    async def restart_worker(self) -> None:
+        await self.stop_worker()
+        await self.start_worker()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def moving_house() -> AsyncIterator[House]:
+    async with stage(with_worker=False) as set_up:
+        house = House(set_up)
+        await house.start_worker()
+        try:
+            yield house
+        finally:
+            await house.stop_worker()
+
+
+codes = st.sampled_from([
+    "SoftDeclined", "HardDeclined", "ProcessingFailure", "TransactionTimedOut", "PeriodicAmountExceeded",
+    "InvalidAccountStatus", "AuthorizationInitiated", "AuthorizationInitiated", "ANewCode", None, None, None,
+])  # fmt: skip
+answers = st.builds(
+    ScriptedAnswer,
+    code=codes,
+    fault=st.sampled_from([None, None, None, Fault.LOST_ANSWER, Fault.RESET, Fault.UNAVAILABLE]),
+)
+plans = st.builds(
+    lambda unit, capture, collection: MONTHLY.model_copy(
+        update={"interval": Interval(unit=unit), "capture": capture, "collection": collection}
+    ),
+    st.sampled_from([Unit.MONTH, Unit.WEEK]),
+    st.sampled_from(Capture),
+    st.builds(
+        CollectionPolicy,
+        final_action=st.sampled_from(FinalAction),
+        next_due=st.sampled_from(NextDue),
+        catch_up=st.sampled_from(CatchUp),
+        cancel_pending_charges=st.booleans(),
+        grace=st.sampled_from([timedelta(0), timedelta(days=7)]),
+        payment_method_deadline=st.sampled_from([timedelta(days=2), timedelta(days=21)]),
+    ),
+)
+zones = st.sampled_from(["UTC", "America/New_York"])
+
+
+class Drawn(Story):
+    """A story whose next event is drawn."""
+
+    house: House
+
+    async def after(self, duration: timedelta) -> Subscription:
+        status = await self.status()
+        return status if status.has_ended else await super().after(duration)
+
+    async def next_step(self) -> None:
+        """Time goes on to what happens next; it passes in any case."""
+        step = (await self.status()).next_to_do
+        await self.after(timedelta(days=1)) if step is None else await self.until(step.at)
+
+    async def a_week(self) -> None:
+        await self.after(timedelta(days=7))
+
+    async def mend(self) -> None:
+        await self._buyer(self.stage.simulator.mend_payment_method)
+
+    async def breaks(self) -> None:
+        await self._buyer(self.stage.simulator.break_payment_method)
+
+    async def close(self) -> None:
+        await self._buyer(self.stage.simulator.close_by_buyer)
+
+    async def decide(self) -> None:
+        await self._decide(None)
+
+    async def decide_against(self) -> None:
+        await self._decide("SoftDeclined")
+
+    async def woken(self) -> None:
+        if not (await self.status()).has_ended:
+            for _ in range(2):
+                await self.handle.signal("instrument_updated")
+            await self.quiet()
+
+    async def canceled(self) -> None:
+        await self._say(self.stage.subscriptions.cancel(self.charge_permission_id, "changed their mind"))
+        await self.quiet()
+
+    async def retry(self) -> None:
+        await self._say(self.stage.subscriptions.retry_now(self.charge_permission_id))
+        await self.quiet()
+
+    async def capture(self) -> None:
+        for waiting in (await self.status()).authorizations:
+            await self._say(self.stage.subscriptions.capture(self.charge_permission_id, waiting.record.period))
+        await self.quiet()
+
+    async def restart(self) -> None:
+        await self.house.restart_worker()
+        await self.quiet()
+
+    async def _buyer(self, deed: Callable[..., Awaitable[None]]) -> None:
+        """What the buyer does, while the permission is not closed."""
+        if await self.permission_state() != ChargePermissionState.CLOSED:
+            await deed(self.charge_permission_id, at=await self.now())
+            await self.quiet()
+
+    async def _decide(self, reason: str | None) -> None:
+        status = await self.status()
+        if status.status is Status.PENDING:
+            await self.stage.simulator.decide_charge(status.pending_charge_id, reason, at=await self.now())
+            await self.quiet()
+
+    async def _say(self, said: Awaitable[object]) -> None:
+        """What is asked for may make no sense now, and is then refused by name."""
+        with suppress(SubscriptionError):
+            await said
+
+
+Event = Callable[[Drawn], Awaitable[None]]
+
+EVENTS: Final[tuple[Event, ...]] = (
+    *(Drawn.next_step,) * 6,
+    *(Drawn.a_week, Drawn.mend, Drawn.breaks, Drawn.decide, Drawn.decide_against),
+    *(Drawn.woken, Drawn.retry, Drawn.capture, Drawn.restart, Drawn.restart),
+    *(Drawn.canceled, Drawn.close),
+)
+
+
+async def audited(story: Drawn) -> list[str]:
+    """What the auditor finds."""
+
+    async def time_of(_: str) -> datetime:
+        return await story.now()
+
+    books = BooksWitness(await story.stage.simulator.books())
+    auditor = Auditor(story.stage.client, story.stage.subscriptions, books, time_of)
+    return list((await auditor.one(story.charge_permission_id)).findings)
+
+
+async def all_goes_well(story: Drawn) -> Subscription:
+    """Nothing fails any more, and whoever is waited for does their part."""
+    await story.stage.simulator.script(story.charge_permission_id, [])
+    status = await story.status()
+    for _ in range(LONGEST_CALM):
+        if status.has_ended or (status.collection is None and not status.authorizations and status.lost_at is None):
+            break
+        await story.mend()
+        await story.decide()
+        await story.capture()
+        await story.retry()
+        await story.next_step()
+        status = await story.status()
+    return status
+
+
+@settings(
+    max_examples=EXAMPLES_OF_A_SOAK if _soaks() else EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    plan=plans,
+    script=st.lists(answers, max_size=10),
+    events=st.lists(st.sampled_from(EVENTS), min_size=3, max_size=14),
+    zone=zones,
+)
+async def test_whatever_happens_nobody_is_charged_twice_and_no_period_is_forgotten(
+    moving_house: House, plan: Plan, script: list[ScriptedAnswer], events: list[Event], zone: str
+) -> None:
+    story = await Drawn.begin(moving_house.stage, plan, script=script, zone=zone)
+    story.house = moving_house
+    for event in events:
+        await event(story)
+        assert await audited(story) == []
+
+    status = await all_goes_well(story)
+
+    assert await audited(story) == []
+    refused = status.last_reason in {"ANewCode", "InvalidAccountStatus"}
+    assert status.has_ended or status.collection is None or refused, "what was owed is still owed"
+    assert {record.outcome for record in status.ledger} <= {
+        PeriodOutcome.PAID, PeriodOutcome.GIVEN_UP, PeriodOutcome.SKIPPED, PeriodOutcome.AUTHORIZED,
+    }  # fmt: skip
