@@ -7,8 +7,8 @@ payment notifications"; Amazon SNS, "verifying the signatures of messages".
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import AliasGenerator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_pascal
+from pydantic import AliasChoices, AliasGenerator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel, to_pascal
 
 
 class ObjectType(StrEnum):
@@ -20,16 +20,24 @@ class ObjectType(StrEnum):
     CHARGEBACK = "CHARGEBACK"
 
 
-class _PascalModel(BaseModel):
+class Notification(BaseModel):
+    """The `Message` of an SNS notification. `notification_id` serves to recognise a repetition.
+
+    Written in PascalCase, as Amazon sends it; read in camelCase too, as Amazon's own table of its fields has it.
+    """
+
     model_config = ConfigDict(
-        alias_generator=AliasGenerator(alias=to_pascal), populate_by_name=True, extra="allow", frozen=True
+        alias_generator=AliasGenerator(
+            validation_alias=lambda name: AliasChoices(to_pascal(name), to_camel(name)), serialization_alias=to_pascal
+        ),
+        populate_by_name=True,
+        extra="allow",
+        frozen=True,
     )
 
-
-class Notification(_PascalModel):
-    """The `Message` of an SNS notification. `notification_id` serves to recognise a repetition."""
-
-    merchant_id: str = Field(alias="MerchantID")
+    merchant_id: str = Field(
+        validation_alias=AliasChoices("MerchantID", "MerchantId", "merchantId"), serialization_alias="MerchantID"
+    )
     object_type: Annotated[ObjectType | str, Field(union_mode="left_to_right")]
     object_id: str
     charge_permission_id: str
@@ -46,8 +54,12 @@ class EnvelopeType(StrEnum):
     UNSUBSCRIBE_CONFIRMATION = "UnsubscribeConfirmation"
 
 
-class Envelope(_PascalModel):
+class Envelope(BaseModel):
     """One SNS message as it is posted."""
+
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(alias=to_pascal), populate_by_name=True, extra="allow", frozen=True
+    )
 
     type: EnvelopeType
     message_id: str
@@ -67,18 +79,25 @@ class Envelope(_PascalModel):
 
         Which fields count depends on the type: only confirmations sign SubscribeURL and Token.
         """
-        names = _SIGNED_OF_NOTIFICATION if self.type is EnvelopeType.NOTIFICATION else _SIGNED_OF_CONFIRMATION
-        fields = self.model_dump(mode="json", by_alias=True)
-        return "".join(f"{name}\n{fields[name]}\n" for name in names if fields[name] is not None).encode()
+        signed = _SIGNED_OF_NOTIFICATION if self.type is EnvelopeType.NOTIFICATION else _SIGNED_OF_CONFIRMATION
+        named = ((name, getattr(self, field)) for name, field in signed.items())
+        return "".join(f"{name}\n{value}\n" for name, value in named if value is not None).encode()
 
 
-_SIGNED_OF_NOTIFICATION: Final = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
-_SIGNED_OF_CONFIRMATION: Final = (
-    "Message",
-    "MessageId",
-    "SubscribeURL",
-    "Timestamp",
-    "Token",
-    "TopicArn",
-    "Type",
-)
+_SIGNED_OF_NOTIFICATION: Final = {
+    "Message": "message",
+    "MessageId": "message_id",
+    "Subject": "subject",
+    "Timestamp": "timestamp",
+    "TopicArn": "topic_arn",
+    "Type": "type",
+}
+_SIGNED_OF_CONFIRMATION: Final = {
+    "Message": "message",
+    "MessageId": "message_id",
+    "SubscribeURL": "subscribe_url",
+    "Timestamp": "timestamp",
+    "Token": "token",
+    "TopicArn": "topic_arn",
+    "Type": "type",
+}

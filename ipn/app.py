@@ -4,9 +4,10 @@ Answers: 200 handed over or not ours, 400 and 403 never to be sent again, 413 to
 trouble is never a 4xx, because SNS would not try again.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import structlog
@@ -14,53 +15,94 @@ from fastapi import FastAPI, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from temporalio.client import Client
+from temporalio.common import MetricMeter
 
-from amazon_pay.ipn import Envelope, EnvelopeType
-from ipn.certificates import (
-    AmazonCertificates,
-    CertificateRefusedError,
-    CertificateSource,
-    CertificateUnavailableError,
-    TrustedCertificate,
-    is_amazon_sns_url,
-)
-from ipn.proof import Prover, UnprovenError
-from ipn.routing import Router, TemporalUnavailableError
+from amazon_pay.ipn import Envelope
+from ipn.certificates import AmazonCertificates, CertificateRefusedError, CertificateSource, TrustedCertificate
+from ipn.metrics import IpnMetrics
+from ipn.proof import Prover
+from ipn.receiver import LATER, Answer, Receiver
+from ipn.routing import Router
 from runtime.errors import StartupError
-from runtime.settings import PREFIX, Settings
+from runtime.settings import PREFIX, Environment, Settings
 
 PATH: Final = "/ipn"
 LARGEST_BODY_BYTES: Final = 256 * 1024
 """The largest message that SNS delivers."""
 
+BODY_SECONDS: Final = 10.0
+"""How long a message may take to arrive; SNS itself gives a receiver 15 s for everything."""
+
+MOST_FETCHES: Final = 8
+"""Connections to Amazon's hosts at a time, for certificates and confirmations."""
+
+_TEXT: Final = {"text/plain": {"schema": {"type": "string"}}}
+_POSTED: Final[dict[str, Any]] = {  # Any: a part of an OpenAPI document
+    "requestBody": {
+        "required": True,
+        "content": {
+            # SNS says text/plain; what it posts is JSON.
+            "text/plain": {"schema": {"type": "string", "maxLength": LARGEST_BODY_BYTES}},
+            "application/json": {"schema": Envelope.model_json_schema()},
+        },
+    },
+    "responses": {
+        "200": {"description": "handed over, or nothing to do"},
+        "400": {"description": "not an SNS message, or not a notification of Amazon Pay's", "content": _TEXT},
+        "403": {"description": "not proven", "content": _TEXT},
+        "413": {"description": "larger than SNS delivers", "content": _TEXT},
+        "503": {"description": "cannot be taken now: send it again", "content": _TEXT},
+    },
+}
+
 _log = structlog.get_logger("ipn")
 
 
-def create_app(client: Client, settings: Settings) -> FastAPI:
+def create_app(client: Client, settings: Settings, meter: MetricMeter = MetricMeter.noop) -> FastAPI:
     """Makes the receiver.
 
     Raises:
-        StartupError: the trusted certificate cannot be used.
+        StartupError: the trusted certificate cannot be used; or it is not set in `live` whose messages are taken.
     """
-    http = httpx.AsyncClient()
-    prover = Prover(_certificates(settings, http), settings.ipn_topic_arns, settings.merchant_id)
-    receiver = _Receiver(prover, Router(client), http)
+    if settings.environment is Environment.LIVE:
+        # Anybody can have a topic of their own, and SNS signs what they publish there.
+        settings.required("ipn_topic_arns")
+        settings.required("merchant_id")
+    http = httpx.AsyncClient(limits=httpx.Limits(max_connections=MOST_FETCHES))
+    prover = Prover(
+        _certificates(settings, http), settings.ipn_topic_arns, settings.merchant_id, settings.ipn_longest_age
+    )
+    metrics = IpnMetrics(meter)
+    receiver = Receiver(prover, Router(client), http, metrics)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with http:
             yield
 
-    app = FastAPI(title="Perennial IPN receiver", lifespan=lifespan)
+    # What the whole internet can reach describes itself to nobody.
+    app = FastAPI(title="Perennial IPN receiver", lifespan=lifespan, openapi_url=None)
 
-    @app.post(PATH)
+    @app.post(PATH, response_class=PlainTextResponse, openapi_extra=_POSTED)
     async def receive(request: Request) -> Response:
         """Takes one SNS message."""
         try:
-            body = await _limited_body(request)
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _limited_body(request)
         except ClientDisconnect:
-            return PlainTextResponse("cut off", 400)  # nobody is there any more to read it
-        return await receiver.take(body) if body is not None else PlainTextResponse("too large", 413)
+            answer = Answer(400, "cut off")  # nobody is there any more to read it
+        except TimeoutError:
+            _log.warning("message cannot be taken now", cause="slow", why=f"no end within {BODY_SECONDS:g} s")
+            metrics.deferred("slow")
+            answer = LATER
+        else:
+            if body is None:
+                _log.warning("message refused", cause="too_large", why=f"more than {LARGEST_BODY_BYTES} bytes")
+                metrics.refused("too_large")
+                answer = Answer(413, "too large")
+            else:
+                answer = await receiver.take(body)
+        return PlainTextResponse(answer.text, answer.status)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -81,62 +123,13 @@ def _certificates(settings: Settings, http: httpx.AsyncClient) -> CertificateSou
 
 
 async def _limited_body(request: Request) -> bytes | None:
-    body = b""
+    """The body, or None where it is too large; what is announced as too large is not read at all."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > LARGEST_BODY_BYTES:
+        return None
+    body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > LARGEST_BODY_BYTES:
             return None
-    return body
-
-
-class _Receiver:
-    """Proves a message, then does what its type asks for."""
-
-    def __init__(self, prover: Prover, router: Router, http: httpx.AsyncClient) -> None:
-        self._prover = prover
-        self._router = router
-        self._http = http
-
-    async def take(self, body: bytes) -> Response:
-        """The answer to one posted body."""
-        try:
-            envelope = await self._prover.envelope(body)
-            match envelope.type:
-                case EnvelopeType.NOTIFICATION:
-                    return await self._notification(envelope)
-                case EnvelopeType.SUBSCRIPTION_CONFIRMATION:
-                    return await self._confirm(envelope)
-                case EnvelopeType.UNSUBSCRIBE_CONFIRMATION:
-                    _log.warning("the topic was unsubscribed: no notifications will come", topic=envelope.topic_arn)
-                    return PlainTextResponse("noted")
-        except UnprovenError as error:
-            _log.warning("message refused", cause=error.cause, why=str(error))
-            return PlainTextResponse(str(error), 400 if error.cause == "malformed" else 403)
-        except (CertificateUnavailableError, TemporalUnavailableError) as error:
-            _log.warning("message cannot be taken now", why=str(error))
-            return PlainTextResponse("try again later", 503)
-
-    async def _notification(self, envelope: Envelope) -> Response:
-        notification = self._prover.notification(envelope)
-        routed = await self._router.route(notification)
-        _log.info(
-            "notification",
-            routed=routed.value,
-            object_type=str(notification.object_type),
-            notification_id=notification.notification_id,
-        )
-        return PlainTextResponse(routed.value)
-
-    async def _confirm(self, envelope: Envelope) -> Response:
-        """Visits the address that confirms the topic's subscription, on Amazon's hosts only."""
-        url = envelope.subscribe_url or ""
-        if not is_amazon_sns_url(url):
-            raise UnprovenError("certificate", "SubscribeURL is not on an SNS host of Amazon's")
-        try:
-            answer = await self._http.get(url, follow_redirects=False, timeout=5.0)
-            answer.raise_for_status()
-        except httpx.HTTPError as error:
-            _log.warning("the topic's subscription was not confirmed", why=type(error).__name__)
-            return PlainTextResponse("try again later", 503)
-        _log.info("the topic's subscription is confirmed", topic=envelope.topic_arn)
-        return PlainTextResponse("confirmed")
+    return bytes(body)

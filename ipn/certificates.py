@@ -1,16 +1,20 @@
 """Where the certificates come from that SNS messages are checked with: Amazon's own hosts, and nowhere else."""
 
+import asyncio
 import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 import httpx
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from ipn.chain import UntrustedError, issuer_url, names_of_sns, verify
 
 ALLOWED_HOST: Final = re.compile(r"sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?")
 """The rule of Amazon's own validators for the host of SigningCertURL and SubscribeURL."""
@@ -64,26 +68,53 @@ def is_amazon_sns_url(url: str) -> bool:
 
 
 class AmazonCertificates:
-    """Fetches certificates from Amazon's SNS hosts and keeps them for a day."""
+    """Fetches certificates from Amazon's SNS hosts, and keeps those that Amazon issued for a day."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
         self._cache: dict[str, tuple[float, x509.Certificate]] = {}
+        self._fetching: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def public_key(self, url: str) -> RSAPublicKey:
         """See `CertificateSource.public_key`."""
         if not is_amazon_sns_url(url) or not urlsplit(url).path.endswith(".pem") or urlsplit(url).query:
             raise CertificateRefusedError("SigningCertURL is not a certificate on an SNS host of Amazon's")
-        kept_until, certificate = self._cache.get(url, (0.0, None))
-        if certificate is None or kept_until <= time.monotonic():
-            certificate = _certificate(await self._fetch(url))
-            self._cache[url] = (time.monotonic() + CACHE_SECONDS, certificate)
+        certificate = self._kept(url)
+        if certificate is None:
+            lock = self._fetching.get(url) or asyncio.Lock()
+            self._fetching[url] = lock
+            async with lock:  # many messages, one fetch
+                certificate = self._kept(url) or await self._fetch_trusted(url)
+                self._cache[url] = (time.monotonic() + CACHE_SECONDS, certificate)
         return _usable_key(certificate)
+
+    def _kept(self, url: str) -> x509.Certificate | None:
+        kept_until, certificate = self._cache.get(url, (0.0, None))
+        return certificate if kept_until > time.monotonic() else None
+
+    async def _fetch_trusted(self, url: str) -> x509.Certificate:
+        leaf, *issuers = _certificates(await self._fetch(url))
+        _usable_key(leaf)  # for the clearer refusal
+        names = names_of_sns(url)
+        try:
+            try:
+                verify(leaf, issuers, names)
+            except UntrustedError:
+                published = issuer_url((issuers or [leaf])[-1])
+                if published is None:
+                    raise
+                verify(leaf, [*issuers, _der_certificate(await self._fetch(published))], names)
+        except UntrustedError:
+            raise CertificateRefusedError("the certificate is not one that Amazon issued for SNS") from None
+        return leaf
 
     async def _fetch(self, url: str) -> bytes:
         content = b""
         try:
-            async with self._http.stream("GET", url, follow_redirects=False, timeout=FETCH_TIMEOUT_SECONDS) as answer:
+            async with (
+                asyncio.timeout(FETCH_TIMEOUT_SECONDS),  # as a whole; the client's own limits count each packet
+                self._http.stream("GET", url, follow_redirects=False, timeout=FETCH_TIMEOUT_SECONDS) as answer,
+            ):
                 if not answer.is_success:
                     raise CertificateUnavailableError(f"the certificate's host answered {answer.status_code}")
                 async for chunk in answer.aiter_bytes():
@@ -92,9 +123,9 @@ class AmazonCertificates:
                         raise CertificateRefusedError(
                             f"the certificate is larger than {LARGEST_CERTIFICATE_BYTES} bytes"
                         )
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             raise CertificateUnavailableError(
-                f"the certificate could not be fetched: {type(error).__name__}"
+                f"the certificate could not be fetched from {urlsplit(url).netloc}: {type(error).__name__}"
             ) from error
         return content
 
@@ -123,14 +154,21 @@ def read_public_key(pem: bytes) -> RSAPublicKey:
     Raises:
         CertificateRefusedError: not a certificate, not RSA, or not valid now.
     """
-    return _usable_key(_certificate(pem))
+    return _usable_key(_certificates(pem)[0])
 
 
-def _certificate(pem: bytes) -> x509.Certificate:
+def _certificates(pem: bytes) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificate(pem)
+        return x509.load_pem_x509_certificates(pem)
     except (ValueError, x509.InvalidVersion):
         raise CertificateRefusedError("not an X.509 certificate in PEM form") from None
+
+
+def _der_certificate(der: bytes) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(der)
+    except (ValueError, x509.InvalidVersion):
+        raise CertificateRefusedError("the issuer's is not an X.509 certificate in DER form") from None
 
 
 def _usable_key(certificate: x509.Certificate) -> RSAPublicKey:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -18,16 +19,29 @@ _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
 }
 
 
+LONGEST_AGE: Final = timedelta(days=14, hours=1)
+"""Amazon sends a notification again for up to 14 days (Amazon Pay, "IPN response"), with the time of the first try."""
+
+LONGEST_ARN: Final = 300
+"""Characters; a topic's name alone may have 256."""
+
+FARTHEST_AHEAD: Final = timedelta(minutes=5)
+"""How far a sender's clock may be ahead of ours."""
+
+
 class UnprovenError(Exception):
     """The message is not accepted. `cause` is one word for counting; the message says why.
 
     Attributes:
-        cause: malformed, topic, certificate, signature or merchant.
+        cause: malformed, topic, stale, certificate, signature or merchant.
+        claimed: what was claimed instead of what is accepted, where the operator has to know it; for the log only, as
+            the sender may be anybody.
     """
 
-    def __init__(self, cause: str, message: str) -> None:
+    def __init__(self, cause: str, message: str, claimed: str | None = None) -> None:
         super().__init__(message)
         self.cause = cause
+        self.claimed = claimed
 
 
 class Prover:
@@ -37,14 +51,20 @@ class Prover:
         certificates: where keys come from.
         topic_arns: the topics whose messages are taken; empty takes every topic.
         merchant_id: whose notifications are taken; None takes every merchant's.
+        longest_age: how long ago a message may have been published.
     """
 
     def __init__(
-        self, certificates: CertificateSource, topic_arns: Collection[str] = (), merchant_id: str | None = None
+        self,
+        certificates: CertificateSource,
+        topic_arns: Collection[str] = (),
+        merchant_id: str | None = None,
+        longest_age: timedelta = LONGEST_AGE,
     ) -> None:
         self._certificates = certificates
         self._topic_arns = frozenset(topic_arns)
         self._merchant_id = merchant_id
+        self._longest_age = longest_age
 
     async def envelope(self, body: bytes) -> Envelope:
         """The proven envelope in a posted body.
@@ -58,7 +78,8 @@ class Prover:
         except ValidationError as error:
             raise UnprovenError("malformed", f"not an SNS message (wrong: {_fields(error)})") from None
         if self._topic_arns and envelope.topic_arn not in self._topic_arns:
-            raise UnprovenError("topic", "the message is from another topic")
+            raise UnprovenError("topic", "the message is from another topic", envelope.topic_arn[:LONGEST_ARN])
+        self._check_age(envelope.timestamp)
         algorithm = _HASHES.get(envelope.signature_version)
         if algorithm is None:
             raise UnprovenError("signature", f"SignatureVersion {envelope.signature_version!r} is not 1 or 2")
@@ -72,6 +93,19 @@ class Prover:
         except (InvalidSignature, ValueError):
             raise UnprovenError("signature", "the signature does not hold") from None
         return envelope
+
+    def _check_age(self, timestamp: str) -> None:
+        try:
+            published = datetime.fromisoformat(timestamp)
+        except ValueError:
+            published = None
+        if published is None or published.tzinfo is None:
+            raise UnprovenError("malformed", "not an SNS message (wrong: Timestamp)")
+        age = datetime.now(UTC) - published
+        if age > self._longest_age:
+            raise UnprovenError("stale", f"the message is older than {self._longest_age}")
+        if age < -FARTHEST_AHEAD:
+            raise UnprovenError("stale", f"the message is from more than {FARTHEST_AHEAD} ahead")
 
     def notification(self, envelope: Envelope) -> Notification:
         """The notification in a proven envelope.

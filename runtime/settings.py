@@ -5,6 +5,7 @@ The connection to Temporal is set as for every Temporal tool: `TEMPORAL_ADDRESS`
 """
 
 import base64
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
@@ -74,7 +75,10 @@ class Settings(BaseSettings):
         ipn_host: where the IPN receiver listens.
         ipn_port: the port it listens on.
         ipn_topic_arns: the SNS topics whose messages are taken, separated by commas; empty takes every topic.
+        ipn_longest_age: how long ago a message may have been published, in seconds or as an ISO 8601 duration; not
+            below what Amazon needs to send one again after an outage of yours.
         ipn_trusted_certificate_path: a certificate to trust instead of Amazon's, the simulator's; sandbox only.
+        metrics_address: host:port where Prometheus finds `/metrics`; not served when it is not given.
         log_level: DEBUG, INFO, WARNING or ERROR.
         log_format: json or console.
         temporal_binary: the `temporal` program for the embedded server; found on the PATH when not given.
@@ -104,8 +108,10 @@ class Settings(BaseSettings):
     ipn_host: str = "127.0.0.1"
     ipn_port: Port = 8601
     ipn_topic_arns: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    ipn_longest_age: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(days=14, hours=1)
     ipn_trusted_certificate_path: Path | None = None
 
+    metrics_address: Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^\s:]+):[0-9]{1,5}$")] | None = None
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     log_format: LogFormat = LogFormat.JSON
 

@@ -10,6 +10,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Describe
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
 from runtime.errors import StartupError
@@ -23,11 +24,12 @@ DATA_CONVERTER: Final = pydantic_data_converter
 _log = logging.getLogger(__name__)
 
 
-async def connect(*, patient: bool = False) -> Client:
+async def connect(*, patient: bool = False, runtime: Runtime | None = None) -> Client:
     """Connects as `TEMPORAL_ADDRESS` and its siblings say.
 
     Args:
         patient: keep trying, as a process does that is started together with its server.
+        runtime: of the process, which counts what the client does; Temporal's default when not given.
 
     Raises:
         StartupError: the configuration cannot be read, or (unless patient) no server answers or it does not have the
@@ -43,7 +45,7 @@ async def connect(*, patient: bool = False) -> Client:
     wait = 0.5
     while True:
         try:
-            client = await Client.connect(**config, data_converter=DATA_CONVERTER)
+            client = await Client.connect(**config, data_converter=DATA_CONVERTER, runtime=runtime)
             if await _has_namespace(client):
                 return client
             trouble = (

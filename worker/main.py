@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from runtime.metrics import runtime_with_metrics
 from runtime.settings import Settings
 from runtime.temporal import connect
 from worker.wiring import amazon_pay_client, billing_workers
@@ -26,9 +27,10 @@ async def run_worker(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
+    runtime = runtime_with_metrics(settings)
     async with amazon_pay_client(settings) as amazon_pay:
         stopping = asyncio.create_task(stop.wait())
-        connecting = asyncio.create_task(connect(patient=True))
+        connecting = asyncio.create_task(connect(patient=True, runtime=runtime))
         await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():
             connecting.cancel()

@@ -43,6 +43,7 @@ def ipn(
 ) -> None:
     """Run the receiver of Amazon's notifications (IPNs) at /ipn."""
     from ipn.app import PATH, create_app
+    from runtime.metrics import runtime_with_metrics
     from runtime.temporal import connect
 
     async def command() -> None:
@@ -50,7 +51,8 @@ def ipn(
         configure_logging(settings)
         listener = bind(host or settings.ipn_host, settings.ipn_port if port is None else port)
         with listener:
-            app = create_app(await connect(patient=True), settings)
+            runtime = runtime_with_metrics(settings)
+            app = create_app(await connect(patient=True, runtime=runtime), settings, runtime.metric_meter)
             async with serving(app, listener) as origin:
                 out.print(f"IPN receiver at {origin}{PATH}")
                 await _until_stopped()

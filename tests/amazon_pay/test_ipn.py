@@ -50,6 +50,20 @@ def test_a_notification_says_which_object_to_look_at() -> None:
     assert read.notification_version == "V2"
 
 
+def test_a_notification_in_camel_case_is_read_the_same() -> None:
+    """Amazon's own table of the fields is written so, and its examples are not."""
+    in_camel_case = {name[0].lower() + name[1:]: value for name, value in MESSAGE.items()}
+    in_camel_case["merchantId"] = in_camel_case.pop("merchantID")
+
+    assert Notification.model_validate(in_camel_case) == notification()
+
+
+def test_a_notification_without_a_version_is_read() -> None:
+    without = {name: value for name, value in MESSAGE.items() if name != "NotificationVersion"}
+
+    assert Notification.model_validate(without) == notification()
+
+
 @pytest.mark.parametrize("object_type", ObjectType)
 def test_each_documented_object_type_is_read_as_one(object_type: ObjectType) -> None:
     assert notification(ObjectType=object_type.value).object_type is object_type

@@ -78,9 +78,9 @@ class AmazonOnLoopback:
         proxy: the address to give to a client as its proxy.
         trusted: the file with the certificate that the TLS behind it shows.
         answer: what every request is answered with; None keeps silent.
-        answers: what a request for one path is answered with instead.
+        answers: what a request for one path is answered with instead; in plain http, for one address.
         endless: what is sent again and again after the answer, until the client leaves.
-        asked: the first line of every connection, such as `CONNECT host:443 HTTP/1.1`.
+        asked: the first line of every connection, such as `CONNECT host:443 HTTP/1.1` or `GET http://host/ HTTP/1.1`.
         paths: of the requests that were made inside.
     """
 
@@ -123,6 +123,8 @@ class AmazonOnLoopback:
             first = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0].decode("latin-1")
             self.asked.append(first)
             if not first.startswith("CONNECT "):
+                writer.write(self.answers.get(first.split(" ")[1], b""))
+                await writer.drain()
                 return
             writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
             await writer.start_tls(self._tls)

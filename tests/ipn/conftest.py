@@ -1,4 +1,4 @@
-"""What these tests share: Amazon's hosts on loopback, and two who sign."""
+"""What these tests share: Amazon's hosts and certificates on loopback, and two who sign."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,12 +10,25 @@ import pytest_asyncio
 
 from simulator.notifications import NotificationSigner
 from tests.ipn.amazon_on_loopback import AmazonOnLoopback
+from tests.ipn.authority import Authority
 
 
 @pytest.fixture(scope="session")
-def amazon() -> NotificationSigner:
+def authority() -> Authority:
+    """Who issues the certificates of SNS."""
+    return Authority()
+
+
+@pytest.fixture(autouse=True)
+def trusted_root(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody but Amazon can be issued a certificate under its roots, so the tests' own takes their place."""
+    monkeypatch.setattr("ipn.chain.amazons_roots", lambda: (authority.root,))
+
+
+@pytest.fixture(scope="session")
+def amazon(authority: Authority) -> NotificationSigner:
     """Signs genuine messages."""
-    return NotificationSigner.create()
+    return authority.signer()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -37,7 +38,7 @@ def envelope(text: str, **fields: str) -> dict[str, str]:
         "MessageId": str(uuid.uuid4()),
         "TopicArn": TOPIC,
         "Message": text,
-        "Timestamp": "2026-11-23T22:43:43.123Z",
+        "Timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "SignatureVersion": "2",
         "Signature": "",
         "SigningCertURL": CERTIFICATE_URL,

@@ -6,6 +6,7 @@ Its own HTTP client is used, led to the loopback by the variables that lead any 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,7 +16,7 @@ import pytest_asyncio
 from ipn.app import PATH, create_app
 from runtime.errors import StartupError
 from runtime.http import bind, serving
-from runtime.settings import Settings, load_settings
+from runtime.settings import Environment, Settings, load_settings
 from simulator.notifications import NotificationSigner
 from starter.cli.demo.stage import HOST, MERCHANT_ID, Stage
 from tests.ipn.amazon_on_loopback import CERTIFICATE_URL, AmazonOnLoopback, answer
@@ -174,3 +175,22 @@ async def test_a_trusted_certificate_that_cannot_be_used_keeps_the_receiver_from
 
     with pytest.raises(StartupError, match=r"^PERENNIAL_IPN_TRUSTED_CERTIFICATE_PATH: [^\n]+$"):
         create_app(house.client, Settings(ipn_trusted_certificate_path=path))
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, "PERENNIAL_IPN_TOPIC_ARNS"),
+        ({"merchant_id": MERCHANT_ID}, "PERENNIAL_IPN_TOPIC_ARNS"),
+        ({"ipn_topic_arns": (TOPIC,)}, "PERENNIAL_MERCHANT_ID"),
+    ],
+)
+async def test_where_money_is_real_topic_and_merchant_have_to_be_set(
+    house: Stage, given: dict[str, Any], named: str
+) -> None:
+    """SNS signs for everybody: a topic of one's own takes a minute."""
+    with pytest.raises(StartupError, match=f"^{named}: is not set"):
+        create_app(house.client, Settings(environment=Environment.LIVE, **given))
+
+    live = Settings(environment=Environment.LIVE, merchant_id=MERCHANT_ID, ipn_topic_arns=(TOPIC,))
+    create_app(house.client, live)

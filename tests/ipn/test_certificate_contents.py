@@ -27,6 +27,7 @@ from tests.ipn.amazon_on_loopback import (
     certificate,
     pem,
 )
+from tests.ipn.authority import Authority
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -85,7 +86,7 @@ def test_a_key_that_sns_does_not_sign_with_is_refused(key: CertificateKey) -> No
 
 
 def test_what_is_not_a_certificate_in_pem_form_is_refused(amazon: NotificationSigner) -> None:
-    whole = amazon.certificate_pem
+    whole = pem(certificate(amazon.private_key))
     key = amazon.private_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -130,17 +131,16 @@ async def test_a_certificate_is_fetched_once_a_day(
         assert len(hosts.asked) == 2
 
 
-async def test_each_address_has_a_certificate_of_its_own(
-    hosts: AmazonOnLoopback, amazon: NotificationSigner, forger: NotificationSigner
-) -> None:
+async def test_each_address_has_a_certificate_of_its_own(hosts: AmazonOnLoopback, authority: Authority) -> None:
+    signers = [authority.signer(), authority.signer()]
     async with hosts.client() as http:
         certificates = AmazonCertificates(http)
-        hosts.answer = answer(200, amazon.certificate_pem)
-        first = await certificates.public_key(f"https://{HOST}/first.pem")
-        hosts.answer = answer(200, forger.certificate_pem)
-        second = await certificates.public_key(f"https://{HOST}/second.pem")
+        keys = []
+        for number, signer in enumerate(signers):
+            hosts.answer = answer(200, signer.certificate_pem)
+            keys.append(await certificates.public_key(f"https://{HOST}/{number}.pem"))
 
-    assert (first, second) == (amazon.private_key.public_key(), forger.private_key.public_key())
+    assert keys == [signer.private_key.public_key() for signer in signers]
 
 
 async def test_trouble_is_not_kept(hosts: AmazonOnLoopback, amazon: NotificationSigner) -> None:
@@ -157,9 +157,10 @@ async def test_trouble_is_not_kept(hosts: AmazonOnLoopback, amazon: Notification
 
 
 async def test_a_kept_certificate_does_not_outlive_its_own_dates(
-    hosts: AmazonOnLoopback, amazon: NotificationSigner, clock: Clock
+    hosts: AmazonOnLoopback, amazon: NotificationSigner, authority: Authority, clock: Clock
 ) -> None:
-    hosts.answer = answer(200, pem(certificate(amazon.private_key, -DAY, MINUTE)))
+    ends_soon = authority.issue(amazon.private_key, ends=MINUTE)
+    hosts.answer = answer(200, pem(ends_soon) + pem(authority.issuer))
 
     async with hosts.client() as http:
         certificates = AmazonCertificates(http)

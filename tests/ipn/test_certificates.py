@@ -163,7 +163,7 @@ async def test_a_silent_host_means_later(hosts: AmazonOnLoopback, monkeypatch: p
     hosts.answer = None
 
     async with hosts.client() as http, asyncio.timeout(5):
-        with pytest.raises(CertificateUnavailableError, match="ReadTimeout"):
+        with pytest.raises(CertificateUnavailableError, match="Timeout"):
             await AmazonCertificates(http).public_key(CERTIFICATE_URL)
 
 

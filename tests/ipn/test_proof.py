@@ -4,6 +4,7 @@ A refusal carries one word by which refusals are counted: what counts is that it
 however odd, leads to anything but a refusal.
 """
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ async def test_a_confirmation_that_amazon_signed_is_believed(
         ("Message", message("C01-another")),
         ("MessageId", "another"),
         ("Subject", "added"),
-        ("Timestamp", "2026-11-24T22:43:43.123Z"),
+        ("Timestamp", datetime.now(UTC).isoformat()),
         ("Type", "UnsubscribeConfirmation"),
         ("SignatureVersion", "1"),
     ],
@@ -87,7 +88,10 @@ async def test_a_changed_confirmation_under_the_old_signature_is_refused(
 async def test_the_topic_cannot_be_swapped_for_the_expected_one(prover: Prover, amazon: NotificationSigner) -> None:
     genuine = signed(amazon, envelope(message(), TopicArn=OTHER_TOPIC))
 
-    assert await cause_of_refusal(prover, body(genuine)) == "topic"
+    with pytest.raises(UnprovenError) as refused:
+        await prover.envelope(body(genuine))
+    assert (refused.value.cause, refused.value.claimed) == ("topic", OTHER_TOPIC)
+    assert OTHER_TOPIC not in str(refused.value), "the sender is told nothing that it might not know"
     assert await cause_of_refusal(prover, body(genuine | {"TopicArn": TOPIC})) == "signature"
 
 
@@ -170,3 +174,39 @@ async def test_nothing_is_fetched_for_a_message_that_is_refused_anyway(hosts: Am
         prover = Prover(AmazonCertificates(http), [OTHER_TOPIC + "-not"])
         await cause_of_refusal(prover, posted)
     assert hosts.asked == []
+
+
+@pytest.mark.parametrize("age", [timedelta(0), timedelta(days=14), timedelta(minutes=-4)])
+async def test_a_message_may_be_as_old_as_amazons_last_try_and_a_little_ahead(
+    prover: Prover, amazon: NotificationSigner, age: timedelta
+) -> None:
+    published = (datetime.now(UTC) - age).isoformat()
+
+    await prover.envelope(body(signed(amazon, envelope(message(), Timestamp=published))))
+
+
+@pytest.mark.parametrize("age", [timedelta(days=14, hours=2), timedelta(days=10_000), timedelta(minutes=-6)])
+async def test_a_message_of_another_time_is_refused_before_anything_is_fetched(
+    hosts: AmazonOnLoopback, amazon: NotificationSigner, age: timedelta
+) -> None:
+    published = (datetime.now(UTC) - age).isoformat()
+
+    async with hosts.client() as http:
+        prover = Prover(AmazonCertificates(http))
+        stale = body(signed(amazon, envelope(message(), Timestamp=published)))
+        assert await cause_of_refusal(prover, stale) == "stale"
+    assert hosts.asked == []
+
+
+async def test_how_old_a_message_may_be_is_set(amazon: NotificationSigner, tmp_path: Path) -> None:
+    prover = Prover(trusting(amazon, tmp_path), longest_age=timedelta(minutes=10))
+    published = (datetime.now(UTC) - timedelta(minutes=11)).isoformat()
+
+    assert await cause_of_refusal(prover, body(signed(amazon, envelope(message(), Timestamp=published)))) == "stale"
+
+
+@pytest.mark.parametrize("when", ["", "yesterday", "2026-11-23", "2026-11-23T22:43:43", "1764110623", "9" * 5000])
+async def test_what_is_no_instant_is_malformed(prover: Prover, amazon: NotificationSigner, when: str) -> None:
+    posted = signed(amazon, envelope(message(), Timestamp=when))
+
+    assert await cause_of_refusal(prover, body(posted)) == "malformed"

@@ -33,6 +33,10 @@ REFUSED = [
     ("IPN_PORT", "8601.5", "valid integer"),
     ("IPN_PORT", "-1", "greater than or equal to 0"),
     ("IPN_PORT", "65536", "less than or equal to 65535"),
+    ("IPN_LONGEST_AGE", SECRET, "valid timedelta"),
+    ("IPN_LONGEST_AGE", "PT0S", "greater than 0"),
+    ("METRICS_ADDRESS", SECRET, "match pattern"),
+    ("METRICS_ADDRESS", f"http://{SECRET}:9464", "match pattern"),
     ("LOG_LEVEL", SECRET, "DEBUG|INFO|WARNING|ERROR"),
     ("LOG_LEVEL", "info", "DEBUG|INFO|WARNING|ERROR"),
     ("LOG_FORMAT", SECRET, "'json' or 'console'"),
@@ -54,6 +58,7 @@ OPTIONAL = [
     "PRIVATE_KEY_PASSPHRASE",
     "AMAZON_PAY_ORIGIN",
     "IPN_TRUSTED_CERTIFICATE_PATH",
+    "METRICS_ADDRESS",
     "TEMPORAL_BINARY",
 ]
 
@@ -108,7 +113,9 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
         "ipn_host": "0.0.0.0",
         "ipn_port": "0",
         "ipn_topic_arns": " arn:a , arn:b ,, ",
+        "ipn_longest_age": "PT1H",
         "ipn_trusted_certificate_path": "/certificate.pem",
+        "metrics_address": "0.0.0.0:9464",
         "log_level": "ERROR",
         "log_format": "console",
         "temporal_binary": "/bin/temporal",

@@ -1,0 +1,114 @@
+"""What is done with one posted message: it is proven, then handed over, and counted.
+
+The answer decides whether SNS sends the message again: it does after a 5xx or none at all, and never after a 4xx.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+import structlog
+
+from amazon_pay.ipn import Envelope, EnvelopeType
+from ipn.certificates import CertificateUnavailableError, is_amazon_sns_url
+from ipn.metrics import IpnMetrics
+from ipn.proof import Prover, UnprovenError
+from ipn.repeats import Repeats
+from ipn.routing import NotYetRunningError, Routed, Router, TemporalUnavailableError
+
+CONFIRM_TIMEOUT_SECONDS: Final = 5.0
+
+_log = structlog.get_logger("ipn")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the sender is told."""
+
+    status: int
+    text: str
+
+
+LATER: Final = Answer(503, "try again later")
+
+
+class Receiver:
+    """Takes SNS messages.
+
+    Args:
+        prover: says which are believed.
+        router: hands notifications to workflows.
+        http: visits the address that confirms a topic's subscription.
+        metrics: counts.
+    """
+
+    def __init__(self, prover: Prover, router: Router, http: httpx.AsyncClient, metrics: IpnMetrics) -> None:
+        self._prover = prover
+        self._router = router
+        self._http = http
+        self._metrics = metrics
+        self._repeats = Repeats()
+
+    async def take(self, body: bytes) -> Answer:
+        """The answer to one posted body."""
+        with self._metrics.receiving():
+            try:
+                envelope = await self._prover.envelope(body)
+                self._metrics.proven(envelope.type)
+                return await self._take_proven(envelope)
+            except UnprovenError as error:
+                _log.warning("message refused", cause=error.cause, why=str(error), claimed=error.claimed)
+                self._metrics.refused(error.cause)
+                return Answer(400 if error.cause == "malformed" else 403, str(error))
+            except CertificateUnavailableError as error:
+                return self._later("certificate", str(error))
+            except TemporalUnavailableError as error:
+                return self._later("temporal", str(error))
+            except NotYetRunningError as error:
+                return self._later("not_yet_running", str(error))
+
+    async def _take_proven(self, envelope: Envelope) -> Answer:
+        match envelope.type:
+            case EnvelopeType.NOTIFICATION:
+                return await self._hand_over(envelope)
+            case EnvelopeType.SUBSCRIPTION_CONFIRMATION:
+                return await self._confirm(envelope)
+            case EnvelopeType.UNSUBSCRIBE_CONFIRMATION:
+                _log.warning("the topic was unsubscribed: no notifications will come", topic=envelope.topic_arn)
+                return Answer(200, "noted")
+
+    async def _hand_over(self, envelope: Envelope) -> Answer:
+        notification = self._prover.notification(envelope)
+        routed = Routed.REPEATED
+        if envelope.message_id not in self._repeats:
+            routed = await self._router.route(notification)
+        if routed is Routed.SIGNALLED:
+            self._repeats.add(envelope.message_id)
+            self._metrics.signalled(notification)
+        else:
+            self._metrics.dropped(notification, routed.value)
+        _log.info(
+            "notification",
+            routed=routed.value,
+            object_type=str(notification.object_type),
+            notification_id=notification.notification_id,
+        )
+        return Answer(200, routed.value)
+
+    async def _confirm(self, envelope: Envelope) -> Answer:
+        """Visits the address that confirms the topic's subscription, on Amazon's hosts only."""
+        url = envelope.subscribe_url or ""
+        if not is_amazon_sns_url(url):
+            raise UnprovenError("certificate", "SubscribeURL is not on an SNS host of Amazon's")
+        try:
+            answer = await self._http.get(url, follow_redirects=False, timeout=CONFIRM_TIMEOUT_SECONDS)
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            return self._later("confirmation", f"the topic's subscription was not confirmed: {type(error).__name__}")
+        _log.info("the topic's subscription is confirmed", topic=envelope.topic_arn)
+        return Answer(200, "confirmed")
+
+    def _later(self, cause: str, why: str) -> Answer:
+        _log.warning("message cannot be taken now", cause=cause, why=why)
+        self._metrics.deferred(cause)
+        return LATER
