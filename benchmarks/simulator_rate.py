@@ -14,13 +14,11 @@ import argparse
 import asyncio
 import json
 import os
-import signal
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -33,12 +31,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from amazon_pay import AmazonPayClient, Region, load_private_key
 from amazon_pay.models import CreateChargeRequest, Currency, MerchantMetadata, Price
 from amazon_pay.signing import IDEMPOTENCY_HEADER, Algorithm
+from benchmarks.load import Address, Load, address_of, on_core, request_to
+from benchmarks.processes import perennial, said
 from benchmarks.report import Report
 
 AIM: Final = 300
 """Charges a second."""
 START_SECONDS: Final = 30.0
-STOP_SECONDS: Final = 10.0
 OK: Final = 200
 CREATED: Final = 201
 
@@ -83,16 +82,12 @@ class Simulator:
     private_key: RSAPrivateKey
 
     @property
-    def address(self) -> tuple[str, int]:
-        host, _, port = self.origin.removeprefix("http://").partition(":")
-        return host, int(port)
+    def address(self) -> Address:
+        return address_of(self.origin)
 
     def request(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> bytes:
         """The bytes of one request."""
-        host, port = self.address
-        lines = [f"{method} {path} HTTP/1.1", f"host: {host}:{port}", f"content-length: {len(body)}"]
-        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-        return "\r\n".join([*lines, "", ""]).encode() + body
+        return request_to(self.address, method, path, body, headers)
 
     def create_charge(self, charge_permission_id: str) -> bytes:
         """A signed Create Charge; its date holds for a quarter of an hour."""
@@ -110,45 +105,6 @@ class Simulator:
         return self.request("POST", "/v2/charges", body, headers)
 
 
-class Load:
-    """Connections that stay open."""
-
-    def __init__(self, streams: Sequence[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
-        self._streams = streams
-
-    @classmethod
-    @asynccontextmanager
-    async def to(cls, address: tuple[str, int], connections: int) -> AsyncIterator["Load"]:
-        """Opens them, and closes them in the end."""
-        streams = [await asyncio.open_connection(*address) for _ in range(connections)]
-        try:
-            yield cls(streams)
-        finally:
-            for _, writer in streams:
-                writer.close()
-
-    async def send(self, requests: Sequence[bytes], expected: int) -> list[bytes]:
-        """Sends all requests, each connection one after the other, and gives the answers' bodies in no order.
-
-        Raises:
-            RuntimeError: an answer has another status.
-        """
-        waiting, bodies = iter(requests), list[bytes]()
-
-        async def use(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            for request in waiting:
-                writer.write(request)
-                status, body = await _answer(reader)
-                if status != expected:
-                    raise RuntimeError(f"status {status} where {expected} was expected: {body[:500]!r}")
-                bodies.append(body)
-
-        async with asyncio.TaskGroup() as group:
-            for stream in self._streams:
-                group.create_task(use(*stream))
-        return bodies
-
-
 async def measure(simulator: Simulator, load: Load, cores: Cores, rounds: int, charges: int) -> Rates:
     """Measures all three by turns; the first round is a warm-up that does not count."""
     rates = Rates()
@@ -162,7 +118,7 @@ async def measure(simulator: Simulator, load: Load, cores: Cores, rounds: int, c
         busy_before, began = time.process_time(), time.perf_counter()
         counted.charges.append(await _rate(load, to_charge, CREATED))
         counted.load_busy.append((time.process_time() - busy_before) / (time.perf_counter() - began))
-        with _on(cores.of_simulator):
+        with on_core(cores.of_simulator):
             counted.verifications.append(_verifications_a_second(simulator, charges))
     return rates
 
@@ -170,10 +126,10 @@ async def measure(simulator: Simulator, load: Load, cores: Cores, rounds: int, c
 async def run(rounds: int, charges: int, connections: int) -> Report:
     """Starts a simulator, loads it and stops it."""
     cores = Cores.choose()
-    with tempfile.TemporaryDirectory() as keys, _on(cores.of_load):
+    with tempfile.TemporaryDirectory() as keys, on_core(cores.of_load):
         async with _simulator(Path(keys), cores) as simulator, Load.to(simulator.address, connections) as load:
             rates = await measure(simulator, load, cores, rounds, charges)
-            books = json.loads((await load.send([simulator.request("GET", "/simulator/books")], OK))[0])
+            books = json.loads((await load.send([simulator.request("GET", "/simulator/books")], OK))[0].body)
     expected = (rounds + 1) * charges
     if len(books["charges"]) != expected:
         raise RuntimeError(f"the books hold {len(books['charges'])} charges where {expected} were answered")
@@ -224,20 +180,13 @@ async def _open_permissions(simulator: Simulator, load: Load, count: int) -> lis
         "POST", "/simulator/charge-permissions", b'{"currency": "USD"}', {"content-type": "application/json"}
     )
     opened = await load.send([opening] * count, CREATED)
-    return [str(json.loads(body)["chargePermissionId"]) for body in opened]
+    return [str(json.loads(answered.body)["chargePermissionId"]) for answered in opened]
 
 
 async def _rate(load: Load, requests: Sequence[bytes], expected: int) -> float:
     began = time.perf_counter()
     await load.send(requests, expected)
     return len(requests) / (time.perf_counter() - began)
-
-
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """The status and the body of one answer that tells its length."""
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-    return int(head.split(b" ", 2)[1]), await reader.readexactly(length)
 
 
 def _verifications_a_second(simulator: Simulator, count: int) -> float:
@@ -253,54 +202,27 @@ def _verifications_a_second(simulator: Simulator, count: int) -> float:
 @asynccontextmanager
 async def _simulator(keys: Path, cores: Cores) -> AsyncIterator[Simulator]:
     """Runs `perennial simulator` on its core while the context is open."""
-    with _on(cores.of_simulator):  # a process inherits its parent's core
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-c", "from starter.cli import main; main()", "simulator", "--port", "0", "--keys", str(keys)),
-            stdout=asyncio.subprocess.PIPE,
-        )
-    try:
+    async with AsyncExitStack() as stack:
+        with on_core(cores.of_simulator):  # a process inherits its parent's core
+            process = await stack.enter_async_context(perennial("simulator", "--port", "0", "--keys", str(keys)))
         settings = await asyncio.wait_for(_settings(process), START_SECONDS)
         private_key = load_private_key(Path(settings["PRIVATE_KEY_PATH"]))
         origin = settings["AMAZON_PAY_ORIGIN"]
-        async with AmazonPayClient(
-            public_key_id=settings["PUBLIC_KEY_ID"], private_key=private_key, region=Region.NA, origin=origin
-        ) as client:
-            yield Simulator(origin, client, private_key)
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                await asyncio.wait_for(process.communicate(), STOP_SECONDS)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        client = await stack.enter_async_context(
+            AmazonPayClient(
+                public_key_id=settings["PUBLIC_KEY_ID"], private_key=private_key, region=Region.NA, origin=origin
+            )
+        )
+        yield Simulator(origin, client, private_key)
 
 
 async def _settings(process: asyncio.subprocess.Process) -> dict[str, str]:
     """The settings of a worker that the simulator prints once it serves."""
     settings: dict[str, str] = {}
     while "IPN_TRUSTED_CERTIFICATE_PATH" not in settings:
-        line = (await process.stdout.readline()).decode() if process.stdout else ""
-        if not line:
-            raise RuntimeError("the simulator ended before it served")
-        name, _, value = line.strip().removeprefix("PERENNIAL_").partition("=")
+        name, _, value = (await said(process)).removeprefix("PERENNIAL_").partition("=")
         settings[name] = value
     return settings
-
-
-@contextmanager
-def _on(core: int | None) -> Iterator[None]:
-    """Keeps this process, and what it starts, on a core."""
-    if core is None:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 if __name__ == "__main__":

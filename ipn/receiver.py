@@ -82,17 +82,17 @@ class Receiver:
         routed = Routed.REPEATED
         if envelope.message_id not in self._repeats:
             routed = await self._router.route(notification)
-        if routed is Routed.SIGNALLED:
+        if routed is Routed.SIGNALLED:  # not logged: the workflow's history has it
             self._repeats.add(envelope.message_id)
             self._metrics.signalled(notification)
         else:
             self._metrics.dropped(notification, routed.value)
-        _log.info(
-            "notification",
-            routed=routed.value,
-            object_type=str(notification.object_type),
-            notification_id=notification.notification_id,
-        )
+            _log.info(
+                "notification dropped",
+                reason=routed.value,
+                object_type=str(notification.object_type),
+                notification_id=notification.notification_id,
+            )
         return Answer(200, routed.value)
 
     async def _confirm(self, envelope: Envelope) -> Answer:

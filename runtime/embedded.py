@@ -146,14 +146,18 @@ class EmbeddedServer:
         """Of the server as it runs now."""
         return self._program.process.pid
 
-    async def crash(self) -> None:
+    async def crash(self, away_seconds: float = 0.0) -> None:
         """Kills the server as a machine that loses its power does, and starts it again on the same database.
+
+        Args:
+            away_seconds: how long nobody answers between the two, at the least.
 
         Raises:
             StartupError: it does not start again.
         """
         self._program.process.kill()
         await self._program.process.wait()
+        await asyncio.sleep(away_seconds)
         await self._program.start()
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from runtime.errors import StartupError
+from runtime.loop import new_event_loop
 
 REFUSED: Final = 1
 CANNOT_START: Final = 2
@@ -44,7 +45,8 @@ def run(main: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yield
             await asyncio.sleep(0.02)
 
     try:
-        asyncio.run(run_and_settle())
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(run_and_settle())
     except StartupError as error:
         fail(str(error), CANNOT_START)
     except (RefusedError, SubscriptionError) as error:

@@ -52,6 +52,15 @@ async def test_the_simulators_rate_is_measured_beside_its_floors() -> None:
     assert figures["machine"]
 
 
+async def test_notifications_through_the_receiver_are_measured_beside_bare_signals_and_all_arrive() -> None:
+    figures = await figures_of("ipn_rate", "--notifications", "40", "--rounds", "2", "--connections", "4")
+
+    assert figures["arrived"] == figures["notifications"] == 40
+    for name in ("received_a_second", "bare_signals_a_second", "ratio", "proofs_a_second", "verifications_a_second"):
+        assert figures[name] > 0, name
+    assert figures["machine"]
+
+
 async def test_a_healthy_period_is_measured_beside_a_bare_workflow() -> None:
     figures = await figures_of("healthy_period", "--subscribers", "1", "--periods", "2")
 

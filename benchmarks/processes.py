@@ -1,0 +1,47 @@
+"""Our processes as real ones, for measuring: started as a person starts them, ended by their own process id."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+STOP_SECONDS: Final = 10.0
+
+
+@asynccontextmanager
+async def perennial(
+    *arguments: str, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Runs `perennial ARGUMENTS` while the context is open; its standard output can be read, its log is dropped."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", "from starter.cli import main; main()", *arguments),
+        env={**os.environ, **(environment or {})},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.communicate(), STOP_SECONDS)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+async def said(process: asyncio.subprocess.Process) -> str:
+    """The next line that it prints.
+
+    Raises:
+        RuntimeError: it ended instead.
+    """
+    line = (await process.stdout.readline()).decode() if process.stdout else ""
+    if not line:
+        raise RuntimeError("the process ended before it said what was waited for")
+    return line.strip()
