@@ -735,6 +735,8 @@ class Subscription(BaseModel):
         self.ending = Ending(status=status, at=now, reason=reason, reason_code=reason_code)
         self.cancellation = None
         self.lost_at = None
+        if self.collection is None:
+            self._give_up_the_rest(self.ending, now)
         if self.permission is not None and self.permission.is_closed:
             self._conclude(now)
         else:

@@ -252,3 +252,16 @@ def test_a_late_reading_of_the_closed_permission_does_not_keep_the_subscription_
     life.beside(CAPTURE_AUTHORIZED, "2026-02-06 09:00", captured())
 
     assert life.subscription.status is Status.CANCELED
+
+
+def test_what_fell_due_before_the_end_is_given_up_at_once_though_a_charge_may_still_be_captured() -> None:
+    """Found by a drawn story: those periods were in no account until the last authorization had lapsed."""
+    life = begun(CollectionPolicy(new_checkout_deadline=timedelta(days=29)))
+    life.signal("2026-02-01 00:00", closed("BuyerClosed"))
+    life.step(Action.STOP_WAITING, "2026-03-02 00:00")
+
+    assert life.book == [(0, "authorized", 1), (1, "given_up", 0)]
+    assert not life.subscription.has_ended
+    capture(life, "2026-03-02 01:00")
+    life.beside(CAPTURE_AUTHORIZED, "2026-03-02 01:00", captured())
+    assert (life.subscription.status, life.book) == (Status.CLOSED, [(0, "paid", 1), (1, "given_up", 0)])
