@@ -45,7 +45,7 @@ from starter.cli.demo.stage import Stage, stage
 from starter.cli.demo.subscriber import Subscriber
 from starter.subscriptions import SubscriptionError
 
-PLAN: Final = Plan(plan_id="fault-run", amount=Money.parse("9.99 USD"), interval=Interval(unit=Unit.MONTH))
+PLAN: Final = Plan.of("fault-run", Money.parse("9.99 USD"), Interval(unit=Unit.MONTH))
 AT_ONCE: Final = 12
 """Subscribers that are moved through time together: enough to keep two cores busy."""
 
@@ -100,7 +100,7 @@ class Buyer(Subscriber):
 
     async def live(self, periods: int, settled: Callable[[], object]) -> None:
         """Until so many periods fell due and the last one was settled; calls `settled` after each."""
-        end = self.terms.calendar.due(periods - 1) + GRACE
+        end = self.terms.schedule.due(periods - 1) + GRACE
         subscription = await patiently(self.quiet)
         told = 0
         while subscription.next_period < periods and not subscription.has_ended:

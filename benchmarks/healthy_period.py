@@ -110,7 +110,7 @@ async def _measure(
 
 
 async def _subscriptions(house: Stage, subscribers: int, periods: int) -> Cost:
-    plan = Plan(plan_id="monthly", amount=Money.parse("9.99 USD"), interval=Interval(unit=Unit.MONTH))
+    plan = Plan.of("monthly", Money.parse("9.99 USD"), Interval(unit=Unit.MONTH))
     lives: list[Subscriber] = []
     for _ in range(subscribers):
         permission = await house.simulator.open_permission()

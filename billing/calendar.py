@@ -85,9 +85,11 @@ class BillingCalendar(BaseModel):
     """The due dates of one subscription.
 
     Attributes:
-        anchor: the instant at which period 0 falls due. Its wall time in `zone` is the wall time of every due date.
+        anchor: the instant from which all are reckoned, and at which period 0 falls due where `offset` is zero. Its
+            wall time in `zone` is the wall time of every due date.
         zone: IANA zone in which days, months and wall times are counted.
         interval: the time between two due dates.
+        offset: months from the anchor to period 0, so that what follows other periods keeps their billing day.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,6 +97,7 @@ class BillingCalendar(BaseModel):
     anchor: AwareDatetime
     zone: ZoneName
     interval: Interval
+    offset: Annotated[int, Field(ge=0)] = 0
 
     def due(self, number: int) -> datetime:
         """The instant in UTC at which period `number` falls due.
@@ -104,11 +107,12 @@ class BillingCalendar(BaseModel):
         """
         if number < 0:
             raise ValueError(f"period: {number} is negative; periods are counted from 0")
-        if number == 0:
+        if number == self.offset == 0:
             return self.anchor.astimezone(UTC)
         zone = rules_of(self.zone)
         anchor = self.anchor.astimezone(zone)
-        day = add_months(anchor.date(), number * self.interval.months) + timedelta(days=number * self.interval.days)
+        month = add_months(anchor.date(), self.offset + number * self.interval.months)
+        day = month + timedelta(days=number * self.interval.days)
         return first_valid_instant(day, anchor.time(), zone)
 
     def period(self, number: int) -> Period:
@@ -119,11 +123,12 @@ class BillingCalendar(BaseModel):
         """The period in which an instant lies.
 
         Raises:
-            ValueError: the instant is before the anchor.
+            ValueError: the instant is before period 0 falls due.
         """
-        if instant < self.anchor:
-            raise ValueError(f"instant: {instant.isoformat()} is before the anchor {self.anchor.isoformat()}")
-        elapsed_days = (instant - self.anchor).days
+        first = self.due(0)
+        if instant < first:
+            raise ValueError(f"instant: {instant.isoformat()} is before the anchor {first.isoformat()}")
+        elapsed_days = (instant - first).days
         shortest_days = self.interval.days or self.interval.months * _SHORTEST_MONTH_DAYS
         low, high = 0, elapsed_days // shortest_days + 2
         while high - low > 1:

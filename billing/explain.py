@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
-from billing.collection import Action
+from billing.collection import Action, Attempt
+from billing.forward import CAPTURED, perform
 from billing.notices import NoticeType
 from billing.plan import Capture, Plan
 from billing.policy import CatchUp, NextDue
+from billing.schedule import first_that_costs
 from billing.subscription import Subscription
 from billing.terms import Terms
 
@@ -26,7 +28,6 @@ _MOST_STEPS: Final = 200
 _CLOSES: Final = frozenset({"AmazonRejected"})
 _BREAKS: Final = frozenset({"HardDeclined"})
 _PASSES: Final = frozenset({"PeriodicAmountExceeded"})
-_CAPTURED: Final = ChargeAnswer(outcome=ChargeOutcome.CAPTURED)
 
 
 class Event(NamedTuple):
@@ -37,7 +38,8 @@ class Event(NamedTuple):
 
 
 def explain(terms: Terms, reason_code: str) -> list[Event]:
-    """What would happen if every attempt to charge the first period failed for this reason and nobody did anything.
+    """What would happen if every attempt to charge the first period that costs something failed for this reason and
+    nobody did anything.
 
     (A used-up monthly limit is not used up in the next month.)
     """
@@ -85,30 +87,26 @@ _PENDING: Final = {
 def _events(subscription: Subscription, reason_code: str) -> Iterator[Event]:
     permission = _permission(reason_code)
     now = subscription.terms.anchor
+    led = first_that_costs(subscription.schedule)
     for _ in range(_MOST_STEPS):
         step = subscription.next_to_do
-        if step is None or subscription.has_ended or subscription.next_period > 0:
+        if step is None or subscription.has_ended or subscription.next_period > led:
             break
         now = max(now, step.at)
-        match step.action:
-            case Action.CHARGE:
-                attempt = subscription.begin_attempt(now)
-                if attempt is None:
-                    yield Event(now, "costs nothing: Amazon is not asked")
-                    break
-                yield Event(now, f"attempt {attempt.number} to charge {attempt.amount}")
-                fails = attempt.number == 1 or reason_code not in _PASSES
-                subscription.charge_answered(_declined(reason_code) if fails else _CAPTURED, now)
-            case Action.READ_PERMISSION:
-                subscription.permission_answered(permission, now)
-            case Action.GIVE_UP:
-                subscription.time_is_up(now)
-            case Action.GIVE_UP_FOR_NEXT:
-                subscription.next_one_is_due(now)
-            case Action.END_GRACE:
-                subscription.grace_is_over(now)
-            case _:
-                break
+        tried: list[Attempt] = []
+
+        def answer(attempt: Attempt, tried: list[Attempt] = tried) -> ChargeAnswer:
+            tried.append(attempt)
+            fails = attempt.number == 1 or reason_code not in _PASSES
+            return _declined(reason_code) if fails else CAPTURED
+
+        number = subscription.next_period
+        if step.action is Action.CLOSE_PERMISSION or not perform(subscription, step, now, answer, permission):
+            break
+        if step.action is Action.CHARGE and not tried:
+            yield Event(now, f"period {number} costs nothing: Amazon is not asked")
+        for attempt in tried:
+            yield Event(now, f"attempt {attempt.number} to charge {attempt.amount}")
         yield from _told(subscription, now)
     yield from _told(subscription, now)
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from billing.money import Money
-from billing.plan import Plan
+from billing.plan import Phase, Plan
 
 _LIMITS: Final = {
     "JPY": Decimal(100_000),
@@ -24,21 +24,23 @@ def monthly_limit(currency: str) -> Money:
     return Money(amount=_LIMITS.get(currency, _LIMIT_OF_OTHERS), currency=currency)
 
 
-def most_charges_in_a_month(plan: Plan) -> int:
-    """How many periods of a plan can fall due in one calendar month."""
-    days = plan.interval.days
-    return -(-_LONGEST_MONTH_DAYS // days) if days else 1
+def most_charges_in_a_month(phase: Phase) -> int:
+    """How many periods of a phase can fall due in one calendar month."""
+    days = phase.interval.days
+    most = -(-_LONGEST_MONTH_DAYS // days) if days else 1
+    return most if phase.periods is None else min(most, phase.periods)
 
 
-def limit_warning(plan: Plan) -> str | None:
-    """Says that a plan must run into the limit in some month; None where it cannot."""
-    charges, limit = most_charges_in_a_month(plan), monthly_limit(plan.amount.currency)
-    total = plan.amount.amount * charges
+def limit_warning(plan: Plan, quantity: int = 1) -> str | None:
+    """Says that a plan must run into the limit in some month, by the phase that costs most; None where it cannot."""
+    limit = monthly_limit(plan.currency)
+    by_phase = [(most_charges_in_a_month(phase), phase.amount.amount * quantity) for phase in plan.phases]
+    charges, price = max(by_phase, key=lambda of_phase: of_phase[0] * of_phase[1])
+    total = charges * price
     if total <= limit.amount:
         return None
-    times = (
-        f"{charges} charges of {plan.amount} can fall into one month, {total} in all" if charges > 1 else plan.amount
-    )
+    amount = Money(amount=price, currency=plan.currency)
+    times = f"{charges} charges of {amount} can fall into one month, {total} in all" if charges > 1 else amount
     return (
         f"{times}: Amazon allows {limit} a calendar month, unless it has agreed on more with you; what is above it "
         "waits for the next month"

@@ -40,6 +40,7 @@ from billing.money import Money
 from billing.notices import Notice, NoticeType, notice_after
 from billing.plan import Capture
 from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
+from billing.schedule import Schedule
 from billing.status import NEEDS_ATTENTION, STATUS_OF_STAGE, Ending, Status
 from billing.terms import ChargePermissionId, Terms
 
@@ -109,7 +110,7 @@ class Subscription(BaseModel):
     def start_telling(self, now: datetime) -> None:
         """The workflow runs: the merchant is told so, once."""
         if self.notices == 0:
-            self._tell(NoticeType.SUBSCRIPTION_STARTED, now, amount=self.terms.plan.amount)
+            self._tell(NoticeType.SUBSCRIPTION_STARTED, now, amount=self.schedule.amount(0))
 
     def were_handed_on(self, notices: Sequence[Notice]) -> None:
         """These notices are on their way; what came meanwhile stays."""
@@ -128,6 +129,11 @@ class Subscription(BaseModel):
         if self.lost_at is not None:
             return Status.AWAITING_CHECKOUT
         return STATUS_OF_STAGE[self.collection.stage] if self.collection else Status.ACTIVE
+
+    @property
+    def schedule(self) -> Schedule:
+        """The periods, as they are agreed on now."""
+        return self.terms.schedule
 
     @property
     def has_ended(self) -> bool:
@@ -231,9 +237,9 @@ class Subscription(BaseModel):
             number = self.next_period
             self.collection = Collection(
                 period=number,
-                due=self.terms.calendar.due(number),
+                due=self.schedule.due(number),
                 begun_at=now,
-                amount=self.terms.plan.amount,
+                amount=self.schedule.amount(number),
                 zone=self.terms.zone,
                 spread=spread_of(self.terms.charge_permission_id),
             )
@@ -453,7 +459,7 @@ class Subscription(BaseModel):
         collection, why = self._open_collection(), "the merchant asked to try again"
         if waits_for_merchant(collection):
             release(collection)
-            self.collects_until = self.terms.periods_due(now)
+            self.collects_until = self.schedule.periods_due(now)
             self.next_step = Step(action=Action.CHARGE, at=now, why=why, urgent=True)
         elif collection.needs_buyer:
             self.permission_may_have_changed()
@@ -610,7 +616,7 @@ class Subscription(BaseModel):
             self.authorizations = [*self.authorizations, authorization]
         self.collection = None
         skipped = self._skip_after(collection, outcome, now)
-        self.collects_until = self.terms.periods_due(now)
+        self.collects_until = self.schedule.periods_due(now)
         if self.ending is not None and self.ending.status is not Status.COMPLETED:
             self.next_step = None
         else:
@@ -633,16 +639,16 @@ class Subscription(BaseModel):
     def _skip_after(self, collection: Collection, outcome: PeriodOutcome, now: datetime) -> list[PeriodRecord]:
         """What fell due while a period was owed, where the policy says that it is not owed."""
         if collection.was_paused and outcome in _CHARGED:
-            return self._skip_periods(self.terms.periods_due(now), "paused", now)
+            return self._skip_periods(self.schedule.periods_due(now), "paused", now)
         fell_due_meanwhile = self._fell_due(self.next_period) > collection.begun_at
         if collection.policy and collection.policy.next_due is NextDue.SKIP and fell_due_meanwhile:
-            return self._skip_periods(self.terms.periods_due(now), "an older period was owed", now)
+            return self._skip_periods(self.schedule.periods_due(now), "an older period was owed", now)
         return []
 
     def _take_missed_periods(self, now: datetime) -> int | None:
         """Goes by the policy where several periods fell due unseen; how many, where the merchant has to decide."""
-        number, fallen_due = self.next_period, self.terms.periods_due(now)
-        if number < self.collects_until or fallen_due <= number + 1 or self.terms.plan.amount.is_zero:
+        number, fallen_due = self.next_period, self.schedule.periods_due(now)
+        if number < self.collects_until or fallen_due <= number + 1 or self.schedule.amount(number).is_zero:
             return None
         match self.terms.plan.collection.catch_up:
             case CatchUp.EACH:
@@ -657,7 +663,7 @@ class Subscription(BaseModel):
         """What had fallen due before the end and waited for its turn; the notice of the end tells enough of it."""
         if ending.status is not Status.REPLACED:
             why = ending.reason_code or ending.status.value
-            self._pass_over(self.terms.periods_due(ending.at), PeriodOutcome.GIVEN_UP, why, now)
+            self._pass_over(self.schedule.periods_due(ending.at), PeriodOutcome.GIVEN_UP, why, now)
 
     def _hold_missed(self, collection: Collection, missed: int, now: datetime) -> None:
         """Several periods were missed: nothing is charged until the merchant says so."""
@@ -675,7 +681,7 @@ class Subscription(BaseModel):
             PeriodRecord(
                 period=period,
                 due=self._fell_due(period),
-                amount=self.terms.plan.amount,
+                amount=self.schedule.amount(period),
                 outcome=outcome,
                 attempts=0,
                 settled_at=now,
@@ -693,7 +699,7 @@ class Subscription(BaseModel):
             self._tell(NoticeType.PERIOD_SKIPPED, now, **about, reason=record.reason)
 
     def _fell_due(self, period: int) -> datetime:
-        return self.terms.calendar.due(period)
+        return self.schedule.due(period)
 
     def _bounded_by_next_due(self, collection: Collection, step: Step, now: datetime) -> Step:
         """The step, or giving the period up for the next one, where the policy says so and that falls due first."""
@@ -703,7 +709,7 @@ class Subscription(BaseModel):
             or collection.policy is None
             or collection.attempt_is_open
             or collection.stage is Stage.PAUSED
-            or not self.terms.plan.has_period(following)
+            or not self.schedule.has_period(following)
             or step.at < self._fell_due(following)
         ):
             return step
@@ -720,8 +726,8 @@ class Subscription(BaseModel):
         """Waits for the next due date, or, where that has passed and a charge was just made, for a while."""
         number = self.next_period
         due = self._fell_due(number)
-        if self.terms.plan.has_period(number):
-            amount = self.terms.plan.amount
+        if self.schedule.has_period(number):
+            amount = self.schedule.amount(number)
             self.next_step = Step(action=Action.CHARGE, at=due, why=f"period {number} falls due: {amount}")
             if charged_at is not None and due < charged_at:
                 spacing = min(self.terms.plan.collection.catch_up_spacing, (self._fell_due(number + 1) - due) / 2)

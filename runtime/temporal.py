@@ -74,7 +74,8 @@ async def _has_namespace(client: Client) -> bool:
 
 async def has_standalone_activities(client: Client) -> bool:
     """Whether activities can be run outside of workflows in the client's namespace."""
-    described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    described = await client.workflow_service.describe_namespace(request, retry=True)
     return described.namespace_info.capabilities.standalone_activities
 
 
@@ -83,7 +84,8 @@ async def is_busy(client: Client, workflow_id: str) -> bool:
     described = await client.workflow_service.describe_workflow_execution(
         DescribeWorkflowExecutionRequest(
             namespace=client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
-        )
+        ),
+        retry=True,
     )
     return bool(described.pending_activities) or described.HasField("pending_workflow_task")
 

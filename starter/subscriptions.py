@@ -21,6 +21,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from billing.money import Money
+from billing.preview import MOST_CHARGES, Upcoming
 from billing.status import Status
 from billing.subscription import Subscription
 from billing.terms import Terms
@@ -168,6 +169,22 @@ class Subscriptions:
         """
         try:
             return await self._handle(charge_permission_id).query(SubscriptionWorkflow.status, rpc_timeout=CALL_TIMEOUT)
+        except (RPCError, WorkflowQueryRejectedError) as error:
+            raise _explained(error, charge_permission_id) from error
+
+    async def upcoming(self, charge_permission_id: str, count: int = 12) -> list[Upcoming]:
+        """The charges to come, up to 120, supposing that each succeeds.
+
+        Raises:
+            SubscriptionNotFoundError: there is none.
+            NoWorkerError: no worker answers.
+            ValueError: the count is not accepted.
+        """
+        if not 1 <= count <= MOST_CHARGES:
+            raise ValueError(f"count: {count} is not accepted; 1 to {MOST_CHARGES} are")
+        handle = self._handle(charge_permission_id)
+        try:
+            return await handle.query(SubscriptionWorkflow.upcoming, count, rpc_timeout=CALL_TIMEOUT)
         except (RPCError, WorkflowQueryRejectedError) as error:
             raise _explained(error, charge_permission_id) from error
 

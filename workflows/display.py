@@ -49,7 +49,7 @@ def _changing(subscription: Subscription) -> Iterator[tuple[SearchAttributeKey[A
 def static_summary(terms: Terms) -> str:
     """One line for the list of workflows."""
     plan = terms.plan
-    return f"{plan.plan_id}: {plan.amount} every {plan.interval}"
+    return f"{plan.plan_id}: {plan}" + (f", for {terms.quantity} units" if terms.quantity > 1 else "")
 
 
 def details(subscription: Subscription) -> str:

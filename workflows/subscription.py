@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.answers import ChargeAnswer
     from billing.collection import Action, Attempt, Step
     from billing.ledger import PeriodOutcome, PeriodRecord
+    from billing.preview import Upcoming, upcoming
     from billing.subscription import Subscription
     from workflows.display import details, initial_search_attributes, search_attribute_updates, static_summary
     from workflows.memo import initial_memo
@@ -223,6 +224,11 @@ class SubscriptionWorkflow:
     def status(self) -> Subscription:
         """The whole state as it stood when the workflow last did something."""
         return self._subscription
+
+    @workflow.query
+    def upcoming(self, count: int) -> list[Upcoming]:
+        """The next charges: when, how much and why, supposing that each succeeds; at most 120."""
+        return upcoming(self._subscription, count, workflow.now())
 
     # What it does
 

@@ -48,18 +48,18 @@ def every_paid_period_has_a_charge(case: Case) -> Iterator[str]:
 
 def no_period_is_forgotten(case: Case) -> Iterator[str]:
     """Each period due is in the account, or is being collected."""
-    subscription, terms = case.subscription, case.subscription.terms
+    subscription, schedule = case.subscription, case.subscription.schedule
     accounted = {record.period for record in subscription.ledger}
     if subscription.collection is not None:
         accounted.add(subscription.collection.period)
     oldest = max(0, subscription.next_period - LEDGER_LENGTH)
     owed_until = subscription.ending.at if subscription.ending else case.now
-    for period in range(oldest, terms.periods_due(owed_until - LATE_AFTER)):
+    for period in range(oldest, schedule.periods_due(owed_until - LATE_AFTER)):
         waits = subscription.lost_at is not None or (
             subscription.collection is not None and subscription.collection.period < period
         )
         if period not in accounted and not waits and not _is_caught_up(case) and not case.is_busy:
-            yield f"period {period} fell due on {terms.calendar.due(period):%Y-%m-%d} and is forgotten"
+            yield f"period {period} fell due on {schedule.due(period):%Y-%m-%d} and is forgotten"
 
 
 def _is_caught_up(case: Case) -> bool:

@@ -1,10 +1,13 @@
 """What was agreed with a buyer, read from a command's options."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
+from typing import Annotated
 
+import typer
 from pydantic import ValidationError
 
 from billing.plan import Plan
+from billing.schedule import BillingDay, FirstPeriod
 from billing.terms import Terms
 from runtime.errors import StartupError
 from starter.cli.output import in_one_line
@@ -13,29 +16,82 @@ _OPTIONS = {
     "charge_permission_id": "CHARGE_PERMISSION_ID",
     "anchor": "--anchor",
     "zone": "--zone",
+    "quantity": "--quantity",
+    "ends_at": "--ends-at",
     "merchant_reference": "--reference",
 }
 
+ZoneOption = Annotated[str, typer.Option(help="IANA time zone that days and months are counted in.")]
+AnchorOption = Annotated[
+    str | None, typer.Option(help="Instant of the first charge, ISO 8601 with offset; now when not given.")
+]
+QuantityOption = Annotated[int, typer.Option(help="How many units of the plan.")]
+BillingDayOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=31, help="Day of the month that charges are moved to; 31 is the last. Any when not given."),
+]
+BillingTimeOption = Annotated[
+    str | None, typer.Option(help="Wall time on the billing day, such as 09:00; the anchor's when not given.")
+]
+FirstPeriodOption = Annotated[
+    FirstPeriod, typer.Option(help="What the period before the first billing day costs: its share, all, or nothing.")
+]
+EndsAtOption = Annotated[
+    str | None,
+    typer.Option(help="Instant from which on nothing falls due, ISO 8601 with offset; never when not given."),
+]
+
 
 def agreed(
-    *, charge_permission_id: str, plan: Plan, zone: str, anchor: str | None, merchant_reference: str = ""
+    *,
+    charge_permission_id: str,
+    plan: Plan,
+    zone: str,
+    anchor: str | None,
+    merchant_reference: str = "",
+    quantity: int = 1,
+    billing_day: int | None = None,
+    billing_time: str | None = None,
+    first_period: FirstPeriod = FirstPeriod.SHORT,
+    ends_at: str | None = None,
 ) -> Terms:
     """The terms; the anchor is now when it is not given.
 
     Raises:
         StartupError: an option's value is not accepted; says which and what is.
     """
-    try:
-        instant = datetime.fromisoformat(anchor) if anchor else datetime.now(UTC)
-    except ValueError:
-        raise StartupError(f"--anchor: {anchor!r} is not an instant such as 2026-01-31T09:00:00+01:00") from None
+    day = None
+    if billing_day is not None:
+        day = BillingDay(day=billing_day, at=_wall_time(billing_time), first_period=first_period)
+    elif billing_time is not None:
+        raise StartupError("--billing-time: is given without --billing-day")
     try:
         return Terms(
             charge_permission_id=charge_permission_id,
             plan=plan,
-            anchor=instant,
+            quantity=quantity,
+            anchor=_instant("--anchor", anchor) or datetime.now(UTC),
+            billing_day=day,
+            ends_at=_instant("--ends-at", ends_at),
             zone=zone,
             merchant_reference=merchant_reference,
         )
     except ValidationError as error:
         raise StartupError(in_one_line(error, _OPTIONS)) from None
+
+
+def _instant(option: str, text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise StartupError(f"{option}: {text!r} is not an instant such as 2026-01-31T09:00:00+01:00") from None
+
+
+def _wall_time(text: str | None) -> time | None:
+    try:
+        wall = time.fromisoformat(text) if text else None
+    except ValueError:
+        wall = time.max
+    if wall is not None and (wall.tzinfo is not None or wall.microsecond):
+        raise StartupError(f"--billing-time: {text!r} is not a wall time such as 09:00")
+    return wall

@@ -18,6 +18,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command(rich_help_panel="Subscriptions")(subscriptions.start)
 app.command(rich_help_panel="Subscriptions")(subscriptions.show)
+app.command(rich_help_panel="Subscriptions")(subscriptions.upcoming)
 app.command("list", rich_help_panel="Subscriptions")(subscriptions.list_)
 app.command(rich_help_panel="Subscriptions")(subscriptions.cancel)
 app.command(rich_help_panel="Subscriptions")(subscriptions.replace)

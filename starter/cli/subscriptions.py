@@ -14,13 +14,25 @@ from billing.ledger import PeriodOutcome
 from billing.money import Money
 from billing.monthly_limit import limit_warning
 from billing.plan import Plan
+from billing.preview import MOST_CHARGES
+from billing.schedule import FirstPeriod
 from billing.status import Status
 from runtime.errors import StartupError
 from runtime.settings import load_settings
 from runtime.temporal import connect
-from starter.cli.agreement import agreed
+from starter.cli.agreement import (
+    AnchorOption,
+    BillingDayOption,
+    BillingTimeOption,
+    EndsAtOption,
+    FirstPeriodOption,
+    QuantityOption,
+    ZoneOption,
+    agreed,
+)
 from starter.cli.output import err, in_one_line, out, run
 from starter.cli.plan_file import read_plan
+from starter.cli.plans import calendar_of
 from starter.subscriptions import Listed, Subscriptions
 from workflows.display import details
 
@@ -50,11 +62,13 @@ def start(
     periods: Annotated[
         int | None, typer.Option(help="Instead of a plan file: end after this many periods; endless when not given.")
     ] = None,
-    zone: Annotated[str, typer.Option(help="IANA time zone that days and months are counted in.")] = "UTC",
-    anchor: Annotated[
-        str | None,
-        typer.Option(help="Instant of the first charge, ISO 8601 with offset; now when not given."),
-    ] = None,
+    quantity: QuantityOption = 1,
+    zone: ZoneOption = "UTC",
+    anchor: AnchorOption = None,
+    billing_day: BillingDayOption = None,
+    billing_time: BillingTimeOption = None,
+    first_period: FirstPeriodOption = FirstPeriod.SHORT,
+    ends_at: EndsAtOption = None,
     merchant_reference: Annotated[
         str, typer.Option("--reference", help="Your own reference (customer, order); never personal data.")
     ] = "",
@@ -70,11 +84,16 @@ def start(
         terms = agreed(
             charge_permission_id=charge_permission_id,
             plan=read_plan(plan) if plan else _inline_plan(plan_id, amount, every, periods),
+            quantity=quantity,
             zone=zone,
             anchor=anchor,
+            billing_day=billing_day,
+            billing_time=billing_time,
+            first_period=first_period,
+            ends_at=ends_at,
             merchant_reference=merchant_reference,
         )
-        if warning := limit_warning(terms.plan):
+        if warning := limit_warning(terms.plan, terms.quantity):
             err.print(f"[bold yellow]mind:[/] {warning}")
         started = await (await _subscriptions()).start(terms, anchor_was_given=anchor is not None)
         if as_json:
@@ -98,6 +117,24 @@ def show(charge_permission_id: PermissionArgument, as_json: JsonOption = False) 
             out.print_json(json.dumps(derived | state))
         else:
             out.print(Markdown(details(subscription)))
+
+    run(command())
+
+
+def upcoming(
+    charge_permission_id: PermissionArgument,
+    count: Annotated[int, typer.Option(min=1, max=MOST_CHARGES, help="How many.")] = 12,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the charges to come: when, how much and why, supposing that each succeeds."""
+
+    async def command() -> None:
+        client = await _subscriptions()
+        found = await client.upcoming(charge_permission_id, count)
+        if as_json:
+            out.print_json(json.dumps([each.model_dump(mode="json") for each in found]))
+        else:
+            out.print(calendar_of(found, "UTC"))
 
     run(command())
 
@@ -237,7 +274,7 @@ def _inline_plan(plan_id: str, amount: str | None, every: str, periods: int | No
     except ValidationError as error:
         raise StartupError(f"--every {every!r}: {in_one_line(error)}") from None
     try:
-        return Plan(plan_id=plan_id, amount=price, interval=interval, periods=periods)
+        return Plan.of(plan_id, price, interval, periods)
     except ValidationError as error:
         raise StartupError(in_one_line(error, {"plan_id": "--plan-id", "periods": "--periods"})) from None
 

@@ -124,7 +124,7 @@ class Driven(RuleBasedStateMachine):
         attempt = self.subscription.begin_attempt(self.now)
         if attempt is None:
             held = self.subscription.collection
-            assert self.subscription.terms.plan.amount.is_zero or (held and held.held_for == MISSED_PERIODS)
+            assert self.subscription.terms.plan.regular.amount.is_zero or (held and held.held_for == MISSED_PERIODS)
             return
         assert attempt.idempotency_key not in self.amazon.requests, "a new attempt under an old key"
         assert attempt.number == self.amazon.keys_of(attempt.period) + 1

@@ -87,7 +87,7 @@ def terms(
     capture: Capture = Capture.NOW,
 ) -> Terms:
     """What was agreed; by default 9.99 EUR on the last day of each month."""
-    plan = Plan(plan_id="basic", amount=amount, interval=interval, periods=periods, capture=capture, collection=policy)
+    plan = Plan.of("basic", amount, interval, periods, capture=capture, collection=policy)
     return Terms(charge_permission_id=PERMISSION_ID, plan=plan, anchor=at(anchor), zone=zone)
 
 

@@ -146,7 +146,7 @@ def test_an_anchor_is_kept_in_utc_and_whole_seconds() -> None:
 
 
 def test_a_plan_has_its_periods_and_no_more_and_an_endless_one_has_all() -> None:
-    fixed, endless = terms(periods=3).plan, terms().plan
+    fixed, endless = terms(periods=3).schedule, terms().schedule
 
     assert [fixed.has_period(number) for number in range(5)] == [True, True, True, False, False]
     assert endless.has_period(1_000_000)
@@ -170,7 +170,7 @@ def test_a_plan_that_says_nothing_of_collecting_has_the_stated_defaults() -> Non
 def test_what_was_agreed_is_never_changed_in_place() -> None:
     agreed = terms()
     plan = agreed.plan
-    fields = [(agreed, "zone"), (agreed.calendar, "zone"), (plan, "periods"), (plan.interval, "count")]
+    fields = [(agreed, "zone"), (plan, "phases"), (plan.regular, "periods"), (plan.regular.interval, "count")]
     for value, field in [*fields, (plan.collection, "max_attempts")]:
         with pytest.raises(ValidationError, match="frozen"):
             setattr(value, field, None)
@@ -180,3 +180,61 @@ def test_a_plan_travels_as_json_and_comes_back_the_same() -> None:
     plan = Plan.model_validate(PLAN | {"periods": 12, "collection": {"final_action": "cancel"}})
 
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
+TRIAL = {"amount": {"amount": "0", "currency": "EUR"}, "interval": {"unit": "day", "count": 14}, "periods": 1}
+MONTHLY = {"amount": {"amount": "9.99", "currency": "EUR"}, "interval": {"unit": "month"}}
+
+
+def test_a_plan_of_one_phase_may_be_written_without_phases() -> None:
+    assert Plan.model_validate({"plan_id": "basic", **MONTHLY}) == Plan.model_validate(
+        {"plan_id": "basic", "phases": [MONTHLY]}
+    )
+
+
+def test_phases_are_told_in_words() -> None:
+    plan = Plan.model_validate({"plan_id": "basic", "phases": [TRIAL, MONTHLY | {"periods": 3}, MONTHLY]})
+
+    assert str(plan) == "14 days for nothing, then 9.99 EUR every 1 month, 3 times, then 9.99 EUR every 1 month"
+    assert (plan.periods, plan.currency, plan.regular) == (None, "EUR", plan.phases[2])
+    assert Plan.model_validate({"plan_id": "basic", "phases": [TRIAL, MONTHLY | {"periods": 3}]}).periods == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"phases": []}, ["phases", "at least 1"]),
+        ({"phases": [MONTHLY, MONTHLY]}, ["phases.0.periods", "only the last phase may be open"]),
+        ({"phases": [TRIAL, MONTHLY], "periods": 3}, ["phases", "beside periods", "one or the other"]),
+        ({"phases": [TRIAL | {"periods": 0}]}, ["phases.0.periods", "greater than or equal to 1"]),
+        ({"phases": [TRIAL | {"coupon": "x"}]}, ["phases.0.coupon", "not permitted"]),
+        (
+            {"phases": [TRIAL | {"amount": {"amount": "1", "currency": "USD"}}, MONTHLY]},
+            ["phases", "USD and EUR are mixed", "one currency"],
+        ),
+        ({}, ["phases", "Field required"]),
+    ],
+)
+def test_phases_that_cannot_be_meant_are_refused(given: dict[str, Any], named: list[str]) -> None:
+    message = refusal(Plan, {"plan_id": "basic"} | given)
+
+    assert [words for words in named if words not in message] == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"billing_day": {"day": 0}}, ["billing_day.day", "greater than or equal to 1"]),
+        ({"billing_day": {"day": 32}}, ["billing_day.day", "less than or equal to 31"]),
+        ({"billing_day": {"day": 1, "first_period": "half"}}, ["first_period", "'short', 'whole' or 'free'"]),
+        ({"ends_at": "2026-01-31T09:00:00+00:00"}, ["ends_at", "is not after the anchor"]),
+        ({"ends_at": "2026-02-31"}, ["ends_at"]),
+        ({"quantity": 0}, ["quantity", "greater than or equal to 1"]),
+    ],
+)
+def test_a_billing_day_an_end_or_a_quantity_that_cannot_be_meant_is_refused(
+    changed: dict[str, Any], named: list[str]
+) -> None:
+    message = refusal(Terms, TERMS | changed)
+
+    assert [words for words in named if words not in message] == []

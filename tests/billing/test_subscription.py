@@ -58,8 +58,8 @@ def test_a_healthy_subscription_is_charged_once_a_period_on_its_day() -> None:
 def test_a_period_is_due_from_its_very_instant_and_a_fixed_term_has_no_more(
     now: str, endless: int, of_two: int
 ) -> None:
-    assert terms("2026-01-31 09:00").periods_due(at(now)) == endless
-    assert terms("2026-01-31 09:00", periods=2).periods_due(at(now)) == of_two
+    assert terms("2026-01-31 09:00").schedule.periods_due(at(now)) == endless
+    assert terms("2026-01-31 09:00", periods=2).schedule.periods_due(at(now)) == of_two
 
 
 def test_a_paid_period_is_written_down_with_all_that_an_accountant_asks_for() -> None:

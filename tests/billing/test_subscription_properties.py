@@ -65,14 +65,14 @@ class AnySubscription(Driven):
         subscription = self.subscription
         first = max(0, subscription.next_period - LEDGER_LENGTH)
         assert [record.period for record in subscription.ledger] == list(range(first, subscription.next_period))
-        assert all(record.due == subscription.terms.calendar.due(record.period) for record in subscription.ledger)
+        assert all(record.due == subscription.terms.schedule.due(record.period) for record in subscription.ledger)
         if subscription.collection is not None:
             assert subscription.collection.period == subscription.next_period
 
     @invariant()
     def nothing_is_charged_before_it_falls_due(self) -> None:
         for attempt in self.amazon.requests.values():
-            assert self.subscription.terms.calendar.due(attempt.period) <= self.now
+            assert self.subscription.terms.schedule.due(attempt.period) <= self.now
 
     @invariant()
     def whoever_has_not_ended_and_is_not_paused_acts_again_in_good_time(self) -> None:
@@ -91,7 +91,7 @@ class AnySubscription(Driven):
         elif step is not None and subscription.collection is not None:
             assert step.at <= now + LONGEST_WAIT
         elif step is not None:
-            due = subscription.terms.calendar.due(subscription.next_period)
+            due = subscription.terms.schedule.due(subscription.next_period)
             assert step.at <= max(due, now + LONGEST_CATCH_UP_SPACING)
 
     @invariant()

@@ -12,12 +12,13 @@ from billing.calendar import Interval, Unit
 from billing.money import Money
 from billing.plan import Plan
 from billing.policy import CollectionPolicy
+from billing.schedule import BillingDay
 from billing.terms import Terms
 from simulator.books import BookedCall, ScriptedAnswer
 from starter.cli.demo.stage import Stage
 from starter.cli.demo.subscriber import Subscriber
 
-MONTHLY = Plan(plan_id="monthly", amount=Money.parse("9.99 USD"), interval=Interval(unit=Unit.MONTH))
+MONTHLY = Plan.of("monthly", Money.parse("9.99 USD"), Interval(unit=Unit.MONTH))
 
 
 class Story(Subscriber):
@@ -34,15 +35,21 @@ class Story(Subscriber):
         first_charge_in: timedelta = timedelta(hours=1),
         first_charge_at: datetime | None = None,
         collection: CollectionPolicy | None = None,
+        billing_day: BillingDay | None = None,
+        ends_at: datetime | None = None,
+        quantity: int = 1,
     ) -> Self:
         """A buyer approves a charge permission and the merchant starts the subscription."""
-        permission = await house.simulator.open_permission(Currency(plan.amount.currency))
+        permission = await house.simulator.open_permission(Currency(plan.currency))
         identifier = permission.charge_permission_id
         await house.simulator.script(identifier, script)
         terms = Terms(
             charge_permission_id=identifier,
             plan=plan.model_copy(update={"collection": collection}) if collection else plan,
             anchor=first_charge_at or datetime.now(UTC) + first_charge_in,
+            billing_day=billing_day,
+            ends_at=ends_at,
+            quantity=quantity,
             zone=zone,
             merchant_reference=f"order-{identifier}",
         )

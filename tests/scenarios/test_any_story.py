@@ -93,8 +93,8 @@ answers = st.builds(
     fault=st.sampled_from([None, None, None, Fault.LOST_ANSWER, Fault.RESET, Fault.UNAVAILABLE]),
 )
 plans = st.builds(
-    lambda unit, capture, collection: MONTHLY.model_copy(
-        update={"interval": Interval(unit=unit), "capture": capture, "collection": collection}
+    lambda unit, capture, collection: Plan.of(
+        "any", MONTHLY.regular.amount, Interval(unit=unit), capture=capture, collection=collection
     ),
     st.sampled_from([Unit.MONTH, Unit.WEEK]),
     st.sampled_from(Capture),

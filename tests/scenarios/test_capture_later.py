@@ -51,7 +51,7 @@ async def test_the_merchant_captures_what_was_authorized(house: Stage, notices: 
 
     assert (result.outcome, result.reason_code) == (PeriodOutcome.PAID, None)
     (charge,) = await story.charges()
-    taken = amount or LATER.amount
+    taken = amount or LATER.regular.amount
     assert charge.charge_id == result.charge_id
     assert charge.capture_amount is not None
     assert charge.capture_amount.amount == taken.amount

@@ -76,7 +76,7 @@ SYNCHRONOUS: Final = sorted(
 
 async def attempts_of(story: Story) -> list[float]:
     """Hours from the due date to each call, to the hundredth."""
-    due = story.terms.calendar.due(0)
+    due = story.terms.schedule.due(0)
     instants = [datetime.strptime(call.at, TIMESTAMP_FORMAT).replace(tzinfo=UTC) for call in await story.calls()]
     return [round((instant - due).total_seconds() / 3600, 1) for instant in instants]
 
@@ -101,7 +101,7 @@ async def test_an_answer_is_followed_by_what_its_row_says(house: Stage, notices:
     assert (await kinds(notices, story))[1:] == list(row.notices)
     captured = await story.charges()
     assert len(captured) == (1 if row.status is Status.ACTIVE else 0)
-    assert all(charge.charge_amount.amount == story.terms.plan.amount.amount for charge in captured)
+    assert all(charge.charge_amount.amount == story.terms.plan.regular.amount.amount for charge in captured)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ async def test_the_monthly_limit_waits_for_the_next_month_and_spends_no_attempt(
     story = await Story.begin(house, script=["PeriodicAmountExceeded"], collection=POLICY)
     status = await story.until_due(0)
     assert status.next_step is not None
-    due = story.terms.calendar.due(0)
+    due = story.terms.schedule.due(0)
     next_month = (due.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0)
     assert status.next_step.at == next_month
 

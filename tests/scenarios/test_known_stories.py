@@ -31,7 +31,7 @@ NEXT_YEAR = datetime.now(UTC).year + 1
 
 
 def monthly(amount: str = "249.95 USD", periods: int | None = None) -> Plan:
-    return Plan(plan_id="gold", amount=Money.parse(amount), interval=Interval(unit=Unit.MONTH), periods=periods)
+    return Plan.of("gold", Money.parse(amount), Interval(unit=Unit.MONTH), periods)
 
 
 def on(month: int, day: int, *, hour: int = 9) -> datetime:
@@ -128,7 +128,7 @@ async def test_twelve_periods_end_beside_a_subscription_that_goes_on(house: Stag
     end = datetime(NEXT_YEAR + 1, 4, 1, 9, tzinfo=UTC)
     status, base_status = await asyncio.gather(added.until(end), base.until(end + timedelta(days=30)))
 
-    due = added.terms.calendar.due
+    due = added.terms.schedule.due
     await added.assert_charged_at(*(due(period) for period in range(12)))
     assert (due(0), due(11), due(12)) == (on(4, 1), datetime(NEXT_YEAR + 1, 3, 1, 9, tzinfo=UTC), end)
     assert (status.status, await added.permission_state()) == (Status.COMPLETED, "Closed")
@@ -159,7 +159,7 @@ async def test_a_subscription_that_moved_here_is_charged_when_its_trial_is_over_
     status = await story.until(begins)
 
     await story.assert_charged_at(begins)
-    assert status.terms.calendar.due(1).month == begins.month + 1
+    assert status.terms.schedule.due(1).month == begins.month + 1
 
 
 async def test_a_wall_time_that_the_clocks_skip_is_charged_once_each_month(house: Stage) -> None:
@@ -171,7 +171,7 @@ async def test_a_wall_time_that_the_clocks_skip_is_charged_once_each_month(house
     story = await Story.begin(house, monthly(), zone="America/Los_Angeles", first_charge_at=first)
     await story.until(first + timedelta(days=762))
 
-    due = story.terms.calendar.due
+    due = story.terms.schedule.due
     charges = await story.charges()
     assert len(charges) == 25 + (due(25) <= await story.now())
     await story.assert_charged_at(*(due(period) for period in range(len(charges))))

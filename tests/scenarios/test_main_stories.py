@@ -26,14 +26,14 @@ async def test_a_healthy_subscriber_is_charged_once_on_each_of_thirteen_due_date
         status = await story.until_due(period)
         assert status.periods_paid == period + 1
 
-    await story.assert_charged_at(*(story.terms.calendar.due(period) for period in range(13)))
+    await story.assert_charged_at(*(story.terms.schedule.due(period) for period in range(13)))
     calls = await story.calls()
     assert len({call.idempotency_key for call in calls}) == len(calls) == 13
 
 
 async def test_two_soft_declines_are_retried_and_the_anchor_day_is_kept(house: Stage) -> None:
     story = await Story.begin(house, script=["SoftDeclined", "SoftDeclined"])
-    due = story.terms.calendar.due
+    due = story.terms.schedule.due
 
     status = await story.until_due(0)
     assert (status.status, status.last_reason) == (Status.RETRYING, "SoftDeclined")

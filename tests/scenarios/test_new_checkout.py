@@ -45,7 +45,7 @@ async def test_a_permission_closed_between_dates_is_replaced_and_the_billing_day
     status = await after.status()
     assert (status.status, status.periods_paid) == (Status.ACTIVE, 2)
     assert [record.outcome for record in status.ledger] == [PeriodOutcome.PAID] * 2
-    await after.assert_charged_at(story.terms.calendar.due(1))
+    await after.assert_charged_at(story.terms.schedule.due(1))
     assert len(await story.charges()) == 1
     told = await notices.told(story.charge_permission_id, (await story.status()).notices)
     assert [event["type"] for event in told][-3:] == [

@@ -27,7 +27,7 @@ async def kinds(notices: Endpoint, story: Story) -> list[str]:
 
 async def test_a_healthy_subscription_is_told_of_as_it_starts_pays_and_ends(house: Stage, notices: Endpoint) -> None:
     story = await Story.begin(house)
-    due = story.terms.calendar.due
+    due = story.terms.schedule.due
     await story.until_due(0)
     await story.until_due(1)
     await story.cancel("moved away")
@@ -96,7 +96,7 @@ async def test_a_hard_decline_brings_the_buyers_page_reminders_and_the_end_of_wa
     needed = events[1]["data"]
     assert needed["update_url"] == f"https://payments.amazon.com/jr/your-account/ba/{story.charge_permission_id}"
     assert needed["deadline"] is not None
-    due = story.terms.calendar.due(0)
+    due = story.terms.schedule.due(0)
     days = [(when(event) - due).days for event in events[2:]]
     assert days == [3, 7, 7, 14, 20, 21]
 

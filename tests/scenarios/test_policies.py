@@ -6,6 +6,7 @@ import pytest
 
 from billing.calendar import Interval, Unit
 from billing.ledger import PeriodOutcome
+from billing.plan import Plan
 from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
 from billing.status import Status
 from starter.cli.demo.stage import Stage
@@ -15,7 +16,7 @@ from tests.scenarios.story import MONTHLY, Story
 from tests.scenarios.test_notices import kinds
 
 DAY = timedelta(days=1)
-WEEKLY = MONTHLY.model_copy(update={"plan_id": "weekly", "interval": Interval(unit=Unit.WEEK)})
+WEEKLY = Plan.of("weekly", MONTHLY.regular.amount, Interval(unit=Unit.WEEK))
 TWO_WEEKS = CollectionPolicy(soft_decline_delays=(15 * DAY,))
 
 
@@ -29,7 +30,7 @@ async def owed_for_fifteen_days(house: Stage, next_due: NextDue) -> Story:
 
 async def test_periods_that_wait_for_an_older_one_follow_it_day_by_day(house: Stage) -> None:
     story = await owed_for_fifteen_days(house, NextDue.WAIT)
-    due = story.terms.calendar.due
+    due = story.terms.schedule.due
     await story.after(18 * DAY)
     await story.until_due(3)
 
@@ -39,7 +40,7 @@ async def test_periods_that_wait_for_an_older_one_follow_it_day_by_day(house: St
 
 async def test_a_policy_may_skip_the_periods_that_fall_due_meanwhile(house: Stage, notices: Endpoint) -> None:
     story = await owed_for_fifteen_days(house, NextDue.SKIP)
-    due = story.terms.calendar.due
+    due = story.terms.schedule.due
     await story.after(16 * DAY)
     status = await story.until_due(3)
 
@@ -52,7 +53,7 @@ async def test_a_policy_may_skip_the_periods_that_fall_due_meanwhile(house: Stag
 
 async def test_a_policy_may_give_up_the_older_period_for_the_next(house: Stage) -> None:
     story = await owed_for_fifteen_days(house, NextDue.REPLACE)
-    due = story.terms.calendar.due
+    due = story.terms.schedule.due
     status = await story.until_due(1)
 
     assert [record.outcome for record in status.ledger] == [PeriodOutcome.GIVEN_UP, PeriodOutcome.PAID]

@@ -8,7 +8,7 @@ from billing.plan import Plan
 from billing.terms import Terms
 from starter.cli.demo.stage import Stage
 
-PLAN = Plan(plan_id="coffee", amount=Money.parse("9.99 USD"), interval=Interval(unit=Unit.MONTH))
+PLAN = Plan.of("coffee", Money.parse("9.99 USD"), Interval(unit=Unit.MONTH))
 
 
 async def new_terms(house: Stage, *, plan: Plan = PLAN, zone: str = "UTC") -> Terms:

@@ -94,12 +94,12 @@ LIES: list[tuple[str, Callable[[Case], Case], str]] = [
     ),
     (
         "the next period is due and nothing happens",
-        lambda case: replace(case, now=case.subscription.terms.calendar.due(1) + timedelta(minutes=11)),
+        lambda case: replace(case, now=case.subscription.terms.schedule.due(1) + timedelta(minutes=11)),
         "period 1 fell due on 2026-02-28 and is forgotten",
     ),
     (
         "the next step is late",
-        lambda case: replace(case, now=case.subscription.terms.calendar.due(1) + timedelta(minutes=11)),
+        lambda case: replace(case, now=case.subscription.terms.schedule.due(1) + timedelta(minutes=11)),
         "charge was to be done at 2026-02-28 09:00 UTC",
     ),
     (
@@ -136,7 +136,7 @@ def test_more_attempts_than_the_policy_allows_are_found() -> None:
 @pytest.mark.parametrize("late", [timedelta(minutes=9), timedelta(days=2)])
 def test_what_is_under_way_is_not_late(late: timedelta) -> None:
     case = paid_once()
-    now = case.subscription.terms.calendar.due(1) + late
+    now = case.subscription.terms.schedule.due(1) + late
 
     assert findings(replace(case, now=now, is_busy=late > timedelta(minutes=10))) == []
 
@@ -148,7 +148,7 @@ def test_what_falls_due_while_a_new_checkout_is_awaited_is_not_forgotten() -> No
     assert life.subscription.status is Status.AWAITING_CHECKOUT
     case = replace(paid_once(), subscription=life.subscription, permission=ChargePermissionState.CLOSED)
 
-    assert findings(replace(case, now=case.subscription.terms.calendar.due(1) + timedelta(hours=1))) == []
+    assert findings(replace(case, now=case.subscription.terms.schedule.due(1) + timedelta(hours=1))) == []
 
 
 def test_charges_that_amazon_does_not_list_are_not_missed() -> None:

@@ -23,6 +23,7 @@ COMMANDS = [
     "replace",
     "capture",
     "retry",
+    "upcoming",
     "audit",
     "plan",
     "worker",
@@ -107,7 +108,7 @@ async def test_a_plan_file_is_what_is_billed(house: Stage, tmp_path: Path, suffi
 
     assert started.code == 0, started.err
     plan = (await house.subscriptions.status(terms.charge_permission_id)).terms.plan
-    assert (plan.plan_id, str(plan.amount), str(plan.interval)) == ("coffee", "19.90 EUR", "1 month")
+    assert (plan.plan_id, str(plan)) == ("coffee", "19.90 EUR every 1 month, 3 times")
     assert (plan.periods, plan.collection.max_attempts) == (3, 5)
 
 

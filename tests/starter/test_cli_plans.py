@@ -1,4 +1,4 @@
-"""`perennial plan explain`, as somebody types it who is about to write a plan."""
+"""`perennial plan explain` and `plan preview`, as somebody types them who is about to write a plan."""
 
 from pathlib import Path
 
@@ -71,3 +71,58 @@ async def test_wrong_options_are_named(options: list[str], named: str) -> None:
 
     assert said.code == 2
     assert named in said.trouble
+
+
+async def test_a_plan_is_previewed_as_a_calendar_in_its_zone_with_sums() -> None:
+    said = await typed(
+        *("plan", "preview", str(PLAN.with_name("magazine-with-trial.toml")), "--count", "6"),
+        *("--anchor", "2026-01-31T09:00:00+01:00", "--zone", "Europe/Berlin", "--billing-day", "31"),
+        COLUMNS="150",
+    )
+
+    assert (said.code, said.err) == (0, "")
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in said.out.splitlines() if "│" in line]
+    assert rows == [
+        ["0", "Sat 2026-01-31 09:00", "0.00 USD", "0.00", "magazine-with-trial, phase 1, 1 of 1"],
+        ["1", "Sat 2026-02-14 09:00", "2.24 USD", "2.24", "magazine-with-trial, phase 2, short: until 2026-02-28"],
+        ["2", "Sat 2026-02-28 09:00", "4.95 USD", "7.19", "magazine-with-trial, phase 2, 1 of 3"],
+        ["3", "Tue 2026-03-31 09:00", "4.95 USD", "12.14", "magazine-with-trial, phase 2, 2 of 3"],
+        ["4", "Thu 2026-04-30 09:00", "4.95 USD", "17.09", "magazine-with-trial, phase 2, 3 of 3"],
+        ["5", "Sun 2026-05-31 09:00", "9.90 USD", "26.99", "magazine-with-trial, phase 3"],
+    ]
+
+
+async def test_a_plan_is_previewed_as_json() -> None:
+    said = await typed(
+        *("plan", "preview", str(PLAN), "--anchor", "2027-01-31T09:00:00Z", "--quantity", "2", "--count", "2"),
+        *("--ends-at", "2027-02-10T00:00:00Z", "--json"),
+    )
+
+    assert (said.code, said.err) == (0, "")
+    assert said.data == [
+        {
+            "period": 0,
+            "due": "2027-01-31T09:00:00Z",
+            "at": "2027-01-31T09:00:00Z",
+            "amount": {"amount": "39.80", "currency": "EUR"},
+            "why": "coffee-monthly",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--billing-time", "09:00"], "--billing-time: is given without --billing-day"),
+        (["--billing-day", "1", "--billing-time", "9 o'clock"], '--billing-time: "9 o\'clock" is not a wall time'),
+        (["--billing-day", "1", "--billing-time", "09:00+01:00"], "is not a wall time such as 09:00"),
+        (["--ends-at", "tomorrow"], "--ends-at: 'tomorrow' is not an instant"),
+        (["--anchor", "2027-01-31T09:00:00Z", "--ends-at", "2027-01-01T00:00:00Z"], "ends_at: 2027-01-01"),
+        (["--quantity", "0"], "--quantity: "),
+    ],
+)
+async def test_an_option_that_cannot_be_meant_is_named(options: list[str], named: str) -> None:
+    said = await typed("plan", "preview", str(PLAN), *options)
+
+    assert (said.code, said.out) == (2, "")
+    assert named in said.err.replace("\n", " ")

@@ -101,4 +101,4 @@ async def test_a_subscription_of_many_runs_is_one_line(house: Stage) -> None:
     for ended in (False, True):
         (line,) = await listed(house, story.charge_permission_id, ended=ended, until=lambda lines: len(lines) == 1)
         assert (line.status, line.plan) == (Status.ACTIVE, "monthly")
-        assert line.next_action_at == story.terms.calendar.due(14)
+        assert line.next_action_at == story.terms.schedule.due(14)

@@ -11,6 +11,7 @@ import pytest
 
 from billing.calendar import Interval, Unit
 from billing.money import Money
+from billing.plan import Plan
 from billing.status import Status
 from billing.terms import Terms
 from starter import subscriptions as module
@@ -30,8 +31,8 @@ from workflows.names import workflow_id
 NOBODY = "C01-0000000-0000000"
 
 OTHER_TERMS: list[tuple[dict[str, Any], list[str]]] = [  # Any: fields of different types
-    ({"plan": PLAN.model_copy(update={"amount": Money.parse("10.00 USD")})}, ["plan"]),
-    ({"plan": PLAN.model_copy(update={"interval": Interval(unit=Unit.WEEK)})}, ["plan"]),
+    ({"plan": Plan.of("coffee", Money.parse("10.00 USD"), PLAN.regular.interval)}, ["plan"]),
+    ({"plan": Plan.of("coffee", PLAN.regular.amount, Interval(unit=Unit.WEEK))}, ["plan"]),
     ({"plan": PLAN.model_copy(update={"plan_id": "tea"})}, ["plan"]),
     ({"zone": "Asia/Tokyo"}, ["zone"]),
     ({"merchant_reference": "another"}, ["merchant reference"]),

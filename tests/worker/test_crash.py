@@ -19,7 +19,7 @@ async def test_a_worker_killed_in_the_middle_of_a_charge_leaves_every_period_cha
         story = await Story.begin(house, script=[None, ScriptedAnswer(delay_seconds=ANSWER_DELAY_SECONDS)])
         async with perennial("worker", environment=environment) as doomed:
             await story.until_due(0)
-            moving = asyncio.create_task(story.after(story.terms.calendar.due(1) - story.terms.calendar.due(0)))
+            moving = asyncio.create_task(story.after(story.terms.schedule.due(1) - story.terms.schedule.due(0)))
             while len(await story.calls()) < 2:
                 await asyncio.sleep(0.05)
             assert len(await story.charges()) == 2, "the charge was made, and its answer is on its way"

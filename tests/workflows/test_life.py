@@ -55,10 +55,10 @@ async def test_a_run_that_continues_as_new_keeps_dates_account_and_identity(hous
     status = await story.status()
     assert (await story.handle.describe()).run_id != first_run
     assert status.periods_paid == PERIODS_PER_RUN + 2
-    await story.assert_charged_at(*(story.terms.calendar.due(period) for period in range(PERIODS_PER_RUN + 2)))
+    await story.assert_charged_at(*(story.terms.schedule.due(period) for period in range(PERIODS_PER_RUN + 2)))
     assert (await house.subscriptions.start(story.terms)).already, "the terms are still known after the first run"
     description = await story.handle.describe()
-    assert description.typed_search_attributes.get(NEXT_ACTION_AT) == story.terms.calendar.due(PERIODS_PER_RUN + 2)
+    assert description.typed_search_attributes.get(NEXT_ACTION_AT) == story.terms.schedule.due(PERIODS_PER_RUN + 2)
 
 
 async def test_a_healthy_period_takes_thirteen_events(house: Stage) -> None:

@@ -57,7 +57,7 @@ def compare(name: str, subscription: Subscription, books: ExportedBooks, now: da
     return Comparison(
         name=name,
         charge_permission_id=case.charge_permission_id,
-        periods_due=subscription.terms.periods_due(subscription.ended_at or now),
+        periods_due=subscription.schedule.periods_due(subscription.ended_at or now),
         periods_paid=len(case.paid),
         charges_captured=len(case.captured),
         amount_paid=sum((record.amount.amount for record in case.paid), Decimal(0)),

@@ -19,7 +19,7 @@ from starter.cli.demo.subscriber import Subscriber
 PERIODS: Final = 12
 DAYS_UNTIL_THE_CARD_IS_MENDED: Final = timedelta(days=3)
 
-_PLAN: Final = Plan(plan_id="coffee-monthly", amount=Money.parse("19.90 USD"), interval=Interval(unit=Unit.MONTH))
+_PLAN: Final = Plan.of("coffee-monthly", Money.parse("19.90 USD"), Interval(unit=Unit.MONTH))
 
 
 @dataclass(frozen=True, slots=True)

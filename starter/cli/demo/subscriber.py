@@ -46,7 +46,7 @@ class Subscriber:
 
     async def until_due(self, period: int) -> Subscription:
         """Moves time to just after a period falls due."""
-        return await self.until(self.terms.calendar.due(period))
+        return await self.until(self.terms.schedule.due(period))
 
     async def until(self, instant: datetime) -> Subscription:
         """Moves time to just after an instant."""

@@ -1,0 +1,123 @@
+"""What is shown of the future is what is then charged: both are the rules' own."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.answers import ChargeAnswer
+from billing.calendar import Interval, Unit
+from billing.collection import Action, Attempt
+from billing.forward import CAPTURED, perform
+from billing.money import Money
+from billing.plan import Phase, Plan
+from billing.policy import CatchUp, CollectionPolicy
+from billing.preview import MOST_CHARGES, Upcoming, upcoming
+from billing.schedule import BillingDay
+from billing.subscription import Subscription
+from billing.terms import Terms
+from tests.billing.support import HARD, PERMISSION_ID, SOFT, Life, at, chargeable, closed, non_chargeable, terms
+from tests.billing.test_schedule import schedules_of_terms
+
+MONTH = Interval(unit=Unit.MONTH)
+
+
+def told(found: list[Upcoming]) -> list[tuple[int, str, str, str]]:
+    return [(each.period, f"{each.at:%Y-%m-%d %H:%M}", str(each.amount), each.why) for each in found]
+
+
+def test_a_plan_is_shown_with_its_phases_and_its_short_period() -> None:
+    phases = (
+        Phase(amount=Money.parse("0 USD"), interval=Interval(unit=Unit.DAY, count=30), periods=1),
+        Phase(amount=Money.parse("100 USD"), interval=MONTH, periods=2),
+        Phase(amount=Money.parse("249.95 USD"), interval=MONTH),
+    )
+    agreed = Terms(
+        charge_permission_id=PERMISSION_ID,
+        plan=Plan(plan_id="gold", phases=phases),
+        anchor=at("2016-04-01 09:00"),
+        billing_day=BillingDay(day=15),
+    )
+
+    assert told(upcoming(Subscription.begin(agreed), 5, agreed.anchor)) == [
+        (0, "2016-04-01 09:00", "0.00 USD", "gold, phase 1, 1 of 1"),
+        (1, "2016-05-01 09:00", "46.67 USD", "gold, phase 2, short: until 2016-05-15"),
+        (2, "2016-05-15 09:00", "100.00 USD", "gold, phase 2, 1 of 2"),
+        (3, "2016-06-15 09:00", "100.00 USD", "gold, phase 2, 2 of 2"),
+        (4, "2016-07-15 09:00", "249.95 USD", "gold, phase 3"),
+    ]
+
+
+def test_looking_ahead_changes_nothing() -> None:
+    life = Life(terms())
+    before = life.subscription.model_dump_json()
+
+    upcoming(life.subscription, 24, life.now)
+
+    assert life.subscription.model_dump_json() == before
+
+
+def test_a_fixed_term_is_shown_to_its_end() -> None:
+    agreed = terms(periods=3)
+
+    assert len(upcoming(Subscription.begin(agreed), 12, agreed.anchor)) == 3
+
+
+def test_what_is_owed_comes_first_when_it_is_tried_again() -> None:
+    life = Life(terms())
+    life.step(Action.CHARGE, "2026-01-31 09:00", SOFT)
+    life.step(Action.READ_PERMISSION, "2026-01-31 09:00", chargeable())
+
+    first, second = upcoming(life.subscription, 2, life.now)
+
+    assert (first.period, first.at, first.why) == (0, at("2026-01-31 21:00"), "SoftDeclined: retry, attempt 2")
+    assert (second.period, second.at) == (1, at("2026-02-28 09:00"))
+
+
+def test_what_waits_for_the_buyer_is_shown_for_when_it_is_next_looked_at() -> None:
+    life = Life(terms())
+    life.step(Action.CHARGE, "2026-01-31 09:00", HARD)
+    life.step(Action.READ_PERMISSION, "2026-01-31 09:00", non_chargeable("PaymentMethodInvalid"))
+
+    assert [each.period for each in upcoming(life.subscription, 2, life.now)] == [0, 1]
+
+
+def test_nothing_is_shown_where_the_permission_is_closed() -> None:
+    life = Life(terms(policy=CollectionPolicy()))
+    life.signal("2026-01-20 09:00", closed("BuyerClosed"))
+
+    assert upcoming(life.subscription, 2, life.now) == []
+
+
+def test_periods_that_were_missed_are_shown_at_their_distance() -> None:
+    agreed = terms("2026-01-31 09:00", policy=CollectionPolicy(catch_up=CatchUp.EACH))
+
+    found = upcoming(Subscription.begin(agreed), 4, at("2026-04-10 00:00"))
+
+    assert [f"{each.at:%m-%d}" for each in found] == ["04-10", "04-11", "04-12", "04-30"]
+
+
+@pytest.mark.parametrize("count", [0, -1, MOST_CHARGES + 1])
+def test_a_count_that_is_not_accepted_is_refused(count: int) -> None:
+    with pytest.raises(ValueError, match=f"count: {count} is not accepted; 1 to 120 are"):
+        upcoming(Subscription.begin(terms()), count, at("2026-01-01 00:00"))
+
+
+@given(agreed=schedules_of_terms, count=st.integers(1, 12), late=st.timedeltas(timedelta(0), timedelta(days=90)))
+def test_what_is_shown_is_what_is_charged(agreed: Terms, count: int, late: timedelta) -> None:
+    subscription, now = Subscription.begin(agreed), agreed.anchor + late
+    shown = upcoming(subscription, count, now)
+    charged: list[tuple[int, Money]] = []
+    clock = now
+
+    def succeed(attempt: Attempt) -> ChargeAnswer:
+        charged.append((attempt.period, attempt.amount))
+        return CAPTURED
+
+    while subscription.next_to_do is not None and subscription.next_period <= (shown[-1].period if shown else 0):
+        step = subscription.next_to_do
+        clock = max(clock, step.at)
+        assert perform(subscription, step, clock, succeed)
+
+    assert charged == [(each.period, each.amount) for each in shown if not each.amount.is_zero]
