@@ -15,8 +15,10 @@ from activities.signatures import (
     CaptureCharge,
     ClosePermission,
     CreateCharge,
+    CreateRefund,
     ReadCharge,
     ReadPermission,
+    ReadRefund,
 )
 from amazon_pay import AmazonPayClient
 from amazon_pay.errors import AmazonPayError, ApiError, DeclinedError, InvalidStateError
@@ -27,13 +29,17 @@ from amazon_pay.models import (
     ChargeState,
     CloseChargePermissionRequest,
     CreateChargeRequest,
+    CreateRefundRequest,
     Currency,
     MerchantMetadata,
     Price,
+    Refund,
 )
 from amazon_pay.models.charges import CaptureChargeRequest
+from amazon_pay.models.refunds import RefundState as AmazonRefundState
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 from billing.money import Money
+from billing.refunds import RefundAnswer, RefundState
 
 HEARTBEAT_EVERY_SECONDS: Final = 4.0
 """Only calls that last longer send heartbeats, so an ordinary charge costs none."""
@@ -54,6 +60,11 @@ _OUTCOME_OF_CHARGE: Final = {
     ChargeState.DECLINED: ChargeOutcome.DECLINED,
     ChargeState.CANCELED: ChargeOutcome.DECLINED,
     ChargeState.AUTHORIZED: ChargeOutcome.AUTHORIZED,
+}
+_STATE_OF_REFUND: Final[Mapping[str, RefundState]] = {
+    AmazonRefundState.REFUND_INITIATED: RefundState.PENDING,
+    AmazonRefundState.REFUNDED: RefundState.REFUNDED,
+    AmazonRefundState.DECLINED: RefundState.FAILED,
 }
 _STATE_OF_PERMISSION: Final = {
     ChargePermissionState.CHARGEABLE: PermissionState.CHARGEABLE,
@@ -121,6 +132,35 @@ class AmazonPayCalls(AmazonPayActivities):
             except AmazonPayError as error:
                 return _charge_error(ChargeOutcome.REFUSED, _known(error))
         return _charge_answer(charge, _captured(charge))
+
+    @activity.defn
+    async def create_refund(self, request: CreateRefund) -> RefundAnswer:
+        """See `AmazonPayActivities.create_refund`."""
+        body = CreateRefundRequest(
+            charge_id=request.charge_id,
+            refund_amount=Price(amount=request.amount.amount, currency_code=request.amount.currency),
+        )
+        async with _heartbeats():
+            try:
+                refund = await self._client.refunds.create(
+                    body, idempotency_key=request.idempotency_key, headers=self._extra_headers()
+                )
+            except DeclinedError as error:
+                return RefundAnswer(state=RefundState.FAILED, reason_code=error.reason_code)
+            except AmazonPayError as error:
+                return RefundAnswer(state=RefundState.FAILED, reason_code=_known(error).reason_code)
+        return _refund_answer(refund)
+
+    @activity.defn
+    async def read_refund(self, request: ReadRefund) -> RefundAnswer:
+        """See `AmazonPayActivities.read_refund`."""
+        async with _heartbeats():
+            try:
+                refund = await self._client.refunds.get(request.refund_id, headers=self._extra_headers())
+            except AmazonPayError as error:
+                refused = _known(error).reason_code
+                return RefundAnswer(state=RefundState.PENDING, refund_id=request.refund_id, reason_code=refused)
+        return _refund_answer(refund)
 
     @activity.defn
     async def read_permission(self, request: ReadPermission) -> PermissionAnswer:
@@ -195,6 +235,13 @@ def _charge_error(outcome: ChargeOutcome, error: ApiError) -> ChargeAnswer:
     return ChargeAnswer(
         outcome=outcome, reason_code=error.reason_code, message=error.message, request_id=error.request_id
     )
+
+
+def _refund_answer(refund: Refund) -> RefundAnswer:
+    details = refund.status_details
+    # As with charges: an unknown state is Amazon's to explain.
+    state = _STATE_OF_REFUND.get(details.state, RefundState.PENDING)
+    return RefundAnswer(state=state, refund_id=refund.refund_id, reason_code=details.reason_code)
 
 
 def _permission_answer(permission: ChargePermission) -> PermissionAnswer:

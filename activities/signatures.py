@@ -13,6 +13,7 @@ from temporalio import activity
 from billing.answers import ChargeAnswer, PermissionAnswer
 from billing.money import Money
 from billing.notices import Notice
+from billing.refunds import RefundAnswer
 
 OUTCOME_UNKNOWN: Final = "OutcomeUnknown"
 """The type of the error that an activity raises while it does not know what Amazon did."""
@@ -45,6 +46,20 @@ class ReadCharge(_Input):
     """Which charge to read."""
 
     charge_id: str
+
+
+class CreateRefund(_Input):
+    """The exact request of one refund: recorded in the history before anything is sent."""
+
+    charge_id: str
+    amount: Money
+    idempotency_key: str
+
+
+class ReadRefund(_Input):
+    """Which refund to read."""
+
+    refund_id: str
 
 
 class ReadPermission(_Input):
@@ -96,6 +111,16 @@ class AmazonPayActivities(ABC):
     @abstractmethod
     async def read_charge(self, request: ReadCharge) -> ChargeAnswer:
         """Reads how a charge stands."""
+
+    @activity.defn
+    @abstractmethod
+    async def create_refund(self, request: CreateRefund) -> RefundAnswer:
+        """Gives money back; the same input gives it back once however often it is sent."""
+
+    @activity.defn
+    @abstractmethod
+    async def read_refund(self, request: ReadRefund) -> RefundAnswer:
+        """Reads how a refund stands; a refund that Amazon does not show now is still pending."""
 
     @activity.defn
     @abstractmethod

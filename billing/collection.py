@@ -45,6 +45,8 @@ class Action(StrEnum):
     GIVE_UP = "give up period"
     GIVE_UP_FOR_NEXT = "give up period for the next one"
     END_GRACE = "end grace"
+    REFUND = "refund"
+    READ_REFUND = "read refund"
     STOP_WAITING = "stop waiting"
     """For a new charge permission."""
     END = "end"
@@ -67,6 +69,7 @@ class Step(BaseModel):
     Attributes:
         urgent: somebody waits for it: it goes before routine charges of the same day.
         charge_id: the authorized charge that it is about, where there may be several.
+        refund: the number of the refund that it is about.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,6 +79,7 @@ class Step(BaseModel):
     why: str
     urgent: bool = False
     charge_id: str | None = None
+    refund: int | None = None
 
 
 class Attempt(BaseModel):

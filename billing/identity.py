@@ -24,8 +24,7 @@ def idempotency_key(charge_permission_id: str, period: int, attempt: int) -> str
     Raises:
         ValueError: a number is out of range, so that the key would not be one.
     """
-    digest = hashlib.sha256(charge_permission_id.encode()).hexdigest()[:_DIGEST_CHARACTERS]
-    key = f"{digest}-p{period}-a{attempt}"
+    key = f"{_digest(charge_permission_id)}-p{period}-a{attempt}"
     if period < 0 or attempt < 1 or len(key) > LONGEST_IDEMPOTENCY_KEY:
         raise ValueError(f"attempt: period {period}, attempt {attempt} is out of range for an idempotency key")
     return key
@@ -49,6 +48,26 @@ def capture_key(attempt_key: str, capture: int = 1) -> str:
         raise ValueError(f"capture: {capture} is not accepted; a charge may be captured in {MOST_CAPTURES} tries")
     head, _, number = attempt_key.rpartition("-a")
     return f"{head}-c{number}" if capture == 1 else f"{head}-c{number}-{capture}"
+
+
+def refund_key(charge_permission_id: str, number: int) -> str:
+    """The key of one refund, such as `3f0c0d4c2f7c8d9e1a-r2`.
+
+    Args:
+        charge_permission_id: the permission under which the subscription runs when the refund is asked for.
+        number: counted from 1 within the subscription.
+
+    Raises:
+        ValueError: the number is out of range, so that the key would not be one.
+    """
+    key = f"{_digest(charge_permission_id)}-r{number}"
+    if number < 1 or len(key) > LONGEST_IDEMPOTENCY_KEY:
+        raise ValueError(f"refund: {number} is out of range for an idempotency key")
+    return key
+
+
+def _digest(charge_permission_id: str) -> str:
+    return hashlib.sha256(charge_permission_id.encode()).hexdigest()[:_DIGEST_CHARACTERS]
 
 
 def spread_of(charge_permission_id: str) -> int:

@@ -24,7 +24,19 @@ class PeriodOutcome(StrEnum):
 
 
 class PeriodRecord(BaseModel):
-    """One period's end in the subscription's own account."""
+    """One period's end in the subscription's own account.
+
+    Attributes:
+        period: counted from 0.
+        due: when it fell due (UTC).
+        amount: what it cost; what was captured, where that was less.
+        outcome: how it ended.
+        attempts: how many were made to charge it.
+        settled_at: when it ended (UTC).
+        charge_id: Amazon's, of the charge that paid it.
+        reason: why it ended so, where that needs a reason.
+        refunded: how much has gone back since.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,3 +48,4 @@ class PeriodRecord(BaseModel):
     settled_at: AwareDatetime
     charge_id: str | None = None
     reason: str | None = None
+    refunded: Money | None = None

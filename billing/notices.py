@@ -27,6 +27,10 @@ class NoticeType(StrEnum):
     PERIOD_SKIPPED = "period.skipped"
     """Nothing is owed for it; `reason` says why."""
     PERIOD_GIVEN_UP = "period.given_up"
+    REFUND_COMPLETED = "refund.completed"
+    """The money is on its way back to the buyer."""
+    REFUND_FAILED = "refund.failed"
+    """Nothing has gone back, and it is not tried again by itself."""
     CHARGE_PENDING = "charge.pending"
     """Amazon has not decided yet."""
     CHARGE_DECLINED = "charge.declined"
@@ -65,6 +69,7 @@ class Notice(BaseModel):
         amount: what that costs.
         attempt: the attempt that it is about, counted from 1 within the period.
         charge_id: Amazon's.
+        refund_id: Amazon's.
         reason_code: Amazon's; an open set.
         next_action_at: when something is done next (UTC).
         deadline: until when the buyer may mend the payment method or approve a new charge permission, or the merchant
@@ -84,6 +89,7 @@ class Notice(BaseModel):
     amount: Money | None = None
     attempt: int | None = None
     charge_id: str | None = None
+    refund_id: str | None = None
     reason_code: str | None = None
     next_action_at: AwareDatetime | None = None
     deadline: AwareDatetime | None = None

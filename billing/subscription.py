@@ -40,6 +40,7 @@ from billing.money import Money
 from billing.notices import Notice, NoticeType, notice_after
 from billing.plan import Capture
 from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
+from billing.refunds import KEPT, Refund, RefundAnswer, RefundState, Wanted, asked_before, check_refund, refunded
 from billing.schedule import Schedule
 from billing.status import NEEDS_ATTENTION, STATUS_OF_STAGE, Ending, Status
 from billing.terms import ChargePermissionId, Terms
@@ -63,6 +64,8 @@ class Subscription(BaseModel):
         next_period: the first period that has no record yet.
         collection: the period being collected, if one is open.
         authorizations: charges that wait for the merchant to capture them, oldest first.
+        refunds: money that goes back, or went, oldest first.
+        refunds_asked: how many refunds were asked for since the beginning.
         collects_until: periods below this number are charged each, whatever the policy says about missed ones: they
             fell due while an older one was collected, or the merchant wants them.
         ledger: the latest periods' records, oldest first.
@@ -85,6 +88,8 @@ class Subscription(BaseModel):
     next_period: int = 0
     collection: Collection | None = None
     authorizations: list[Authorization] = Field(default_factory=list)
+    refunds: list[Refund] = Field(default_factory=list)
+    refunds_asked: int = 0
     collects_until: int = 0
     ledger: list[PeriodRecord] = Field(default_factory=list)
     periods_paid: int = 0
@@ -142,8 +147,9 @@ class Subscription(BaseModel):
 
     @property
     def next_to_do(self) -> Step | None:
-        """What happens next of all that stands: the step, an authorized charge's, or the end of a grace."""
+        """What happens next of all that stands: the step, an authorized charge's, a refund's, the end of a grace."""
         steps = [authorization.step for authorization in self.authorizations]
+        steps += [refund.step for refund in self.refunds if refund.step is not None]
         if self.next_step is not None:
             steps.insert(0, self.next_step)
         grace = grace_step(self.collection) if self.collection and self.ending is None else None
@@ -408,6 +414,63 @@ class Subscription(BaseModel):
             for each in self.authorizations
         ]
 
+    def refund_may_have_changed(self, refund_id: str, now: datetime) -> None:
+        """Somebody says so: it is read now, instead of at the next hourly look."""
+        self.refunds = [each.looked_at(now) if each.refund_id == refund_id else each for each in self.refunds]
+
+    def check_refund(self, wanted: Wanted) -> None:
+        """Whether money may go back so.
+
+        Raises:
+            ValueError: the period was not paid, or it is too much, or the reference is another refund's.
+        """
+        if asked_before(self.refunds, wanted) is None:
+            check_refund(self.ledger, self.refunds, wanted)
+
+    def refund_requested(self, wanted: Wanted, now: datetime) -> int:
+        """The merchant wants money to go back; answers the refund's number.
+
+        Raises:
+            ValueError: as `check_refund`.
+        """
+        before = asked_before(self.refunds, wanted)
+        if before is not None:
+            return before.number
+        record, amount = check_refund(self.ledger, self.refunds, wanted)
+        self.refunds_asked += 1
+        permission = self.terms.charge_permission_id
+        refund = Refund.of(record, amount, self.refunds_asked, permission, now, wanted.reference)
+        under_way = [each for each in self.refunds if each.is_open]
+        settled = [each for each in self.refunds if not each.is_open][-KEPT:]
+        self.refunds = sorted([*settled, *under_way, refund], key=lambda each: each.number)
+        return refund.number
+
+    def refund(self, number: int | None) -> Refund:
+        """The refund with that number."""
+        for refund in self.refunds:
+            if refund.number == number:
+                return refund
+        raise AssertionError(f"there is no refund {number}")
+
+    def refund_answered(self, number: int | None, answer: RefundAnswer, now: datetime) -> None:
+        """Takes what Amazon said of a refund."""
+        refund = self.refund(number).answered(answer, now)
+        self.refunds = [refund if each.number == number else each for each in self.refunds]
+        if refund.is_open:
+            return
+        about = {"period": refund.period, "amount": refund.amount, "charge_id": refund.charge_id}
+        if refund.state is RefundState.REFUNDED:
+            self.ledger = [
+                refunded(record, refund) if record.period == refund.period else record for record in self.ledger
+            ]
+            self._tell(NoticeType.REFUND_COMPLETED, now, **about, refund_id=refund.refund_id)
+        else:
+            self._tell(
+                NoticeType.REFUND_FAILED, now, **about, refund_id=refund.refund_id, reason_code=refund.reason_code
+            )
+        if self._only_waits_to_end:
+            self._conclude(now)
+
     def check_capture(self, period: int, amount: Money | None) -> Authorization:
         """Whether a period's authorized charge may be captured, all of it where no amount is given.
 
@@ -509,6 +572,8 @@ class Subscription(BaseModel):
             ledger=list(self.ledger),
             periods_paid=self.periods_paid,
             authorizations=list(self.authorizations),
+            refunds=list(self.refunds),
+            refunds_asked=self.refunds_asked,
             collects_until=max(self.collects_until, self.next_period + 1),
             notices=self.notices + 2,  # the predecessor tells of the replacement and of its own end
         )
@@ -519,6 +584,7 @@ class Subscription(BaseModel):
         """The subscription lives on under its new charge permission; here it ends, and the old one is closed."""
         self.collection = None
         self.authorizations = []
+        self.refunds = [refund for refund in self.refunds if not refund.is_open]
         self.lost_at = None
         self._tell(NoticeType.CHARGE_PERMISSION_REPLACED, now, successor=self.successor)
         self._end(Status.REPLACED, f"continued under {self.successor}", now)
@@ -758,8 +824,8 @@ class Subscription(BaseModel):
             why = "the charge was pending when the subscription was canceled"
             self.next_step = Step(action=Action.READ_CHARGE, at=now, why=why)
             return
-        if self.authorizations:
-            return  # the merchant may still capture them; each ends by itself
+        if self.authorizations or any(refund.is_open for refund in self.refunds):
+            return  # the merchant may still capture, and Amazon has to decide on what goes back; each ends by itself
         self._give_up_the_rest(ending, now)
         self.ended_at = now
         if ending.status is not Status.REPLACED:

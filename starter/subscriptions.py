@@ -22,6 +22,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from billing.money import Money
 from billing.preview import MOST_CHARGES, Upcoming
+from billing.refunds import Refund, Wanted
 from billing.status import Status
 from billing.subscription import Subscription
 from billing.terms import Terms
@@ -84,6 +85,14 @@ class CaptureRefusedError(SubscriptionError):
 
 class CapturePendingError(SubscriptionError):
     """The capture was accepted; what became of it is not known yet."""
+
+
+class RefundRefusedError(SubscriptionError):
+    """The period cannot be refunded so."""
+
+
+class RefundPendingError(SubscriptionError):
+    """The refund was accepted; Amazon has not answered yet."""
 
 
 class RetryRefusedError(SubscriptionError):
@@ -259,6 +268,34 @@ class Subscriptions:
             pending=CapturePendingError(
                 f"charge permission {charge_permission_id}: the capture of period {period} was accepted, and Amazon "
                 "has not answered yet"
+            ),
+        )
+
+    async def refund(self, charge_permission_id: str, wanted: Wanted) -> Refund:
+        """Gives money back for a period that was paid.
+
+        Args:
+            charge_permission_id: whose.
+            wanted: the period and the amount; with a reference, asking again gives back nothing more.
+
+        Returns:
+            The refund as Amazon has taken it, nearly always pending; or failed, with its reason. How a pending one ends
+            is told by a notice.
+
+        Raises:
+            SubscriptionNotFoundError: there is none.
+            SubscriptionEndedError: it has ended already; refund the charge in Seller Central.
+            RefundRefusedError: the period was not paid, or it is too much; nothing was changed.
+            RefundPendingError: it was accepted, and Amazon has not answered yet.
+            NoWorkerError: no worker answers.
+        """
+        return await self._update(
+            charge_permission_id,
+            lambda handle: handle.start_update(SubscriptionWorkflow.refund, wanted, **_ONCE_ACCEPTED),
+            refused=RefundRefusedError,
+            pending=RefundPendingError(
+                f"charge permission {charge_permission_id}: the refund of period {wanted.period} was accepted, and "
+                "Amazon has not answered yet"
             ),
         )
 

@@ -124,6 +124,8 @@ def _amazon_pay_calls(client: Client, amazon_pay: AmazonPayClient, settings: Set
         Call.CREATE_CHARGE: calls.create_charge,
         Call.CAPTURE_CHARGE: calls.capture_charge,
         Call.GET_CHARGE: calls.read_charge,
+        Call.CREATE_REFUND: calls.create_refund,
+        Call.GET_REFUND: calls.read_refund,
         Call.GET_CHARGE_PERMISSION: calls.read_permission,
         Call.CLOSE_CHARGE_PERMISSION: calls.close_permission,
     }

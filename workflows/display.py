@@ -92,6 +92,23 @@ def details(subscription: Subscription) -> str:
                 for each in subscription.authorizations
             ),
         ]
+    if subscription.refunds:
+        lines += [
+            "",
+            _row("Refund", "Period", "Amount", "State", "Asked for (UTC)", "Amazon's"),
+            "| ---: | ---: | ---: | --- | --- | --- |",
+            *(
+                _row(
+                    refund.number,
+                    refund.period,
+                    refund.amount,
+                    refund.state.value + (f" ({refund.reason_code})" if refund.reason_code else ""),
+                    f"{refund.requested_at:%Y-%m-%d %H:%M}",
+                    refund.refund_id or "-",
+                )
+                for refund in reversed(subscription.refunds)
+            ),
+        ]
     if subscription.ledger:
         lines += [
             "",
@@ -107,7 +124,9 @@ def _record(record: PeriodRecord) -> str:
         record.period,
         f"{record.due:%Y-%m-%d %H:%M}",
         record.amount,
-        record.outcome.value + (f" ({record.reason})" if record.reason else ""),
+        record.outcome.value
+        + (f" ({record.reason})" if record.reason else "")
+        + (f", {record.refunded} refunded" if record.refunded else ""),
         record.attempts,
         f"{record.settled_at:%Y-%m-%d %H:%M}",
         record.charge_id or "-",

@@ -23,6 +23,8 @@ class Call(StrEnum):
     CREATE_CHARGE = "CreateCharge"
     CAPTURE_CHARGE = "CaptureCharge"
     GET_CHARGE = "GetCharge"
+    CREATE_REFUND = "CreateRefund"
+    GET_REFUND = "GetRefund"
     GET_CHARGE_PERMISSION = "GetChargePermission"
     CLOSE_CHARGE_PERMISSION = "CloseChargePermission"
 

@@ -22,14 +22,17 @@ with workflow.unsafe.imports_passed_through():
         CaptureCharge,
         ClosePermission,
         CreateCharge,
+        CreateRefund,
         NoticeActivities,
         ReadCharge,
         ReadPermission,
+        ReadRefund,
     )
     from billing.answers import ChargeAnswer
     from billing.collection import Action, Attempt, Step
     from billing.ledger import PeriodOutcome, PeriodRecord
     from billing.preview import Upcoming, upcoming
+    from billing.refunds import Refund, RefundState, Wanted
     from billing.subscription import Subscription
     from workflows.display import details, initial_search_attributes, search_attribute_updates, static_summary
     from workflows.memo import initial_memo
@@ -49,11 +52,17 @@ next one carries the whole state."""
 CHARGE_OBJECT: Final = "CHARGE"
 """The object type of notifications about charges."""
 
+REFUND_OBJECT: Final = "REFUND"
+"""That of those about refunds."""
+
 REPLACEMENT_REFUSED: Final = "ReplacementRefused"
 """The type of the error when a subscription cannot go on under another charge permission."""
 
 CAPTURE_REFUSED: Final = "CaptureRefused"
 """The type of the error when a period has nothing that could be captured so."""
+
+REFUND_REFUSED: Final = "RefundRefused"
+"""The type of the error when a period cannot be refunded so."""
 
 RETRY_REFUSED: Final = "RetryRefused"
 """The type of the error when there is nothing that the merchant could have tried again."""
@@ -159,9 +168,11 @@ class SubscriptionWorkflow:
 
     @workflow.signal
     def amazon_pay_notification(self, notification: NotificationSignal) -> None:
-        """Amazon's notification about a charge: a pending one is read at once. Others need nothing yet."""
+        """Amazon's notification about a charge or a refund: one that is awaited is read at once."""
         if notification.object_type == CHARGE_OBJECT:
             self._subscription.charge_may_have_changed(notification.object_id, workflow.now())
+        elif notification.object_type == REFUND_OBJECT:
+            self._subscription.refund_may_have_changed(notification.object_id, workflow.now())
 
     @workflow.update
     async def replace_charge_permission(self, request: ReplacementRequest) -> str:
@@ -207,6 +218,20 @@ class SubscriptionWorkflow:
             self._subscription.check_capture(request.period, request.amount)
         except ValueError as error:
             raise ApplicationError(str(error), type=CAPTURE_REFUSED, non_retryable=True) from None
+
+    @workflow.update
+    async def refund(self, wanted: Wanted) -> Refund:
+        """Gives money back; answers once Amazon has taken the refund, or has not. How it ends is told later."""
+        number = self._subscription.refund_requested(wanted, workflow.now())
+        await workflow.wait_condition(lambda: self._subscription.refund(number).state is not RefundState.REQUESTED)
+        return self._subscription.refund(number)
+
+    @refund.validator
+    def _check_refund(self, wanted: Wanted) -> None:
+        try:
+            self._subscription.check_refund(wanted)
+        except ValueError as error:
+            raise ApplicationError(str(error), type=REFUND_REFUSED, non_retryable=True) from None
 
     @workflow.update
     def retry_now(self) -> None:
@@ -350,6 +375,26 @@ class SubscriptionWorkflow:
         )
         self._subscription.capture_answered(answer, workflow.now())
 
+    async def _refund(self, step: Step) -> None:
+        refund = self._subscription.refund(step.refund)
+        answer = await _ask_amazon(
+            Call.CREATE_REFUND,
+            AmazonPayActivities.create_refund,
+            CreateRefund(charge_id=refund.charge_id, amount=refund.amount, idempotency_key=refund.idempotency_key),
+            f"Refund {refund.number}: {refund.amount} of period {refund.period}",
+        )
+        self._subscription.refund_answered(step.refund, answer, workflow.now())
+
+    async def _read_refund(self, step: Step) -> None:
+        refund = self._subscription.refund(step.refund)
+        answer = await _ask_amazon(
+            Call.GET_REFUND,
+            AmazonPayActivities.read_refund,
+            ReadRefund(refund_id=refund.refund_id or ""),
+            f"Has Amazon decided on refund {refund.number}?",
+        )
+        self._subscription.refund_answered(step.refund, answer, workflow.now())
+
     async def _read_charge(self, _: Step) -> None:
         charge_id = self._subscription.pending_charge_id
         answer = await _ask_amazon(
@@ -454,6 +499,8 @@ _PERFORM: Final[Mapping[Action, Callable[[SubscriptionWorkflow, Step], Awaitable
         Action.CAPTURE_AUTHORIZED: SubscriptionWorkflow._capture_authorized,  # noqa: SLF001
         Action.READ_AUTHORIZED: SubscriptionWorkflow._read_authorized,  # noqa: SLF001
         Action.READ_CHARGE: SubscriptionWorkflow._read_charge,  # noqa: SLF001
+        Action.REFUND: SubscriptionWorkflow._refund,  # noqa: SLF001
+        Action.READ_REFUND: SubscriptionWorkflow._read_refund,  # noqa: SLF001
         Action.READ_PERMISSION: SubscriptionWorkflow._read_permission,  # noqa: SLF001
         Action.CLOSE_PERMISSION: SubscriptionWorkflow._close_permission,  # noqa: SLF001
         Action.STOP_WAITING: SubscriptionWorkflow._stop_waiting,  # noqa: SLF001

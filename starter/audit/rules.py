@@ -46,6 +46,16 @@ def every_paid_period_has_a_charge(case: Case) -> Iterator[str]:
             yield f"period {record.period} is paid by the account; {record.charge_id or 'no charge'} is not captured"
 
 
+def what_went_back_went_back_at_amazon(case: Case) -> Iterator[str]:
+    """What the account calls refunded was refunded; the merchant may have refunded more, in Seller Central."""
+    at_amazon = {booked.charge.charge_id: booked.charge.refunded_amount for booked in case.captured}
+    for record in case.paid:
+        refunded = at_amazon.get(record.charge_id or "")
+        if record.refunded is not None and (refunded is None or refunded.amount < record.refunded.amount):
+            by_amazon = refunded.amount if refunded else "nothing"
+            yield f"period {record.period}: {record.refunded} refunded by the account, {by_amazon} by Amazon"
+
+
 def no_period_is_forgotten(case: Case) -> Iterator[str]:
     """Each period due is in the account, or is being collected."""
     subscription, schedule = case.subscription, case.subscription.schedule
@@ -105,6 +115,7 @@ RULES: Final[tuple[Callable[[Case], Iterator[str]], ...]] = (
     no_period_is_charged_twice,
     every_charge_belongs_to_a_paid_period,
     every_paid_period_has_a_charge,
+    what_went_back_went_back_at_amazon,
     no_period_is_forgotten,
     nothing_is_overdue,
     no_closed_permission_is_active,

@@ -15,6 +15,7 @@ from billing.money import Money
 from billing.monthly_limit import limit_warning
 from billing.plan import Plan
 from billing.preview import MOST_CHARGES
+from billing.refunds import RefundState, Wanted
 from billing.schedule import FirstPeriod
 from billing.status import Status
 from runtime.errors import StartupError
@@ -30,7 +31,7 @@ from starter.cli.agreement import (
     ZoneOption,
     agreed,
 )
-from starter.cli.output import err, in_one_line, out, run
+from starter.cli.output import RefusedError, err, in_one_line, out, run
 from starter.cli.plan_file import read_plan
 from starter.cli.plans import calendar_of
 from starter.subscriptions import Listed, Subscriptions
@@ -232,6 +233,39 @@ def capture(
         else:
             still = "; it is still authorized, so try again" if result.outcome is PeriodOutcome.AUTHORIZED else ""
             raise StartupError(f"{result.charge_id} was not captured: {result.reason_code}{still}")
+
+    run(command())
+
+
+def refund(
+    charge_permission_id: PermissionArgument,
+    period: Annotated[int, typer.Option(min=0, help="Which paid period, counted from 0.")],
+    amount: Annotated[
+        str | None, typer.Option(help="A part, such as '5.00 USD'; all that is left when not given.")
+    ] = None,
+    goodwill: Annotated[
+        bool, typer.Option("--goodwill", help="More than was paid may go back, as far as Amazon lets it.")
+    ] = False,
+    reference: Annotated[
+        str | None, typer.Option(help="Your own name for this refund: asking again with it gives back nothing more.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give money back for a period that was paid. Amazon decides in its own time; a notice tells how it ends."""
+
+    async def command() -> None:
+        part = _money(amount) if amount is not None else None
+        try:
+            wanted = Wanted(period=period, amount=part, goodwill=goodwill, reference=reference)
+        except ValidationError as error:
+            raise StartupError(in_one_line(error, {"reference": "--reference"})) from None
+        result = await (await _subscriptions()).refund(charge_permission_id, wanted)
+        if as_json:
+            out.print_json(result.model_dump_json())
+        elif result.state is RefundState.FAILED:
+            raise RefusedError(f"{result.amount} of period {period} was not refunded: {result.reason_code}")
+        else:
+            out.print(f"refund {result.refund_id} of {result.amount}: {result.state.value}")
 
     run(command())
 

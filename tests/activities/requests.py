@@ -13,8 +13,10 @@ from activities.signatures import (
     CaptureCharge,
     ClosePermission,
     CreateCharge,
+    CreateRefund,
     ReadCharge,
     ReadPermission,
+    ReadRefund,
 )
 from billing.money import Money
 from tests.simulator.merchant import new_key
@@ -22,7 +24,15 @@ from tests.simulator.merchant import new_key
 Answer = TypeVar("Answer")
 
 NOWHERE = "C01-0000000-0000000"
-OPERATIONS = ["create_charge", "capture_charge", "read_charge", "read_permission", "close_permission"]
+OPERATIONS = [
+    "create_charge",
+    "capture_charge",
+    "read_charge",
+    "create_refund",
+    "read_refund",
+    "read_permission",
+    "close_permission",
+]
 
 
 def create(permission: str = NOWHERE, key: str | None = None, amount: str = "9.99 USD", **more: Any) -> CreateCharge:
@@ -41,6 +51,11 @@ def capture(charge_id: str, amount: str = "9.99 USD", key: str | None = None) ->
     return CaptureCharge(charge_id=charge_id, amount=Money.parse(amount), idempotency_key=key or new_key())
 
 
+def refund(charge_id: str, amount: str = "9.99 USD", key: str | None = None) -> CreateRefund:
+    """A refund of a captured charge."""
+    return CreateRefund(charge_id=charge_id, amount=Money.parse(amount), idempotency_key=key or new_key())
+
+
 async def run(activity: Callable[..., Awaitable[Answer]], *arguments: object) -> Answer:
     """Runs an activity outside any server."""
     answer: Answer = await ActivityEnvironment().run(activity, *arguments)
@@ -53,6 +68,8 @@ async def run_operation(calls: AmazonPayCalls, operation: str) -> Any:
         "create_charge": create(),
         "capture_charge": capture("S01-1-1-C000001"),
         "read_charge": ReadCharge(charge_id="S01-1-1-C000001"),
+        "create_refund": refund("S01-1-1-C000001"),
+        "read_refund": ReadRefund(refund_id="S01-1-1-R000001"),
         "read_permission": ReadPermission(charge_permission_id=NOWHERE),
         "close_permission": ClosePermission(charge_permission_id=NOWHERE, reason="over"),
     }

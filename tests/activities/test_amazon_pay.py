@@ -3,18 +3,20 @@
 A decline that is raised would be repeated for ever; a success that is misread would be charged again.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from activities.amazon_pay import AmazonPayCalls
-from activities.signatures import ClosePermission, ReadCharge, ReadPermission
+from activities.signatures import ClosePermission, ReadCharge, ReadPermission, ReadRefund
 from amazon_pay import AmazonPayClient, Region
+from amazon_pay.models.wire import TIMESTAMP_FORMAT
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionState
+from billing.refunds import RefundAnswer, RefundState
 from simulator import SimulatorHandle
 from simulator.clock import TIME_HEADER
-from tests.activities.requests import NOWHERE, capture, create, run
+from tests.activities.requests import NOWHERE, capture, create, refund, run
 from tests.simulator.merchant import KEY_ID
 from tests.simulator.witness import calls_of, charges_of, permission_of, state_of
 
@@ -261,3 +263,60 @@ async def test_a_capture_of_a_charge_that_is_not_authorized_is_refused(calls: Am
     answer = await run(calls.capture_charge, capture(created.charge_id))
 
     assert (answer.outcome, answer.reason_code) == (ChargeOutcome.REFUSED, "InvalidChargeStatus")
+
+
+async def test_the_same_refund_again_gives_back_nothing_more(
+    calls: AmazonPayCalls, simulator: SimulatorHandle, permission: str
+) -> None:
+    charge = await run(calls.create_charge, create(permission))
+    assert charge.charge_id is not None
+    asked = refund(charge.charge_id, "5.00 USD")
+
+    first, again = await run(calls.create_refund, asked), await run(calls.create_refund, asked)
+
+    assert first == again
+    assert first.state is RefundState.PENDING
+    books = await simulator.books()
+    (booked,) = [each for each in books.refunds if each.charge_id == charge.charge_id]
+    assert (booked.refund_id, str(booked.refund_amount.amount)) == (first.refund_id, "5.00")
+
+
+@pytest.mark.parametrize(("code", "ends"), [(None, RefundState.REFUNDED), ("AmazonRejected", RefundState.FAILED)])
+async def test_a_refund_is_read_until_amazon_has_decided(
+    simulator: SimulatorHandle, private_key: RSAPrivateKey, permission: str, code: str | None, ends: RefundState
+) -> None:
+    headers = {"x-amz-pay-simulation-code": code} if code else {}
+    async with AmazonPayClient(
+        public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=simulator.origin
+    ) as client:
+        charge = await run(AmazonPayCalls(client).create_charge, create(permission))
+        assert charge.charge_id is not None
+        taken = await run(AmazonPayCalls(client, lambda: headers).create_refund, refund(charge.charge_id))
+        assert taken.refund_id is not None
+        later = (datetime.now(UTC) + timedelta(hours=1)).strftime(TIMESTAMP_FORMAT)
+        read = await run(
+            AmazonPayCalls(client, lambda: {TIME_HEADER: later}).read_refund, ReadRefund(refund_id=taken.refund_id)
+        )
+
+    assert taken.state is RefundState.PENDING
+    assert (read.state, read.refund_id, read.reason_code) == (ends, taken.refund_id, code)
+
+
+async def test_a_refund_that_amazon_does_not_take_has_failed_with_its_reason(
+    calls: AmazonPayCalls, permission: str
+) -> None:
+    charge = await run(calls.create_charge, create(permission))
+    assert charge.charge_id is not None
+
+    too_much = await run(calls.create_refund, refund(charge.charge_id, "900.00 USD"))
+    of_nothing = await run(calls.create_refund, refund("S01-0000000-0000000-C000000"))
+
+    assert too_much == RefundAnswer(state=RefundState.FAILED, reason_code="TransactionAmountExceeded")
+    assert of_nothing == RefundAnswer(state=RefundState.FAILED, reason_code="ResourceNotFound")
+
+
+async def test_a_refund_that_amazon_does_not_show_is_still_pending(calls: AmazonPayCalls) -> None:
+    """It was taken: that it cannot be read now says nothing of how it ends."""
+    read = await run(calls.read_refund, ReadRefund(refund_id="S01-0-0-R000000"))
+
+    assert (read.state, read.refund_id) == (RefundState.PENDING, "S01-0-0-R000000")

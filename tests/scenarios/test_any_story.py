@@ -21,8 +21,10 @@ from hypothesis.errors import InvalidArgument
 from amazon_pay.models import ChargePermissionState
 from billing.calendar import Interval, Unit
 from billing.ledger import PeriodOutcome
-from billing.plan import Capture, Plan
+from billing.money import Money
+from billing.plan import Capture, Phase, Plan
 from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
+from billing.refunds import Wanted
 from billing.status import Status
 from billing.subscription import Subscription
 from simulator.books import ScriptedAnswer
@@ -93,10 +95,19 @@ answers = st.builds(
     fault=st.sampled_from([None, None, None, Fault.LOST_ANSWER, Fault.RESET, Fault.UNAVAILABLE]),
 )
 plans = st.builds(
-    lambda unit, capture, collection: Plan.of(
-        "any", MONTHLY.regular.amount, Interval(unit=unit), capture=capture, collection=collection
+    lambda unit, first, capture, collection: Plan.of(
+        "any", MONTHLY.regular.amount, Interval(unit=unit), after=first, capture=capture, collection=collection
     ),
     st.sampled_from([Unit.MONTH, Unit.WEEK]),
+    st.lists(
+        st.builds(
+            Phase,
+            amount=st.sampled_from(["0 USD", "4.95 USD"]).map(Money.parse),
+            interval=st.builds(Interval, unit=st.sampled_from(Unit)),
+            periods=st.integers(1, 2),
+        ),
+        max_size=1,
+    ),
     st.sampled_from(Capture),
     st.builds(
         CollectionPolicy,
@@ -162,6 +173,12 @@ class Drawn(Story):
             await self._say(self.stage.subscriptions.capture(self.charge_permission_id, waiting.record.period))
         await self.quiet()
 
+    async def refund(self) -> None:
+        for record in (await self.status()).ledger[-1:]:
+            wanted = Wanted(period=record.period, amount=Money.parse("1.00 USD"))
+            await self._say(self.stage.subscriptions.refund(self.charge_permission_id, wanted))
+        await self.quiet()
+
     async def restart(self) -> None:
         await self.house.restart_worker()
         await self.quiet()
@@ -190,7 +207,7 @@ EVENTS: Final[tuple[Event, ...]] = (
     *(Drawn.next_step,) * 6,
     *(Drawn.a_week, Drawn.mend, Drawn.breaks, Drawn.decide, Drawn.decide_against),
     *(Drawn.woken, Drawn.retry, Drawn.capture, Drawn.restart, Drawn.restart),
-    *(Drawn.canceled, Drawn.close),
+    *(Drawn.canceled, Drawn.close, Drawn.refund),
 )
 
 
@@ -210,7 +227,9 @@ async def all_goes_well(story: Drawn) -> Subscription:
     await story.stage.simulator.script(story.charge_permission_id, [])
     status = await story.status()
     for _ in range(LONGEST_CALM):
-        if status.has_ended or (status.collection is None and not status.authorizations and status.lost_at is None):
+        refunding = any(refund.is_open for refund in status.refunds)
+        owes = status.collection is not None or status.authorizations or status.lost_at is not None
+        if status.has_ended or not (owes or refunding):
             break
         await story.mend()
         await story.decide()
@@ -247,5 +266,6 @@ async def test_whatever_happens_nobody_is_charged_twice_and_no_period_is_forgott
     refused = status.last_reason in {"ANewCode", "InvalidAccountStatus"}
     assert status.has_ended or status.collection is None or refused, "what was owed is still owed"
     assert {record.outcome for record in status.ledger} <= {
-        PeriodOutcome.PAID, PeriodOutcome.GIVEN_UP, PeriodOutcome.SKIPPED, PeriodOutcome.AUTHORIZED,
+        PeriodOutcome.PAID, PeriodOutcome.GIVEN_UP, PeriodOutcome.SKIPPED, PeriodOutcome.AUTHORIZED, PeriodOutcome.FREE,
     }  # fmt: skip
+    assert not any(refund.is_open for refund in status.refunds)

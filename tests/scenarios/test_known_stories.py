@@ -1,7 +1,7 @@
 """Stories that other billing systems tell of themselves, in their tests and their issues. Their dates are moved to the
 coming years; days, months and amounts are theirs.
 
-Two of that collection are not told here, as they need what is not built: partial refunds, and a billing day that
+
 changes within a trial.
 """
 

@@ -8,6 +8,7 @@ import pytest
 
 from amazon_pay.models import Charge, ChargePermissionState, ChargeState, ChargeStatusDetails, Price
 from billing.collection import Action
+from billing.money import Money
 from billing.policy import CollectionPolicy
 from billing.status import Status
 from starter.audit.case import Booked, Case
@@ -69,6 +70,15 @@ def with_two_records(case: Case) -> Case:
     return replace(case, subscription=subscription)
 
 
+def refunded_by_the_account(case: Case) -> Case:
+    """The account says that half has gone back."""
+    subscription = case.subscription.model_copy(deep=True)
+    subscription.ledger = [
+        record.model_copy(update={"refunded": Money.parse("5.00 EUR")}) for record in subscription.ledger
+    ]
+    return replace(case, subscription=subscription)
+
+
 LIES: list[tuple[str, Callable[[Case], Case], str]] = [
     (
         "two charges under keys of one period",
@@ -91,6 +101,11 @@ LIES: list[tuple[str, Callable[[Case], Case], str]] = [
         "a charge that was declined after all",
         lambda case: replace(case, charges=[Booked(charge(state=ChargeState.DECLINED), period=0)]),
         f"period 0 is paid by the account; {CHARGE_ID}",
+    ),
+    (
+        "a refund that Amazon does not know",
+        refunded_by_the_account,
+        "period 0: 5.00 EUR refunded by the account, nothing by Amazon",
     ),
     (
         "the next period is due and nothing happens",

@@ -23,6 +23,7 @@ COMMANDS = [
     "replace",
     "capture",
     "retry",
+    "refund",
     "upcoming",
     "audit",
     "plan",

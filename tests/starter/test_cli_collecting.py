@@ -1,4 +1,4 @@
-"""`perennial capture` and `perennial retry`: what a merchant does about what is authorized, owed or held."""
+"""`perennial capture`, `retry` and `refund`: what a merchant does about what is authorized, owed, held or paid."""
 
 from billing.plan import Capture
 from starter.cli.demo.stage import Stage
@@ -49,8 +49,36 @@ async def test_what_the_buyers_bank_declined_is_tried_again_at_once(house: Stage
     )
 
 
-async def test_both_say_that_there_is_no_such_subscription(house: Stage) -> None:
-    for command in (["retry", "C01-7"], ["capture", "C01-7", "--period", "0"]):
+async def test_they_say_that_there_is_no_such_subscription(house: Stage) -> None:
+    for command in (["retry", "C01-7"], ["capture", "C01-7", "--period", "0"], ["refund", "C01-7", "--period", "0"]):
         refused = await typed(*command, **joined_to(house))
         assert refused.code == 1
         assert "no subscription" in refused.trouble
+
+
+async def test_money_goes_back_and_what_was_done_is_shown(house: Stage) -> None:
+    story = await Story.begin(house)
+    await story.until_due(0)
+    identifier, environment = story.charge_permission_id, joined_to(house)
+    options = ("--period", "0", "--amount", "5.00 USD", "--reference", "ticket-7")
+
+    done = await typed("refund", identifier, *options, "--json", **environment)
+    again = await typed("refund", identifier, *options, **environment)
+    too_much = await typed("refund", identifier, "--period", "0", "--amount", "5.00 USD", **environment)
+    await story.quiet()
+    shown = await typed("show", identifier, COLUMNS="200", **environment)
+
+    assert (done.code, done.err, done.data["state"], done.data["reference"]) == (0, "", "pending", "ticket-7")
+    assert again.code == 0
+    assert f"refund {done.data['refund_id']} of 5.00 USD" in again.out
+    assert too_much.trouble.endswith(
+        "amount: 5.00 USD is not accepted; more than zero and at most 4.99 USD is left of what was paid"
+    )
+    assert done.data["refund_id"] in shown.out
+
+
+async def test_a_reference_that_is_none_is_refused_by_its_option(house: Stage) -> None:
+    refused = await typed("refund", "C01-0", "--period", "0", "--reference", "a b", **joined_to(house))
+
+    assert refused.code == 2
+    assert refused.trouble.startswith("error: --reference: ")
