@@ -47,6 +47,10 @@ class Action(StrEnum):
     END_GRACE = "end grace"
     REFUND = "refund"
     READ_REFUND = "read refund"
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    """As was planned."""
     STOP_WAITING = "stop waiting"
     """For a new charge permission."""
     END = "end"
@@ -109,6 +113,8 @@ class Collection(BaseModel):
         due: when it fell due (UTC).
         begun_at: when its collection began (UTC): later than due after an outage.
         amount: what is owed.
+        credit: how much of it a credit has paid already; it is not in the amount.
+        extras: how much of the amount is for things charged once.
         zone: the subscription's zone, for calendar months and hours of the day.
         spread: which part of a jitter is the subscriber's, in thousandths.
         stage: where it stands.
@@ -140,6 +146,8 @@ class Collection(BaseModel):
     due: AwareDatetime
     begun_at: AwareDatetime
     amount: Money
+    credit: Money | None = None
+    extras: Money | None = None
     zone: ZoneName = "UTC"
     spread: int = 0
     stage: Stage = Stage.CHARGING

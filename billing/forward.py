@@ -18,9 +18,11 @@ CHARGEABLE: Final = PermissionAnswer(state=PermissionState.CHARGEABLE)
 CLOSED: Final = PermissionAnswer(state=PermissionState.CLOSED)
 
 
-_BY_THEMSELVES: Final[Mapping[Action, Callable[[Subscription, datetime], None]]] = MappingProxyType(
+BY_THEMSELVES: Final[Mapping[Action, Callable[[Subscription, datetime], None]]] = MappingProxyType(
     {
         Action.GIVE_UP: Subscription.time_is_up,
+        Action.PAUSE: Subscription.pause_begins,
+        Action.RESUME: Subscription.resume,
         Action.GIVE_UP_FOR_NEXT: Subscription.next_one_is_due,
         Action.END_GRACE: Subscription.grace_is_over,
         Action.STOP_WAITING: Subscription.waited_long_enough,
@@ -46,8 +48,8 @@ def perform(
         permission: how the charge permission stands.
     """
     action = step.action
-    if action in _BY_THEMSELVES:
-        _BY_THEMSELVES[action](subscription, now)
+    if action in BY_THEMSELVES:
+        BY_THEMSELVES[action](subscription, now)
     elif action is Action.CHARGE:
         attempt = subscription.begin_attempt(now)
         if attempt is not None:
@@ -58,6 +60,10 @@ def perform(
         subscription.capture_answered(charge(subscription.open_attempt()), now)
     elif action is Action.READ_PERMISSION:
         subscription.permission_answered(permission, now)
+    elif action is Action.CANCEL:
+        subscription.end_as_planned()
+        if subscription.cancellation_is_due:
+            subscription.begin_cancellation(now)
     elif action is Action.CLOSE_PERMISSION:
         subscription.permission_closed(CLOSED, now)
     else:

@@ -36,6 +36,8 @@ class PeriodRecord(BaseModel):
         charge_id: Amazon's, of the charge that paid it.
         reason: why it ended so, where that needs a reason.
         refunded: how much has gone back since.
+        credit: how much of its price a credit has paid; it is not in the amount.
+        extras: how much of the amount was for things charged once.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,3 +51,5 @@ class PeriodRecord(BaseModel):
     charge_id: str | None = None
     reason: str | None = None
     refunded: Money | None = None
+    credit: Money | None = None
+    extras: Money | None = None

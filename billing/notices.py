@@ -46,6 +46,7 @@ class NoticeType(StrEnum):
     SUBSCRIPTION_HELD = "subscription.held"
     """The merchant has to look: a key, an account or a configuration is in the way, or periods were missed."""
     SUBSCRIPTION_PAUSED = "subscription.paused"
+    SUBSCRIPTION_RESUMED = "subscription.resumed"
     CHARGE_PERMISSION_CLOSED = "charge_permission.closed"
     """By the buyer, by Amazon or by its age: nothing can be charged any more."""
     CHARGE_PERMISSION_REPLACED = "charge_permission.replaced"

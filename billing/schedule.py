@@ -255,7 +255,7 @@ def _stretches(agreement: Agreement, zone: str) -> Iterator[Stretch]:
                 continue
         of = agreement.plan.plan_id + (f", phase {index + 1}" if len(agreement.plan.phases) > 1 else "")
         price = _times(phase.amount, agreement.quantity)
-        if not aligned and not phase.amount.is_zero and (wanted or phase.interval.months):
+        if not aligned and (wanted or (phase.interval.months and not phase.amount.is_zero)):
             aligned = True
             begins = grid.instant(zone)
             day = agreement.billing_day

@@ -6,6 +6,7 @@ it by one of the methods here; each decides the next step. Nothing here acts, sl
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import AwareDatetime, BaseModel, Field
@@ -36,12 +37,13 @@ from billing.collection import (
 from billing.declines import Meaning, meaning_of_non_chargeable
 from billing.identity import capture_key, idempotency_key, spread_of
 from billing.ledger import LEDGER_LENGTH, PeriodOutcome, PeriodRecord
+from billing.life import Extra, Pause, PlannedEnd
 from billing.money import Money
 from billing.notices import Notice, NoticeType, notice_after
-from billing.plan import Capture
+from billing.plan import Capture, Plan
 from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
 from billing.refunds import KEPT, Refund, RefundAnswer, RefundState, Wanted, asked_before, check_refund, refunded
-from billing.schedule import Schedule
+from billing.schedule import Agreement, Schedule
 from billing.status import NEEDS_ATTENTION, STATUS_OF_STAGE, Ending, Status
 from billing.terms import ChargePermissionId, Terms
 
@@ -51,6 +53,8 @@ LONGEST_OUTBOX: Final = 100
 REMEMBERED_NOTIFICATIONS: Final = 20
 """Notification ids kept to recognise a repetition; one period causes two or three."""
 
+
+SKIPPED_ON_REQUEST: Final = "paused or skipped on request"
 
 _CHARGED: Final = frozenset({PeriodOutcome.PAID, PeriodOutcome.AUTHORIZED})
 
@@ -64,6 +68,12 @@ class Subscription(BaseModel):
         next_period: the first period that has no record yet.
         collection: the period being collected, if one is open.
         authorizations: charges that wait for the merchant to capture them, oldest first.
+        agreements: what was changed since, by the period that each begins with.
+        skips: periods to come that are not owed.
+        pause: one by request, planned or begun.
+        planned_end: a cancellation that takes effect later.
+        extras: what is charged once, with the next charge.
+        credit: what is taken off the next charges.
         refunds: money that goes back, or went, oldest first.
         refunds_asked: how many refunds were asked for since the beginning.
         collects_until: periods below this number are charged each, whatever the policy says about missed ones: they
@@ -88,6 +98,12 @@ class Subscription(BaseModel):
     next_period: int = 0
     collection: Collection | None = None
     authorizations: list[Authorization] = Field(default_factory=list)
+    agreements: list[Agreement] = Field(default_factory=list)
+    skips: list[int] = Field(default_factory=list)
+    pause: Pause | None = None
+    planned_end: PlannedEnd | None = None
+    extras: list[Extra] = Field(default_factory=list)
+    credit: Money | None = None
     refunds: list[Refund] = Field(default_factory=list)
     refunds_asked: int = 0
     collects_until: int = 0
@@ -133,12 +149,19 @@ class Subscription(BaseModel):
             return Status.ENDING
         if self.lost_at is not None:
             return Status.AWAITING_CHECKOUT
-        return STATUS_OF_STAGE[self.collection.stage] if self.collection else Status.ACTIVE
+        if self.collection is not None:
+            return STATUS_OF_STAGE[self.collection.stage]
+        return Status.PAUSED if self.is_paused else Status.ACTIVE
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it is paused by request."""
+        return self.pause is not None and self.pause.has_begun
 
     @property
     def schedule(self) -> Schedule:
         """The periods, as they are agreed on now."""
-        return self.terms.schedule
+        return Schedule([self.terms.agreement, *self.agreements], self.terms.zone, self.terms.ends_at)
 
     @property
     def has_ended(self) -> bool:
@@ -152,6 +175,11 @@ class Subscription(BaseModel):
         steps += [refund.step for refund in self.refunds if refund.step is not None]
         if self.next_step is not None:
             steps.insert(0, self.next_step)
+        if self.planned_end is not None and self._may_be_canceled and self.cancellation is None:
+            why = f"the cancellation was planned: {self.planned_end.reason}"
+            steps.insert(0, Step(action=Action.CANCEL, at=self.planned_end.at, why=why))
+        if self.pause is not None and self.ending is None and self.lost_at is None:
+            steps = [*self._steps_of(self.pause), *steps]
         grace = grace_step(self.collection) if self.collection and self.ending is None else None
         if grace is not None:
             steps.append(grace)
@@ -175,7 +203,8 @@ class Subscription(BaseModel):
         """Whether the merchant has to look: held, paused, or a payment method that only the buyer can mend."""
         broken = self.permission is not None and not self.permission.is_chargeable
         held = self.collection is not None and self.collection.held_for is not None
-        return not self.has_ended and (broken or held or self.status in NEEDS_ATTENTION)
+        in_need = self.status in NEEDS_ATTENTION and not (self.is_paused and self.collection is None)
+        return not self.has_ended and (broken or held or in_need)
 
     @property
     def cancellation_is_due(self) -> bool:
@@ -213,7 +242,12 @@ class Subscription(BaseModel):
     def _policy(self) -> CollectionPolicy:
         """The policy of the period that is owed, as it was when that was first declined; else the plan's."""
         frozen = self.collection.policy if self.collection else None
-        return frozen or self.terms.plan.collection
+        return frozen or self.plan.collection
+
+    @property
+    def plan(self) -> Plan:
+        """What is being charged, or will be next."""
+        return self.agreement_at(self.next_period).plan
 
     @property
     def pending_charge_id(self) -> str:
@@ -239,16 +273,11 @@ class Subscription(BaseModel):
     def begin_attempt(self, now: datetime) -> Attempt | None:
         """Opens the next attempt to charge; None when the period is free and therefore settled without a call."""
         if self.collection is None:
+            if self.next_period in self.skips:
+                self._skip_as_asked(now)
+                return None
             missed = self._take_missed_periods(now)
-            number = self.next_period
-            self.collection = Collection(
-                period=number,
-                due=self.schedule.due(number),
-                begun_at=now,
-                amount=self.schedule.amount(number),
-                zone=self.terms.zone,
-                spread=spread_of(self.terms.charge_permission_id),
-            )
+            self.collection = self._new_collection(now)
             if missed is not None:
                 self._hold_missed(self.collection, missed, now)
                 return None
@@ -259,6 +288,30 @@ class Subscription(BaseModel):
         self.look_requested = False
         return self.open_attempt()
 
+    def _new_collection(self, now: datetime) -> Collection:
+        """Begins to collect the next period: its price and what is charged once, less what is credited."""
+        number, zero = self.next_period, self._money(Decimal(0))
+        price = self.schedule.amount(number)
+        extras = sum((extra.amount.amount for extra in self.extras), Decimal(0))
+        credit = min((self.credit or zero).amount, price.amount + extras)
+        if self.credit is not None and credit:
+            left = self.credit.amount - credit
+            self.credit = self._money(left) if left else None
+        self.extras = []
+        return Collection(
+            period=number,
+            due=self.schedule.due(number),
+            begun_at=now,
+            amount=self._money(price.amount + extras - credit),
+            credit=self._money(credit) if credit else None,
+            extras=self._money(extras) if extras else None,
+            zone=self.terms.zone,
+            spread=spread_of(self.terms.charge_permission_id),
+        )
+
+    def _money(self, amount: Decimal) -> Money:
+        return Money(amount=amount, currency=self.terms.plan.currency)
+
     def open_attempt(self) -> Attempt:
         """The attempt under way, the same each time it is asked for."""
         collection = self._open_collection()
@@ -268,7 +321,7 @@ class Subscription(BaseModel):
             amount=collection.amount,
             idempotency_key=idempotency_key(self.terms.charge_permission_id, collection.period, collection.attempts),
             handles_pending=collection.handles_pending,
-            capture_now=self.terms.plan.capture is Capture.NOW and not collection.handles_pending,
+            capture_now=self.plan.capture is Capture.NOW and not collection.handles_pending,
         )
 
     def authorization(self, charge_id: str | None) -> Authorization:
@@ -289,7 +342,7 @@ class Subscription(BaseModel):
             self.look_requested = self.look_requested or collection.prompted
             self._settle(PeriodOutcome.PAID, now, charge_id=answer.charge_id)
             return
-        if answer.outcome is ChargeOutcome.AUTHORIZED and self.terms.plan.capture is Capture.LATER:
+        if answer.outcome is ChargeOutcome.AUTHORIZED and self.plan.capture is Capture.LATER:
             self._forget_permission()
             self._settle(PeriodOutcome.AUTHORIZED, now, charge_id=answer.charge_id)
             return
@@ -297,7 +350,7 @@ class Subscription(BaseModel):
             self._settle(PeriodOutcome.GIVEN_UP, now, reason="canceled while owed, not paid")
             return
         before = collection.stage
-        self._take(after_charge(collection, answer, self.terms.plan.collection, now), before, now)
+        self._take(after_charge(collection, answer, self.plan.collection, now), before, now)
 
     def capture_answered(self, answer: ChargeAnswer, now: datetime) -> None:
         """Takes the outcome of capturing the charge that was pending, and is authorized."""
@@ -572,6 +625,12 @@ class Subscription(BaseModel):
             ledger=list(self.ledger),
             periods_paid=self.periods_paid,
             authorizations=list(self.authorizations),
+            agreements=list(self.agreements),
+            skips=list(self.skips),
+            pause=self.pause,
+            planned_end=self.planned_end,
+            extras=list(self.extras),
+            credit=self.credit,
             refunds=list(self.refunds),
             refunds_asked=self.refunds_asked,
             collects_until=max(self.collects_until, self.next_period + 1),
@@ -607,7 +666,10 @@ class Subscription(BaseModel):
         if self.collection is not None and self.collection.stage is not Stage.PENDING:
             known = "outcome unknown" if self.collection.attempt_is_open else "not paid"
             self._settle(PeriodOutcome.GIVEN_UP, now, reason=f"canceled while owed, {known}")
-        self._end(Status.CANCELED, reason, now)
+        planned, self.planned_end = self.planned_end, None
+        # What falls due at the very instant of a planned end is not owed.
+        owed_until = planned.at - datetime.resolution if planned is not None and planned.at <= now else now
+        self._end(Status.CANCELED, reason, now, owed_until=owed_until)
 
     def permission_closed(self, answer: PermissionAnswer, now: datetime) -> None:
         """Takes the answer to closing the charge permission; where Amazon refused, it is tried again slowly."""
@@ -674,8 +736,12 @@ class Subscription(BaseModel):
             settled_at=now,
             charge_id=charge_id,
             reason=reason,
+            credit=collection.credit,
+            extras=collection.extras,
         )
         self._record(record)
+        if outcome is PeriodOutcome.GIVEN_UP and collection.credit is not None:
+            self.add_credit(collection.credit)
         authorization = None
         if outcome is PeriodOutcome.AUTHORIZED and charge_id is not None:
             authorization = Authorization.of(record, charge_id, self.open_attempt().idempotency_key)
@@ -716,7 +782,7 @@ class Subscription(BaseModel):
         number, fallen_due = self.next_period, self.schedule.periods_due(now)
         if number < self.collects_until or fallen_due <= number + 1 or self.schedule.amount(number).is_zero:
             return None
-        match self.terms.plan.collection.catch_up:
+        match self.plan.collection.catch_up:
             case CatchUp.EACH:
                 return None
             case CatchUp.LATEST:
@@ -727,9 +793,14 @@ class Subscription(BaseModel):
 
     def _give_up_the_rest(self, ending: Ending, now: datetime) -> None:
         """What had fallen due before the end and waited for its turn; the notice of the end tells enough of it."""
-        if ending.status is not Status.REPLACED:
-            why = ending.reason_code or ending.status.value
-            self._pass_over(self.schedule.periods_due(ending.at), PeriodOutcome.GIVEN_UP, why, now)
+        if ending.status is Status.REPLACED:
+            return
+        why = ending.reason_code or ending.status.value
+        while self.next_period < self.schedule.periods_due(ending.at):
+            if self._is_not_owed(self.next_period):
+                self._skip_periods(self.next_period + 1, SKIPPED_ON_REQUEST, now)
+            else:
+                self._pass_over(self.next_period + 1, PeriodOutcome.GIVEN_UP, why, now)
 
     def _hold_missed(self, collection: Collection, missed: int, now: datetime) -> None:
         """Several periods were missed: nothing is charged until the merchant says so."""
@@ -788,23 +859,146 @@ class Subscription(BaseModel):
         self.ledger = [*self.ledger, record][-LEDGER_LENGTH:]
         self.next_period += 1
 
+    # What is changed on request (`billing.changes` says when that may be)
+
+    def check_changeable(self, now: datetime) -> None:
+        """Whether anything can be changed.
+
+        Raises:
+            ValueError: it is ending, has ended, or waits for a new charge permission.
+        """
+        if self.ending is not None and self.ending.at <= now:
+            raise ValueError(f"{self.ending.reason}: nothing can be changed any more")
+        if self.cancellation is not None:
+            raise ValueError("a cancellation was asked for: nothing can be changed any more")
+        if self.lost_at is not None or self.successor is not None:
+            raise ValueError("the charge permission is closed or being replaced: change it under the new one")
+
+    def first_not_begun(self, now: datetime) -> int:
+        """The first period that has neither fallen due nor been begun."""
+        begun = self.next_period + (self.collection is not None)
+        return max(begun, self.schedule.periods_due(now))
+
+    def agreement_at(self, period: int) -> Agreement:
+        """What holds for a period."""
+        return [each for each in (self.terms.agreement, *self.agreements) if each.first <= period][-1]
+
+    def agree(self, agreement: Agreement) -> datetime:
+        """Something else holds from a period on; answers when that begins."""
+        self.agreements = [*(each for each in self.agreements if each.first < agreement.first), agreement]
+        self.reschedule()
+        return agreement.starts_at
+
+    def disagree(self, first: int) -> None:
+        """What was agreed for a period on, or for later ones, does not hold."""
+        self.agreements = [each for each in self.agreements if each.first < first]
+        self.reschedule()
+
+    def add_credit(self, amount: Money) -> None:
+        """So much is taken off the next charges."""
+        before = self.credit.amount if self.credit else Decimal(0)
+        self.credit = self._money(before + amount.amount) if before + amount.amount else None
+
+    def pause_requested(self, pause: Pause, now: datetime) -> None:
+        """Nothing that falls due from then on is owed."""
+        self.pause = pause
+        if pause.since <= now:
+            self.pause_begins(now)
+
+    def pause_begins(self, now: datetime) -> None:
+        """What falls due from now on is not owed."""
+        if self.pause is None:
+            raise AssertionError("no pause was asked for")
+        self.pause = self.pause.model_copy(update={"has_begun": True})
+        self.reschedule()
+        self._tell(NoticeType.SUBSCRIPTION_PAUSED, now, reason="asked for", deadline=self.pause.until)
+
+    def resume(self, now: datetime, *, keeps_anchor: bool | None = None) -> None:
+        """A pause is over, or will not be: what fell due within it is not owed."""
+        pause, self.pause = self.pause, None
+        if pause is None:
+            raise AssertionError("nothing is paused")
+        if not pause.has_begun:
+            return
+        if pause.keeps_anchor if keeps_anchor is None else keeps_anchor:
+            fell_due = range(self.next_period, self.schedule.periods_due(now - datetime.resolution))
+            within = [number for number in fell_due if self._fell_due(number) >= pause.since]
+            self.skips = sorted({*self.skips, *within})
+        else:
+            self._count_anew(now)
+        self.collects_until = self.schedule.periods_due(now)
+        self.reschedule()
+        self._tell(NoticeType.SUBSCRIPTION_RESUMED, now)
+
+    def _count_anew(self, now: datetime) -> None:
+        """The due dates are counted from this moment; none that fell due while it was paused is left."""
+        first = self.next_period + (self.collection is not None)
+        current = self.agreement_at(first)
+        consumed = current.consumed + self.schedule.counted(first, since=current.first)
+        starts_at = now.replace(microsecond=0)
+        changed = {"first": first, "starts_at": starts_at, "consumed": consumed, "anchor": None, "months": 0}
+        later = [each for each in self.agreements if each.first < first]
+        self.agreements = [*later, current.model_copy(update=changed | {"billing_day": None})]
+
+    def end_as_planned(self) -> None:
+        """The planned cancellation is due; it begins when no charge is under way."""
+        if self.planned_end is not None:
+            self.cancel_requested(self.planned_end.reason)
+
+    def reschedule(self) -> None:
+        """The schedule has changed: what is waited for is reckoned anew, unless a period is being collected."""
+        if self.collection is None and self.lost_at is None and self._may_be_canceled:
+            if self.ending is not None:
+                self.ending = None
+            self._wait_for_next_period()
+
+    def _steps_of(self, pause: Pause) -> list[Step]:
+        if not pause.has_begun:
+            return [Step(action=Action.PAUSE, at=pause.since, why="a pause was asked for")]
+        if pause.until is None or self.collection is not None:
+            return []
+        return [Step(action=Action.RESUME, at=pause.until, why="the pause ends")]
+
+    def _is_paused_over(self, period: int) -> bool:
+        return self.pause is not None and self.pause.has_begun and self._fell_due(period) >= self.pause.since
+
+    def _is_not_owed(self, period: int) -> bool:
+        return period in self.skips or self._is_paused_over(period)
+
+    def _skip_as_asked(self, now: datetime) -> None:
+        number = self.next_period
+        skipped = self._skip_periods(number + 1, SKIPPED_ON_REQUEST, now)
+        self.skips = [period for period in self.skips if period > number]
+        self._wait_for_next_period()
+        self._tell_of_skipped(skipped, now)
+
     def _wait_for_next_period(self, charged_at: datetime | None = None) -> None:
         """Waits for the next due date, or, where that has passed and a charge was just made, for a while."""
         number = self.next_period
         due = self._fell_due(number)
         if self.schedule.has_period(number):
+            if self._is_paused_over(number):
+                self.next_step = None
+                return
             amount = self.schedule.amount(number)
             self.next_step = Step(action=Action.CHARGE, at=due, why=f"period {number} falls due: {amount}")
             if charged_at is not None and due < charged_at:
-                spacing = min(self.terms.plan.collection.catch_up_spacing, (self._fell_due(number + 1) - due) / 2)
+                spacing = min(self.plan.collection.catch_up_spacing, (self._fell_due(number + 1) - due) / 2)
                 at, why = charged_at + spacing, f"period {number} fell due on {due:%Y-%m-%d} and is caught up: {amount}"
                 self.next_step = Step(action=Action.CHARGE, at=at, why=why)
         else:
             self.ending = Ending(status=Status.COMPLETED, at=due, reason=f"all {number} periods of the plan are over")
             self.next_step = Step(action=Action.CLOSE_PERMISSION, at=due, why=self.ending.reason)
 
-    def _end(self, status: Status, reason: str, now: datetime, reason_code: str | None = None) -> None:
-        self.ending = Ending(status=status, at=now, reason=reason, reason_code=reason_code)
+    def _end(
+        self,
+        status: Status,
+        reason: str,
+        now: datetime,
+        reason_code: str | None = None,
+        owed_until: datetime | None = None,
+    ) -> None:
+        self.ending = Ending(status=status, at=owed_until or now, reason=reason, reason_code=reason_code)
         self.cancellation = None
         self.lost_at = None
         if self.collection is None:

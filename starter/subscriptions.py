@@ -20,6 +20,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from billing.changes import Change
 from billing.money import Money
 from billing.preview import MOST_CHARGES, Upcoming
 from billing.refunds import Refund, Wanted
@@ -28,7 +29,14 @@ from billing.subscription import Subscription
 from billing.terms import Terms
 from workflows.display import initial_search_attributes, static_summary
 from workflows.memo import ANCHOR_MEMO, TERMS_MEMO, digest_of, initial_memo
-from workflows.messages import CancelRequest, CaptureRequest, CaptureResult, ReplacementRequest
+from workflows.messages import (
+    CancelRequest,
+    CaptureRequest,
+    CaptureResult,
+    Changed,
+    ChangeRequest,
+    ReplacementRequest,
+)
 from workflows.names import (
     LAST_REASON,
     MERCHANT_REFERENCE,
@@ -93,6 +101,10 @@ class RefundRefusedError(SubscriptionError):
 
 class RefundPendingError(SubscriptionError):
     """The refund was accepted; Amazon has not answered yet."""
+
+
+class ChangeRefusedError(SubscriptionError):
+    """The subscription cannot be changed so."""
 
 
 class RetryRefusedError(SubscriptionError):
@@ -297,6 +309,26 @@ class Subscriptions:
                 f"charge permission {charge_permission_id}: the refund of period {wanted.period} was accepted, and "
                 "Amazon has not answered yet"
             ),
+        )
+
+    async def change(self, charge_permission_id: str, change: Change) -> Changed:
+        """Changes a running subscription: see `billing.changes` for what can be changed, and when.
+
+        Returns:
+            When it takes effect, and what happens next.
+
+        Raises:
+            SubscriptionNotFoundError: there is none.
+            SubscriptionEndedError: it has ended already.
+            ChangeRefusedError: it cannot be changed so; nothing was changed.
+            NoWorkerError: no worker answers.
+        """
+        request = ChangeRequest(change=change)
+        return await self._update(
+            charge_permission_id,
+            lambda handle: handle.start_update(SubscriptionWorkflow.change, request, **_ONCE_ACCEPTED),
+            refused=ChangeRefusedError,
+            pending=NoWorkerError(f"charge permission {charge_permission_id}: no worker answers"),
         )
 
     async def retry_now(self, charge_permission_id: str) -> None:

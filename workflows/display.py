@@ -7,6 +7,7 @@ from typing import Any, Final
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
 from billing.ledger import PeriodRecord
+from billing.schedule import Agreement
 from billing.subscription import Subscription
 from billing.terms import Terms
 from workflows.names import LAST_REASON, MERCHANT_REFERENCE, NEEDS_ATTENTION, NEXT_ACTION_AT, PLAN, STATUS
@@ -19,8 +20,7 @@ def initial_search_attributes(subscription: Subscription) -> TypedSearchAttribut
     """The search attributes that a subscription is started with, so that no worker is needed to list it."""
     terms = subscription.terms
     pairs: list[SearchAttributePair[Any]] = [  # Any: the values' types differ by key
-        SearchAttributePair(PLAN, terms.plan.plan_id),
-        *(SearchAttributePair(key, value) for key, value in _changing(subscription) if value is not None),
+        SearchAttributePair(key, value) for key, value in _changing(subscription) if value is not None
     ]
     if terms.merchant_reference:
         pairs.append(SearchAttributePair(MERCHANT_REFERENCE, terms.merchant_reference))
@@ -40,6 +40,7 @@ def search_attribute_updates(
 
 def _changing(subscription: Subscription) -> Iterator[tuple[SearchAttributeKey[Any], Any]]:
     step = subscription.next_to_do
+    yield PLAN, subscription.plan.plan_id
     yield STATUS, subscription.status.value
     yield NEXT_ACTION_AT, step.at if step else None
     yield LAST_REASON, subscription.last_reason
@@ -62,12 +63,13 @@ def details(subscription: Subscription) -> str:
         "",
         "| | |",
         "| --- | --- |",
-        _row("Plan", static_summary(terms)),
+        _row("Plan", _agreed(subscription.agreement_at(subscription.next_period))),
         _row("Anchor", f"{_instant(terms.anchor)}, counted in {terms.zone}"),
         _row("Charge permission", terms.charge_permission_id),
         _row("Merchant reference", terms.merchant_reference or "-"),
         _row("Paid periods", subscription.periods_paid),
     ]
+    lines += [_row(*row) for row in _changes(subscription)]
     if subscription.last_reason:
         lines.append(_row("Last reason", subscription.last_reason))
     if collection := subscription.collection:
@@ -117,6 +119,30 @@ def details(subscription: Subscription) -> str:
             *(_record(record) for record in reversed(subscription.ledger)),
         ]
     return "\n".join(lines)
+
+
+def _agreed(agreement: Agreement) -> str:
+    units = f", for {agreement.quantity} units" if agreement.quantity > 1 else ""
+    day = f", on day {agreement.billing_day.day} of the month" if agreement.billing_day else ""
+    return f"{agreement.plan.plan_id}: {agreement.plan}{units}{day}"
+
+
+def _changes(subscription: Subscription) -> Iterator[tuple[str, object]]:
+    """What is planned, and what is added to the next charge or taken off it."""
+    for agreement in subscription.agreements:
+        if agreement.first > subscription.next_period:
+            yield f"From {_instant(agreement.starts_at)}", _agreed(agreement)
+    if pause := subscription.pause:
+        until = _instant(pause.until) if pause.until else "it is resumed"
+        yield "Paused", f"from {_instant(pause.since)} until {until}"
+    if planned := subscription.planned_end:
+        yield "Ends", f"{_instant(planned.at)}: {planned.reason}"
+    for number in subscription.skips:
+        yield "Skips", f"period {number}, due {_instant(subscription.schedule.due(number))}"
+    for extra in subscription.extras:
+        yield "With the next charge", f"{extra.amount}: {extra.what}"
+    if subscription.credit:
+        yield "Credit", subscription.credit
 
 
 def _record(record: PeriodRecord) -> str:

@@ -2,8 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from billing.changes import Change
+from billing.collection import Step
 from billing.ledger import PeriodOutcome
 from billing.money import Money
 from billing.terms import ChargePermissionId
@@ -48,6 +50,28 @@ class CaptureResult(BaseModel):
     charge_id: str
     outcome: PeriodOutcome
     reason_code: str | None = None
+
+
+class ChangeRequest(BaseModel):
+    """One change of a running subscription."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    change: Change
+
+
+class Changed(BaseModel):
+    """What a change has come to.
+
+    Attributes:
+        effective_at: when it takes effect (UTC).
+        next_step: what happens next.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    effective_at: AwareDatetime
+    next_step: Step | None
 
 
 class NotificationSignal(BaseModel):

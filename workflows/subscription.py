@@ -40,6 +40,8 @@ with workflow.unsafe.imports_passed_through():
         CancelRequest,
         CaptureRequest,
         CaptureResult,
+        Changed,
+        ChangeRequest,
         NotificationSignal,
         ReplacementRequest,
     )
@@ -63,6 +65,9 @@ CAPTURE_REFUSED: Final = "CaptureRefused"
 
 REFUND_REFUSED: Final = "RefundRefused"
 """The type of the error when a period cannot be refunded so."""
+
+CHANGE_REFUSED: Final = "ChangeRefused"
+"""The type of the error when a subscription cannot be changed so."""
 
 RETRY_REFUSED: Final = "RetryRefused"
 """The type of the error when there is nothing that the merchant could have tried again."""
@@ -234,6 +239,20 @@ class SubscriptionWorkflow:
             raise ApplicationError(str(error), type=REFUND_REFUSED, non_retryable=True) from None
 
     @workflow.update
+    def change(self, request: ChangeRequest) -> Changed:
+        """Changes the subscription; answers when that takes effect, and what happens next."""
+        effective_at = request.change.apply(self._subscription, workflow.now())
+        return Changed(effective_at=effective_at, next_step=self._subscription.next_to_do)
+
+    @change.validator
+    def _check_change(self, request: ChangeRequest) -> None:
+        """Tries it on a copy: what is refused has changed nothing."""
+        try:
+            request.change.apply(self._subscription.model_copy(deep=True), workflow.now())
+        except ValueError as error:
+            raise ApplicationError(str(error), type=CHANGE_REFUSED, non_retryable=True) from None
+
+    @workflow.update
     def retry_now(self) -> None:
         """Tries what is owed again now; where only the buyer can mend it, the charge permission is read first."""
         self._subscription.retry_requested(workflow.now())
@@ -282,7 +301,7 @@ class SubscriptionWorkflow:
         announcement = Announcement(
             charge_permission_id=terms.charge_permission_id,
             merchant_reference=terms.merchant_reference,
-            plan_id=terms.plan.plan_id,
+            plan_id=self._subscription.plan.plan_id,
             notices=notices,
         )
         try:
@@ -434,6 +453,15 @@ class SubscriptionWorkflow:
             self._successor_started = True
             self._subscription.was_handed_over(workflow.now())
 
+    async def _pause(self, _: Step) -> None:
+        self._subscription.pause_begins(workflow.now())
+
+    async def _resume(self, _: Step) -> None:
+        self._subscription.resume(workflow.now())
+
+    async def _end_as_planned(self, _: Step) -> None:
+        self._subscription.end_as_planned()
+
     async def _stop_waiting(self, _: Step) -> None:
         self._subscription.waited_long_enough(workflow.now())
 
@@ -504,6 +532,9 @@ _PERFORM: Final[Mapping[Action, Callable[[SubscriptionWorkflow, Step], Awaitable
         Action.READ_PERMISSION: SubscriptionWorkflow._read_permission,  # noqa: SLF001
         Action.CLOSE_PERMISSION: SubscriptionWorkflow._close_permission,  # noqa: SLF001
         Action.STOP_WAITING: SubscriptionWorkflow._stop_waiting,  # noqa: SLF001
+        Action.PAUSE: SubscriptionWorkflow._pause,  # noqa: SLF001
+        Action.RESUME: SubscriptionWorkflow._resume,  # noqa: SLF001
+        Action.CANCEL: SubscriptionWorkflow._end_as_planned,  # noqa: SLF001
         Action.GIVE_UP: SubscriptionWorkflow._give_up,  # noqa: SLF001
         Action.GIVE_UP_FOR_NEXT: SubscriptionWorkflow._give_up_for_next,  # noqa: SLF001
         Action.END_GRACE: SubscriptionWorkflow._end_grace,  # noqa: SLF001

@@ -65,8 +65,12 @@ def no_period_is_forgotten(case: Case) -> Iterator[str]:
     oldest = max(0, subscription.next_period - LEDGER_LENGTH)
     owed_until = subscription.ending.at if subscription.ending else case.now
     for period in range(oldest, schedule.periods_due(owed_until - LATE_AFTER)):
-        waits = subscription.lost_at is not None or (
-            subscription.collection is not None and subscription.collection.period < period
+        pause = subscription.pause
+        paused = pause is not None and pause.has_begun and schedule.due(period) >= pause.since
+        waits = (
+            paused
+            or subscription.lost_at is not None
+            or (subscription.collection is not None and subscription.collection.period < period)
         )
         if period not in accounted and not waits and not _is_caught_up(case) and not case.is_busy:
             yield f"period {period} fell due on {schedule.due(period):%Y-%m-%d} and is forgotten"
@@ -74,7 +78,7 @@ def no_period_is_forgotten(case: Case) -> Iterator[str]:
 
 def _is_caught_up(case: Case) -> bool:
     """Whether the oldest open period is charged soon: overdue ones follow each other at the policy's distance."""
-    step, policy = case.subscription.next_step, case.subscription.terms.plan.collection
+    step, policy = case.subscription.next_step, case.subscription.plan.collection
     soon = case.now - LATE_AFTER, case.now + policy.catch_up_spacing
     return step is not None and step.action is Action.CHARGE and soon[0] <= step.at <= soon[1]
 
@@ -106,7 +110,7 @@ def no_attempt_is_above_the_cap(case: Case) -> Iterator[str]:
     collection = case.subscription.collection
     if collection is None or collection.stage is Stage.PAUSED:
         return
-    cap = (collection.policy or case.subscription.terms.plan.collection).max_attempts
+    cap = (collection.policy or case.subscription.plan.collection).max_attempts
     if collection.attempts_spent > cap:
         yield f"period {collection.period}: {collection.attempts_spent} attempts, {cap} are allowed"
 

@@ -62,7 +62,7 @@ def agreed(
     """
     day = None
     if billing_day is not None:
-        day = BillingDay(day=billing_day, at=_wall_time(billing_time), first_period=first_period)
+        day = BillingDay(day=billing_day, at=wall_time(billing_time), first_period=first_period)
     elif billing_time is not None:
         raise StartupError("--billing-time: is given without --billing-day")
     try:
@@ -70,9 +70,9 @@ def agreed(
             charge_permission_id=charge_permission_id,
             plan=plan,
             quantity=quantity,
-            anchor=_instant("--anchor", anchor) or datetime.now(UTC),
+            anchor=instant("--anchor", anchor) or datetime.now(UTC),
             billing_day=day,
-            ends_at=_instant("--ends-at", ends_at),
+            ends_at=instant("--ends-at", ends_at),
             zone=zone,
             merchant_reference=merchant_reference,
         )
@@ -80,14 +80,24 @@ def agreed(
         raise StartupError(in_one_line(error, _OPTIONS)) from None
 
 
-def _instant(option: str, text: str | None) -> datetime | None:
+def instant(option: str, text: str | None) -> datetime | None:
+    """An option's instant; None where it is not given.
+
+    Raises:
+        StartupError: it is none.
+    """
     try:
         return datetime.fromisoformat(text) if text else None
     except ValueError:
         raise StartupError(f"{option}: {text!r} is not an instant such as 2026-01-31T09:00:00+01:00") from None
 
 
-def _wall_time(text: str | None) -> time | None:
+def wall_time(text: str | None) -> time | None:
+    """The option `--billing-time`; None where it is not given.
+
+    Raises:
+        StartupError: it is none.
+    """
     try:
         wall = time.fromisoformat(text) if text else None
     except ValueError:

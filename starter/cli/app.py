@@ -4,6 +4,7 @@ import typer
 
 from starter.cli import processes, subscriptions
 from starter.cli.audit import audit
+from starter.cli.changes import changes
 from starter.cli.demo.command import demo
 from starter.cli.plans import plans
 
@@ -26,6 +27,7 @@ app.command(rich_help_panel="Subscriptions")(subscriptions.capture)
 app.command(rich_help_panel="Subscriptions")(subscriptions.refund)
 app.command(rich_help_panel="Subscriptions")(subscriptions.retry)
 app.command(rich_help_panel="Subscriptions")(audit)
+app.add_typer(changes, rich_help_panel="Subscriptions")
 app.add_typer(plans, rich_help_panel="Subscriptions")
 app.command(rich_help_panel="Processes")(processes.worker)
 app.command(rich_help_panel="Processes")(processes.ipn)

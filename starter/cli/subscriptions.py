@@ -43,7 +43,8 @@ PermissionArgument = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 
 
-async def _subscriptions() -> Subscriptions:
+async def subscriptions() -> Subscriptions:
+    """The merchant's way in, as the environment says."""
     settings = load_settings()
     return Subscriptions(await connect(), settings.task_queue)
 
@@ -96,7 +97,7 @@ def start(
         )
         if warning := limit_warning(terms.plan, terms.quantity):
             err.print(f"[bold yellow]mind:[/] {warning}")
-        started = await (await _subscriptions()).start(terms, anchor_was_given=anchor is not None)
+        started = await (await subscriptions()).start(terms, anchor_was_given=anchor is not None)
         if as_json:
             out.print_json(json.dumps({"workflow_id": started.workflow_id, "already_started": started.already}))
         elif started.already:
@@ -111,7 +112,7 @@ def show(charge_permission_id: PermissionArgument, as_json: JsonOption = False) 
     """Show what a subscription is doing, why, and what happens next."""
 
     async def command() -> None:
-        subscription = await (await _subscriptions()).status(charge_permission_id)
+        subscription = await (await subscriptions()).status(charge_permission_id)
         if as_json:
             state = subscription.model_dump(mode="json")
             derived = {"status": subscription.status.value, "needs_attention": subscription.needs_attention}
@@ -130,7 +131,7 @@ def upcoming(
     """Show the charges to come: when, how much and why, supposing that each succeeds."""
 
     async def command() -> None:
-        client = await _subscriptions()
+        client = await subscriptions()
         found = await client.upcoming(charge_permission_id, count)
         if as_json:
             out.print_json(json.dumps([each.model_dump(mode="json") for each in found]))
@@ -148,7 +149,7 @@ def list_(
     """List subscriptions with status and next billing date."""
 
     async def command() -> None:
-        found = [listed async for listed in (await _subscriptions()).list(status=status, ended=ended)]
+        found = [listed async for listed in (await subscriptions()).list(status=status, ended=ended)]
         if as_json:
             out.print_json(json.dumps([_as_data(listed) for listed in found]))
             return
@@ -182,7 +183,7 @@ def cancel(
     """
 
     async def command() -> None:
-        await (await _subscriptions()).cancel(charge_permission_id, reason)
+        await (await subscriptions()).cancel(charge_permission_id, reason)
         if as_json:
             out.print_json(json.dumps({"charge_permission_id": charge_permission_id, "cancel": "requested"}))
         else:
@@ -204,7 +205,7 @@ def replace(
     """
 
     async def command() -> None:
-        name = await (await _subscriptions()).replace_charge_permission(charge_permission_id, successor)
+        name = await (await subscriptions()).replace_charge_permission(charge_permission_id, successor)
         if as_json:
             out.print_json(json.dumps({"workflow_id": name}))
         else:
@@ -224,8 +225,8 @@ def capture(
     """Capture an authorized charge, of a plan that captures later."""
 
     async def command() -> None:
-        part = _money(amount) if amount is not None else None
-        result = await (await _subscriptions()).capture(charge_permission_id, period, part)
+        part = money(amount) if amount is not None else None
+        result = await (await subscriptions()).capture(charge_permission_id, period, part)
         if as_json:
             out.print_json(result.model_dump_json())
         elif result.outcome is PeriodOutcome.PAID:
@@ -254,12 +255,12 @@ def refund(
     """Give money back for a period that was paid. Amazon decides in its own time; a notice tells how it ends."""
 
     async def command() -> None:
-        part = _money(amount) if amount is not None else None
+        part = money(amount) if amount is not None else None
         try:
             wanted = Wanted(period=period, amount=part, goodwill=goodwill, reference=reference)
         except ValidationError as error:
             raise StartupError(in_one_line(error, {"reference": "--reference"})) from None
-        result = await (await _subscriptions()).refund(charge_permission_id, wanted)
+        result = await (await subscriptions()).refund(charge_permission_id, wanted)
         if as_json:
             out.print_json(result.model_dump_json())
         elif result.state is RefundState.FAILED:
@@ -277,7 +278,7 @@ def retry(charge_permission_id: PermissionArgument, as_json: JsonOption = False)
     """
 
     async def command() -> None:
-        await (await _subscriptions()).retry_now(charge_permission_id)
+        await (await subscriptions()).retry_now(charge_permission_id)
         if as_json:
             out.print_json(json.dumps({"charge_permission_id": charge_permission_id, "retry": "requested"}))
         else:
@@ -302,7 +303,7 @@ def _inline_plan(plan_id: str, amount: str | None, every: str, periods: int | No
     if amount is None:
         raise StartupError("--plan or --amount: one must be given")
     count, _, unit = every.strip().rpartition(" ")
-    price = _money(amount)
+    price = money(amount)
     try:
         interval = Interval.model_validate({"unit": unit.removesuffix("s"), "count": count or 1})
     except ValidationError as error:
@@ -313,7 +314,12 @@ def _inline_plan(plan_id: str, amount: str | None, every: str, periods: int | No
         raise StartupError(in_one_line(error, {"plan_id": "--plan-id", "periods": "--periods"})) from None
 
 
-def _money(amount: str) -> Money:
+def money(amount: str) -> Money:
+    """An amount as it is typed.
+
+    Raises:
+        StartupError: it is none.
+    """
     try:
         return Money.parse(amount)
     except ValidationError as error:

@@ -15,12 +15,28 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 from billing.calendar import Interval, Unit
+from billing.changes import (
+    AddItem,
+    Change,
+    ChangeBillingDay,
+    ChangePlan,
+    PauseSubscription,
+    PlanCancellation,
+    ResumeSubscription,
+    SkipPeriod,
+    UndoCancellation,
+    UndoChanges,
+    When,
+)
 from billing.collection import MISSED_PERIODS, Action, Step, waits_for_merchant
 from billing.declines import CHARGE_REASONS, Meaning, meaning_of_charge
+from billing.forward import BY_THEMSELVES
 from billing.identity import MOST_CAPTURES
+from billing.ledger import PeriodOutcome
 from billing.money import Money
-from billing.plan import Capture
+from billing.plan import Capture, Plan
 from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
+from billing.schedule import BillingDay, FirstPeriod
 from billing.subscription import Subscription
 from billing.terms import Terms
 from tests.billing.amazon_in_memory import AmazonInMemory
@@ -54,6 +70,7 @@ agreements = st.builds(
     zone=st.sampled_from(["UTC", "America/Los_Angeles", "Pacific/Auckland"]),
     capture=st.sampled_from(Capture),
 )
+NOTHING_TO_CHARGE: Final = frozenset({PeriodOutcome.FREE, PeriodOutcome.SKIPPED})
 captures = st.just(ChargeAnswer(outcome=CAPTURED))
 declines = st.sampled_from([*CHARGE_REASONS, "ACodeThatNobodyKnows", None]).map(declined)
 refusals = st.sampled_from(["InvalidRequest", "UnauthorizedAccess", "PeriodicAmountExceeded", None]).map(refused)
@@ -62,8 +79,9 @@ takings = st.one_of(captures, st.just(ChargeAnswer(outcome=PENDING)), st.just(de
 """How captures are answered."""
 events = st.sampled_from([
     "signal", "signal", "numbered_signal", "charge_notification", "charge_notification", "cancel",
-    "break", "busy", "mend", "mend", "close", "decide", "decide", "wait", "capture", "retry",
+    "break", "busy", "mend", "mend", "close", "decide", "decide", "wait", "capture", "retry", "change", "change",
 ])  # fmt: skip
+whens, later = st.sampled_from(When), st.sampled_from([timedelta(hours=1), timedelta(days=10), timedelta(days=70)])
 waits = st.sampled_from([timedelta(minutes=1), timedelta(hours=5), timedelta(days=3), timedelta(days=100)])
 seldom = st.integers(0, 4).map(lambda number: number == 0)
 
@@ -97,22 +115,16 @@ class Driven(RuleBasedStateMachine):
         self.subscription = restored
 
     def perform(self, step: Step, data: st.DataObject) -> None:
-        subscription, now = self.subscription, self.now
-        match step.action:
-            case Action.GIVE_UP:
-                subscription.time_is_up(now)
-            case Action.GIVE_UP_FOR_NEXT:
-                subscription.next_one_is_due(now)
-            case Action.END_GRACE:
-                subscription.grace_is_over(now)
-            case Action.STOP_WAITING:
-                subscription.waited_long_enough(now)
-            case Action.CAPTURE_AUTHORIZED:
-                self.capture_authorized(step, data)
-            case Action.READ_AUTHORIZED:
-                self.read_authorized(step, data)
-            case _:
-                self._CALLS[step.action](self, data)
+        if step.action in BY_THEMSELVES:
+            BY_THEMSELVES[step.action](self.subscription, self.now)
+        elif step.action is Action.CANCEL:
+            self.subscription.end_as_planned()
+        elif step.action is Action.CAPTURE_AUTHORIZED:
+            self.capture_authorized(step, data)
+        elif step.action is Action.READ_AUTHORIZED:
+            self.read_authorized(step, data)
+        else:
+            self._CALLS[step.action](self, data)
 
     def charge(self, data: st.DataObject) -> None:
         collection = self.subscription.collection
@@ -123,8 +135,8 @@ class Driven(RuleBasedStateMachine):
         )
         attempt = self.subscription.begin_attempt(self.now)
         if attempt is None:
-            held = self.subscription.collection
-            assert self.subscription.terms.plan.regular.amount.is_zero or (held and held.held_for == MISSED_PERIODS)
+            held, settled = self.subscription.collection, self.subscription.ledger[-1:]
+            assert (held and held.held_for == MISSED_PERIODS) or settled[0].outcome in NOTHING_TO_CHARGE
             return
         assert attempt.idempotency_key not in self.amazon.requests, "a new attempt under an old key"
         assert attempt.number == self.amazon.keys_of(attempt.period) + 1
@@ -246,6 +258,37 @@ class Driven(RuleBasedStateMachine):
             self.subscription.retry_requested(self.now)
         except ValueError:
             assert self.subscription.model_dump_json() == before
+
+    def event_change(self, data: st.DataObject) -> None:
+        """The merchant changes something; where that cannot be, it is refused and changes nothing."""
+        change, before = self._any_change(data), self.subscription.model_dump_json()
+        try:
+            change.apply(self.subscription.model_copy(deep=True), self.now)
+        except ValueError:
+            assert self.subscription.model_dump_json() == before
+        else:
+            assert self.subscription.model_dump_json() == before, "a copy was changed, and not the subscription"
+            change.apply(self.subscription, self.now)
+
+    def _any_change(self, data: st.DataObject) -> Change:
+        agreed, at = self.subscription.terms.plan, self.now + data.draw(later)
+        price = Money(amount=Decimal(data.draw(st.sampled_from(["0", "4.00", "20.00"]))), currency=agreed.currency)
+        other = Plan.of("other", price, data.draw(intervals), capture=agreed.capture, collection=agreed.collection)
+        days = st.builds(BillingDay, day=st.integers(1, 31), first_period=st.sampled_from(FirstPeriod))
+        drawn: Change = data.draw(
+            st.one_of(
+                st.builds(ChangePlan, plan=st.sampled_from([None, other]), quantity=st.integers(1, 3), when=whens),
+                st.builds(ChangeBillingDay, billing_day=days),
+                st.just(UndoChanges()),
+                st.builds(PauseSubscription, when=whens, until=st.sampled_from([None, at]), keeps_anchor=st.booleans()),
+                st.builds(ResumeSubscription, keeps_anchor=st.sampled_from([None, True, False])),
+                st.builds(SkipPeriod, undo=st.booleans()),
+                st.builds(PlanCancellation, at=st.sampled_from([None, at])),
+                st.just(UndoCancellation()),
+                st.builds(AddItem, amount=st.just(price), what=st.just("x"), credit=st.booleans()),
+            )
+        )
+        return drawn
 
     def event_break(self, data: st.DataObject) -> None:
         self.amazon.change_permission(PermissionState.NON_CHARGEABLE, ("PaymentMethodInvalid",), self.now)

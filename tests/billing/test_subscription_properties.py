@@ -14,6 +14,7 @@ from hypothesis.stateful import invariant
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionState
 from billing.collection import Action, Collection, Stage, Step, waits_for_merchant
 from billing.declines import Meaning
+from billing.forward import BY_THEMSELVES
 from billing.ledger import LEDGER_LENGTH, PeriodOutcome
 from billing.status import Status
 from tests.billing.driving import AUTHORIZED, CAPTURED, PENDING, Driven
@@ -65,20 +66,20 @@ class AnySubscription(Driven):
         subscription = self.subscription
         first = max(0, subscription.next_period - LEDGER_LENGTH)
         assert [record.period for record in subscription.ledger] == list(range(first, subscription.next_period))
-        assert all(record.due == subscription.terms.schedule.due(record.period) for record in subscription.ledger)
+        assert all(record.due == subscription.schedule.due(record.period) for record in subscription.ledger)
         if subscription.collection is not None:
             assert subscription.collection.period == subscription.next_period
 
     @invariant()
     def nothing_is_charged_before_it_falls_due(self) -> None:
         for attempt in self.amazon.requests.values():
-            assert self.subscription.terms.schedule.due(attempt.period) <= self.now
+            assert self.subscription.schedule.due(attempt.period) <= self.now
 
     @invariant()
     def whoever_has_not_ended_and_is_not_paused_acts_again_in_good_time(self) -> None:
         subscription, step, now = self.subscription, self.subscription.next_step, self.now
         waits = waits_for_somebody(subscription.collection) or (
-            subscription.ending is not None and subscription.authorizations
+            (subscription.ending is not None and subscription.authorizations) or subscription.is_paused
         )
         assert step is not None or subscription.has_ended or waits
         assert all(each.step.at <= now + timedelta(days=31) for each in subscription.authorizations)
@@ -91,7 +92,7 @@ class AnySubscription(Driven):
         elif step is not None and subscription.collection is not None:
             assert step.at <= now + LONGEST_WAIT
         elif step is not None:
-            due = subscription.terms.schedule.due(subscription.next_period)
+            due = subscription.schedule.due(subscription.next_period)
             assert step.at <= max(due, now + LONGEST_CATCH_UP_SPACING)
 
     @invariant()
@@ -106,6 +107,8 @@ class AnySubscription(Driven):
         """In the end all goes well: the buyer mends and pays, then the merchant cancels."""
         if not hasattr(self, "amazon"):
             return
+        if self.subscription.is_paused:
+            self.subscription.resume(self.now)
         self.all_goes_well(mended=True)
         owed = self.subscription.collection
         assert owed is None or is_the_operators(owed), (
@@ -153,21 +156,18 @@ class AnySubscription(Driven):
 
     def perform_well(self, step: Step) -> None:
         subscription, now = self.subscription, self.now
+        if step.action in BY_THEMSELVES:
+            BY_THEMSELVES[step.action](subscription, now)
+            return
         match step.action:
+            case Action.CANCEL:
+                subscription.end_as_planned()
             case Action.CHARGE | Action.REPEAT_CHARGE | Action.CAPTURE | Action.READ_CHARGE:
                 self.collect_well(step.action)
             case Action.CAPTURE_AUTHORIZED | Action.READ_AUTHORIZED:
                 self.settle_well(step)
             case Action.READ_PERMISSION:
                 subscription.permission_answered(self.amazon.permission, now)
-            case Action.GIVE_UP:
-                subscription.time_is_up(now)
-            case Action.GIVE_UP_FOR_NEXT:
-                subscription.next_one_is_due(now)
-            case Action.END_GRACE:
-                subscription.grace_is_over(now)
-            case Action.STOP_WAITING:
-                subscription.waited_long_enough(now)
             case _:
                 if subscription.cancels_pending_charges:
                     self.amazon.cancel_pending()

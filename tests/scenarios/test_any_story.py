@@ -20,11 +20,23 @@ from hypothesis.errors import InvalidArgument
 
 from amazon_pay.models import ChargePermissionState
 from billing.calendar import Interval, Unit
+from billing.changes import (
+    AddItem,
+    Change,
+    ChangeBillingDay,
+    ChangePlan,
+    PauseSubscription,
+    PlanCancellation,
+    ResumeSubscription,
+    SkipPeriod,
+    When,
+)
 from billing.ledger import PeriodOutcome
 from billing.money import Money
 from billing.plan import Capture, Phase, Plan
 from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
 from billing.refunds import Wanted
+from billing.schedule import BillingDay
 from billing.status import Status
 from billing.subscription import Subscription
 from simulator.books import ScriptedAnswer
@@ -179,6 +191,38 @@ class Drawn(Story):
             await self._say(self.stage.subscriptions.refund(self.charge_permission_id, wanted))
         await self.quiet()
 
+    async def upgrade(self) -> None:
+        await self._change(ChangePlan(quantity=2, when=When.NOW))
+
+    async def changes_later(self) -> None:
+        await self._change(ChangePlan(plan=Plan.of("other", Money.parse("5.00 USD"), Interval(unit=Unit.MONTH))))
+
+    async def moves(self) -> None:
+        await self._change(ChangeBillingDay(billing_day=BillingDay(day=31)))
+
+    async def pauses(self) -> None:
+        await self._change(PauseSubscription())
+
+    async def pauses_later(self) -> None:
+        until = await self.now() + timedelta(days=50)
+        await self._change(PauseSubscription(when=When.NEXT_PERIOD, until=until, keeps_anchor=False))
+
+    async def resumes(self) -> None:
+        await self._change(ResumeSubscription())
+
+    async def skips(self) -> None:
+        await self._change(SkipPeriod())
+
+    async def is_credited(self) -> None:
+        await self._change(AddItem(amount=Money.parse("12.00 USD"), what="late parcel", credit=True))
+
+    async def ends_later(self) -> None:
+        await self._change(PlanCancellation())
+
+    async def _change(self, change: Change) -> None:
+        await self._say(self.stage.subscriptions.change(self.charge_permission_id, change))
+        await self.quiet()
+
     async def restart(self) -> None:
         await self.house.restart_worker()
         await self.quiet()
@@ -208,6 +252,8 @@ EVENTS: Final[tuple[Event, ...]] = (
     *(Drawn.a_week, Drawn.mend, Drawn.breaks, Drawn.decide, Drawn.decide_against),
     *(Drawn.woken, Drawn.retry, Drawn.capture, Drawn.restart, Drawn.restart),
     *(Drawn.canceled, Drawn.close, Drawn.refund),
+    *(Drawn.upgrade, Drawn.changes_later, Drawn.moves, Drawn.pauses, Drawn.pauses_later),
+    *(Drawn.resumes, Drawn.skips, Drawn.is_credited, Drawn.ends_later),
 )
 
 
@@ -231,6 +277,7 @@ async def all_goes_well(story: Drawn) -> Subscription:
         owes = status.collection is not None or status.authorizations or status.lost_at is not None
         if status.has_ended or not (owes or refunding):
             break
+        await story.resumes()
         await story.mend()
         await story.decide()
         await story.capture()

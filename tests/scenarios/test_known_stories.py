@@ -1,8 +1,8 @@
 """Stories that other billing systems tell of themselves, in their tests and their issues. Their dates are moved to the
 coming years; days, months and amounts are theirs.
 
-
-changes within a trial.
+Two of that collection are told elsewhere: partial refunds in `test_refunds`, and a billing day that changes within a
+trial in `test_changes`.
 """
 
 import asyncio

@@ -25,6 +25,7 @@ COMMANDS = [
     "retry",
     "refund",
     "upcoming",
+    "change",
     "audit",
     "plan",
     "worker",

@@ -1,0 +1,41 @@
+"""What is decided about a subscription's life beside its plan: a pause, a planned end, something charged once."""
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from billing.money import Money
+
+
+class Pause(BaseModel):
+    """Nothing that falls due within it is owed.
+
+    Attributes:
+        since: when it begins (UTC).
+        until: when it ends by itself (UTC); by a request only when not given.
+        keeps_anchor: whether the due dates stay where they are.
+        has_begun: whether it has.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    since: AwareDatetime
+    until: AwareDatetime | None = None
+    keeps_anchor: bool = True
+    has_begun: bool = False
+
+
+class PlannedEnd(BaseModel):
+    """A cancellation that takes effect later, and can be taken back before."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: AwareDatetime
+    reason: str
+
+
+class Extra(BaseModel):
+    """Something charged once, with the next charge."""
+
+    model_config = ConfigDict(frozen=True)
+
+    amount: Money
+    what: str

@@ -1,0 +1,436 @@
+"""What a merchant changes about a running subscription: what it costs and when, in figures a person can check."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from billing.calendar import Interval, Unit
+from billing.changes import (
+    AddItem,
+    Change,
+    ChangeBillingDay,
+    ChangePlan,
+    PauseSubscription,
+    PlanCancellation,
+    ResumeSubscription,
+    SkipPeriod,
+    UndoCancellation,
+    UndoChanges,
+    When,
+)
+from billing.collection import Action
+from billing.ledger import PeriodOutcome
+from billing.money import Money
+from billing.plan import Phase, Plan
+from billing.preview import upcoming
+from billing.schedule import BillingDay, FirstPeriod
+from billing.status import Status
+from billing.subscription import Subscription
+from billing.terms import Terms
+from tests.billing.support import CAPTURED, PENDING, PERMISSION_ID, SOFT, Life, at, chargeable, closed
+
+MONTH, YEAR, WEEK = (Interval(unit=unit) for unit in (Unit.MONTH, Unit.YEAR, Unit.WEEK))
+TEN, TWENTY = Money.parse("10.00 EUR"), Money.parse("20.00 EUR")
+CHARGE, CLOSE, CANCEL, PAUSE, RESUME = (
+    Action.CHARGE, Action.CLOSE_PERMISSION, Action.CANCEL, Action.PAUSE, Action.RESUME,
+)  # fmt: skip
+
+
+def plan(amount: Money = TEN, interval: Interval = MONTH, periods: int | None = None, *after: Phase) -> Plan:
+    return Plan.of("p", amount, interval, periods, after=after)
+
+
+def begun(agreed: Plan | None = None, begins: str = "2026-04-30 09:00", *, paid: bool = True) -> Life:
+    """A subscription whose first period is paid."""
+    life = Life(Terms(charge_permission_id=PERMISSION_ID, plan=agreed or plan(), anchor=at(begins)))
+    if paid:
+        life.step(CHARGE, begins, CAPTURED)
+    return life
+
+
+def change(life: Life, when: str, what: Change) -> datetime:
+    """Changes the subscription, on a copy first as the workflow does."""
+    life.now = at(when)
+    what.apply(life.subscription.model_copy(deep=True), life.now)
+    effective = what.apply(life.subscription, life.now)
+    assert Subscription.model_validate_json(life.subscription.model_dump_json()) == life.subscription
+    return effective
+
+
+def shown(life: Life, count: int) -> list[tuple[str, str]]:
+    """Day and amount of the charges to come."""
+    return [(f"{each.at:%m-%d}", str(each.amount.amount)) for each in upcoming(life.subscription, count, life.now)]
+
+
+class TestPlan:
+    def test_another_plan_holds_from_the_next_period_on_and_keeps_the_billing_day(self) -> None:
+        life = begun(begins="2026-01-31 09:00")
+
+        effective = change(life, "2026-02-10 12:00", ChangePlan(plan=plan(TWENTY)))
+
+        assert effective == at("2026-02-28 09:00")
+        assert shown(life, 3) == [("02-28", "20.00"), ("03-31", "20.00"), ("04-30", "20.00")]
+
+    def test_a_period_that_is_being_collected_keeps_its_price(self) -> None:
+        life = begun(paid=False)
+        life.step(CHARGE, "2026-04-30 09:00", SOFT)
+        life.step(Action.READ_PERMISSION, "2026-04-30 09:00", chargeable())
+        change(life, "2026-04-30 10:00", ChangePlan(plan=plan(TWENTY)))
+        life.step(CHARGE, "2026-04-30 21:00", CAPTURED)
+
+        assert life.subscription.ledger[0].amount == TEN
+        assert shown(life, 1) == [("05-30", "20.00")]
+
+    def test_now_the_unused_days_are_credited_and_the_rest_is_charged_at_the_new_price(self) -> None:
+        """Half of a period of 30 days: 5.00 of the old price back, 10.00 of the new one for the rest."""
+        life = begun()
+
+        change(life, "2026-05-15 12:00", ChangePlan(plan=plan(TWENTY), when=When.NOW))
+
+        assert life.next == (CHARGE, at("2026-05-15 12:00"))
+        assert shown(life, 3) == [("05-15", "5.00"), ("05-30", "20.00"), ("06-30", "20.00")]
+        life.step(CHARGE, "2026-05-15 12:00", CAPTURED)
+        record = life.subscription.ledger[-1]
+        assert (str(record.amount), str(record.credit), life.subscription.credit) == ("5.00 EUR", "5.00 EUR", None)
+
+    def test_now_a_cheaper_plan_costs_nothing_until_the_credit_is_used_up(self) -> None:
+        life = begun(plan(TWENTY))
+
+        change(life, "2026-05-15 12:00", ChangePlan(plan=plan(Money.parse("4.00 EUR")), when=When.NOW))
+
+        # 10.00 are credited; 2.00 for the rest of the period, 4.00 for each one after.
+        assert shown(life, 5) == [
+            ("05-15", "0.00"), ("05-30", "0.00"), ("06-30", "0.00"), ("07-30", "4.00"), ("08-30", "4.00"),
+        ]  # fmt: skip
+
+    def test_now_another_interval_begins_anew(self) -> None:
+        life = begun()
+
+        change(life, "2026-05-15 12:00", ChangePlan(plan=plan(Money.parse("100.00 EUR"), YEAR), when=When.NOW))
+
+        assert shown(life, 2) == [("05-15", "95.00"), ("05-15", "100.00")]
+        assert life.subscription.schedule.due(2) == at("2027-05-15 12:00")
+
+    def test_now_on_a_weekly_plan_the_weekday_stays(self) -> None:
+        life = begun(plan(Money.parse("7.00 EUR"), WEEK))
+
+        change(life, "2026-05-03 12:00", ChangePlan(plan=plan(Money.parse("14.00 EUR"), WEEK), when=When.NOW))
+
+        assert shown(life, 3) == [("05-03", "4.00"), ("05-07", "14.00"), ("05-14", "14.00")]
+
+    def test_another_quantity_now_is_prorated_and_later_is_not(self) -> None:
+        life = begun()
+        change(life, "2026-05-15 12:00", ChangePlan(quantity=3, when=When.NOW))
+        assert shown(life, 2) == [("05-15", "10.00"), ("05-30", "30.00")]
+
+        later = begun()
+        change(later, "2026-05-15 12:00", ChangePlan(quantity=3))
+        assert shown(later, 2) == [("05-30", "30.00"), ("06-30", "30.00")]
+
+    def test_changes_of_plan_and_quantity_add_up_and_are_undone_together(self) -> None:
+        life = begun()
+        change(life, "2026-05-01 12:00", ChangePlan(plan=plan(TWENTY)))
+        change(life, "2026-05-02 12:00", ChangePlan(quantity=2))
+        assert shown(life, 1) == [("05-30", "40.00")]
+
+        change(life, "2026-05-03 12:00", UndoChanges())
+        assert shown(life, 1) == [("05-30", "10.00")]
+
+    def test_a_trial_is_not_given_again_and_the_rest_of_ones_own_goes_on(self) -> None:
+        trial = Phase(amount=Money.parse("0 EUR"), interval=Interval(unit=Unit.DAY, count=14), periods=2)
+        life = begun()
+        change(life, "2026-05-01 12:00", ChangePlan(plan=plan(TWENTY, MONTH, None, trial)))
+        assert shown(life, 1) == [("05-30", "20.00")]
+
+        own = begun(plan(TEN, MONTH, None, trial), paid=False)
+        own.step(CHARGE, "2026-04-30 09:00")
+        change(own, "2026-05-01 12:00", ChangePlan(quantity=2))
+        assert shown(own, 3) == [("05-14", "0.00"), ("05-28", "20.00"), ("06-28", "20.00")]
+
+    def test_instalments_that_were_paid_count_on_and_a_longer_plan_goes_on_after_the_end(self) -> None:
+        life = begun(plan(TEN, MONTH, 2))
+        life.step(CHARGE, "2026-05-30 09:00", CAPTURED)
+        assert life.next == (CLOSE, at("2026-06-30 09:00"))
+
+        change(life, "2026-06-01 12:00", ChangePlan(plan=plan(TWENTY)))
+
+        assert life.next == (CHARGE, at("2026-06-30 09:00"))
+        assert life.subscription.status is Status.ACTIVE
+
+    def test_the_new_plans_policy_and_name_are_what_counts(self) -> None:
+        life = begun()
+        named = Plan.of("gold", TWENTY, MONTH)
+        change(life, "2026-05-01 12:00", ChangePlan(plan=named))
+
+        assert life.subscription.plan == named
+
+    @pytest.mark.parametrize(
+        ("what", "why"),
+        [
+            (ChangePlan(), "plan, quantity: one must be given"),
+            (ChangePlan(plan=plan(Money.parse("1 USD"))), "plan: it is in USD, and the charge permission is in EUR"),
+            (UndoChanges(), "there is no change that has not taken effect"),
+            (ChangeBillingDay(billing_day=BillingDay(day=1)), None),
+        ],
+    )
+    def test_what_cannot_be_changed_is_said(self, what: Change, why: str | None) -> None:
+        life = begun(plan(TEN, WEEK) if why is None else None)
+        before = life.subscription.model_dump_json()
+
+        with pytest.raises(ValueError, match=why or "billing_day: the plan is counted in days or weeks"):
+            what.apply(life.subscription.model_copy(deep=True), at("2026-05-02 09:00"))
+        assert life.subscription.model_dump_json() == before
+
+    def test_now_is_not_possible_while_a_period_is_owed(self) -> None:
+        life = begun(paid=False)
+        life.step(CHARGE, "2026-04-30 09:00", SOFT)
+
+        with pytest.raises(ValueError, match="while a period is owed or has not begun"):
+            ChangePlan(plan=plan(TWENTY), when=When.NOW).apply(life.subscription, at("2026-05-02 09:00"))
+
+    def test_nothing_is_changed_any_more_when_it_ends(self) -> None:
+        life = begun()
+        life.cancel("2026-05-02 09:00")
+
+        for what in (ChangePlan(quantity=2), PauseSubscription(), SkipPeriod(), PlanCancellation()):
+            with pytest.raises(ValueError, match="Moved away: nothing can be changed any more"):
+                what.apply(life.subscription, at("2026-05-02 10:00"))
+
+    def test_a_plan_whose_last_period_is_over_is_not_changed_while_its_permission_is_being_closed(self) -> None:
+        """Found by the machine that drives any subscription: the end was forgotten, and then not there."""
+        life = begun(plan(TEN, MONTH, 1))
+
+        with pytest.raises(ValueError, match="all 1 periods of the plan are over: nothing can be changed any more"):
+            ChangePlan(plan=plan(TWENTY)).apply(life.subscription, at("2026-05-30 09:00"))
+
+    def test_a_cancellation_that_waits_for_amazon_is_not_undone_by_a_change(self) -> None:
+        life = begun()
+        life.step(CHARGE, "2026-05-30 09:00", PENDING)
+        life.cancel("2026-05-30 09:30")
+
+        with pytest.raises(ValueError, match="a cancellation was asked for: nothing can be changed any more"):
+            ChangePlan(quantity=2).apply(life.subscription, life.now)
+
+
+class TestBillingDay:
+    def test_a_billing_day_changed_within_the_trial_makes_the_first_period_short(self) -> None:
+        """After Kill Bill's: 249.95 from day 1 to day 15, while in trial."""
+        trial = Phase(amount=Money.parse("0 USD"), interval=Interval(unit=Unit.DAY, count=30), periods=1)
+        life = begun(Plan.of("gold", Money.parse("249.95 USD"), MONTH, after=[trial]), "2016-04-01 09:00", paid=False)
+        life.step(CHARGE, "2016-04-01 09:00")
+
+        change(life, "2016-04-10 12:00", ChangeBillingDay(billing_day=BillingDay(day=15)))
+
+        assert shown(life, 3) == [("05-01", "116.64"), ("05-15", "249.95"), ("06-15", "249.95")]
+
+    @pytest.mark.parametrize(
+        ("kind", "first"), [(FirstPeriod.SHORT, "5.00"), (FirstPeriod.WHOLE, "10.00"), (FirstPeriod.FREE, "0.00")]
+    )
+    def test_what_is_paid_stays_paid_and_the_next_period_bridges(self, kind: FirstPeriod, first: str) -> None:
+        life = begun(begins="2026-03-31 09:00")
+
+        day = BillingDay(day=15, first_period=kind)
+        effective = change(life, "2026-04-10 12:00", ChangeBillingDay(billing_day=day))
+
+        assert effective == at("2026-04-30 09:00")
+        assert shown(life, 3) == [("04-30", first), ("05-15", "10.00"), ("06-15", "10.00")]
+
+    def test_a_later_change_of_plan_keeps_the_new_day(self) -> None:
+        life = begun()
+        change(life, "2026-05-01 12:00", ChangeBillingDay(billing_day=BillingDay(day=31)))
+        change(life, "2026-05-02 12:00", ChangePlan(plan=plan(TWENTY)))
+
+        assert shown(life, 3) == [("05-30", "0.65"), ("05-31", "20.00"), ("06-30", "20.00")]
+
+
+class TestPause:
+    def test_what_falls_due_within_a_pause_is_not_owed_and_the_day_stays(self) -> None:
+        life = begun()
+        change(life, "2026-05-10 12:00", PauseSubscription())
+        assert (life.subscription.status, life.subscription.next_to_do) == (Status.PAUSED, None)
+        assert not life.subscription.needs_attention, "the merchant asked for it"
+
+        change(life, "2026-07-15 12:00", ResumeSubscription())
+
+        life.step(CHARGE, "2026-05-30 09:00")
+        life.step(CHARGE, "2026-06-30 09:00")
+        assert life.book[1:] == [(1, "skipped", 0), (2, "skipped", 0)]
+        assert shown(life, 2) == [("07-30", "10.00"), ("08-30", "10.00")]
+
+    def test_a_pause_from_the_end_of_the_period_begins_and_ends_by_itself(self) -> None:
+        life = begun()
+        until = at("2026-07-10 00:00")
+        since = change(life, "2026-05-10 12:00", PauseSubscription(when=When.NEXT_PERIOD, until=until))
+        assert (since, life.subscription.status) == (at("2026-05-30 09:00"), Status.ACTIVE)
+
+        _beside(life, PAUSE, "2026-05-30 09:00")
+        assert life.subscription.status is Status.PAUSED
+        _beside(life, RESUME, "2026-07-10 00:00")
+
+        life.step(CHARGE, "2026-05-30 09:00")
+        life.step(CHARGE, "2026-06-30 09:00")
+        assert life.next == (CHARGE, at("2026-07-30 09:00"))
+        assert life.told[-4:] == [
+            "subscription.paused", "subscription.resumed", "period.skipped", "period.skipped",
+        ]  # fmt: skip
+
+    def test_a_pause_may_move_the_due_dates(self) -> None:
+        life = begun()
+        change(life, "2026-05-10 12:00", PauseSubscription(keeps_anchor=False))
+        change(life, "2026-07-15 12:00", ResumeSubscription())
+
+        assert shown(life, 2) == [("07-15", "10.00"), ("08-15", "10.00")]
+        assert life.subscription.next_period == 1, "no number is passed over"
+
+    def test_a_period_that_is_owed_goes_on_being_collected(self) -> None:
+        life = begun(paid=False)
+        life.step(CHARGE, "2026-04-30 09:00", SOFT)
+        life.step(Action.READ_PERMISSION, "2026-04-30 09:00", chargeable())
+        change(life, "2026-04-30 10:00", PauseSubscription())
+        assert life.subscription.collection is not None
+        life.step(CHARGE, "2026-04-30 21:00", CAPTURED)
+
+        assert (life.book, life.next) == ([(0, "paid", 2)], None)
+        assert life.subscription.status is Status.PAUSED
+
+    def test_a_pause_that_has_not_begun_is_taken_back(self) -> None:
+        life = begun()
+        change(life, "2026-05-10 12:00", PauseSubscription(when=When.NEXT_PERIOD))
+        change(life, "2026-05-11 12:00", ResumeSubscription())
+
+        assert life.subscription.pause is None
+        assert shown(life, 1) == [("05-30", "10.00")]
+
+    def test_a_paused_subscription_may_be_canceled(self) -> None:
+        life = begun()
+        change(life, "2026-05-10 12:00", PauseSubscription())
+        life.cancel("2026-06-15 09:00")
+        life.step(CLOSE, "2026-06-15 09:00", closed("MerchantClosed"))
+
+        assert life.subscription.status is Status.CANCELED
+        assert life.book[1:] == [(1, "skipped", 0)], "nothing was owed for what fell due meanwhile"
+
+    @pytest.mark.parametrize(
+        ("what", "why"),
+        [
+            (
+                PauseSubscription(until=at("2026-05-01 00:00")),
+                "until: 2026-05-01T00:00:00.* is not after the pause begins",
+            ),
+            (ResumeSubscription(), "the subscription is not paused by request"),
+        ],
+    )
+    def test_a_pause_that_cannot_be_is_refused(self, what: Change, why: str) -> None:
+        with pytest.raises(ValueError, match=why):
+            what.apply(begun().subscription, at("2026-05-10 12:00"))
+
+    def test_it_is_paused_once(self) -> None:
+        life = begun()
+        change(life, "2026-05-10 12:00", PauseSubscription())
+        with pytest.raises(ValueError, match="is to be paused from 2026-05-10 12:00 UTC on"):
+            PauseSubscription().apply(life.subscription, life.now)
+
+
+class TestSkip:
+    def test_the_next_period_is_not_owed_and_the_one_after_is(self) -> None:
+        life = begun()
+        assert change(life, "2026-05-10 12:00", SkipPeriod()) == at("2026-05-30 09:00")
+        life.step(CHARGE, "2026-05-30 09:00")
+
+        assert life.book[1:] == [(1, "skipped", 0)]
+        assert shown(life, 1) == [("06-30", "10.00")]
+        assert life.subscription.skips == []
+
+    def test_it_is_owed_after_all(self) -> None:
+        life = begun()
+        change(life, "2026-05-10 12:00", SkipPeriod())
+        change(life, "2026-05-11 12:00", SkipPeriod(undo=True))
+
+        assert shown(life, 1) == [("05-30", "10.00")]
+
+    @pytest.mark.parametrize("undo", [True, False])
+    def test_saying_it_twice_is_refused(self, *, undo: bool) -> None:
+        life = begun()
+        if not undo:
+            change(life, "2026-05-10 12:00", SkipPeriod())
+        with pytest.raises(ValueError, match=r"period 1 is .*skipped already"):
+            SkipPeriod(undo=undo).apply(life.subscription, at("2026-05-10 12:00"))
+
+
+class TestPlannedEnd:
+    def test_it_ends_with_the_paid_period_and_nothing_more_is_charged(self) -> None:
+        life = begun()
+        assert change(life, "2026-05-10 12:00", PlanCancellation(reason="moved away")) == at("2026-05-30 09:00")
+        assert shown(life, 3) == []
+
+        _beside(life, CANCEL, "2026-05-30 09:00")
+        life.begin_cancellation_if_due()
+        life.step(CLOSE, "2026-05-30 09:00", closed("MerchantClosed"))
+
+        assert (life.subscription.status, len(life.book)) == (Status.CANCELED, 1)
+        assert life.subscription.ending is not None
+        assert life.subscription.ending.reason == "moved away"
+
+    def test_it_ends_on_a_date_and_what_falls_due_before_is_charged(self) -> None:
+        life = begun()
+        change(life, "2026-05-10 12:00", PlanCancellation(at=at("2026-07-10 00:00")))
+
+        assert shown(life, 9) == [("05-30", "10.00"), ("06-30", "10.00")]
+
+    def test_it_is_taken_back_before_it_takes_effect(self) -> None:
+        life = begun()
+        change(life, "2026-05-10 12:00", PlanCancellation())
+        change(life, "2026-05-20 12:00", UndoCancellation())
+
+        assert life.next == (CHARGE, at("2026-05-30 09:00"))
+        with pytest.raises(ValueError, match="no cancellation is planned"):
+            UndoCancellation().apply(life.subscription, life.now)
+
+    def test_the_past_is_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"at: 2026-05-01T00:00:00\+00:00 is in the past"):
+            PlanCancellation(at=at("2026-05-01 00:00")).apply(begun().subscription, at("2026-05-10 12:00"))
+
+
+class TestItems:
+    def test_an_item_is_charged_once_with_the_next_charge(self) -> None:
+        life = begun()
+        change(life, "2026-05-10 12:00", AddItem(amount=Money.parse("2.50 EUR"), what="gift wrapping"))
+
+        assert shown(life, 2) == [("05-30", "12.50"), ("06-30", "10.00")]
+        life.step(CHARGE, "2026-05-30 09:00", CAPTURED)
+        assert str(life.subscription.ledger[-1].extras) == "2.50 EUR"
+
+    def test_a_credit_is_taken_off_until_it_is_used_up(self) -> None:
+        life = begun()
+        change(life, "2026-05-10 12:00", AddItem(amount=Money.parse("12.00 EUR"), what="late parcel", credit=True))
+
+        assert shown(life, 3) == [("05-30", "0.00"), ("06-30", "8.00"), ("07-30", "10.00")]
+        life.step(CHARGE, "2026-05-30 09:00")
+        assert life.subscription.ledger[-1].outcome is PeriodOutcome.FREE
+
+    def test_a_credit_is_not_lost_with_a_period_that_is_given_up(self) -> None:
+        life = begun()
+        change(life, "2026-05-10 12:00", AddItem(amount=Money.parse("4.00 EUR"), what="late parcel", credit=True))
+        life.step(CHARGE, "2026-05-30 09:00", SOFT)
+        life.subscription.next_one_is_due(life.now + timedelta(days=1))
+
+        assert life.subscription.credit == Money.parse("4.00 EUR")
+
+    @pytest.mark.parametrize("amount", ["0 EUR", "1 USD"])
+    def test_what_is_nothing_or_in_another_currency_is_refused(self, amount: str) -> None:
+        with pytest.raises(ValueError, match="is not accepted; more than zero, in EUR, is"):
+            AddItem(amount=Money.parse(amount), what="x").apply(begun().subscription, at("2026-05-10 12:00"))
+
+
+def _beside(life: Life, action: Action, when: str) -> None:
+    """Checks that this is what happens first, and performs it."""
+    step = life.subscription.next_to_do
+    assert step is not None
+    assert (step.action, step.at) == (action, at(when))
+    life.now = max(life.now, at(when))
+    if action is PAUSE:
+        life.subscription.pause_begins(life.now)
+    elif action is RESUME:
+        life.subscription.resume(life.now)
+    else:
+        life.subscription.end_as_planned()

@@ -1,0 +1,173 @@
+"""Changes of a running subscription, on a real server in virtual time, against what the books say was charged."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from billing.calendar import Interval, Unit
+from billing.changes import (
+    AddItem,
+    ChangeBillingDay,
+    ChangePlan,
+    PauseSubscription,
+    PlanCancellation,
+    ResumeSubscription,
+    SkipPeriod,
+    UndoCancellation,
+    When,
+)
+from billing.money import Money
+from billing.plan import Phase, Plan
+from billing.schedule import BillingDay
+from billing.status import Status
+from billing.subscription import Subscription
+from starter.cli.demo.stage import Stage
+from starter.subscriptions import ChangeRefusedError
+from tests.endpoint import Endpoint
+from tests.scenarios.story import Story
+from tests.scenarios.test_notices import kinds
+from tests.scenarios.test_phases import charged
+from workflows.names import PLAN
+
+MONTH = Interval(unit=Unit.MONTH)
+TEN, TWENTY = Money.parse("10.00 USD"), Money.parse("20.00 USD")
+NEXT_YEAR = datetime.now(UTC).year + 1
+
+
+def on(month: int, day: int, hour: int = 9) -> datetime:
+    return datetime(NEXT_YEAR, month, day, hour, tzinfo=UTC)
+
+
+async def begun(house: Stage) -> Story:
+    """10.00 a month from 30 April on; the first period is paid."""
+    story = await Story.begin(house, Plan.of("silver", TEN, MONTH), first_charge_at=on(4, 30))
+    await story.until(on(4, 30, 10))
+    return story
+
+
+async def shown(story: Story) -> list[tuple[str, str]]:
+    """Day and amount of the charges to come."""
+    found = await story.stage.subscriptions.upcoming(story.charge_permission_id, 3)
+    return [(f"{each.at:%m-%d}", str(each.amount.amount)) for each in found]
+
+
+async def test_an_upgrade_now_is_prorated_and_charged_at_once(house: Stage) -> None:
+    story = await begun(house)
+    await story.until(on(5, 15, 12))
+
+    await house.subscriptions.change(
+        story.charge_permission_id, ChangePlan(plan=Plan.of("gold", TWENTY, MONTH), when=When.NOW)
+    )
+    await story.quiet()
+    to_come = await shown(story)
+    status = await story.until(on(7, 1))
+
+    assert await charged(story) == [("04-30", "10.00"), ("05-15", "5.00"), ("05-30", "20.00"), ("06-30", "20.00")]
+    assert to_come == [("05-30", "20.00"), ("06-30", "20.00"), ("07-30", "20.00")]
+    assert [record.period for record in status.ledger] == [0, 1, 2, 3]
+    described = await story.handle.describe()
+    assert described.typed_search_attributes.get(PLAN) == "gold"
+
+
+async def test_a_change_from_the_next_period_on_is_kept_over_a_new_run(house: Stage) -> None:
+    story = await begun(house)
+    await house.subscriptions.change(story.charge_permission_id, ChangePlan(quantity=2))
+    await story.until(on(5, 30, 10))
+    await story.until(datetime(NEXT_YEAR + 1, 7, 1, tzinfo=UTC))
+
+    amounts = [amount for _, amount in await charged(story)]
+    assert amounts == ["10.00", *["20.00"] * 14]
+
+
+async def test_a_billing_day_that_changes_within_a_trial_makes_the_first_paid_period_short(house: Stage) -> None:
+    """After Kill Bill's story: 249.95 a month, the billing day goes from 1 to 15 while in trial."""
+    trial = Phase(amount=Money.parse("0 USD"), interval=Interval(unit=Unit.DAY, count=30), periods=1)
+    plan = Plan.of("gold", Money.parse("249.95 USD"), MONTH, after=[trial])
+    story = await Story.begin(house, plan, first_charge_at=on(4, 1))
+    await story.until(on(4, 10))
+
+    await house.subscriptions.change(story.charge_permission_id, ChangeBillingDay(billing_day=BillingDay(day=15)))
+    await story.until(on(7, 1))
+
+    assert await charged(story) == [("05-01", "116.64"), ("05-15", "249.95"), ("06-15", "249.95")]
+
+
+async def test_a_pause_charges_nothing_and_ends_by_itself(house: Stage, notices: Endpoint) -> None:
+    story = await begun(house)
+    await house.subscriptions.change(story.charge_permission_id, PauseSubscription(until=on(7, 10)))
+    status = await story.until(on(7, 1))
+    assert (status.status, status.needs_attention) == (Status.PAUSED, False)
+
+    status = await story.until(on(8, 1))
+
+    assert await charged(story) == [("04-30", "10.00"), ("07-30", "10.00")]
+    assert [record.outcome.value for record in status.ledger] == ["paid", "skipped", "skipped", "paid"]
+    told = await kinds(notices, story)
+    assert told[2:4] == ["subscription.paused", "subscription.resumed"]
+
+
+async def test_a_pause_by_hand_may_move_the_dates(house: Stage) -> None:
+    story = await begun(house)
+    permission = story.charge_permission_id
+    await house.subscriptions.change(permission, PauseSubscription(keeps_anchor=False))
+    await story.until(on(6, 17))
+    await house.subscriptions.change(permission, ResumeSubscription())
+    await story.quiet()
+    await story.until(on(7, 20))
+
+    assert await charged(story) == [("04-30", "10.00"), ("06-17", "10.00"), ("07-17", "10.00")]
+
+
+async def test_a_skipped_period_an_item_and_a_credit_show_in_the_charges(house: Stage) -> None:
+    story = await begun(house)
+    permission, change = story.charge_permission_id, house.subscriptions.change
+    await change(permission, SkipPeriod())
+    await change(permission, AddItem(amount=Money.parse("2.50 USD"), what="gift wrapping"))
+    await change(permission, AddItem(amount=Money.parse("4.00 USD"), what="late parcel", credit=True))
+    to_come = await shown(story)
+
+    await story.until(on(8, 1))
+
+    assert await charged(story) == [("04-30", "10.00"), ("06-30", "8.50"), ("07-30", "10.00")]
+    assert to_come == [("06-30", "8.50"), ("07-30", "10.00"), ("08-30", "10.00")]
+
+
+async def test_a_cancellation_at_the_end_of_the_period_is_taken_back_and_asked_for_again(house: Stage) -> None:
+    story = await begun(house)
+    permission, change = story.charge_permission_id, house.subscriptions.change
+    changed = await change(permission, PlanCancellation(reason="moved away"))
+    assert changed.effective_at == on(5, 30)
+    await change(permission, UndoCancellation())
+    await story.until(on(5, 30, 10))
+
+    await change(permission, PlanCancellation(at=on(6, 15)))
+    status = await story.until(on(6, 16))
+
+    assert await charged(story) == [("04-30", "10.00"), ("05-30", "10.00")]
+    assert status.status is Status.CANCELED
+    assert await story.permission_state() == "Closed"
+
+
+async def test_a_change_that_cannot_be_is_refused_with_its_rule_and_leaves_no_trace(house: Stage) -> None:
+    story = await begun(house)
+    before = await state(story)
+
+    for change, why in (
+        (
+            ChangePlan(plan=Plan.of("yen", Money.parse("900 JPY"), MONTH)),
+            "it is in JPY, and the charge permission is in USD",
+        ),
+        (ResumeSubscription(), "not paused by request"),
+        (PlanCancellation(at=on(1, 1)), "is in the past"),
+        (PauseSubscription(until=on(1, 1)), "is not after the pause begins"),
+    ):
+        with pytest.raises(ChangeRefusedError, match=why):
+            await house.subscriptions.change(story.charge_permission_id, change)
+    assert await state(story) == before
+    history = await story.handle.fetch_history()
+    assert not any(event.HasField("workflow_execution_update_accepted_event_attributes") for event in history.events)
+
+
+async def state(story: Story) -> Subscription:
+    await story.after(timedelta(0))
+    return await story.status()

@@ -1,0 +1,115 @@
+"""`perennial change ...`, as a merchant types it: what takes effect when, and what is refused with its rule."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from billing.status import Status
+from starter.cli.demo.stage import Stage
+from tests.scenarios.story import Story
+from tests.starter.command_line import Said, joined_to, typed
+
+GOLD = 'plan_id = "gold"\namount = { amount = "20.00", currency = "USD" }\ninterval = { unit = "month" }\n'
+
+
+async def paid(house: Stage) -> Story:
+    story = await Story.begin(house)
+    await story.until_due(0)
+    return story
+
+
+async def change(house: Stage, story: Story, *options: str) -> Said:
+    command, *rest = options
+    return await typed("change", command, story.charge_permission_id, *rest, COLUMNS="250", **joined_to(house))
+
+
+async def test_a_plan_and_a_quantity_are_changed_and_undone(house: Stage, tmp_path: Path) -> None:
+    story = await paid(house)
+    (tmp_path / "gold.toml").write_text(GOLD)
+    due = story.terms.schedule.due(1)
+
+    changed = await change(house, story, "plan", "--plan", str(tmp_path / "gold.toml"), "--quantity", "2")
+    shown = await typed("show", story.charge_permission_id, COLUMNS="250", **joined_to(house))
+    told = await typed("upcoming", story.charge_permission_id, "--count", "1", COLUMNS="250", **joined_to(house))
+    undone = await change(house, story, "undo", "--json")
+
+    assert (changed.code, changed.err) == (0, "")
+    assert (
+        changed.out
+        == f"takes effect {due:%Y-%m-%d %H:%M} UTC; next: {due:%Y-%m-%d %H:%M} UTC: period 1 falls due: 40.00 USD\n"
+    )
+    assert "gold: 20.00 USD every 1 month, for 2 units" in shown.out
+    assert "40.00 USD" in told.out
+    assert undone.data["next_step"]["why"] == "period 1 falls due: 9.99 USD"
+
+
+async def test_an_upgrade_now_is_charged_at_once(house: Stage) -> None:
+    story = await paid(house)
+    await story.after(timedelta(days=10))
+
+    changed = await change(house, story, "plan", "--quantity", "3", "--now", "--json")
+    await story.quiet()
+
+    assert (changed.code, changed.data["next_step"]["action"]) == (0, "charge")
+    assert len(await story.charges()) == 2
+
+
+async def test_it_is_paused_resumed_skipped_and_ended_later(house: Stage) -> None:
+    story = await paid(house)
+
+    assert (await change(house, story, "pause", "--move-dates")).code == 0
+    assert (await story.quiet()).status is Status.PAUSED
+    assert (await change(house, story, "resume")).code == 0
+    assert (await change(house, story, "skip")).code == 0
+    assert (await change(house, story, "skip", "--undo")).code == 0
+    assert (await change(house, story, "billing-day", "31", "--billing-time", "09:00")).code == 0
+    assert (await change(house, story, "item", "2.50 USD", "--what", "gift wrapping")).code == 0
+    assert (await change(house, story, "item", "1.00 USD", "--what", "late parcel", "--credit")).code == 0
+    assert (await change(house, story, "cancel", "--reason", "moved away")).code == 0
+    shown = await typed("show", story.charge_permission_id, COLUMNS="250", **joined_to(house))
+    assert (await change(house, story, "cancel", "--undo")).code == 0
+
+    for words in ("gift wrapping", "Credit", "1.00 USD", "moved away"):
+        assert words in shown.out
+    assert (await story.quiet()).planned_end is None
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "why"),
+    [
+        (["plan"], 1, "plan, quantity: one must be given"),
+        (["plan", "--quantity", "0"], 2, "--quantity: Input should be greater than or equal to 1 (got 0)"),
+        (["pause", "--until", "soon"], 2, "--until: 'soon' is not an instant"),
+        (
+            ["pause", "--until", "2020-01-01T00:00:00Z"],
+            1,
+            "until: 2020-01-01T00:00:00+00:00 is not after the pause begins",
+        ),
+        (["resume"], 1, "the subscription is not paused by request"),
+        (["cancel", "--undo"], 1, "no cancellation is planned"),
+        (["cancel", "--at", "2020-01-01T00:00:00Z"], 1, "at: 2020-01-01T00:00:00+00:00 is in the past"),
+        (["skip", "--undo"], 1, "is not skipped already"),
+        (["undo"], 1, "there is no change that has not taken effect"),
+        (["item", "1 EUR", "--what", "x"], 1, "amount: 1.00 EUR is not accepted; more than zero, in USD, is"),
+        (["item", "lots", "--what", "x"], 2, "--amount: amount: 'lots' is not an amount"),
+        (["item", "1 USD", "--what", ""], 2, "--what"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+async def test_what_cannot_be_is_refused_with_its_rule(house: Stage, options: list[str], code: int, why: str) -> None:
+    story = await paid(house)
+    before = await story.quiet()
+
+    refused = await change(house, story, *options)
+
+    assert (refused.code, refused.out) == (code, "")
+    assert why in refused.err
+    assert await story.quiet() == before
+
+
+async def test_a_subscription_that_is_not_there_is_not_changed(house: Stage) -> None:
+    refused = await typed("change", "skip", "C01-7", **joined_to(house))
+
+    assert refused.code == 1
+    assert "no subscription" in refused.trouble
