@@ -17,6 +17,7 @@ from activities.signatures import (
     CreateCharge,
     CreateRefund,
     ReadCharge,
+    ReadDispute,
     ReadPermission,
     ReadRefund,
 )
@@ -38,6 +39,7 @@ from amazon_pay.models import (
 from amazon_pay.models.charges import CaptureChargeRequest
 from amazon_pay.models.refunds import RefundState as AmazonRefundState
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
+from billing.disputes import DisputeAnswer
 from billing.money import Money
 from billing.refunds import RefundAnswer, RefundState
 
@@ -46,6 +48,9 @@ HEARTBEAT_EVERY_SECONDS: Final = 4.0
 
 LONGEST_CLOSURE_REASON: Final = 255
 """Characters (Amazon Pay API v2, "close charge permission")."""
+
+UNKNOWN_REFUSAL: Final = "UnknownRefusal"
+"""Our own word, where Amazon gave no reasonCode."""
 
 LONGEST_WAIT: Final = timedelta(hours=1)
 """However long Amazon asks to wait: a longer pause would be a period forgotten."""
@@ -121,7 +126,7 @@ class AmazonPayCalls(AmazonPayActivities):
                 return _charge_error(ChargeOutcome.DECLINED, error)
             except AmazonPayError as error:
                 return _charge_error(ChargeOutcome.REFUSED, _known(error))
-        return _charge_answer(charge, _captured(charge))
+        return _charge_answer(charge, _money(charge.capture_amount))
 
     @activity.defn
     async def read_charge(self, request: ReadCharge) -> ChargeAnswer:
@@ -131,7 +136,7 @@ class AmazonPayCalls(AmazonPayActivities):
                 charge = await self._client.charges.get(request.charge_id, headers=self._extra_headers())
             except AmazonPayError as error:
                 return _charge_error(ChargeOutcome.REFUSED, _known(error))
-        return _charge_answer(charge, _captured(charge))
+        return _charge_answer(charge, _money(charge.capture_amount))
 
     @activity.defn
     async def create_refund(self, request: CreateRefund) -> RefundAnswer:
@@ -161,6 +166,24 @@ class AmazonPayCalls(AmazonPayActivities):
                 refused = _known(error).reason_code
                 return RefundAnswer(state=RefundState.PENDING, refund_id=request.refund_id, reason_code=refused)
         return _refund_answer(refund)
+
+    @activity.defn
+    async def read_dispute(self, request: ReadDispute) -> DisputeAnswer:
+        """See `AmazonPayActivities.read_dispute`."""
+        async with _heartbeats():
+            try:
+                dispute = await self._client.disputes.get(request.dispute_id, headers=self._extra_headers())
+            except AmazonPayError as error:
+                return DisputeAnswer(refused=_known(error).reason_code or UNKNOWN_REFUSAL)
+        details = dispute.status_details
+        return DisputeAnswer(
+            charge_id=dispute.charge_id,
+            amount=_money(dispute.dispute_amount),
+            state=details.state,
+            reason_code=details.reason_code,
+            resolution=details.resolution,
+            deadline=dispute.merchant_response_deadline,
+        )
 
     @activity.defn
     async def read_permission(self, request: ReadPermission) -> PermissionAnswer:
@@ -210,12 +233,11 @@ def _known(error: AmazonPayError) -> ApiError:
     ) from error
 
 
-def _captured(charge: Charge) -> Money | None:
-    """How much was captured; None where nothing was, or where it is in a currency that nobody knows."""
-    amount = charge.capture_amount
-    if amount is None or not isinstance(amount.currency_code, Currency):
+def _money(price: Price | None) -> Money | None:
+    """The amount; None where there is none, or where it is in a currency that nobody knows."""
+    if price is None or not isinstance(price.currency_code, Currency):
         return None
-    return Money.rounded(amount.amount, amount.currency_code)
+    return Money.rounded(price.amount, price.currency_code)
 
 
 def _charge_answer(charge: Charge, captured: Money | None = None) -> ChargeAnswer:

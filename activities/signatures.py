@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
 from billing.answers import ChargeAnswer, PermissionAnswer
+from billing.disputes import DisputeAnswer
 from billing.money import Money
 from billing.notices import Notice
 from billing.refunds import RefundAnswer
@@ -60,6 +61,12 @@ class ReadRefund(_Input):
     """Which refund to read."""
 
     refund_id: str
+
+
+class ReadDispute(_Input):
+    """Which dispute to read."""
+
+    dispute_id: str
 
 
 class ReadPermission(_Input):
@@ -121,6 +128,11 @@ class AmazonPayActivities(ABC):
     @abstractmethod
     async def read_refund(self, request: ReadRefund) -> RefundAnswer:
         """Reads how a refund stands; a refund that Amazon does not show now is still pending."""
+
+    @activity.defn
+    @abstractmethod
+    async def read_dispute(self, request: ReadDispute) -> DisputeAnswer:
+        """Reads how a dispute stands."""
 
     @activity.defn
     @abstractmethod

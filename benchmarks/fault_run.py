@@ -109,10 +109,13 @@ class Buyer(Subscriber):
                 break
             step = subscription.next_step
             if subscription.status in {Status.AWAITING_PAYMENT_METHOD, Status.PAUSED}:
-                await patiently(lambda: self.after(DAYS_UNTIL_A_CARD_IS_MENDED))
+                # To instants, not by durations: what is asked again after an outage must not go further.
+                mended = now + DAYS_UNTIL_A_CARD_IS_MENDED
+                await patiently(lambda mended=mended: self.until(mended))  # type: ignore[misc]
                 await self.stage.simulator.mend_payment_method(self.charge_permission_id, await patiently(self.now))
                 # The notification may be lost: the workflow then looks by itself within a day.
-                subscription = await patiently(lambda: self.after(timedelta(days=1, hours=1)))
+                seen = mended + timedelta(days=1, hours=1)
+                subscription = await patiently(lambda seen=seen: self.until(seen))  # type: ignore[misc]
             else:
                 wanted = step.at if step else now + timedelta(days=1)
                 subscription = await patiently(lambda wanted=wanted: self.until(wanted))  # type: ignore[misc]

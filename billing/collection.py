@@ -47,6 +47,7 @@ class Action(StrEnum):
     END_GRACE = "end grace"
     REFUND = "refund"
     READ_REFUND = "read refund"
+    READ_DISPUTE = "read dispute"
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
@@ -74,6 +75,7 @@ class Step(BaseModel):
         urgent: somebody waits for it: it goes before routine charges of the same day.
         charge_id: the authorized charge that it is about, where there may be several.
         refund: the number of the refund that it is about.
+        dispute_id: the dispute that it is about.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -84,6 +86,7 @@ class Step(BaseModel):
     urgent: bool = False
     charge_id: str | None = None
     refund: int | None = None
+    dispute_id: str | None = None
 
 
 class Attempt(BaseModel):

@@ -10,7 +10,7 @@ from billing.collection import Action, Attempt
 from billing.forward import CAPTURED, perform
 from billing.notices import NoticeType
 from billing.plan import Capture, Plan
-from billing.policy import CatchUp, NextDue
+from billing.policy import CatchUp, NextDue, OnDispute
 from billing.schedule import first_that_costs
 from billing.subscription import Subscription
 from billing.terms import Terms
@@ -56,6 +56,7 @@ def standing_rules(plan: Plan) -> list[str]:
         _CATCH_UP[policy.catch_up],
         f"Two overdue periods are charged at least {_days(policy.catch_up_spacing)} apart, or half an interval.",
         _PENDING[policy.cancel_pending_charges],
+        _DISPUTES[policy.on_dispute],
     ]
 
 
@@ -84,6 +85,12 @@ _PENDING: Final = {
 }
 
 
+_DISPUTES: Final = {
+    OnDispute.CONTINUE: "A subscription goes on when one of its charges is disputed; you are told.",
+    OnDispute.PAUSE: "A subscription is paused when one of its charges is disputed, until you resume it.",
+}
+
+
 def _events(subscription: Subscription, reason_code: str) -> Iterator[Event]:
     permission = _permission(reason_code)
     now = subscription.terms.anchor
@@ -101,8 +108,9 @@ def _events(subscription: Subscription, reason_code: str) -> Iterator[Event]:
             return _declined(reason_code) if fails else CAPTURED
 
         number = subscription.next_period
-        if step.action is Action.CLOSE_PERMISSION or not perform(subscription, step, now, answer, permission):
+        if step.action is Action.CLOSE_PERMISSION:
             break
+        perform(subscription, step, now, answer, permission)
         if step.action is Action.CHARGE and not tried:
             yield Event(now, f"period {number} costs nothing: Amazon is not asked")
         for attempt in tried:

@@ -11,6 +11,8 @@ from typing import Final
 
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 from billing.collection import Action, Attempt, Step
+from billing.disputes import DisputeAnswer
+from billing.refunds import RefundAnswer, RefundState
 from billing.subscription import Subscription
 
 CAPTURED: Final = ChargeAnswer(outcome=ChargeOutcome.CAPTURED)
@@ -37,8 +39,8 @@ def perform(
     now: datetime,
     charge: Callable[[Attempt], ChargeAnswer],
     permission: PermissionAnswer = CHARGEABLE,
-) -> bool:
-    """Performs one step with supposed answers; False where it waits for somebody, and nothing was done.
+) -> None:
+    """Performs one step with supposed answers: what is beside the charges succeeds.
 
     Args:
         subscription: is changed in place.
@@ -47,25 +49,46 @@ def perform(
         charge: answers an attempt to charge, and the question what became of one.
         permission: how the charge permission stands.
     """
-    action = step.action
-    if action in BY_THEMSELVES:
-        BY_THEMSELVES[action](subscription, now)
-    elif action is Action.CHARGE:
-        attempt = subscription.begin_attempt(now)
+    if step.action in BY_THEMSELVES:
+        BY_THEMSELVES[step.action](subscription, now)
+    elif step.action in _BESIDE:
+        _BESIDE[step.action](subscription, step, now)
+    elif step.action is Action.READ_PERMISSION:
+        subscription.permission_answered(permission, now)
+    elif step.action is Action.CAPTURE:
+        subscription.capture_answered(charge(subscription.open_attempt()), now)
+    else:
+        begins = step.action is Action.CHARGE
+        attempt = subscription.begin_attempt(now) if begins else subscription.open_attempt()
         if attempt is not None:
             subscription.charge_answered(charge(attempt), now)
-    elif action in {Action.REPEAT_CHARGE, Action.READ_CHARGE}:
-        subscription.charge_answered(charge(subscription.open_attempt()), now)
-    elif action is Action.CAPTURE:
-        subscription.capture_answered(charge(subscription.open_attempt()), now)
-    elif action is Action.READ_PERMISSION:
-        subscription.permission_answered(permission, now)
-    elif action is Action.CANCEL:
-        subscription.end_as_planned()
-        if subscription.cancellation_is_due:
-            subscription.begin_cancellation(now)
-    elif action is Action.CLOSE_PERMISSION:
-        subscription.permission_closed(CLOSED, now)
-    else:
-        return False  # an authorized charge waits for the merchant
-    return True
+
+
+def _end_as_planned(subscription: Subscription, _: Step, now: datetime) -> None:
+    subscription.end_as_planned()
+    if subscription.cancellation_is_due:
+        subscription.begin_cancellation(now)
+
+
+def _refund(subscription: Subscription, step: Step, now: datetime) -> None:
+    subscription.refund_answered(step.refund, RefundAnswer(state=RefundState.REFUNDED), now)
+
+
+def _capture(subscription: Subscription, step: Step, now: datetime) -> None:
+    subscription.authorization_answered(step, CAPTURED, now)
+
+
+_BESIDE: Final[Mapping[Action, Callable[[Subscription, Step, datetime], None]]] = MappingProxyType(
+    {
+        Action.CANCEL: _end_as_planned,
+        Action.REFUND: _refund,
+        Action.READ_REFUND: _refund,
+        Action.CAPTURE_AUTHORIZED: _capture,
+        Action.READ_AUTHORIZED: _capture,
+        Action.READ_DISPUTE: lambda subscription, step, now: subscription.dispute_answered(
+            step.dispute_id, DisputeAnswer(), now
+        ),
+        Action.CLOSE_PERMISSION: lambda subscription, _, now: subscription.permission_closed(CLOSED, now),
+    }
+)
+"""Steps that collect no period."""

@@ -31,6 +31,9 @@ class NoticeType(StrEnum):
     """The money is on its way back to the buyer."""
     REFUND_FAILED = "refund.failed"
     """Nothing has gone back, and it is not tried again by itself."""
+    DISPUTE_OPENED = "dispute.opened"
+    """A charge is disputed; the merchant may contest that until `deadline`."""
+    DISPUTE_CHANGED = "dispute.changed"
     CHARGE_PENDING = "charge.pending"
     """Amazon has not decided yet."""
     CHARGE_DECLINED = "charge.declined"
@@ -71,12 +74,13 @@ class Notice(BaseModel):
         attempt: the attempt that it is about, counted from 1 within the period.
         charge_id: Amazon's.
         refund_id: Amazon's.
+        dispute_id: Amazon's.
         reason_code: Amazon's; an open set.
         next_action_at: when something is done next (UTC).
         deadline: until when the buyer may mend the payment method or approve a new charge permission, or the merchant
             may capture (UTC).
         successor: the charge permission under which the subscription goes on.
-        status: how a subscription ended.
+        status: how a subscription ended, or how a dispute stands at Amazon.
         reason: why, in words; never what a buyer wrote.
     """
 
@@ -91,6 +95,7 @@ class Notice(BaseModel):
     attempt: int | None = None
     charge_id: str | None = None
     refund_id: str | None = None
+    dispute_id: str | None = None
     reason_code: str | None = None
     next_action_at: AwareDatetime | None = None
     deadline: AwareDatetime | None = None

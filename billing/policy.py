@@ -46,6 +46,15 @@ class CatchUp(StrEnum):
     """Nothing is charged until the merchant says so."""
 
 
+class OnDispute(StrEnum):
+    """What a subscription does when one of its charges is disputed."""
+
+    CONTINUE = "continue"
+    """It goes on; the merchant decides."""
+    PAUSE = "pause"
+    """Nothing that falls due is owed until the merchant resumes it."""
+
+
 class HourWindow(BaseModel):
     """Hours of the day, from `start` up to but not including `end`, in the subscription's zone."""
 
@@ -92,6 +101,7 @@ class CollectionPolicy(BaseModel):
             than half an interval, so that no buyer meets a burst and a short interval is caught up with.
         cancel_pending_charges: a cancellation also cancels what Amazon has not decided on, and what is authorized and
             not captured; otherwise their outcome is awaited.
+        on_dispute: whether it goes on when the buyer's bank takes a charge back.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -113,3 +123,4 @@ class CollectionPolicy(BaseModel):
     catch_up: CatchUp = CatchUp.EACH
     catch_up_spacing: Annotated[timedelta, Field(ge=timedelta(0), le=60 * _DAY)] = _DAY
     cancel_pending_charges: bool = False
+    on_dispute: OnDispute = OnDispute.CONTINUE

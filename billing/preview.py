@@ -65,8 +65,7 @@ def upcoming(subscription: Subscription, count: int, now: datetime) -> list[Upco
             charged.append(attempt)
             return CAPTURED
 
-        if not perform(ahead, step, now, succeed):
-            break
+        perform(ahead, step, now, succeed)
         if charged or (begins and ahead.next_period == number + 1 and ahead.ledger[-1].amount.is_zero):
             record = ahead.ledger[-1]
             why = ahead.schedule.describe(number) if begins else step.why

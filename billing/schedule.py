@@ -110,7 +110,7 @@ class Stretch:
         calendar: the due dates, the first one's being that of its period 0.
         amount: what each costs.
         counts: whether they are among the periods that the plan's phases speak of.
-        is_short: whether it is the single one before a billing day.
+        before: the billing day that it is the single, short one before; None of all others.
         of: the plan and, where it has several, the number of its phase.
     """
 
@@ -119,7 +119,7 @@ class Stretch:
     calendar: BillingCalendar
     amount: Money
     counts: bool
-    is_short: bool
+    before: Grid | None
     of: str
 
     @property
@@ -127,8 +127,15 @@ class Stretch:
         """The number of the first period after it; None without end."""
         return None if self.periods is None else self.first + self.periods
 
+    @property
+    def is_short(self) -> bool:
+        """Whether it is the single one before a billing day."""
+        return self.before is not None
+
     def due(self, number: int) -> datetime:
-        """When one of its periods falls due (UTC)."""
+        """When one of its periods falls due (UTC); of the next number, when its last one is over."""
+        if self.before is not None and number > self.first:
+            return self.before.instant(self.calendar.zone)
         return self.calendar.due(number - self.first)
 
 
@@ -211,8 +218,8 @@ class Schedule:
     def grid(self, number: int) -> Grid:
         """The point that a period's due date is reckoned from, or the next one's where that period is a short one."""
         stretch = self.stretch(number)
-        if stretch.is_short:
-            return self.grid(number + 1)
+        if stretch.before is not None:
+            return stretch.before
         calendar = stretch.calendar
         if not calendar.interval.months:
             return Grid(stretch.due(number), 0)
@@ -274,7 +281,7 @@ def _stretches(agreement: Agreement, zone: str) -> Iterator[Stretch]:
         calendar = grid.calendar(zone, phase.interval)
         if not phase.interval.months:
             calendar = BillingCalendar(anchor=grid.instant(zone), zone=zone, interval=phase.interval)
-        yield Stretch(number, left, calendar, price, counts=True, is_short=False, of=of)
+        yield Stretch(number, left, calendar, price, counts=True, before=None, of=of)
         if left is None:
             return
         number += left
@@ -291,7 +298,7 @@ def _before(target: Grid, begins: datetime, phase: Phase, price: Money, agreemen
     share = prorate_actual_days(price, max(begins_on, whole_from), ends_on, whole_from, ends_on)
     amount = {FirstPeriod.FREE: _times(price, 0), FirstPeriod.WHOLE: price, FirstPeriod.SHORT: share}[kind]
     calendar = BillingCalendar(anchor=begins, zone=zone, interval=phase.interval)
-    return Stretch(0, 1, calendar, amount, counts=kind is FirstPeriod.WHOLE, is_short=True, of="")
+    return Stretch(0, 1, calendar, amount, counts=kind is FirstPeriod.WHOLE, before=target, of="")
 
 
 def _first_billing_day(day: BillingDay, begins: datetime, zone: str) -> Grid:

@@ -35,13 +35,15 @@ from billing.collection import (
     why_closed,
 )
 from billing.declines import Meaning, meaning_of_non_chargeable
+from billing.disputes import KEPT as DISPUTES_KEPT
+from billing.disputes import Dispute, DisputeAnswer
 from billing.identity import capture_key, idempotency_key, spread_of
 from billing.ledger import LEDGER_LENGTH, PeriodOutcome, PeriodRecord
 from billing.life import Extra, Pause, PlannedEnd
 from billing.money import Money
 from billing.notices import Notice, NoticeType, notice_after
 from billing.plan import Capture, Plan
-from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
+from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue, OnDispute
 from billing.refunds import KEPT, Refund, RefundAnswer, RefundState, Wanted, asked_before, check_refund, refunded
 from billing.schedule import Agreement, Schedule
 from billing.status import NEEDS_ATTENTION, STATUS_OF_STAGE, Ending, Status
@@ -54,6 +56,7 @@ REMEMBERED_NOTIFICATIONS: Final = 20
 """Notification ids kept to recognise a repetition; one period causes two or three."""
 
 
+ASKED_FOR: Final = "asked for"
 SKIPPED_ON_REQUEST: Final = "paused or skipped on request"
 
 _CHARGED: Final = frozenset({PeriodOutcome.PAID, PeriodOutcome.AUTHORIZED})
@@ -66,6 +69,7 @@ class Subscription(BaseModel):
         terms: what was agreed.
         next_step: what happens next; None when paused or ended.
         next_period: the first period that has no record yet.
+        joined_with: the first period that was charged here; those before were elsewhere.
         collection: the period being collected, if one is open.
         authorizations: charges that wait for the merchant to capture them, oldest first.
         agreements: what was changed since, by the period that each begins with.
@@ -76,6 +80,7 @@ class Subscription(BaseModel):
         credit: what is taken off the next charges.
         refunds: money that goes back, or went, oldest first.
         refunds_asked: how many refunds were asked for since the beginning.
+        disputes: of its charges, the latest ones, oldest first.
         collects_until: periods below this number are charged each, whatever the policy says about missed ones: they
             fell due while an older one was collected, or the merchant wants them.
         ledger: the latest periods' records, oldest first.
@@ -96,6 +101,7 @@ class Subscription(BaseModel):
     terms: Terms
     next_step: Step | None
     next_period: int = 0
+    joined_with: int = 0
     collection: Collection | None = None
     authorizations: list[Authorization] = Field(default_factory=list)
     agreements: list[Agreement] = Field(default_factory=list)
@@ -106,6 +112,7 @@ class Subscription(BaseModel):
     credit: Money | None = None
     refunds: list[Refund] = Field(default_factory=list)
     refunds_asked: int = 0
+    disputes: list[Dispute] = Field(default_factory=list)
     collects_until: int = 0
     ledger: list[PeriodRecord] = Field(default_factory=list)
     periods_paid: int = 0
@@ -128,10 +135,36 @@ class Subscription(BaseModel):
         subscription._wait_for_next_period()
         return subscription
 
+    @classmethod
+    def joining(cls, terms: Terms, *, next_period: int | None, debt: Money | None, now: datetime) -> "Subscription":
+        """A subscription that was billed elsewhere until now; it is paused until somebody resumes it.
+
+        Args:
+            terms: what was agreed, the anchor being that of the first period ever.
+            next_period: the first to be charged here; the next that falls due when not given.
+            debt: what is owed from before, to be added to the first charge.
+            now: when it joins (UTC).
+
+        Raises:
+            ValueError: the period or the debt cannot be meant.
+        """
+        subscription = cls(terms=terms, next_step=None)
+        schedule = subscription.schedule
+        first = schedule.periods_due(now) if next_period is None else next_period
+        if not schedule.has_period(first):
+            raise ValueError(f"next_period: the plan has no period {first} from this anchor on")
+        if debt is not None and debt.currency != terms.plan.currency:
+            raise ValueError(f"debt: {debt} is in another currency than the plan, {terms.plan.currency}")
+        subscription.next_period = subscription.joined_with = first
+        subscription.pause = Pause(since=min(now, schedule.due(first)), has_begun=True)
+        if debt is not None and not debt.is_zero:
+            subscription.extras = [Extra(amount=debt, what="owed from before")]
+        return subscription
+
     def start_telling(self, now: datetime) -> None:
         """The workflow runs: the merchant is told so, once."""
         if self.notices == 0:
-            self._tell(NoticeType.SUBSCRIPTION_STARTED, now, amount=self.schedule.amount(0))
+            self._tell(NoticeType.SUBSCRIPTION_STARTED, now, amount=self.schedule.amount(self.next_period))
 
     def were_handed_on(self, notices: Sequence[Notice]) -> None:
         """These notices are on their way; what came meanwhile stays."""
@@ -173,6 +206,7 @@ class Subscription(BaseModel):
         """What happens next of all that stands: the step, an authorized charge's, a refund's, the end of a grace."""
         steps = [authorization.step for authorization in self.authorizations]
         steps += [refund.step for refund in self.refunds if refund.step is not None]
+        steps += [dispute.step for dispute in self.disputes if dispute.step is not None]
         if self.next_step is not None:
             steps.insert(0, self.next_step)
         if self.planned_end is not None and self._may_be_canceled and self.cancellation is None:
@@ -471,6 +505,39 @@ class Subscription(BaseModel):
         """Somebody says so: it is read now, instead of at the next hourly look."""
         self.refunds = [each.looked_at(now) if each.refund_id == refund_id else each for each in self.refunds]
 
+    def dispute_reported(self, dispute_id: str, now: datetime) -> None:
+        """Amazon says that a charge is disputed, or that something about it has changed: it is read."""
+        if any(each.dispute_id == dispute_id for each in self.disputes):
+            looked = [each.looked_at(now) if each.dispute_id == dispute_id else each for each in self.disputes]
+        else:
+            looked = [*self.disputes, Dispute.reported(dispute_id, now)]
+        self.disputes = looked[-DISPUTES_KEPT:]
+
+    def dispute_answered(self, dispute_id: str | None, answer: DisputeAnswer, now: datetime) -> None:
+        """Takes a dispute as it was read; what is news is told."""
+        before = next((each for each in self.disputes if each.dispute_id == dispute_id), None)
+        if before is None:
+            return  # forgotten for newer ones
+        charge = [record.period for record in self.ledger if record.charge_id == answer.charge_id is not None]
+        after = before.read(answer, next(iter(charge), before.period), now)
+        self.disputes = [after if each.dispute_id == dispute_id else each for each in self.disputes]
+        if after.seen is None or after.seen == before.seen:
+            return
+        opened = before.seen is None
+        self._tell(
+            NoticeType.DISPUTE_OPENED if opened else NoticeType.DISPUTE_CHANGED,
+            now,
+            period=after.period,
+            amount=answer.amount,
+            charge_id=answer.charge_id,
+            dispute_id=dispute_id,
+            reason_code=answer.reason_code,
+            status=answer.resolution or answer.state,
+            deadline=answer.deadline,
+        )
+        if opened and self._policy.on_dispute is OnDispute.PAUSE and self.pause is None and self.ending is None:
+            self.pause_requested(Pause(since=now), now, why=f"dispute {dispute_id}")
+
     def check_refund(self, wanted: Wanted) -> None:
         """Whether money may go back so.
 
@@ -622,6 +689,7 @@ class Subscription(BaseModel):
             terms=terms,
             next_step=None,
             next_period=self.next_period,
+            joined_with=self.joined_with,
             ledger=list(self.ledger),
             periods_paid=self.periods_paid,
             authorizations=list(self.authorizations),
@@ -633,6 +701,7 @@ class Subscription(BaseModel):
             credit=self.credit,
             refunds=list(self.refunds),
             refunds_asked=self.refunds_asked,
+            disputes=list(self.disputes),
             collects_until=max(self.collects_until, self.next_period + 1),
             notices=self.notices + 2,  # the predecessor tells of the replacement and of its own end
         )
@@ -644,6 +713,7 @@ class Subscription(BaseModel):
         self.collection = None
         self.authorizations = []
         self.refunds = [refund for refund in self.refunds if not refund.is_open]
+        self.disputes = []
         self.lost_at = None
         self._tell(NoticeType.CHARGE_PERMISSION_REPLACED, now, successor=self.successor)
         self._end(Status.REPLACED, f"continued under {self.successor}", now)
@@ -899,19 +969,19 @@ class Subscription(BaseModel):
         before = self.credit.amount if self.credit else Decimal(0)
         self.credit = self._money(before + amount.amount) if before + amount.amount else None
 
-    def pause_requested(self, pause: Pause, now: datetime) -> None:
+    def pause_requested(self, pause: Pause, now: datetime, *, why: str = ASKED_FOR) -> None:
         """Nothing that falls due from then on is owed."""
         self.pause = pause
         if pause.since <= now:
-            self.pause_begins(now)
+            self.pause_begins(now, why=why)
 
-    def pause_begins(self, now: datetime) -> None:
+    def pause_begins(self, now: datetime, *, why: str = ASKED_FOR) -> None:
         """What falls due from now on is not owed."""
         if self.pause is None:
             raise AssertionError("no pause was asked for")
         self.pause = self.pause.model_copy(update={"has_begun": True})
         self.reschedule()
-        self._tell(NoticeType.SUBSCRIPTION_PAUSED, now, reason="asked for", deadline=self.pause.until)
+        self._tell(NoticeType.SUBSCRIPTION_PAUSED, now, reason=why, deadline=self.pause.until)
 
     def resume(self, now: datetime, *, keeps_anchor: bool | None = None) -> None:
         """A pause is over, or will not be: what fell due within it is not owed."""
@@ -1022,6 +1092,7 @@ class Subscription(BaseModel):
             return  # the merchant may still capture, and Amazon has to decide on what goes back; each ends by itself
         self._give_up_the_rest(ending, now)
         self.ended_at = now
+        self.disputes = [each.model_copy(update={"step": None}) for each in self.disputes]
         if ending.status is not Status.REPLACED:
             self.successor = None  # whoever waits for it learns that it ended first
         self._tell(

@@ -160,7 +160,19 @@ class Subscriptions:
             SubscriptionConflictError: it was started with other terms; nothing was changed.
             SubscriptionEndedError: it has ended already, so nothing would be billed under that permission.
         """
-        subscription = Subscription.begin(terms)
+        return await self._start(Subscription.begin(terms), anchor_was_given=anchor_was_given)
+
+    async def adopt(self, subscription: Subscription) -> Started:
+        """Starts a subscription as it stands, such as one that was billed elsewhere until now.
+
+        Raises:
+            SubscriptionConflictError: it was started with other terms; nothing was changed.
+            SubscriptionEndedError: it has ended already.
+        """
+        return await self._start(subscription, anchor_was_given=True)
+
+    async def _start(self, subscription: Subscription, *, anchor_was_given: bool) -> Started:
+        terms = subscription.terms
         identifier = workflow_id(terms.charge_permission_id)
         try:
             await self._client.start_workflow(
@@ -370,18 +382,35 @@ class Subscriptions:
         except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             raise _explained(error, charge_permission_id) from error
 
-    async def list(self, *, status: Status | None = None, ended: bool = False) -> AsyncIterator[Listed]:
+    async def list(
+        self, *, status: Status | None = None, ended: bool = False, query: str | None = None
+    ) -> AsyncIterator[Listed]:
         """Lists subscriptions, in the order of Temporal's visibility store.
 
         Args:
             status: only those with this status.
             ended: also those that have ended, as far back as the namespace retains them.
+            query: only those that match this condition over search attributes, in Temporal's query language.
+
+        Raises:
+            SubscriptionError: the query is none.
         """
-        query = "WorkflowType = 'SubscriptionWorkflow' AND "
-        query += "ExecutionStatus != 'ContinuedAsNew'" if ended else "ExecutionStatus = 'Running'"
+        try:
+            async for listed in self._list(status=status, ended=ended, query=query):
+                yield listed
+        except RPCError as error:
+            if query is not None and error.status is RPCStatusCode.INVALID_ARGUMENT:
+                raise SubscriptionError(f"query {query!r}: {error.message}") from error
+            raise
+
+    async def _list(self, *, status: Status | None, ended: bool, query: str | None) -> AsyncIterator[Listed]:
+        condition = "WorkflowType = 'SubscriptionWorkflow' AND "
+        condition += "ExecutionStatus != 'ContinuedAsNew'" if ended else "ExecutionStatus = 'Running'"
         if status is not None:
-            query += f" AND {STATUS.name} = '{status.value}'"
-        async for execution in self._client.list_workflows(query):
+            condition += f" AND {STATUS.name} = '{status.value}'"
+        if query is not None:
+            condition += f" AND ({query})"
+        async for execution in self._client.list_workflows(condition):
             attributes = execution.typed_search_attributes
             value = attributes.get(STATUS)
             yield Listed(

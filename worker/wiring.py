@@ -14,7 +14,7 @@ from temporalio.worker import Worker
 from activities.amazon_pay import AmazonPayCalls
 from activities.notices import Announcer, Webhooks
 from amazon_pay import AmazonPayClient, Environment, PrivateKeyError, Region, load_private_key
-from amazon_pay.limits import RATES
+from amazon_pay.limits import RATES, Rate
 from amazon_pay.models.wire import TIMESTAMP_FORMAT
 from runtime.errors import StartupError
 from runtime.settings import PREFIX, Settings
@@ -27,6 +27,10 @@ SIMULATOR_TIME_HEADER: Final = "x-simulator-time"
 
 NOTICES_AT_ONCE: Final = 50
 """Deliveries that one worker has under way: a slow endpoint takes these places and no others."""
+
+
+SLOWEST: Final = Rate(1, 1)
+"""For operations whose limit Amazon does not publish, which are called seldom."""
 
 
 def amazon_pay_client(settings: Settings) -> AmazonPayClient:
@@ -126,6 +130,7 @@ def _amazon_pay_calls(client: Client, amazon_pay: AmazonPayClient, settings: Set
         Call.GET_CHARGE: calls.read_charge,
         Call.CREATE_REFUND: calls.create_refund,
         Call.GET_REFUND: calls.read_refund,
+        Call.GET_DISPUTE: calls.read_dispute,
         Call.GET_CHARGE_PERMISSION: calls.read_permission,
         Call.CLOSE_CHARGE_PERMISSION: calls.close_permission,
     }
@@ -135,7 +140,7 @@ def _amazon_pay_calls(client: Client, amazon_pay: AmazonPayClient, settings: Set
             client,
             task_queue=call_queue(settings.task_queue, call),
             activities=[hosted_activity],
-            max_task_queue_activities_per_second=settings.calls_per_second or rates[call].per_second,
+            max_task_queue_activities_per_second=settings.calls_per_second or rates.get(call, SLOWEST).per_second,
             graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
         )
 

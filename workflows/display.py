@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
+from billing.disputes import Dispute
 from billing.ledger import PeriodRecord
 from billing.schedule import Agreement
 from billing.subscription import Subscription
@@ -111,6 +112,13 @@ def details(subscription: Subscription) -> str:
                 for refund in reversed(subscription.refunds)
             ),
         ]
+    if subscription.disputes:
+        lines += [
+            "",
+            _row("Dispute", "Period", "Amount", "State", "Contest until (UTC)"),
+            "| --- | ---: | ---: | --- | --- |",
+            *(_dispute(dispute) for dispute in reversed(subscription.disputes)),
+        ]
     if subscription.ledger:
         lines += [
             "",
@@ -143,6 +151,17 @@ def _changes(subscription: Subscription) -> Iterator[tuple[str, object]]:
         yield "With the next charge", f"{extra.amount}: {extra.what}"
     if subscription.credit:
         yield "Credit", subscription.credit
+
+
+def _dispute(dispute: Dispute) -> str:
+    seen = dispute.seen
+    return _row(
+        dispute.dispute_id,
+        "-" if dispute.period is None else dispute.period,
+        (seen and seen.amount) or "-",
+        (seen and (seen.resolution or seen.state)) or "not read yet",
+        f"{seen.deadline:%Y-%m-%d %H:%M}" if seen and seen.deadline else "-",
+    )
 
 
 def _record(record: PeriodRecord) -> str:

@@ -25,6 +25,7 @@ class Call(StrEnum):
     GET_CHARGE = "GetCharge"
     CREATE_REFUND = "CreateRefund"
     GET_REFUND = "GetRefund"
+    GET_DISPUTE = "GetDispute"
     GET_CHARGE_PERMISSION = "GetChargePermission"
     CLOSE_CHARGE_PERMISSION = "CloseChargePermission"
 

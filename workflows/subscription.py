@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
         CreateRefund,
         NoticeActivities,
         ReadCharge,
+        ReadDispute,
         ReadPermission,
         ReadRefund,
     )
@@ -56,6 +57,9 @@ CHARGE_OBJECT: Final = "CHARGE"
 
 REFUND_OBJECT: Final = "REFUND"
 """That of those about refunds."""
+
+CHARGEBACK_OBJECT: Final = "CHARGEBACK"
+"""That of those about disputes."""
 
 REPLACEMENT_REFUSED: Final = "ReplacementRefused"
 """The type of the error when a subscription cannot go on under another charge permission."""
@@ -173,11 +177,13 @@ class SubscriptionWorkflow:
 
     @workflow.signal
     def amazon_pay_notification(self, notification: NotificationSignal) -> None:
-        """Amazon's notification about a charge or a refund: one that is awaited is read at once."""
+        """Amazon's notification about a charge, a refund or a dispute: what it is about is read at once."""
         if notification.object_type == CHARGE_OBJECT:
             self._subscription.charge_may_have_changed(notification.object_id, workflow.now())
         elif notification.object_type == REFUND_OBJECT:
             self._subscription.refund_may_have_changed(notification.object_id, workflow.now())
+        elif notification.object_type == CHARGEBACK_OBJECT:
+            self._subscription.dispute_reported(notification.object_id, workflow.now())
 
     @workflow.update
     async def replace_charge_permission(self, request: ReplacementRequest) -> str:
@@ -414,6 +420,15 @@ class SubscriptionWorkflow:
         )
         self._subscription.refund_answered(step.refund, answer, workflow.now())
 
+    async def _read_dispute(self, step: Step) -> None:
+        answer = await _ask_amazon(
+            Call.GET_DISPUTE,
+            AmazonPayActivities.read_dispute,
+            ReadDispute(dispute_id=step.dispute_id or ""),
+            f"How does dispute {step.dispute_id} stand?",
+        )
+        self._subscription.dispute_answered(step.dispute_id, answer, workflow.now())
+
     async def _read_charge(self, _: Step) -> None:
         charge_id = self._subscription.pending_charge_id
         answer = await _ask_amazon(
@@ -529,6 +544,7 @@ _PERFORM: Final[Mapping[Action, Callable[[SubscriptionWorkflow, Step], Awaitable
         Action.READ_CHARGE: SubscriptionWorkflow._read_charge,  # noqa: SLF001
         Action.REFUND: SubscriptionWorkflow._refund,  # noqa: SLF001
         Action.READ_REFUND: SubscriptionWorkflow._read_refund,  # noqa: SLF001
+        Action.READ_DISPUTE: SubscriptionWorkflow._read_dispute,  # noqa: SLF001
         Action.READ_PERMISSION: SubscriptionWorkflow._read_permission,  # noqa: SLF001
         Action.CLOSE_PERMISSION: SubscriptionWorkflow._close_permission,  # noqa: SLF001
         Action.STOP_WAITING: SubscriptionWorkflow._stop_waiting,  # noqa: SLF001

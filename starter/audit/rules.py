@@ -62,7 +62,7 @@ def no_period_is_forgotten(case: Case) -> Iterator[str]:
     accounted = {record.period for record in subscription.ledger}
     if subscription.collection is not None:
         accounted.add(subscription.collection.period)
-    oldest = max(0, subscription.next_period - LEDGER_LENGTH)
+    oldest = max(subscription.joined_with, subscription.next_period - LEDGER_LENGTH)
     owed_until = subscription.ending.at if subscription.ending else case.now
     for period in range(oldest, schedule.periods_due(owed_until - LATE_AFTER)):
         pause = subscription.pause

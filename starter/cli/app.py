@@ -6,6 +6,7 @@ from starter.cli import processes, subscriptions
 from starter.cli.audit import audit
 from starter.cli.changes import changes
 from starter.cli.demo.command import demo
+from starter.cli.many import bulk, imports
 from starter.cli.plans import plans
 
 app = typer.Typer(
@@ -29,6 +30,8 @@ app.command(rich_help_panel="Subscriptions")(subscriptions.retry)
 app.command(rich_help_panel="Subscriptions")(audit)
 app.add_typer(changes, rich_help_panel="Subscriptions")
 app.add_typer(plans, rich_help_panel="Subscriptions")
+app.add_typer(imports, rich_help_panel="Subscriptions")
+app.add_typer(bulk, rich_help_panel="Subscriptions")
 app.command(rich_help_panel="Processes")(processes.worker)
 app.command(rich_help_panel="Processes")(processes.ipn)
 app.command(rich_help_panel="Processes")(processes.simulator)

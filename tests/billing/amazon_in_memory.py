@@ -12,7 +12,8 @@ from billing.collection import Attempt
 from billing.money import Money
 
 ACCOUNT_TROUBLE: Final = frozenset({"UnauthorizedAccess", "InvalidAccountStatus"})
-"""Seen before anything else, so these tell nothing of what an earlier request under the same key has done."""
+"""Seen before anything else, so these tell nothing of what an earlier request under the same key has done. They are
+answered 403, which is never a decline."""
 
 _BOOKED: Final = frozenset({ChargeOutcome.CAPTURED, ChargeOutcome.PENDING, ChargeOutcome.AUTHORIZED})
 
@@ -47,7 +48,7 @@ class AmazonInMemory:
         first = self.requests.setdefault(attempt.idempotency_key, attempt)
         assert attempt == first, "the same key with another request is a DuplicateIdempotencyKey"
         if decision.reason_code in ACCOUNT_TROUBLE:
-            return decision
+            return decision.model_copy(update={"outcome": ChargeOutcome.REFUSED})
         if attempt.idempotency_key in self.saved:
             return self.saved[attempt.idempotency_key]
         if self.permission.is_closed and decision.outcome is not ChargeOutcome.REFUSED:
@@ -72,7 +73,7 @@ class AmazonInMemory:
         charge, request = self.charges[charge_id], (charge_id, amount)
         assert self.captures.setdefault(key, request) == request, "the same key with another request"
         if decision.reason_code in ACCOUNT_TROUBLE:
-            return decision
+            return decision.model_copy(update={"outcome": ChargeOutcome.REFUSED})
         if key in self.saved:
             return self.saved[key]
         if charge.answer.outcome is not ChargeOutcome.AUTHORIZED:

@@ -6,17 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.answers import ChargeAnswer
+from billing.answers import ChargeAnswer, ChargeOutcome
 from billing.calendar import Interval, Unit
 from billing.collection import Action, Attempt
 from billing.forward import CAPTURED, perform
 from billing.money import Money
-from billing.plan import Phase, Plan
+from billing.plan import Capture, Phase, Plan
 from billing.policy import CatchUp, CollectionPolicy
 from billing.preview import MOST_CHARGES, Upcoming, upcoming
+from billing.refunds import Wanted
 from billing.schedule import BillingDay
 from billing.subscription import Subscription
 from billing.terms import Terms
+from tests.billing.support import CAPTURED as PAID
 from tests.billing.support import HARD, PERMISSION_ID, SOFT, Life, at, chargeable, closed, non_chargeable, terms
 from tests.billing.test_schedule import schedules_of_terms
 
@@ -83,6 +85,19 @@ def test_what_waits_for_the_buyer_is_shown_for_when_it_is_next_looked_at() -> No
     assert [each.period for each in upcoming(life.subscription, 2, life.now)] == [0, 1]
 
 
+def test_what_runs_beside_does_not_hide_the_charges_to_come() -> None:
+    """A refund under way, a dispute, and a charge that waits to be captured each have a step of their own."""
+    life = Life(terms("2026-01-31 09:00", capture=Capture.LATER))
+    life.step(Action.CHARGE, "2026-01-31 09:00", ChargeAnswer(outcome=ChargeOutcome.AUTHORIZED, charge_id="S01-1"))
+    paid = Life(terms("2026-01-31 09:00"))
+    paid.step(Action.CHARGE, "2026-01-31 09:00", PAID)
+    paid.subscription.refund_requested(Wanted(period=0), at("2026-02-01 09:00"))
+    paid.subscription.dispute_reported("S01-1-B000001", at("2026-02-01 09:00"))
+
+    for subscription in (life.subscription, paid.subscription):
+        assert [each.period for each in upcoming(subscription, 3, at("2026-02-01 09:00"))] == [1, 2, 3]
+
+
 def test_nothing_is_shown_where_the_permission_is_closed() -> None:
     life = Life(terms(policy=CollectionPolicy()))
     life.signal("2026-01-20 09:00", closed("BuyerClosed"))
@@ -118,6 +133,6 @@ def test_what_is_shown_is_what_is_charged(agreed: Terms, count: int, late: timed
     while subscription.next_to_do is not None and subscription.next_period <= (shown[-1].period if shown else 0):
         step = subscription.next_to_do
         clock = max(clock, step.at)
-        assert perform(subscription, step, clock, succeed)
+        perform(subscription, step, clock, succeed)
 
     assert charged == [(each.period, each.amount) for each in shown if not each.amount.is_zero]

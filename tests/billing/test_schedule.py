@@ -166,6 +166,17 @@ def test_a_whole_first_period_is_one_of_the_instalments_and_a_short_one_comes_be
     }
 
 
+def test_a_single_short_period_is_over_on_the_billing_day() -> None:
+    """Found by the machine that drives any subscription: nothing follows that its end could be read from."""
+    day = BillingDay(day=15, first_period=FirstPeriod.WHOLE)
+    schedule = agreed(phase(GOLD, MONTH, 1), begins="2026-05-01 09:00", billing_day=day)
+
+    assert [schedule.has_period(number) for number in range(2)] == [True, False]
+    assert schedule.due(1) == schedule.due(2) == at("2026-05-15 09:00")
+    assert schedule.grid(1).instant("UTC") == at("2026-05-15 09:00")
+    assert schedule.periods_due(at("2026-07-01 00:00")) == 1
+
+
 def test_weeks_have_no_billing_day() -> None:
     schedule = agreed(phase(GOLD, WEEK), begins="2026-05-01 09:00", billing_day=BillingDay(day=15))
 

@@ -26,6 +26,8 @@ COMMANDS = [
     "refund",
     "upcoming",
     "change",
+    "import",
+    "bulk",
     "audit",
     "plan",
     "worker",

@@ -15,7 +15,7 @@ from runtime.errors import StartupError
 from runtime.settings import Settings
 from starter.cli.demo.stage import Stage, stage
 from tests.endpoint import SECRET
-from worker.wiring import amazon_pay_client, billing_workers
+from worker.wiring import SLOWEST, amazon_pay_client, billing_workers
 from workflows.names import Call, call_queue
 
 
@@ -59,7 +59,7 @@ async def test_each_operation_has_a_queue_whose_rate_is_amazons_or_the_one_that_
         rates = {call: await rate_of(house.client, call_queue(queue, call)) for call in Call}
 
     amazons = RATES[Environment(environment)]
-    assert rates == {call: calls_per_second or amazons[call].per_second for call in Call}
+    assert rates == {call: calls_per_second or amazons.get(call, SLOWEST).per_second for call in Call}
 
 
 async def test_an_endpoint_for_notices_needs_a_server_that_can_deliver_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,54 @@
+"""One change for all subscriptions that match a query."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from billing.changes import Change
+from starter.many.runner import Outcome, Result
+from starter.subscriptions import SubscriptionError, Subscriptions
+
+Deed = Callable[[str], Awaitable[Result]]
+
+
+async def matching(subscriptions: Subscriptions, query: str) -> AsyncIterator[str]:
+    """The charge permissions of the running subscriptions that match, in no order.
+
+    Args:
+        subscriptions: the merchant's way in.
+        query: a condition over search attributes, such as `Plan = 'coffee' AND SubscriptionStatus = 'active'`.
+
+    Raises:
+        SubscriptionError: it is not a query.
+    """
+    async for listed in subscriptions.list(query=query):
+        yield listed.charge_permission_id
+
+
+def changing(subscriptions: Subscriptions, change: Change) -> Deed:
+    """Changes one."""
+
+    async def deed(charge_permission_id: str) -> Result:
+        try:
+            changed = await subscriptions.change(charge_permission_id, change)
+        except SubscriptionError as error:
+            return Result(charge_permission_id, Outcome.REFUSED, str(error))
+        return Result(charge_permission_id, Outcome.DONE, f"takes effect {changed.effective_at:%Y-%m-%d %H:%M} UTC")
+
+    return deed
+
+
+def canceling(subscriptions: Subscriptions, reason: str) -> Deed:
+    """Cancels one now."""
+
+    async def deed(charge_permission_id: str) -> Result:
+        try:
+            await subscriptions.cancel(charge_permission_id, reason)
+        except SubscriptionError as error:
+            return Result(charge_permission_id, Outcome.REFUSED, str(error))
+        return Result(charge_permission_id, Outcome.DONE, "asked to cancel")
+
+    return deed
+
+
+async def looking(charge_permission_id: str) -> Result:
+    """Does nothing: what a dry run does."""
+    return Result(charge_permission_id, Outcome.DONE, "would be changed")

@@ -1,0 +1,148 @@
+"""Subscribers who come from elsewhere: checked against Amazon, started paused, and resumed on the day of the change.
+
+Nothing here charges anybody. Each step can be repeated after a crash: what is done already is found, and left alone.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from amazon_pay import AmazonPayClient
+from amazon_pay.errors import AmazonPayError
+from amazon_pay.models import ChargePermission, ChargePermissionState
+from amazon_pay.models.charge_permissions import ChargePermissionType
+from billing.changes import ResumeSubscription
+from billing.plan import Plan
+from billing.subscription import Subscription
+from starter.many.rows import Numbered, in_words, read_rows
+from starter.many.runner import Outcome, Result
+from starter.subscriptions import ChangeRefusedError, SubscriptionError, Subscriptions
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """A row that is right in itself, and the subscription that it makes."""
+
+    line: int
+    subscription: Subscription
+
+    @property
+    def charge_permission_id(self) -> str:
+        """Who it is."""
+        return self.subscription.terms.charge_permission_id
+
+    def result(self, outcome: Outcome, why: str = "") -> Result:
+        """A line of the report."""
+        return Result(self.charge_permission_id, outcome, why, self.line)
+
+
+async def joining(path: Path, plans: Mapping[str, Plan]) -> AsyncIterator[Joining | Result]:
+    """The subscriptions that a file's rows make; a refusal in place of each row that makes none.
+
+    A charge permission that stands in the file twice is refused the second time.
+
+    Raises:
+        ValueError: the file as a whole cannot be read.
+        OSError: there is no such file.
+    """
+    now = datetime.now(UTC)
+    lines: dict[str, int] = {}
+    async for numbered in read_rows(path):
+        made = _made(numbered, plans, now)
+        if isinstance(made, Joining):
+            first = lines.setdefault(made.charge_permission_id, made.line)
+            if first != made.line:
+                made = made.result(Outcome.REFUSED, f"charge_permission_id: is that of line {first} too")
+        yield made
+
+
+def _made(numbered: Numbered, plans: Mapping[str, Plan], now: datetime) -> Joining | Result:
+    def refused(why: str) -> Result:
+        return Result(numbered.charge_permission_id, Outcome.REFUSED, why, numbered.line)
+
+    if numbered.row is None:
+        return refused(numbered.why)
+    try:
+        return Joining(numbered.line, numbered.row.subscription(plans, now))
+    except ValidationError as error:
+        return refused(in_words(error))
+    except ValueError as error:
+        return refused(str(error))
+
+
+class Checker:
+    """Compares rows with what Amazon says of their charge permissions; changes nothing.
+
+    Args:
+        amazon_pay: asked once for each row.
+    """
+
+    def __init__(self, amazon_pay: AmazonPayClient) -> None:
+        self._amazon_pay = amazon_pay
+
+    async def check(self, row: Joining | Result) -> Result:
+        """Whether the subscription can be started, and charged."""
+        if isinstance(row, Result):
+            return row
+        try:
+            permission = await self._amazon_pay.charge_permissions.get(row.charge_permission_id)
+        except AmazonPayError as error:
+            return row.result(Outcome.REFUSED, f"charge_permission_id: {error}")
+        why = "; ".join(_troubles(permission, row.subscription))
+        return row.result(Outcome.REFUSED, why) if why else row.result(Outcome.DONE)
+
+
+def _troubles(permission: ChargePermission, subscription: Subscription) -> list[str]:
+    troubles = []
+    if permission.charge_permission_type != ChargePermissionType.RECURRING:
+        troubles.append(f"the charge permission is {permission.charge_permission_type}, not Recurring")
+    state = permission.status_details.state
+    if state != ChargePermissionState.CHARGEABLE:
+        reasons = ", ".join(reason.reason_code for reason in permission.status_details.reasons or ())
+        troubles.append(f"the charge permission is {state}" + (f" ({reasons})" if reasons else ""))
+    limit = permission.limits.amount_limit if permission.limits else None
+    first = subscription.schedule.amount(subscription.next_period)
+    if limit is not None and limit.currency_code != first.currency:
+        troubles.append(f"the plan is in {first.currency}, and the charge permission in {limit.currency_code}")
+    elif limit is not None and limit.amount < first.amount:
+        troubles.append(f"a period costs {first}, and the charge permission allows {limit.amount} a month")
+    return troubles
+
+
+class Starter:
+    """Starts rows, paused, and resumes them.
+
+    Args:
+        subscriptions: the merchant's way in.
+    """
+
+    def __init__(self, subscriptions: Subscriptions) -> None:
+        self._subscriptions = subscriptions
+
+    async def start(self, row: Joining | Result) -> Result:
+        """Starts one; one that was started with the same terms before is left as it is."""
+        if isinstance(row, Result):
+            return row
+        try:
+            started = await self._subscriptions.adopt(row.subscription)
+        except SubscriptionError as error:
+            return row.result(Outcome.REFUSED, str(error))
+        return row.result(Outcome.ALREADY if started.already else Outcome.DONE)
+
+    async def cut_over(self, row: Joining | Result) -> Result:
+        """Resumes one: what fell due before is not owed, and the next due date is charged here."""
+        if isinstance(row, Result):
+            return row
+        try:
+            changed = await self._subscriptions.change(row.charge_permission_id, ResumeSubscription())
+        except ChangeRefusedError as error:
+            status = await self._subscriptions.status(row.charge_permission_id)
+            running = status.pause is None and not status.has_ended
+            return row.result(Outcome.ALREADY if running else Outcome.REFUSED, "" if running else str(error))
+        except SubscriptionError as error:
+            return row.result(Outcome.REFUSED, str(error))
+        step = changed.next_step
+        return row.result(Outcome.DONE, f"next: {step.at:%Y-%m-%d %H:%M} UTC, {step.why}" if step else "")

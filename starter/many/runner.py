@@ -1,0 +1,96 @@
+"""Doing the same to many, some at a time and not faster than a rate, with a report and in bounded memory."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeVar
+
+AT_A_TIME: Final = 16
+
+Item = TypeVar("Item")
+
+
+class Outcome(StrEnum):
+    """What became of one."""
+
+    DONE = "done"
+    ALREADY = "already"
+    """It had been done before; nothing was changed."""
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One line of the report.
+
+    Attributes:
+        subject: which one: a charge permission's id, as far as it is known.
+        outcome: what became of it.
+        why: why it was refused, or what there is to say.
+        row: where it stands in its file, counted from 1 as an editor counts lines.
+    """
+
+    subject: str
+    outcome: Outcome
+    why: str = ""
+    row: int | None = None
+
+
+Report = Callable[[Result], None]
+
+
+class Pace:
+    """Lets nobody through faster than so often a second.
+
+    Args:
+        per_second: how often; None for no limit.
+    """
+
+    def __init__(self, per_second: float | None) -> None:
+        self._distance = 1 / per_second if per_second else 0.0
+        self._next = 0.0
+
+    async def wait(self) -> None:
+        """Returns when it is this caller's turn."""
+        now = asyncio.get_running_loop().time()
+        turn = max(now, self._next)
+        self._next = turn + self._distance
+        await asyncio.sleep(turn - now)
+
+
+async def do_to_many(
+    items: AsyncIterator[Item],
+    perform: Callable[[Item], Awaitable[Result]],
+    report: Report,
+    *,
+    per_second: float | None = None,
+    at_a_time: int = AT_A_TIME,
+) -> Counter[Outcome]:
+    """Performs something on each, and tells each result as it comes; no more than `at_a_time` are held at once.
+
+    Raises:
+        ExceptionGroup: what `perform` raised; what was begun is ended first.
+    """
+    counts: Counter[Outcome] = Counter()
+    waiting: asyncio.Queue[Item] = asyncio.Queue(maxsize=1)
+    pace = Pace(per_second)
+
+    async def work() -> None:
+        while True:
+            item = await waiting.get()
+            await pace.wait()
+            result = await perform(item)
+            counts[result.outcome] += 1
+            report(result)
+            waiting.task_done()
+
+    async with asyncio.TaskGroup() as group:
+        workers = [group.create_task(work()) for _ in range(at_a_time)]
+        async for item in items:
+            await waiting.put(item)
+        await waiting.join()
+        for worker in workers:
+            worker.cancel()
+    return counts
