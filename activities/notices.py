@@ -8,18 +8,18 @@ The form of a webhook: the Standard Webhooks specification.
 """
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any, Final
 
 import httpx
 from pydantic import BaseModel, ConfigDict
-from standardwebhooks import Webhook
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import ActivityIDConflictPolicy, ActivityIDReusePolicy, RetryPolicy
 from temporalio.exceptions import ActivityAlreadyStartedError, ApplicationError
 
 from activities.signatures import Announcement, NoticeActivities
+from activities.signed_posts import SignedPosts
 from amazon_pay import Region
 from billing.notices import NEEDS_THE_BUYER, Notice
 
@@ -43,7 +43,9 @@ RETRY_DELAYS: Final = (
 """Waits after each failed delivery: those of the Standard Webhooks specification, 75 hours and a half in all."""
 
 _ATTEMPT_TIMEOUT: Final = timedelta(seconds=30)
-_ENDPOINT_TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)
+ENDPOINT_SECONDS: Final = 20.0
+"""How long the endpoint may take to answer."""
+
 _ALL_ATTEMPTS: Final = sum(RETRY_DELAYS, timedelta()) + (len(RETRY_DELAYS) + 1) * _ATTEMPT_TIMEOUT
 _GONE: Final = 410
 
@@ -103,15 +105,11 @@ class Webhooks:
     """Delivers notices to the merchant's endpoint.
 
     Args:
-        url: the endpoint.
-        secret: the signing secret, `whsec_` and base64.
-        http: the connection pool.
+        posts: to that endpoint.
     """
 
-    def __init__(self, url: str, secret: str, http: httpx.AsyncClient) -> None:
-        self._url = url
-        self._webhook = Webhook(secret)
-        self._http = http
+    def __init__(self, posts: SignedPosts) -> None:
+        self._posts = posts
 
     @activity.defn(name=DELIVER)
     async def deliver(self, message: WebhookMessage) -> None:
@@ -120,21 +118,8 @@ class Webhooks:
         Raises:
             ApplicationError: of type `EndpointRefused`; with the wait before the next attempt.
         """
-        now = datetime.now(UTC)
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": message.id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._webhook.sign(message.id, now, message.body),
-        }
         try:
-            answer = await self._http.post(
-                self._url,
-                content=message.body.encode(),
-                headers=headers,
-                timeout=_ENDPOINT_TIMEOUT,
-                follow_redirects=False,
-            )
+            answer = await self._posts.post(message.id, message.body)
         except httpx.HTTPError as error:
             raise _refused(f"no answer: {type(error).__name__}") from error
         if not answer.is_success:

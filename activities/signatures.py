@@ -7,7 +7,7 @@ input, and with it the same idempotency key and body, until the outcome is known
 from abc import ABC, abstractmethod
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
 from billing.answers import ChargeAnswer, PermissionAnswer
@@ -83,6 +83,30 @@ class ClosePermission(_Input):
     cancel_pending_charges: bool = False
 
 
+class AmountQuestion(_Input):
+    """Which period's amount is to be decided.
+
+    Attributes:
+        charge_permission_id: whose.
+        merchant_reference: the merchant's own.
+        plan_id: the plan's.
+        quantity: how many units of it.
+        period: counted from 0.
+        due: when it falls due (UTC).
+        until: when the next one does (UTC).
+        at_most: what the plan says; no more can be charged.
+    """
+
+    charge_permission_id: str
+    merchant_reference: str
+    plan_id: str
+    quantity: int
+    period: int
+    due: AwareDatetime
+    until: AwareDatetime
+    at_most: Money
+
+
 class Announcement(_Input):
     """What is to be told the merchant about one subscription."""
 
@@ -90,6 +114,15 @@ class Announcement(_Input):
     merchant_reference: str
     plan_id: str
     notices: tuple[Notice, ...]
+
+
+class AmountActivities(ABC):
+    """Asking the merchant what is to be charged."""
+
+    @activity.defn
+    @abstractmethod
+    async def decide_amount(self, question: AmountQuestion) -> Money:
+        """What a period costs."""
 
 
 class NoticeActivities(ABC):

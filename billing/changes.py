@@ -45,12 +45,14 @@ class ChangePlan(_Change):
         plan: the new one; the same when not given.
         quantity: how many units; as many as before when not given.
         when: from the next period on, or now.
+        consented: the buyer has agreed to it in a new checkout, which Amazon wants in the EU and the UK.
     """
 
     kind: Literal["plan"] = "plan"
     plan: Plan | None = None
     quantity: Annotated[int, Field(ge=1, le=MOST_UNITS)] | None = None
     when: When = When.NEXT_PERIOD
+    consented: bool = False
 
     def apply(self, subscription: Subscription, now: datetime) -> datetime:
         """See the module.
@@ -68,11 +70,11 @@ class ChangePlan(_Change):
             )
         if self.when is When.NEXT_PERIOD:
             first = subscription.first_not_begun(now)
-            return subscription.agree(self._agreement(subscription, first, subscription.schedule.due(first)))
+            return subscription.agree(self._agreement(subscription, first, subscription.schedule.due(first)), now)
         unused = _unused(subscription, now)
         agreement = self._from_now(subscription, now)
         subscription.add_credit(unused)
-        return subscription.agree(agreement)
+        return subscription.agree(agreement, now)
 
     def _agreement(self, subscription: Subscription, first: int, starts_at: datetime) -> Agreement:
         current, grid = subscription.agreement_at(first), subscription.schedule.grid(first)
@@ -130,7 +132,8 @@ class ChangeBillingDay(_Change):
                     "anchor": None,
                     "months": 0,
                 }
-            )
+            ),
+            now,
         )
 
 
@@ -149,7 +152,7 @@ class UndoChanges(_Change):
         first = subscription.first_not_begun(now)
         if not any(agreement.first >= first for agreement in subscription.agreements):
             raise ValueError("there is no change that has not taken effect")
-        subscription.disagree(first)
+        subscription.disagree(first, now)
         return now
 
 

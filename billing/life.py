@@ -23,6 +23,15 @@ class Pause(BaseModel):
     has_begun: bool = False
 
 
+class Decided(BaseModel):
+    """What the merchant said that a period costs; it is asked once."""
+
+    model_config = ConfigDict(frozen=True)
+
+    period: int
+    amount: Money
+
+
 class PlannedEnd(BaseModel):
     """A cancellation that takes effect later, and can be taken back before."""
 

@@ -27,6 +27,8 @@ class NoticeType(StrEnum):
     PERIOD_SKIPPED = "period.skipped"
     """Nothing is owed for it; `reason` says why."""
     PERIOD_GIVEN_UP = "period.given_up"
+    PLAN_CHANGED = "plan.changed"
+    """From `due` on a period costs `amount`: in time to tell the buyer, where a law wants that."""
     REFUND_COMPLETED = "refund.completed"
     """The money is on its way back to the buyer."""
     REFUND_FAILED = "refund.failed"

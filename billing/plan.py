@@ -25,6 +25,15 @@ class Capture(StrEnum):
     """When the merchant says so, for instance as goods are sent: within 30 days, all of it or a part."""
 
 
+class Amounts(StrEnum):
+    """Who says what a period costs."""
+
+    FIXED = "fixed"
+    """The phases."""
+    ASKED = "asked"
+    """An endpoint of the merchant's, when the period falls due; the phases say how much it may be at most."""
+
+
 class Phase(BaseModel):
     """Periods that are alike: a trial, an introductory price, the instalments of a term, what is paid from then on.
 
@@ -53,6 +62,7 @@ class Plan(BaseModel):
     Attributes:
         plan_id: the merchant's name for it, shown in the Web UI.
         phases: one after the other; only the last one may be open.
+        amounts: who says what a period costs.
         capture: when the money is taken.
         collection: what happens when a charge fails.
     """
@@ -61,6 +71,7 @@ class Plan(BaseModel):
 
     plan_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=MOST_PHASES)]
+    amounts: Amounts = Amounts.FIXED
     capture: Capture = Capture.NOW
     collection: CollectionPolicy = CollectionPolicy()
 

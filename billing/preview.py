@@ -58,7 +58,7 @@ def upcoming(subscription: Subscription, count: int, now: datetime) -> list[Upco
             break
         now = max(now, step.at)
         number = ahead.next_period
-        begins = ahead.collection is None
+        begins, asked = ahead.collection is None, ahead.asks_for_amount
         charged: list[Attempt] = []
 
         def succeed(attempt: Attempt, charged: list[Attempt] = charged) -> ChargeAnswer:
@@ -69,5 +69,7 @@ def upcoming(subscription: Subscription, count: int, now: datetime) -> list[Upco
         if charged or (begins and ahead.next_period == number + 1 and ahead.ledger[-1].amount.is_zero):
             record = ahead.ledger[-1]
             why = ahead.schedule.describe(number) if begins else step.why
+            if asked:
+                why += "; at most, your endpoint says so when it falls due"
             found.append(Upcoming(period=number, due=record.due, at=now, amount=record.amount, why=why))
     return found

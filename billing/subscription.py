@@ -39,10 +39,10 @@ from billing.disputes import KEPT as DISPUTES_KEPT
 from billing.disputes import Dispute, DisputeAnswer
 from billing.identity import capture_key, idempotency_key, spread_of
 from billing.ledger import LEDGER_LENGTH, PeriodOutcome, PeriodRecord
-from billing.life import Extra, Pause, PlannedEnd
+from billing.life import Decided, Extra, Pause, PlannedEnd
 from billing.money import Money
 from billing.notices import Notice, NoticeType, notice_after
-from billing.plan import Capture, Plan
+from billing.plan import Amounts, Capture, Plan
 from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue, OnDispute
 from billing.refunds import KEPT, Refund, RefundAnswer, RefundState, Wanted, asked_before, check_refund, refunded
 from billing.schedule import Agreement, Schedule
@@ -57,6 +57,9 @@ REMEMBERED_NOTIFICATIONS: Final = 20
 
 
 ASKED_FOR: Final = "asked for"
+AMOUNT_UNKNOWN: Final = "AmountUnknown"
+"""Our own reason beside Amazon's codes: the merchant's endpoint has not said what a period costs."""
+
 SKIPPED_ON_REQUEST: Final = "paused or skipped on request"
 
 _CHARGED: Final = frozenset({PeriodOutcome.PAID, PeriodOutcome.AUTHORIZED})
@@ -76,6 +79,8 @@ class Subscription(BaseModel):
         skips: periods to come that are not owed.
         pause: one by request, planned or begun.
         planned_end: a cancellation that takes effect later.
+        decided: what the merchant said that the next period costs, where its plan asks.
+        undecided_since: when the merchant's endpoint first failed to say so (UTC), while that lasts.
         extras: what is charged once, with the next charge.
         credit: what is taken off the next charges.
         refunds: money that goes back, or went, oldest first.
@@ -108,6 +113,8 @@ class Subscription(BaseModel):
     skips: list[int] = Field(default_factory=list)
     pause: Pause | None = None
     planned_end: PlannedEnd | None = None
+    decided: Decided | None = None
+    undecided_since: AwareDatetime | None = None
     extras: list[Extra] = Field(default_factory=list)
     credit: Money | None = None
     refunds: list[Refund] = Field(default_factory=list)
@@ -228,6 +235,8 @@ class Subscription(BaseModel):
             return self.lost_because
         if self.collection is not None:
             return self.collection.held_for or self.collection.last_reason
+        if self.undecided_since is not None:
+            return AMOUNT_UNKNOWN
         if self.permission is not None and not self.permission.is_chargeable:
             return self.permission.refused or next(iter(self.permission.reason_codes), self.permission.state.value)
         return None
@@ -238,7 +247,20 @@ class Subscription(BaseModel):
         broken = self.permission is not None and not self.permission.is_chargeable
         held = self.collection is not None and self.collection.held_for is not None
         in_need = self.status in NEEDS_ATTENTION and not (self.is_paused and self.collection is None)
-        return not self.has_ended and (broken or held or in_need)
+        return not self.has_ended and (broken or held or in_need or self.undecided_since is not None)
+
+    @property
+    def asks_for_amount(self) -> bool:
+        """Whether the merchant has to say what the next period costs before it can be charged."""
+        number = self.next_period
+        decided = self.decided is not None and self.decided.period == number
+        return (
+            self.plan.amounts is Amounts.ASKED
+            and self.collection is None
+            and not decided
+            and number not in self.skips
+            and not self.schedule.amount(number).is_zero
+        )
 
     @property
     def cancellation_is_due(self) -> bool:
@@ -326,6 +348,8 @@ class Subscription(BaseModel):
         """Begins to collect the next period: its price and what is charged once, less what is credited."""
         number, zero = self.next_period, self._money(Decimal(0))
         price = self.schedule.amount(number)
+        if self.decided is not None and self.decided.period == number:
+            price = self.decided.amount
         extras = sum((extra.amount.amount for extra in self.extras), Decimal(0))
         credit = min((self.credit or zero).amount, price.amount + extras)
         if self.credit is not None and credit:
@@ -345,6 +369,22 @@ class Subscription(BaseModel):
 
     def _money(self, amount: Decimal) -> Money:
         return Money(amount=amount, currency=self.terms.plan.currency)
+
+    def amount_decided(self, period: int, amount: Money) -> None:
+        """The merchant has said what a period costs; that stands, however often it is tried."""
+        self.decided, self.undecided_since = Decided(period=period, amount=amount), None
+
+    def amount_unknown(self, now: datetime) -> None:
+        """The merchant's endpoint did not say what the period costs: it is asked again slowly, in plain sight."""
+        if not self.next_step_is(Action.CHARGE):
+            return  # it was paused meanwhile
+        number, again = self.next_period, now + LOOK_AGAIN_AFTER
+        why = f"period {number} fell due, and your endpoint has not said what it costs; it is asked again"
+        self.next_step = Step(action=Action.CHARGE, at=again, why=why)
+        if self.undecided_since is None:
+            self.undecided_since = now
+            about = {"period": number, "due": self.schedule.due(number)}
+            self._tell(NoticeType.SUBSCRIPTION_HELD, now, **about, reason_code=AMOUNT_UNKNOWN, reason=why)
 
     def open_attempt(self) -> Attempt:
         """The attempt under way, the same each time it is asked for."""
@@ -953,16 +993,29 @@ class Subscription(BaseModel):
         """What holds for a period."""
         return [each for each in (self.terms.agreement, *self.agreements) if each.first <= period][-1]
 
-    def agree(self, agreement: Agreement) -> datetime:
+    def agree(self, agreement: Agreement, now: datetime) -> datetime:
         """Something else holds from a period on; answers when that begins."""
         self.agreements = [*(each for each in self.agreements if each.first < agreement.first), agreement]
         self.reschedule()
+        self._tell_of_plan(agreement.first, now)
         return agreement.starts_at
 
-    def disagree(self, first: int) -> None:
+    def disagree(self, first: int, now: datetime) -> None:
         """What was agreed for a period on, or for later ones, does not hold."""
         self.agreements = [each for each in self.agreements if each.first < first]
         self.reschedule()
+        self._tell_of_plan(first, now)
+
+    def _tell_of_plan(self, first: int, now: datetime) -> None:
+        schedule = self.schedule
+        self._tell(
+            NoticeType.PLAN_CHANGED,
+            now,
+            period=first,
+            due=schedule.due(first),
+            amount=schedule.amount(first),
+            reason=str(self.agreement_at(first).plan),
+        )
 
     def add_credit(self, amount: Money) -> None:
         """So much is taken off the next charges."""

@@ -84,6 +84,8 @@ class Settings(BaseSettings):
         temporal_binary: the `temporal` program for the embedded server; found on the PATH when not given.
         webhook_url: the merchant's endpoint for notices; they are logged when it is not given. https, in live.
         webhook_secret: what they are signed with, `whsec_` and base64 (Standard Webhooks specification).
+        amount_hook_url: the merchant's endpoint that decides amounts, for plans that ask for it. https, in live.
+        amount_hook_secret: what the questions are signed with, as notices are.
     """
 
     model_config = SettingsConfigDict(
@@ -119,19 +121,25 @@ class Settings(BaseSettings):
 
     webhook_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     webhook_secret: SecretStr | None = None
+    amount_hook_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    amount_hook_secret: SecretStr | None = None
 
     @model_validator(mode="after")
-    def _webhooks_are_signed(self) -> Self:
-        if (self.webhook_url is None) != (self.webhook_secret is None):
-            raise ValueError(f"{PREFIX}WEBHOOK_URL and {PREFIX}WEBHOOK_SECRET: both or neither must be set")
-        if self.webhook_secret is not None and not _is_webhook_secret(self.webhook_secret.get_secret_value()):
+    def _endpoints_are_signed_for(self) -> Self:
+        self._is_signed_for("WEBHOOK", self.webhook_url, self.webhook_secret)
+        self._is_signed_for("AMOUNT_HOOK", self.amount_hook_url, self.amount_hook_secret)
+        return self
+
+    def _is_signed_for(self, name: str, url: str | None, secret: SecretStr | None) -> None:
+        if (url is None) != (secret is None):
+            raise ValueError(f"{PREFIX}{name}_URL and {PREFIX}{name}_SECRET: both or neither must be set")
+        if secret is not None and not _is_webhook_secret(secret.get_secret_value()):
             raise ValueError(
-                f"{PREFIX}WEBHOOK_SECRET: is not a secret of the Standard Webhooks specification: whsec_ and the "
+                f"{PREFIX}{name}_SECRET: is not a secret of the Standard Webhooks specification: whsec_ and the "
                 "base64 of 24 to 64 bytes"
             )
-        if self.environment is Environment.LIVE and (self.webhook_url or "").startswith("http:"):
-            raise ValueError(f"{PREFIX}WEBHOOK_URL: http is accepted only with {PREFIX}ENVIRONMENT=sandbox")
-        return self
+        if self.environment is Environment.LIVE and (url or "").startswith("http:"):
+            raise ValueError(f"{PREFIX}{name}_URL: http is accepted only with {PREFIX}ENVIRONMENT=sandbox")
 
     @model_validator(mode="after")
     def _nothing_dangerous_with_real_money(self) -> Self:

@@ -20,7 +20,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from billing.changes import Change
+from billing.changes import Change, ChangePlan
 from billing.money import Money
 from billing.preview import MOST_CHARGES, Upcoming
 from billing.refunds import Refund, Wanted
@@ -142,11 +142,13 @@ class Subscriptions:
     Args:
         client: connected with the project's data converter.
         task_queue: where the workers listen.
+        needs_consent: whether a buyer has to agree to another plan in a new checkout, as in the EU and the UK.
     """
 
-    def __init__(self, client: Client, task_queue: str) -> None:
+    def __init__(self, client: Client, task_queue: str, *, needs_consent: bool = False) -> None:
         self._client = client
         self._task_queue = task_queue
+        self._needs_consent = needs_consent
 
     async def start(self, terms: Terms, *, anchor_was_given: bool = True) -> Started:
         """Starts a subscription; starting it again with the same terms finds the running one.
@@ -335,6 +337,11 @@ class Subscriptions:
             ChangeRefusedError: it cannot be changed so; nothing was changed.
             NoWorkerError: no worker answers.
         """
+        if self._needs_consent and isinstance(change, ChangePlan) and not change.consented:
+            raise ChangeRefusedError(
+                f"charge permission {charge_permission_id}: in the EU and the UK Amazon wants the buyer to agree to "
+                "another plan: have the buyer check out again, replace the charge permission, and say so (consented)"
+            )
         request = ChangeRequest(change=change)
         return await self._update(
             charge_permission_id,

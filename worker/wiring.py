@@ -7,23 +7,29 @@ from datetime import UTC, timedelta
 from typing import Any, Final
 
 import httpx
+from pydantic import SecretStr
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.amazon_pay import AmazonPayCalls
-from activities.notices import Announcer, Webhooks
+from activities.amounts import AmountHook
+from activities.notices import ENDPOINT_SECONDS, Announcer, Webhooks
+from activities.signed_posts import SignedPosts
 from amazon_pay import AmazonPayClient, Environment, PrivateKeyError, Region, load_private_key
 from amazon_pay.limits import RATES, Rate
 from amazon_pay.models.wire import TIMESTAMP_FORMAT
 from runtime.errors import StartupError
 from runtime.settings import PREFIX, Settings
 from runtime.temporal import has_standalone_activities
-from workflows.names import Call, call_queue, notices_queue
+from workflows.names import Call, amounts_queue, call_queue, notices_queue
 from workflows.subscription import SubscriptionWorkflow
 
 SIMULATOR_TIME_HEADER: Final = "x-simulator-time"
 """Understood by the simulator only."""
+
+AMOUNT_SECONDS: Final = 10.0
+"""How long the merchant's endpoint may take to decide an amount."""
 
 NOTICES_AT_ONCE: Final = 50
 """Deliveries that one worker has under way: a slow endpoint takes these places and no others."""
@@ -101,6 +107,7 @@ async def billing_workers(client: Client, amazon_pay: AmazonPayClient, settings:
                 _subscriptions(client, settings),
                 *_amazon_pay_calls(client, amazon_pay, settings),
                 *([_deliveries(client, http, settings)] if settings.webhook_url else ()),
+                *([_amounts(client, http, settings)] if settings.amount_hook_url else ()),
             ]
         )
 
@@ -146,8 +153,8 @@ def _amazon_pay_calls(client: Client, amazon_pay: AmazonPayClient, settings: Set
 
 
 def _deliveries(client: Client, http: httpx.AsyncClient, settings: Settings) -> Worker:
-    secret = settings.webhook_secret
-    webhooks = Webhooks(settings.required("webhook_url"), secret.get_secret_value() if secret else "", http)
+    posts = _posts(settings.required("webhook_url"), settings.webhook_secret, http, ENDPOINT_SECONDS)
+    webhooks = Webhooks(posts)
     return Worker(
         client,
         task_queue=notices_queue(settings.task_queue),
@@ -155,6 +162,20 @@ def _deliveries(client: Client, http: httpx.AsyncClient, settings: Settings) -> 
         max_concurrent_activities=NOTICES_AT_ONCE,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
     )
+
+
+def _amounts(client: Client, http: httpx.AsyncClient, settings: Settings) -> Worker:
+    posts = _posts(settings.required("amount_hook_url"), settings.amount_hook_secret, http, AMOUNT_SECONDS)
+    return Worker(
+        client,
+        task_queue=amounts_queue(settings.task_queue),
+        activities=[AmountHook(posts).decide_amount],
+        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
+    )
+
+
+def _posts(url: str, secret: SecretStr | None, http: httpx.AsyncClient, timeout_seconds: float) -> SignedPosts:
+    return SignedPosts(url, secret.get_secret_value() if secret else "", http, timeout_seconds)
 
 
 def _region(settings: Settings) -> Region:

@@ -40,6 +40,11 @@ def notices_queue(task_queue: str) -> str:
     return f"{task_queue}-notices"
 
 
+def amounts_queue(task_queue: str) -> str:
+    """The task queue on which the merchant is asked for amounts."""
+    return f"{task_queue}-amounts"
+
+
 def workflow_id(charge_permission_id: str) -> str:
     """The workflow of a subscription. A notification carries the permission's id, so no lookup is needed."""
     return f"subscription-{charge_permission_id}"

@@ -18,6 +18,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlrea
 with workflow.unsafe.imports_passed_through():
     from activities.signatures import (
         AmazonPayActivities,
+        AmountActivities,
+        AmountQuestion,
         Announcement,
         CaptureCharge,
         ClosePermission,
@@ -46,7 +48,7 @@ with workflow.unsafe.imports_passed_through():
         NotificationSignal,
         ReplacementRequest,
     )
-    from workflows.names import Call, call_queue, workflow_id
+    from workflows.names import Call, amounts_queue, call_queue, workflow_id
 
 PERIODS_PER_RUN: Final = 13
 """A year of monthly periods and the one that closes it. A wake after a month replays the run, so runs stay short; the
@@ -90,6 +92,11 @@ _HEARTBEAT_TIMEOUT: Final = timedelta(seconds=12)
 
 _URGENT: Final = Priority(priority_key=1)
 """Before everything routine: a buyer who has just mended a card, and a cancellation."""
+
+_AMOUNT_TIMEOUT: Final = timedelta(seconds=20)
+_AMOUNT_IN_ALL: Final = timedelta(minutes=5)
+_AMOUNT_RETRY: Final = RetryPolicy(initial_interval=timedelta(seconds=2), maximum_attempts=5)
+"""The merchant's endpoint must not hold up a cancellation, so it is given up soon and asked again by the hour."""
 
 _ANNOUNCE_TIMEOUT: Final = timedelta(seconds=5)
 _ANNOUNCE_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=3)
@@ -335,9 +342,42 @@ class SubscriptionWorkflow:
             await self._read_permission()
 
     async def _charge(self, step: Step) -> None:
+        if self._subscription.asks_for_amount and not await self._amount_is_decided():
+            return
         attempt = self._subscription.begin_attempt(workflow.now())
         if attempt is not None:
             await self._send(attempt, urgent=step.urgent)
+
+    async def _amount_is_decided(self) -> bool:
+        """Asks the merchant what the period costs; where no answer comes soon, it is asked again later."""
+        subscription = self._subscription
+        number, terms, schedule = subscription.next_period, subscription.terms, subscription.schedule
+        question = AmountQuestion(
+            charge_permission_id=terms.charge_permission_id,
+            merchant_reference=terms.merchant_reference,
+            plan_id=subscription.plan.plan_id,
+            quantity=subscription.agreement_at(number).quantity,
+            period=number,
+            due=schedule.due(number),
+            until=schedule.due(number + 1),
+            at_most=schedule.amount(number),
+        )
+        try:
+            amount = await workflow.execute_activity_method(
+                AmountActivities.decide_amount,
+                question,
+                task_queue=amounts_queue(workflow.info().task_queue),
+                schedule_to_close_timeout=_AMOUNT_IN_ALL,
+                start_to_close_timeout=_AMOUNT_TIMEOUT,
+                retry_policy=_AMOUNT_RETRY,
+                summary=f"What does period {number} cost?",
+            )
+        except ActivityError:
+            subscription.amount_unknown(workflow.now())
+            return False
+        subscription.amount_decided(number, amount)
+        # Meanwhile it may have been canceled, paused or changed: what is next now, is looked at anew.
+        return not subscription.cancellation_is_due and subscription.next_step_is(Action.CHARGE)
 
     async def _repeat_charge(self, _: Step) -> None:
         await self._send(self._subscription.open_attempt())

@@ -30,6 +30,9 @@ from starter.cli.subscriptions import JsonOption, PermissionArgument, money, sub
 changes = typer.Typer(name="change", help="Change a running subscription.", no_args_is_help=True)
 
 NowOption = Annotated[bool, typer.Option("--now", help="At once, instead of from the next period on.")]
+ConsentedOption = Annotated[
+    bool, typer.Option("--consented", help="The buyer has agreed in a new checkout; needed in the EU and the UK.")
+]
 UndoOption = Annotated[bool, typer.Option("--undo", help="Take it back, before it has taken effect.")]
 
 Fields = dict[str, Any]  # Any: of a change, whose fields differ
@@ -49,6 +52,7 @@ def plan(
     ] = None,
     quantity: Annotated[int | None, typer.Option(help="How many units; as many as before when not given.")] = None,
     now: NowOption = False,
+    consented: ConsentedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Change the plan or the quantity.
@@ -58,7 +62,8 @@ def plan(
 
     def wanted() -> Fields:
         when = When.NOW if now else When.NEXT_PERIOD
-        return {"plan": read_plan(file) if file else None, "quantity": quantity, "when": when}
+        new = read_plan(file) if file else None
+        return {"plan": new, "quantity": quantity, "when": when, "consented": consented}
 
     _change_it(charge_permission_id, ChangePlan, wanted, as_json=as_json)
 

@@ -19,6 +19,7 @@ from billing.plan import Plan
 from runtime.errors import StartupError
 from runtime.settings import load_settings
 from starter.cli.agreement import instant
+from starter.cli.changes import ConsentedOption
 from starter.cli.output import RefusedError, err, out, run
 from starter.cli.plan_file import read_plan
 from starter.cli.subscriptions import JsonOption, subscriptions
@@ -178,6 +179,7 @@ def bulk_plan(
     query: QueryOption,
     file: Annotated[Path, typer.Option("--plan", help="The new plan's file.", dir_okay=False)],
     now: Annotated[bool, typer.Option("--now", help="At once, prorated, instead of from the next period on.")] = False,
+    consented: ConsentedOption = False,
     dry_run: DryRunOption = False,
     rate: RateOption = None,
     report: ReportOption = None,
@@ -186,7 +188,8 @@ def bulk_plan(
     """Change the plan of them all."""
 
     async def command() -> None:
-        change = ChangePlan(plan=read_plan(file), when=When.NOW if now else When.NEXT_PERIOD)
+        when = When.NOW if now else When.NEXT_PERIOD
+        change = ChangePlan(plan=read_plan(file), when=when, consented=consented)
         deed = changing(await subscriptions(), change)
         await _bulk_do(query, deed, "changed", dry_run=dry_run, rate=rate, report=report, as_json=as_json)
 

@@ -1,4 +1,4 @@
-"""The commands about plans: explain, preview."""
+"""The commands about plans: explain, preview, checkout."""
 
 import json
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from billing.preview import MOST_CHARGES, Upcoming, upcoming
 from billing.schedule import FirstPeriod
 from billing.subscription import Subscription
 from billing.zones import zone as rules_of
+from starter.checkout import recurring_metadata
 from starter.cli.agreement import (
     AnchorOption,
     BillingDayOption,
@@ -77,6 +78,17 @@ def explain_plan(
             for at, what in events:
                 table.add_row(str((at - terms.anchor).days), f"{at.astimezone(tz):%a %Y-%m-%d %H:%M}", what)
             out.print("", table)
+
+    run(command())
+
+
+@plans.command("checkout")
+def checkout(file: FileArgument, quantity: QuantityOption = 1) -> None:
+    """Print what the checkout session has to say of a plan, as JSON: chargePermissionType and recurringMetadata."""
+
+    async def command() -> None:
+        said = recurring_metadata(read_plan(file), quantity).model_dump(mode="json", by_alias=True)
+        out.print_json(json.dumps({"chargePermissionType": "Recurring", "recurringMetadata": said}))
 
     run(command())
 

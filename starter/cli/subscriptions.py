@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from rich.markdown import Markdown
 from rich.table import Table
 
+from amazon_pay import Region
 from billing.calendar import Interval
 from billing.ledger import PeriodOutcome
 from billing.money import Money
@@ -46,7 +47,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 async def subscriptions() -> Subscriptions:
     """The merchant's way in, as the environment says."""
     settings = load_settings()
-    return Subscriptions(await connect(), settings.task_queue)
+    in_europe = Region.parse(settings.region) is Region.EU
+    return Subscriptions(await connect(), settings.task_queue, needs_consent=in_europe)
 
 
 def start(

@@ -121,6 +121,8 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
         "temporal_binary": "/bin/temporal",
         "webhook_url": "https://shop.example/notices",
         "webhook_secret": WEBHOOK_SECRET,
+        "amount_hook_url": "https://shop.example/amounts",
+        "amount_hook_secret": WEBHOOK_SECRET,
     }
     assert given.keys() == Settings.model_fields.keys()
     for name, value in given.items():

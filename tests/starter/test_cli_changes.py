@@ -113,3 +113,16 @@ async def test_a_subscription_that_is_not_there_is_not_changed(house: Stage) -> 
 
     assert refused.code == 1
     assert "no subscription" in refused.trouble
+
+
+async def test_in_europe_another_plan_needs_the_buyers_consent(house: Stage) -> None:
+    story = await paid(house)
+    europe = {**joined_to(house), "PERENNIAL_REGION": "de"}
+    command = ("change", "plan", story.charge_permission_id, "--quantity", "2")
+
+    refused = await typed(*command, **europe)
+    agreed = await typed(*command, "--consented", **europe)
+
+    assert refused.code == 1
+    assert "in the EU and the UK Amazon wants the buyer to agree to another plan" in refused.trouble
+    assert agreed.code == 0

@@ -126,3 +126,28 @@ async def test_an_option_that_cannot_be_meant_is_named(options: list[str], named
 
     assert (said.code, said.out) == (2, "")
     assert named in said.err.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("plan", "options", "frequency", "amount"),
+    [
+        ("coffee-monthly", [], {"unit": "Month", "value": "1"}, {"amount": "19.90", "currencyCode": "EUR"}),
+        (
+            "coffee-monthly",
+            ["--quantity", "2"],
+            {"unit": "Month", "value": "1"},
+            {"amount": "39.80", "currencyCode": "EUR"},
+        ),
+        ("magazine-yearly", [], {"unit": "Year", "value": "1"}, {"amount": "9800", "currencyCode": "JPY"}),
+        ("magazine-with-trial", [], {"unit": "Month", "value": "1"}, None),
+    ],
+)
+async def test_the_checkout_is_told_of_a_plan_as_amazon_wants_it(
+    plan: str, options: list[str], frequency: dict[str, str], amount: dict[str, str] | None
+) -> None:
+    said = await typed("plan", "checkout", str(PLAN.with_name(f"{plan}.toml")), *options)
+
+    assert (said.code, said.err) == (0, "")
+    assert said.data["chargePermissionType"] == "Recurring"
+    assert said.data["recurringMetadata"]["frequency"] == frequency
+    assert said.data["recurringMetadata"]["amount"] == amount

@@ -74,6 +74,8 @@ async def stage(
     database: Path | None = None,
     webhook_url: str | None = None,
     webhook_secret: str | None = None,
+    amount_hook_url: str | None = None,
+    amount_hook_secret: str | None = None,
 ) -> AsyncIterator[Stage]:
     """Sets up server, simulator, IPN receiver and worker; takes everything down again however it is left.
 
@@ -84,6 +86,8 @@ async def stage(
         database: a file for the Temporal server, which can then be restarted; in memory when not given.
         webhook_url: where notices are sent; they are logged when it is not given.
         webhook_secret: what they are signed with.
+        amount_hook_url: where amounts are asked for.
+        amount_hook_secret: what the questions are signed with.
 
     Raises:
         StartupError: a port is taken or the `temporal` program is missing.
@@ -114,6 +118,8 @@ async def stage(
             calls_per_second=UNLIMITED,
             webhook_url=webhook_url,
             webhook_secret=SecretStr(webhook_secret) if webhook_secret else None,
+            amount_hook_url=amount_hook_url,
+            amount_hook_secret=SecretStr(amount_hook_secret) if amount_hook_secret else None,
         )
         async with (
             embedded_server(SEARCH_ATTRIBUTES, binary=binary, ui_port=ui_port, database=database) as server,

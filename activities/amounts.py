@@ -1,0 +1,76 @@
+"""Asking the merchant what a period costs, for plans whose amounts are decided when they fall due.
+
+The endpoint is told which period, and answers with `{"amount": {"amount": "12.34", "currency": "USD"}}`. The question
+is signed as notices are; its id names the period, so an endpoint that is asked again can answer the same.
+"""
+
+import json
+from typing import Final
+
+import httpx
+from pydantic import BaseModel, ConfigDict, ValidationError
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.signatures import AmountActivities, AmountQuestion
+from activities.signed_posts import SignedPosts
+from billing.money import Money
+
+NO_AMOUNT: Final = "NoAmount"
+"""The type of the error when the endpoint gave no amount that can be charged."""
+
+LARGEST_ANSWER_BYTES: Final = 64 * 1024
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    amount: Money
+
+
+class AmountHook(AmountActivities):
+    """Asks.
+
+    Args:
+        posts: to the merchant's endpoint.
+    """
+
+    def __init__(self, posts: SignedPosts) -> None:
+        self._posts = posts
+
+    @activity.defn
+    async def decide_amount(self, question: AmountQuestion) -> Money:
+        """See `AmountActivities.decide_amount`.
+
+        Raises:
+            ApplicationError: of type `NoAmount`; it is asked again.
+        """
+        body = json.dumps(
+            {
+                "type": "amount.requested",
+                "timestamp": question.due.isoformat(),
+                "data": question.model_dump(mode="json"),
+            }
+        )
+        identifier = f"amount-{question.charge_permission_id}-{question.period}"
+        try:
+            answer = await self._posts.post(identifier, body)
+        except httpx.HTTPError as error:
+            raise _no_amount(f"no answer: {type(error).__name__}") from error
+        if not answer.is_success:
+            raise _no_amount(f"status {answer.status_code}")
+        if len(answer.content) > LARGEST_ANSWER_BYTES:
+            raise _no_amount(f"the answer is larger than {LARGEST_ANSWER_BYTES} bytes")
+        try:
+            amount = _Answer.model_validate_json(answer.content).amount
+        except ValidationError as error:
+            raise _no_amount(f"the answer holds no amount: {error.errors()[0]['msg']}") from None
+        if amount.currency != question.at_most.currency:
+            raise _no_amount(f"{amount} is in another currency than the plan, {question.at_most.currency}")
+        if amount.amount > question.at_most.amount:
+            raise _no_amount(f"{amount} is more than the plan allows, {question.at_most}")
+        return amount
+
+
+def _no_amount(why: str) -> ApplicationError:
+    return ApplicationError(f"the amounts' endpoint gave none: {why}", type=NO_AMOUNT)

@@ -1,0 +1,123 @@
+"""Asking the merchant what a period costs: over real HTTP, signed, and only what can be charged counts."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from standardwebhooks import Webhook
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from temporalio.exceptions import ApplicationError
+
+from activities.amounts import NO_AMOUNT, AmountHook
+from activities.signatures import AmountQuestion
+from activities.signed_posts import SignedPosts
+from billing.money import Money
+from runtime.http import bind, serving
+from tests.activities.requests import run
+from tests.endpoint import SECRET
+
+QUESTION = AmountQuestion(
+    charge_permission_id="C01-1",
+    merchant_reference="order-1",
+    plan_id="metered",
+    quantity=1,
+    period=3,
+    due=datetime(2027, 1, 31, 9, tzinfo=UTC),
+    until=datetime(2027, 2, 28, 9, tzinfo=UTC),
+    at_most=Money.parse("50.00 USD"),
+)
+
+
+@dataclass
+class Amounts:
+    """A merchant's endpoint that decides amounts; it believes only signed questions."""
+
+    answer: bytes = b""
+    status: int = 200
+    silent: bool = False
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    async def decide(self, request: Request) -> Response:
+        body = await request.body()
+        self.asked.append((request.headers["webhook-id"], Webhook(SECRET).verify(body, dict(request.headers))))
+        if self.silent:
+            await asyncio.sleep(5)
+        return Response(self.answer, self.status, {"content-type": "application/json"})
+
+
+@pytest_asyncio.fixture
+async def amounts() -> AsyncIterator[tuple[Amounts, AmountHook]]:
+    """The endpoint, and the activity that asks it."""
+    merchant = Amounts()
+    app = Starlette(routes=[Route("/amounts", merchant.decide, methods=["POST"])])
+    async with serving(app, bind("127.0.0.1", 0)) as origin, httpx.AsyncClient() as http:
+        yield merchant, AmountHook(SignedPosts(f"{origin}/amounts", SECRET, http, timeout_seconds=0.5))
+
+
+def saying(amount: str, currency: str = "USD") -> bytes:
+    return json.dumps({"amount": {"amount": amount, "currency": currency}}).encode()
+
+
+@pytest.mark.parametrize("amount", ["12.34", "0.00", "50.00"])
+async def test_what_the_merchant_says_is_what_the_period_costs(
+    amounts: tuple[Amounts, AmountHook], amount: str
+) -> None:
+    merchant, hook = amounts
+    merchant.answer = saying(amount)
+
+    decided = [await run(hook.decide_amount, QUESTION) for _ in range(2)]
+
+    assert decided == [Money.parse(f"{amount} USD")] * 2
+    (first, event), (second, _) = merchant.asked
+    assert first == second == "amount-C01-1-3"
+    assert event["type"] == "amount.requested"
+    assert event["data"]["due"] == "2027-01-31T09:00:00Z"
+    assert event["data"]["at_most"] == {"amount": "50.00", "currency": "USD"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "why"),
+    [
+        (saying("50.01"), 200, "50.01 USD is more than the plan allows, 50.00 USD"),
+        (saying("12.34", "EUR"), 200, "in another currency than the plan"),
+        (saying("-1"), 200, "the answer holds no amount"),
+        (saying("1.001"), 200, "the answer holds no amount"),
+        (b'{"amount": 12.34}', 200, "the answer holds no amount"),
+        (b"12.34", 200, "the answer holds no amount"),
+        (b"", 200, "the answer holds no amount"),
+        (b" " * 70_000, 200, "larger than 65536 bytes"),
+        (saying("1.00"), 500, "status 500"),
+        (saying("1.00"), 302, "status 302"),
+        (saying("1.00"), 401, "status 401"),
+    ],
+)
+async def test_anything_but_an_amount_is_asked_for_again(
+    amounts: tuple[Amounts, AmountHook], answer: bytes, status: int, why: str
+) -> None:
+    merchant, hook = amounts
+    merchant.answer, merchant.status = answer, status
+
+    with pytest.raises(ApplicationError, match=why.replace(".", r"\.")) as raised:
+        await run(hook.decide_amount, QUESTION)
+    assert (raised.value.type, raised.value.non_retryable) == (NO_AMOUNT, False)
+
+
+async def test_a_silent_endpoint_and_nobody_there_are_asked_again(amounts: tuple[Amounts, AmountHook]) -> None:
+    merchant, hook = amounts
+    merchant.silent = True
+    with pytest.raises(ApplicationError, match="no answer: ReadTimeout"):
+        await run(hook.decide_amount, QUESTION)
+
+    async with httpx.AsyncClient() as http:
+        nobody = AmountHook(SignedPosts("http://127.0.0.1:9/amounts", SECRET, http, timeout_seconds=0.5))
+        with pytest.raises(ApplicationError, match="no answer: ConnectError"):
+            await run(nobody.decide_amount, QUESTION)

@@ -1,0 +1,88 @@
+"""Metered plans on a real server in virtual time: the merchant's endpoint says what each period costs."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest_asyncio
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from billing.calendar import Interval, Unit
+from billing.money import Money
+from billing.plan import Amounts, Plan
+from billing.status import Status
+from runtime.http import bind, serving
+from starter.cli.demo.stage import Stage, stage
+from tests.activities.test_amounts import Amounts as Merchant
+from tests.activities.test_amounts import saying
+from tests.endpoint import SECRET
+from tests.scenarios.story import Story
+from tests.scenarios.test_phases import charged
+
+METERED = Plan.of("metered", Money.parse("50.00 USD"), Interval(unit=Unit.MONTH)).model_copy(
+    update={"amounts": Amounts.ASKED}
+)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def metered() -> AsyncIterator[tuple[Stage, Merchant]]:
+    """A house whose merchant decides amounts."""
+    merchant = Merchant()
+    app = Starlette(routes=[Route("/amounts", merchant.decide, methods=["POST"])])
+    async with (
+        serving(app, bind("127.0.0.1", 0)) as origin,
+        stage(amount_hook_url=f"{origin}/amounts", amount_hook_secret=SECRET) as house,
+    ):
+        yield house, merchant
+
+
+async def amounts_of(story: Story) -> list[str]:
+    return [amount for _, amount in await charged(story)]
+
+
+async def test_each_period_costs_what_the_merchant_says_when_it_falls_due(metered: tuple[Stage, Merchant]) -> None:
+    house, merchant = metered
+    story = await Story.begin(house, METERED)
+    (shown,) = await house.subscriptions.upcoming(story.charge_permission_id, 1)
+    assert shown.why == "metered; at most, your endpoint says so when it falls due"
+
+    for number, amount in enumerate(("12.34", "0.00", "50.00")):
+        merchant.answer = saying(amount)
+        await story.until_due(number)
+    status = await story.status()
+
+    assert await amounts_of(story) == ["12.34", "50.00"]
+    assert [record.outcome.value for record in status.ledger] == ["paid", "free", "paid"]
+
+
+async def test_the_answer_stands_however_often_the_period_is_tried(metered: tuple[Stage, Merchant]) -> None:
+    house, merchant = metered
+    merchant.answer = saying("12.34")
+    story = await Story.begin(house, METERED, script=["SoftDeclined", "SoftDeclined"])
+    await story.until_due(0)
+    asked = len(merchant.asked)
+    merchant.answer = saying("44.00")
+
+    await story.after(timedelta(days=2))
+
+    assert await amounts_of(story) == ["12.34"]
+    assert len(merchant.asked) == asked
+
+
+async def test_an_endpoint_that_does_not_answer_holds_the_charge_in_plain_sight_and_delays_no_cancellation(
+    metered: tuple[Stage, Merchant],
+) -> None:
+    house, merchant = metered
+    merchant.status = 503
+    story, other = await Story.begin(house, METERED), await Story.begin(house, METERED)
+    held = await story.until_due(0)
+    await other.until_due(0)
+
+    assert (held.needs_attention, held.last_reason) == (True, "AmountUnknown")
+    assert await story.calls() == []
+    assert (await other.cancel()).status is Status.CANCELED
+    merchant.status, merchant.answer = 200, saying("7.00")
+    status = await story.after(timedelta(hours=2))
+
+    assert await amounts_of(story) == ["7.00"]
+    assert (status.needs_attention, status.last_reason, status.undecided_since) == (False, None, None)
