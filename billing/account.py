@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from billing.collection import (
     Action,
@@ -20,6 +20,20 @@ LONGEST_OUTBOX: Final = 100
 """Notices kept while they cannot be handed on; a subscription that waits so long does nothing else any more."""
 
 SKIPPED_ON_REQUEST: Final = "paused or skipped on request"
+
+
+class Bill(NamedTuple):
+    """What the next period comes to.
+
+    Attributes:
+        amount: to be charged.
+        credit: what a credit pays of it, beside the amount.
+        extras: what of the amount is charged once.
+    """
+
+    amount: Money
+    credit: Money | None
+    extras: Money | None
 
 
 class Account(State):
@@ -40,6 +54,20 @@ class Account(State):
         before = self.credit.amount if self.credit else Decimal(0)
         self.credit = self._money(before + amount.amount) if before + amount.amount else None
 
+    def _bill(self) -> Bill:
+        """What the next period costs, with what is charged once, and less what is credited."""
+        number = self.next_period
+        price = self.schedule.amount(number)
+        if self.decided is not None and self.decided.period == number:
+            price = self.decided.amount
+        extras = sum((extra.amount.amount for extra in self.extras), Decimal(0))
+        credit = min(self.credit.amount if self.credit else Decimal(0), price.amount + extras)
+        return Bill(
+            self._money(price.amount + extras - credit),
+            self._money(credit) if credit else None,
+            self._money(extras) if extras else None,
+        )
+
     def reschedule(self) -> None:
         """The schedule has changed: what is waited for is reckoned anew, unless a period is being collected."""
         if self.collection is None and self.lost_at is None and self._may_be_canceled:
@@ -55,7 +83,7 @@ class Account(State):
             if self._is_paused_over(number):
                 self.next_step = None
                 return
-            amount = self.schedule.amount(number)
+            amount = self._bill().amount
             self.next_step = Step(action=Action.CHARGE, at=due, why=f"period {number} falls due: {amount}")
             if charged_at is not None and due < charged_at:
                 spacing = min(self.plan.collection.catch_up_spacing, (self._fell_due(number + 1) - due) / 2)

@@ -314,6 +314,7 @@ class AddItem(_Change):
             raise ValueError(f"item: {len(subscription.extras)} wait for the next charge already; no more are taken")
         else:
             subscription.extras = [*subscription.extras, Extra(amount=self.amount, what=self.what)]
+        subscription.reschedule()
         return subscription.schedule.due(first)
 
 

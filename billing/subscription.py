@@ -5,7 +5,6 @@ it by one of the methods here; each decides the next step. Nothing here acts, sl
 """
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Final
 
 from billing.account import about_collection
@@ -103,23 +102,18 @@ class Subscription(Beside):
 
     def _new_collection(self, now: datetime) -> Collection:
         """Begins to collect the next period: its price and what is charged once, less what is credited."""
-        number, zero = self.next_period, self._money(Decimal(0))
-        price = self.schedule.amount(number)
-        if self.decided is not None and self.decided.period == number:
-            price = self.decided.amount
-        extras = sum((extra.amount.amount for extra in self.extras), Decimal(0))
-        credit = min((self.credit or zero).amount, price.amount + extras)
-        if self.credit is not None and credit:
-            left = self.credit.amount - credit
+        number, bill = self.next_period, self._bill()
+        if bill.credit is not None and self.credit is not None:
+            left = self.credit.amount - bill.credit.amount
             self.credit = self._money(left) if left else None
         self.extras = []
         return Collection(
             period=number,
             due=self.schedule.due(number),
             begun_at=now,
-            amount=self._money(price.amount + extras - credit),
-            credit=self._money(credit) if credit else None,
-            extras=self._money(extras) if extras else None,
+            amount=bill.amount,
+            credit=bill.credit,
+            extras=bill.extras,
             zone=self.terms.zone,
             spread=spread_of(self.terms.charge_permission_id),
         )

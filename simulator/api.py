@@ -12,7 +12,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from pydantic import ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -72,7 +72,10 @@ class AmazonPayApi:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, or cuts the connection where that is the fault."""
         request = Request(scope, receive)
-        body = await request.body()
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return  # it never came whole, and nobody is there any more
         key = request.headers.get(IDEMPOTENCY_HEADER, "")
         fault, latency = self.faults.of_request(f"{request.method} {request.url.path} {key}")
         if fault is Fault.RESET:

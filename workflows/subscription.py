@@ -255,6 +255,7 @@ class SubscriptionWorkflow:
     def change(self, request: ChangeRequest) -> Changed:
         """Changes the subscription; answers when that takes effect, and what happens next."""
         effective_at = request.change.apply(self._subscription, workflow.now())
+        self._show()  # nothing else may have news of it before the next step
         return Changed(effective_at=effective_at, next_step=self._subscription.next_to_do)
 
     @change.validator

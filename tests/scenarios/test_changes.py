@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from billing.calendar import Interval, Unit
 from billing.changes import (
@@ -171,3 +172,17 @@ async def test_a_change_that_cannot_be_is_refused_with_its_rule_and_leaves_no_tr
 async def state(story: Story) -> Subscription:
     await story.after(timedelta(0))
     return await story.status()
+
+
+async def test_what_is_planned_is_shown_at_once(house: Stage) -> None:
+    """In the details, and in words on the timer: nothing else wakes the workflow before its next step."""
+    story = await begun(house)
+    permission, change = story.charge_permission_id, house.subscriptions.change
+    await change(permission, AddItem(amount=Money.parse("2.50 USD"), what="gift wrapping"))
+    changed = await change(permission, PlanCancellation(at=on(12, 1), reason="moved away"))
+
+    assert changed.next_step is not None
+    assert changed.next_step.why == "period 1 falls due: 12.50 USD"
+    details = (await story.handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)).current_details
+    for words in ("gift wrapping", f"{NEXT_YEAR}-12-01 09:00 UTC: moved away", "12.50 USD"):
+        assert words in details

@@ -1,7 +1,9 @@
 """What goes wrong on the wire, as a client over real HTTP sees it; and that the seed alone decides."""
 
+import asyncio
 import itertools
 from collections import Counter
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -189,3 +191,20 @@ async def test_a_plan_that_cannot_be_is_refused_and_the_old_one_stays(shop: Merc
 
     assert refused.status_code == 422
     assert (await shop.charge("none"))[0] == 503
+
+
+async def test_a_client_that_dies_in_the_middle_of_a_request_troubles_nobody(
+    amazon: SimulatorHandle, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a worker that is killed does: what never came whole is not in the books, and is no error of ours."""
+    address = urlsplit(amazon.origin)
+    _, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(b'POST /v2/charges HTTP/1.1\r\nhost: amazon\r\ncontent-length: 100\r\n\r\n{"chargePermissionId":')
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    writer.close()
+    await writer.wait_closed()
+    await asyncio.sleep(0.05)
+
+    assert (await amazon.books()).calls == []
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
