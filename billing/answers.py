@@ -62,6 +62,7 @@ class PermissionAnswer(BaseModel):
         reason_codes: Amazon's reasons; an open set.
         last_updated: when its state last changed (UTC), to tell a mended permission from one never broken.
         refused: the reasonCode when Amazon did not answer the question itself (configuration, account).
+        monthly_limit: what may be charged under it in one calendar month, where Amazon says so.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,6 +71,7 @@ class PermissionAnswer(BaseModel):
     reason_codes: tuple[str, ...] = ()
     last_updated: datetime | None = None
     refused: str | None = None
+    monthly_limit: Money | None = None
 
     @property
     def is_chargeable(self) -> bool:

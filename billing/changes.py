@@ -5,7 +5,7 @@ A change is tried on a copy first, so what is refused has changed nothing. Each 
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -18,7 +18,8 @@ from billing.schedule import MOST_UNITS, Agreement, BillingDay
 from billing.subscription import Subscription
 from billing.zones import zone as rules_of
 
-MOST_EXTRAS = 50
+MOST_EXTRAS: Final = 50
+
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,128}$")]
 """A line of text. Never personal data: it is shown in the Web UI."""
 
@@ -150,7 +151,7 @@ class UndoChanges(_Change):
         """
         subscription.check_changeable(now)
         first = subscription.first_not_begun(now)
-        if not any(agreement.first >= first for agreement in subscription.agreements):
+        if subscription.agreed_before(first) == subscription.agreements:
             raise ValueError("there is no change that has not taken effect")
         subscription.disagree(first, now)
         return now
@@ -284,18 +285,22 @@ class UndoCancellation(_Change):
 
 
 class AddItem(_Change):
-    """Something once: added to the next charge, or taken off the next ones.
+    """Something once: added to the next charge, taken off the next ones, or charged by itself.
+
+    What is charged by itself is a period of its own, between two of the plan's: it is collected like any other.
 
     Attributes:
         amount: how much.
         what: what it is for, in words.
         credit: it is taken off: from the next charge, and what is left of it from those after.
+        when: with the next charge, or now.
     """
 
     kind: Literal["item"] = "item"
     amount: Money
     what: Words
     credit: bool = False
+    when: When = When.NEXT_PERIOD
 
     def apply(self, subscription: Subscription, now: datetime) -> datetime:
         """See the module.
@@ -308,6 +313,8 @@ class AddItem(_Change):
         if self.amount.is_zero or self.amount.currency != currency:
             raise ValueError(f"amount: {self.amount} is not accepted; more than zero, in {currency}, is")
         first = subscription.first_not_begun(now)
+        if self.when is When.NOW:
+            return self._charge(subscription, now)
         if self.credit:
             subscription.add_credit(self.amount)
         elif len(subscription.extras) >= MOST_EXTRAS:
@@ -316,6 +323,25 @@ class AddItem(_Change):
             subscription.extras = [*subscription.extras, Extra(amount=self.amount, what=self.what)]
         subscription.reschedule()
         return subscription.schedule.due(first)
+
+    def _charge(self, subscription: Subscription, now: datetime) -> datetime:
+        if self.credit:
+            raise ValueError("when: a credit is taken off the next charges; it cannot be charged now")
+        if subscription.is_paused:
+            raise ValueError("when: now is not possible while the subscription is paused; add it to the next charge")
+        if _unsettled(subscription, now):
+            raise ValueError("when: now is not possible while a period is owed; add it to the next charge")
+        at, current = now.replace(microsecond=0), subscription.agreement_at(subscription.next_period).plan
+        plan = Plan.of(
+            current.plan_id,
+            self.amount,
+            current.regular.interval,
+            1,
+            capture=current.capture,
+            collection=current.collection,
+        )
+        subscription.charge_once(Agreement(first=subscription.next_period, starts_at=at, plan=plan, once=self.what))
+        return at
 
 
 Change = Annotated[
@@ -332,6 +358,22 @@ Change = Annotated[
 ]
 
 
+def tried(change: Change, subscription: Subscription, now: datetime) -> Subscription:
+    """What a change would make of a subscription, which stays as it is.
+
+    Raises:
+        ValueError: it cannot be; says why.
+    """
+    changed = subscription.model_copy(deep=True)
+    change.apply(changed, now)
+    return changed
+
+
+def _unsettled(subscription: Subscription, now: datetime) -> bool:
+    """Whether a period is owed, or the next one is due already."""
+    return subscription.collection is not None or subscription.schedule.periods_due(now) != subscription.next_period
+
+
 def _unused(subscription: Subscription, now: datetime) -> Money:
     """What is left of the paid period, by its days.
 
@@ -339,9 +381,13 @@ def _unused(subscription: Subscription, now: datetime) -> Money:
         ValueError: the period is not paid.
     """
     schedule, number = subscription.schedule, subscription.next_period - 1
-    if subscription.collection is not None or number < 0 or schedule.periods_due(now) != number + 1:
+    if number < 0 or _unsettled(subscription, now):
         raise ValueError(
             "when: now is not possible while a period is owed or has not begun; change it from the next on"
+        )
+    if subscription.agreement_at(number).once is not None:
+        raise ValueError(
+            "when: now is not possible as an item was charged within the period; change it from the next on"
         )
     record = subscription.ledger[-1]
     if record.outcome not in {PeriodOutcome.PAID, PeriodOutcome.FREE}:

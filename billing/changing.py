@@ -5,7 +5,7 @@ from typing import Final
 
 from billing.life import Pause
 from billing.notices import NoticeType
-from billing.schedule import Agreement
+from billing.schedule import Agreement, Schedule
 from billing.settling import Settling
 
 ASKED_FOR: Final = "asked for"
@@ -44,9 +44,27 @@ class Changing(Settling):
         self._tell_of_plan(agreement.first, now)
         return agreement.starts_at
 
+    def charge_once(self, item: Agreement) -> None:
+        """Something is charged by itself before the next period; what was agreed goes on after it."""
+        before = [each for each in self.agreements if each.first < item.first]
+        later = [each for each in self.agreements if each.first > item.first]
+        later = [each.model_copy(update={"first": each.first + 1}) for each in later]
+        self.agreements = [*before, item, self._going_on(item, self.agreements), *later]
+        self.skips = [number + (number >= item.first) for number in self.skips]
+        self.reschedule()
+
+    def agreed_before(self, first: int) -> list[Agreement]:
+        """What was agreed, without the changes that begin with a period or with a later one."""
+        kept = [each for each in self.agreements if each.first < first]
+        if not kept or kept[-1].once is None:
+            return kept
+        item = kept[-1]
+        held = self.agreed_before(item.first)
+        return [*(each for each in held if each.first < item.first), item, self._going_on(item, held)]
+
     def disagree(self, first: int, now: datetime) -> None:
         """What was agreed for a period on, or for later ones, does not hold."""
-        self.agreements = [each for each in self.agreements if each.first < first]
+        self.agreements = self.agreed_before(first)
         self.reschedule()
         self._tell_of_plan(first, now)
 
@@ -73,7 +91,8 @@ class Changing(Settling):
             return
         if pause.keeps_anchor if keeps_anchor is None else keeps_anchor:
             fell_due = range(self.next_period, self.schedule.periods_due(now - datetime.resolution))
-            within = [number for number in fell_due if self._fell_due(number) >= pause.since]
+            plans = (number for number in fell_due if self.agreement_at(number).once is None)
+            within = [number for number in plans if self._fell_due(number) >= pause.since]
             self.skips = sorted({*self.skips, *within})
         else:
             self._count_anew(now)
@@ -92,9 +111,27 @@ class Changing(Settling):
             reason=str(self.agreement_at(first).plan),
         )
 
+    def _going_on(self, item: Agreement, held: list[Agreement]) -> Agreement:
+        """What held where something is charged by itself, from the period after that on."""
+        agreements = [self.terms.agreement, *held]
+        schedule = Schedule(agreements, self.terms.zone, self.terms.ends_at)
+        current = [each for each in agreements if each.first <= item.first][-1]
+        grid = schedule.grid(item.first)
+        return current.model_copy(
+            update={
+                "first": item.first + 1,
+                "starts_at": schedule.due(item.first),
+                "consumed": current.consumed + schedule.counted(item.first, since=current.first),
+                "anchor": None if current.billing_day else grid.anchor,
+                "months": 0 if current.billing_day else grid.months,
+            }
+        )
+
     def _count_anew(self, now: datetime) -> None:
         """The due dates are counted from this moment; none that fell due while it was paused is left."""
         first = self.next_period + (self.collection is not None)
+        while self.agreement_at(first).once is not None:
+            first += 1
         current = self.agreement_at(first)
         consumed = current.consumed + self.schedule.counted(first, since=current.first)
         starts_at = now.replace(microsecond=0)

@@ -31,6 +31,23 @@ def most_charges_in_a_month(phase: Phase) -> int:
     return most if phase.periods is None else min(most, phase.periods)
 
 
+def check_monthly_limit(charge: Money, limit: Money | None) -> None:
+    """Whether a charge can be made at all under a charge permission.
+
+    Args:
+        charge: what is to be charged.
+        limit: what the charge permission says; None where Amazon told none.
+
+    Raises:
+        ValueError: it never can be, in no month.
+    """
+    if limit is not None and charge.currency == limit.currency and charge.amount > limit.amount:
+        raise ValueError(
+            f"{charge} is more than the charge permission allows in a calendar month, {limit}: agree on less, or have "
+            "Amazon raise the limit"
+        )
+
+
 def limit_warning(plan: Plan, quantity: int = 1) -> str | None:
     """Says that a plan must run into the limit in some month, by the phase that costs most; None where it cannot."""
     limit = monthly_limit(plan.currency)

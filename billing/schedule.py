@@ -7,6 +7,7 @@ asked for, so a date is always reckoned from the anchor and the number, never fr
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Final, NamedTuple, Self
 
@@ -86,6 +87,7 @@ class Agreement(BaseModel):
         anchor: with `months`, the point that months are counted from; `starts_at` where there is none. A point later
             than `starts_at` makes the first period a short one.
         months: from the anchor to the first period that is not short.
+        once: what it is for, where it is no plan's period, but something charged by itself, between two of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -98,6 +100,7 @@ class Agreement(BaseModel):
     billing_day: BillingDay | None = None
     anchor: AwareDatetime | None = None
     months: int = 0
+    once: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,15 @@ class Schedule:
         """What a period costs."""
         return self.stretch(number).amount
 
+    def most(self, number: int) -> Decimal:
+        """What the dearest period costs of this one and those after it; 0 where there is none."""
+        prices = (
+            stretch.amount.amount
+            for stretch in self._stretches
+            if (stretch.end is None or number < stretch.end) and self.has_period(max(number, stretch.first))
+        )
+        return max(prices, default=Decimal(0))
+
     def has_period(self, number: int) -> bool:
         """Whether there is such a period (counted from 0)."""
         end = self._stretches[-1].end
@@ -241,7 +253,7 @@ def first_that_costs(schedule: Schedule) -> int:
 
 def _all_stretches(agreements: Sequence[Agreement], zone: str) -> Iterator[Stretch]:
     for agreement, following in zip(agreements, [*agreements[1:], None], strict=True):
-        for stretch in _stretches(agreement, zone):
+        for stretch in tuple(_stretches(agreement, zone)) or (_over(agreement, zone),):
             if following is None or (stretch.end is not None and stretch.end <= following.first):
                 yield stretch
             elif stretch.first < following.first:
@@ -260,7 +272,8 @@ def _stretches(agreement: Agreement, zone: str) -> Iterator[Stretch]:
             left, consumed = left - over, consumed - over
             if left == 0:
                 continue
-        of = agreement.plan.plan_id + (f", phase {index + 1}" if len(agreement.plan.phases) > 1 else "")
+        several = len(agreement.plan.phases) > 1
+        of = agreement.once or agreement.plan.plan_id + (f", phase {index + 1}" if several else "")
         price = _times(phase.amount, agreement.quantity)
         if not aligned and (wanted or (phase.interval.months and not phase.amount.is_zero)):
             aligned = True
@@ -281,12 +294,20 @@ def _stretches(agreement: Agreement, zone: str) -> Iterator[Stretch]:
         calendar = grid.calendar(zone, phase.interval)
         if not phase.interval.months:
             calendar = BillingCalendar(anchor=grid.instant(zone), zone=zone, interval=phase.interval)
-        yield Stretch(number, left, calendar, price, counts=True, before=None, of=of)
+        yield Stretch(number, left, calendar, price, counts=agreement.once is None, before=None, of=of)
         if left is None:
             return
         number += left
         months = phase.interval.months
         grid = Grid(grid.anchor, grid.months + left * months) if months else Grid(calendar.due(left), 0)
+
+
+def _over(agreement: Agreement, zone: str) -> Stretch:
+    """No period, as nothing is left of what was agreed; but the instant at which the one before it is over."""
+    regular = agreement.plan.regular
+    calendar = BillingCalendar(anchor=agreement.starts_at, zone=zone, interval=regular.interval)
+    amount, of = _times(regular.amount, 0), agreement.plan.plan_id
+    return Stretch(agreement.first, 0, calendar, amount, counts=False, before=None, of=of)
 
 
 def _before(target: Grid, begins: datetime, phase: Phase, price: Money, agreement: Agreement, zone: str) -> Stretch:

@@ -278,6 +278,15 @@ class State(BaseModel):
                 return refund
         raise AssertionError(f"there is no refund {number}")
 
+    @property
+    def most_to_come(self) -> Money:
+        """What the dearest charge to come may cost, credits aside; a period that is being collected is none of them."""
+        first = self.next_period + (self.collection is not None)
+        with_extras = sum((extra.amount.amount for extra in self.extras), Decimal(0))
+        if self.schedule.has_period(first):
+            with_extras += self.schedule.amount(first).amount
+        return self._money(max(self.schedule.most(first), with_extras))
+
     def agreement_at(self, period: int) -> Agreement:
         """What holds for a period."""
         return [each for each in (self.terms.agreement, *self.agreements) if each.first <= period][-1]
@@ -317,7 +326,9 @@ class State(BaseModel):
         return [Step(action=Action.RESUME, at=pause.until, why="the pause ends")]
 
     def _is_paused_over(self, period: int) -> bool:
-        return self.pause is not None and self.pause.has_begun and self._fell_due(period) >= self.pause.since
+        if self.pause is None or not self.pause.has_begun or self.agreement_at(period).once is not None:
+            return False
+        return self._fell_due(period) >= self.pause.since
 
     def _is_not_owed(self, period: int) -> bool:
         return period in self.skips or self._is_paused_over(period)

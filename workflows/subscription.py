@@ -32,8 +32,11 @@ with workflow.unsafe.imports_passed_through():
         ReadRefund,
     )
     from billing.answers import ChargeAnswer
+    from billing.changes import tried
     from billing.collection import Action, Attempt, Step
     from billing.ledger import PeriodOutcome, PeriodRecord
+    from billing.money import Money
+    from billing.monthly_limit import check_monthly_limit
     from billing.preview import Upcoming, upcoming
     from billing.refunds import Refund, RefundState, Wanted
     from billing.subscription import Subscription
@@ -92,6 +95,9 @@ _HEARTBEAT_TIMEOUT: Final = timedelta(seconds=12)
 
 _URGENT: Final = Priority(priority_key=1)
 """Before everything routine: a buyer who has just mended a card, and a cancellation."""
+
+_LIMIT_TIMEOUT: Final = timedelta(seconds=8)
+"""Less than a caller waits for an update."""
 
 _AMOUNT_TIMEOUT: Final = timedelta(seconds=20)
 _AMOUNT_IN_ALL: Final = timedelta(minutes=5)
@@ -252,19 +258,53 @@ class SubscriptionWorkflow:
             raise ApplicationError(str(error), type=REFUND_REFUSED, non_retryable=True) from None
 
     @workflow.update
-    def change(self, request: ChangeRequest) -> Changed:
-        """Changes the subscription; answers when that takes effect, and what happens next."""
+    async def change(self, request: ChangeRequest) -> Changed:
+        """Changes the subscription; answers when that takes effect, and what happens next.
+
+        Where a charge is to cost more than any to come did, the charge permission's monthly limit is read before.
+
+        Raises:
+            ApplicationError: it is above that limit, or Amazon did not say; nothing was changed.
+        """
+        if self._tried(request).amount > self._subscription.most_to_come.amount:
+            limit = await self._monthly_limit()
+            try:
+                check_monthly_limit(self._tried(request), limit)
+            except ValueError as error:
+                raise ApplicationError(str(error), type=CHANGE_REFUSED, non_retryable=True) from None
         effective_at = request.change.apply(self._subscription, workflow.now())
         self._show()  # nothing else may have news of it before the next step
         return Changed(effective_at=effective_at, next_step=self._subscription.next_to_do)
 
     @change.validator
     def _check_change(self, request: ChangeRequest) -> None:
-        """Tries it on a copy: what is refused has changed nothing."""
+        self._tried(request)
+
+    def _tried(self, request: ChangeRequest) -> Money:
+        """Tries a change on a copy, so that what is refused has changed nothing; answers the dearest charge to come."""
         try:
-            request.change.apply(self._subscription.model_copy(deep=True), workflow.now())
+            return tried(request.change, self._subscription, workflow.now()).most_to_come
         except ValueError as error:
             raise ApplicationError(str(error), type=CHANGE_REFUSED, non_retryable=True) from None
+
+    async def _monthly_limit(self) -> Money | None:
+        """What the charge permission may be charged in a calendar month; somebody waits for the answer."""
+        try:
+            answer = await workflow.execute_activity_method(
+                AmazonPayActivities.read_permission,
+                ReadPermission(charge_permission_id=self._subscription.terms.charge_permission_id),
+                task_queue=call_queue(workflow.info().task_queue, Call.GET_CHARGE_PERMISSION),
+                priority=_URGENT,
+                schedule_to_close_timeout=_LIMIT_TIMEOUT,
+                summary="What may be charged in a calendar month?",
+            )
+        except ActivityError:
+            raise ApplicationError(
+                "Amazon did not say what may be charged in a calendar month; try it again in a while",
+                type=CHANGE_REFUSED,
+                non_retryable=True,
+            ) from None
+        return answer.monthly_limit
 
     @workflow.update
     def retry_now(self) -> None:

@@ -157,13 +157,19 @@ def item(
     credit: Annotated[
         bool, typer.Option("--credit", help="Take it off the next charges, instead of adding it to the next one.")
     ] = False,
+    now: Annotated[bool, typer.Option("--now", help="Charge it at once by itself, instead.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Add something to the next charge once, or take it off."""
     _change_it(
         charge_permission_id,
         AddItem,
-        lambda: {"amount": money(amount), "what": what, "credit": credit},
+        lambda: {
+            "amount": money(amount),
+            "what": what,
+            "credit": credit,
+            "when": When.NOW if now else When.NEXT_PERIOD,
+        },
         as_json=as_json,
     )
 

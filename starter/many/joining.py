@@ -104,11 +104,11 @@ def _troubles(permission: ChargePermission, subscription: Subscription) -> list[
         reasons = ", ".join(reason.reason_code for reason in permission.status_details.reasons or ())
         troubles.append(f"the charge permission is {state}" + (f" ({reasons})" if reasons else ""))
     limit = permission.limits.amount_limit if permission.limits else None
-    first = subscription.schedule.amount(subscription.next_period)
-    if limit is not None and limit.currency_code != first.currency:
-        troubles.append(f"the plan is in {first.currency}, and the charge permission in {limit.currency_code}")
-    elif limit is not None and limit.amount < first.amount:
-        troubles.append(f"a period costs {first}, and the charge permission allows {limit.amount} a month")
+    dearest = subscription.most_to_come
+    if limit is not None and limit.currency_code != dearest.currency:
+        troubles.append(f"the plan is in {dearest.currency}, and the charge permission in {limit.currency_code}")
+    elif limit is not None and limit.amount < dearest.amount:
+        troubles.append(f"a period costs {dearest}, and the charge permission allows {limit.amount} a month")
     return troubles
 
 

@@ -285,7 +285,7 @@ class Driven(RuleBasedStateMachine):
                 st.builds(SkipPeriod, undo=st.booleans()),
                 st.builds(PlanCancellation, at=st.sampled_from([None, at])),
                 st.just(UndoCancellation()),
-                st.builds(AddItem, amount=st.just(price), what=st.just("x"), credit=st.booleans()),
+                st.builds(AddItem, amount=st.just(price), what=st.just("x"), credit=st.booleans(), when=whens),
             )
         )
         return drawn

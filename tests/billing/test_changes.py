@@ -416,6 +416,85 @@ class TestItems:
 
         assert life.subscription.credit == Money.parse("4.00 EUR")
 
+    def test_an_item_may_be_charged_now_and_the_due_dates_stay(self) -> None:
+        life = begun()
+        wrapping = AddItem(amount=Money.parse("2.50 EUR"), what="gift wrapping", when=When.NOW)
+
+        assert change(life, "2026-05-10 12:00", wrapping) == at("2026-05-10 12:00")
+
+        assert shown(life, 3) == [("05-10", "2.50"), ("05-30", "10.00"), ("06-30", "10.00")]
+        life.step(CHARGE, "2026-05-10 12:00", CAPTURED)
+        assert life.book == [(0, "paid", 1), (1, "paid", 1)]
+        assert life.next == (CHARGE, at("2026-05-30 09:00"))
+
+    def test_an_item_charged_now_shifts_what_is_planned_and_counts_as_no_instalment(self) -> None:
+        life = begun(plan(TEN, MONTH, 3))
+        change(life, "2026-05-01 12:00", SkipPeriod())
+        change(life, "2026-05-02 12:00", AddItem(amount=Money.parse("2.50 EUR"), what="x", when=When.NOW))
+        life.step(CHARGE, "2026-05-02 12:00", CAPTURED)
+        assert life.subscription.skips == [2]
+        life.step(CHARGE, "2026-05-30 09:00")
+        life.step(CHARGE, "2026-06-30 09:00", CAPTURED)
+
+        assert [outcome for _, outcome, _ in life.book] == ["paid", "paid", "skipped", "paid"]
+        assert life.next == (CLOSE, at("2026-07-30 09:00"))
+
+    def test_after_an_item_a_change_now_has_to_wait_and_a_later_one_holds(self) -> None:
+        life = begun()
+        change(life, "2026-05-10 12:00", AddItem(amount=Money.parse("2.50 EUR"), what="x", when=When.NOW))
+        life.step(CHARGE, "2026-05-10 12:00", CAPTURED)
+
+        with pytest.raises(ValueError, match="as an item was charged within the period"):
+            ChangePlan(quantity=2, when=When.NOW).apply(life.subscription, at("2026-05-11 12:00"))
+        change(life, "2026-05-11 12:00", ChangePlan(quantity=2))
+        assert shown(life, 2) == [("05-30", "20.00"), ("06-30", "20.00")]
+
+    def test_what_is_undone_after_an_item_is_the_change_and_not_what_goes_on(self) -> None:
+        life = begun()
+        for day in ("2026-05-10 12:00", "2026-05-11 12:00"):
+            change(life, day, AddItem(amount=Money.parse("2.50 EUR"), what="x", when=When.NOW))
+            life.step(CHARGE, day, CAPTURED)
+        with pytest.raises(ValueError, match="there is no change that has not taken effect"):
+            UndoChanges().apply(life.subscription, at("2026-05-11 13:00"))
+        change(life, "2026-05-12 12:00", ChangePlan(quantity=2))
+        change(life, "2026-05-13 12:00", AddItem(amount=Money.parse("2.50 EUR"), what="x", when=When.NOW))
+        life.step(CHARGE, "2026-05-13 12:00", CAPTURED)
+        assert shown(life, 1) == [("05-30", "20.00")]
+
+        change(life, "2026-05-14 12:00", UndoChanges())
+
+        assert shown(life, 3) == [("05-30", "10.00"), ("06-30", "10.00"), ("07-30", "10.00")]
+
+    def test_an_item_in_the_last_period_does_not_move_the_end(self) -> None:
+        life = begun(plan(TEN, MONTH, 1))
+        assert life.next == (CLOSE, at("2026-05-30 09:00"))
+        change(life, "2026-05-10 12:00", AddItem(amount=Money.parse("2.50 EUR"), what="x", when=When.NOW))
+        life.step(CHARGE, "2026-05-10 12:00", CAPTURED)
+
+        assert life.next == (CLOSE, at("2026-05-30 09:00"))
+
+    def test_an_item_is_not_paused_with_the_plan_and_its_words_are_shown(self) -> None:
+        life = begun()
+        change(life, "2026-05-10 12:00", AddItem(amount=Money.parse("2.50 EUR"), what="gift", when=When.NOW))
+        change(life, "2026-05-10 12:00", PauseSubscription(keeps_anchor=False))
+        assert [each.why for each in upcoming(life.subscription, 1, life.now)] == ["gift"]
+        life.step(CHARGE, "2026-05-10 12:00", CAPTURED)
+        with pytest.raises(ValueError, match="now is not possible while the subscription is paused"):
+            AddItem(amount=Money.parse("1 EUR"), what="x", when=When.NOW).apply(life.subscription, life.now)
+        change(life, "2026-07-04 12:00", ResumeSubscription())
+
+        assert shown(life, 2) == [("07-04", "10.00"), ("08-04", "10.00")]
+
+    def test_nothing_is_charged_now_while_a_period_is_owed_and_no_credit_is(self) -> None:
+        life = begun(paid=False)
+        life.step(CHARGE, "2026-04-30 09:00", SOFT)
+        now = AddItem(amount=Money.parse("2.50 EUR"), what="x", when=When.NOW)
+
+        with pytest.raises(ValueError, match="now is not possible while a period is owed"):
+            now.apply(life.subscription, life.now)
+        with pytest.raises(ValueError, match="a credit is taken off the next charges"):
+            now.model_copy(update={"credit": True}).apply(begun().subscription, at("2026-05-10 12:00"))
+
     @pytest.mark.parametrize("amount", ["0 EUR", "1 USD"])
     def test_what_is_nothing_or_in_another_currency_is_refused(self, amount: str) -> None:
         with pytest.raises(ValueError, match="is not accepted; more than zero, in EUR, is"):

@@ -22,6 +22,7 @@ from billing.plan import Phase, Plan
 from billing.schedule import BillingDay
 from billing.status import Status
 from billing.subscription import Subscription
+from simulator.faults import Fault, FaultPlan
 from starter.cli.demo.stage import Stage
 from starter.subscriptions import ChangeRefusedError
 from tests.endpoint import Endpoint
@@ -167,6 +168,56 @@ async def test_a_change_that_cannot_be_is_refused_with_its_rule_and_leaves_no_tr
     assert await state(story) == before
     history = await story.handle.fetch_history()
     assert not any(event.HasField("workflow_execution_update_accepted_event_attributes") for event in history.events)
+
+
+async def test_an_item_may_be_charged_at_once_by_itself(house: Stage) -> None:
+    story = await begun(house)
+    await story.until(on(5, 10))
+    gift = AddItem(amount=Money.parse("2.50 USD"), what="gift wrapping", when=When.NOW)
+    changed = await house.subscriptions.change(story.charge_permission_id, gift)
+    await story.quiet()
+    to_come = await shown(story)
+    await story.until(on(7, 1))
+
+    assert changed.effective_at.date() == on(5, 10).date()
+    assert await charged(story) == [("04-30", "10.00"), ("05-10", "2.50"), ("05-30", "10.00"), ("06-30", "10.00")]
+    assert to_come == [("05-30", "10.00"), ("06-30", "10.00"), ("07-30", "10.00")]
+
+
+async def test_what_amazons_monthly_limit_can_never_allow_is_refused(house: Stage) -> None:
+    story = await begun(house)
+    permission, change = story.charge_permission_id, house.subscriptions.change
+    before = await state(story)
+    dear = Money.parse("1000.01 USD")
+
+    for above in (
+        ChangePlan(plan=Plan.of("platinum", dear, MONTH)),
+        ChangePlan(quantity=101, when=When.NOW),
+        AddItem(amount=dear, what="machine", when=When.NOW),
+        AddItem(amount=Money.parse("990.01 USD"), what="machine"),
+    ):
+        with pytest.raises(ChangeRefusedError, match=r"is more than the charge permission allows .*, 1000\.00 USD"):
+            await change(permission, above)
+    assert await state(story) == before
+
+    await change(permission, ChangePlan(quantity=100))
+    assert await shown(story) == [("05-30", "1000.00"), ("06-30", "1000.00"), ("07-30", "1000.00")]
+
+
+async def test_a_dearer_plan_waits_for_no_amazon_that_does_not_answer(house: Stage) -> None:
+    story = await begun(house)
+    permission, change = story.charge_permission_id, house.subscriptions.change
+    before = await state(story)
+    await house.simulator.set_faults(FaultPlan(requests={Fault.UNAVAILABLE: 1}))
+    try:
+        with pytest.raises(ChangeRefusedError, match=r"Amazon did not say .*; try it again in a while"):
+            await change(permission, ChangePlan(quantity=2))
+        assert await state(story) == before
+        await change(permission, ChangePlan(plan=Plan.of("bronze", Money.parse("5.00 USD"), MONTH)))
+    finally:
+        await house.simulator.set_faults(FaultPlan())
+
+    assert await shown(story) == [("05-30", "5.00"), ("06-30", "5.00"), ("07-30", "5.00")]
 
 
 async def state(story: Story) -> Subscription:
