@@ -9,6 +9,7 @@ from typing import Final
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.recurring import recurring_metadata
 from activities.signatures import (
     OUTCOME_UNKNOWN,
     AmazonPayActivities,
@@ -20,6 +21,7 @@ from activities.signatures import (
     ReadDispute,
     ReadPermission,
     ReadRefund,
+    UpdatePermission,
 )
 from amazon_pay import AmazonPayClient
 from amazon_pay.errors import AmazonPayError, ApiError, DeclinedError, InvalidStateError
@@ -36,6 +38,7 @@ from amazon_pay.models import (
     Price,
     Refund,
 )
+from amazon_pay.models.charge_permissions import UpdateChargePermissionRequest
 from amazon_pay.models.charges import CaptureChargeRequest
 from amazon_pay.models.refunds import RefundState as AmazonRefundState
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
@@ -190,6 +193,19 @@ class AmazonPayCalls(AmazonPayActivities):
         """See `AmazonPayActivities.read_permission`."""
         async with _heartbeats():
             return await self._read_permission(request.charge_permission_id)
+
+    @activity.defn
+    async def update_permission(self, request: UpdatePermission) -> PermissionAnswer:
+        """See `AmazonPayActivities.update_permission`."""
+        body = UpdateChargePermissionRequest(recurring_metadata=recurring_metadata(request.recurrence))
+        async with _heartbeats():
+            try:
+                permission = await self._client.charge_permissions.update(
+                    request.charge_permission_id, body, headers=self._extra_headers()
+                )
+            except AmazonPayError as error:
+                return _permission_error(_known(error))
+        return _permission_answer(permission)
 
     @activity.defn
     async def close_permission(self, request: ClosePermission) -> PermissionAnswer:

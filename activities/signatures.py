@@ -14,6 +14,7 @@ from billing.answers import ChargeAnswer, PermissionAnswer
 from billing.disputes import DisputeAnswer
 from billing.money import Money
 from billing.notices import Notice
+from billing.recurrence import Recurrence
 from billing.refunds import RefundAnswer
 
 OUTCOME_UNKNOWN: Final = "OutcomeUnknown"
@@ -73,6 +74,13 @@ class ReadPermission(_Input):
     """Which charge permission to read."""
 
     charge_permission_id: str
+
+
+class UpdatePermission(_Input):
+    """What Amazon is to know of the plan that is charged under a charge permission."""
+
+    charge_permission_id: str
+    recurrence: Recurrence
 
 
 class ClosePermission(_Input):
@@ -171,6 +179,11 @@ class AmazonPayActivities(ABC):
     @abstractmethod
     async def read_permission(self, request: ReadPermission) -> PermissionAnswer:
         """Reads whether the charge permission can be charged."""
+
+    @activity.defn
+    @abstractmethod
+    async def update_permission(self, request: UpdatePermission) -> PermissionAnswer:
+        """Tells Amazon, and by it the buyer, how often how much is charged; the same input may be sent again."""
 
     @activity.defn
     @abstractmethod

@@ -5,6 +5,7 @@ from typing import Final
 
 from billing.life import Pause
 from billing.notices import NoticeType
+from billing.recurrence import Recurrence
 from billing.schedule import Agreement, Schedule
 from billing.settling import Settling
 
@@ -39,8 +40,7 @@ class Changing(Settling):
 
     def agree(self, agreement: Agreement, now: datetime) -> datetime:
         """Something else holds from a period on; answers when that begins."""
-        self.agreements = [*(each for each in self.agreements if each.first < agreement.first), agreement]
-        self.reschedule()
+        self._agree_on([*(each for each in self.agreements if each.first < agreement.first), agreement])
         self._tell_of_plan(agreement.first, now)
         return agreement.starts_at
 
@@ -64,9 +64,12 @@ class Changing(Settling):
 
     def disagree(self, first: int, now: datetime) -> None:
         """What was agreed for a period on, or for later ones, does not hold."""
-        self.agreements = self.agreed_before(first)
-        self.reschedule()
+        self._agree_on(self.agreed_before(first))
         self._tell_of_plan(first, now)
+
+    def recurrence_told(self, recurrence: Recurrence) -> None:
+        """Amazon was told; where something else was agreed on meanwhile, it is to be told that."""
+        self.recurrence_untold = self.recurrence != recurrence
 
     def pause_requested(self, pause: Pause, now: datetime, *, why: str = ASKED_FOR) -> None:
         """Nothing that falls due from then on is owed."""
@@ -99,6 +102,11 @@ class Changing(Settling):
         self.collects_until = self.schedule.periods_due(now)
         self.reschedule()
         self._tell(NoticeType.SUBSCRIPTION_RESUMED, now)
+
+    def _agree_on(self, agreements: list[Agreement]) -> None:
+        before, self.agreements = self.recurrence, agreements
+        self.recurrence_untold = self.recurrence_untold or self.recurrence != before
+        self.reschedule()
 
     def _tell_of_plan(self, first: int, now: datetime) -> None:
         schedule = self.schedule

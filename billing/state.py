@@ -28,6 +28,7 @@ from billing.money import Money
 from billing.notices import Notice
 from billing.plan import Amounts, Capture, Plan
 from billing.policy import CollectionPolicy
+from billing.recurrence import Recurrence
 from billing.refunds import Refund
 from billing.schedule import Agreement, Schedule
 from billing.status import NEEDS_ATTENTION, STATUS_OF_STAGE, Ending, Status
@@ -63,6 +64,7 @@ class State(BaseModel):
         ledger: the latest periods' records, oldest first.
         periods_paid: since the beginning.
         permission: the charge permission as it was last read while nothing was owed.
+        recurrence_untold: another plan was agreed on, and Amazon does not know yet how often how much is charged.
         look_requested: a signal said that the permission may have changed; it was not read since.
         lost_at: when the charge permission was found closed (UTC), while a new one is awaited.
         lost_because: the reasonCode of that.
@@ -96,6 +98,7 @@ class State(BaseModel):
     ledger: list[PeriodRecord] = Field(default_factory=list)
     periods_paid: int = 0
     permission: PermissionAnswer | None = None
+    recurrence_untold: bool = False
     look_requested: bool = False
     lost_at: AwareDatetime | None = None
     lost_because: str | None = None
@@ -231,6 +234,17 @@ class State(BaseModel):
     def plan(self) -> Plan:
         """What is being charged, or will be next."""
         return self.agreement_at(self.next_period).plan
+
+    @property
+    def recurrence(self) -> Recurrence:
+        """How often how much is charged in the long run, by what was agreed last."""
+        last = [self.terms.agreement, *self.agreements][-1]
+        return Recurrence.of(last.plan, last.quantity)
+
+    @property
+    def tells_recurrence(self) -> bool:
+        """Whether Amazon is to be told of another plan now."""
+        return self.recurrence_untold and self._may_be_canceled and self.cancellation is None and self.lost_at is None
 
     @property
     def pending_charge_id(self) -> str:

@@ -139,6 +139,7 @@ def _amazon_pay_calls(client: Client, amazon_pay: AmazonPayClient, settings: Set
         Call.GET_REFUND: calls.read_refund,
         Call.GET_DISPUTE: calls.read_dispute,
         Call.GET_CHARGE_PERMISSION: calls.read_permission,
+        Call.UPDATE_CHARGE_PERMISSION: calls.update_permission,
         Call.CLOSE_CHARGE_PERMISSION: calls.close_permission,
     }
     rates = RATES[Environment(settings.environment.value)]

@@ -130,6 +130,8 @@ def details(subscription: Subscription) -> str:
 
 
 def _agreed(agreement: Agreement) -> str:
+    if agreement.once is not None:
+        return f"{agreement.once}: {agreement.plan.regular.amount}, once"
     units = f", for {agreement.quantity} units" if agreement.quantity > 1 else ""
     day = f", on day {agreement.billing_day.day} of the month" if agreement.billing_day else ""
     return f"{agreement.plan.plan_id}: {agreement.plan}{units}{day}"
@@ -151,6 +153,8 @@ def _changes(subscription: Subscription) -> Iterator[tuple[str, object]]:
         yield "With the next charge", f"{extra.amount}: {extra.what}"
     if subscription.credit:
         yield "Credit", subscription.credit
+    if subscription.recurrence_untold:
+        yield "Amazon is not told yet", subscription.recurrence
 
 
 def _dispute(dispute: Dispute) -> str:

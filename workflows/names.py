@@ -27,6 +27,7 @@ class Call(StrEnum):
     GET_REFUND = "GetRefund"
     GET_DISPUTE = "GetDispute"
     GET_CHARGE_PERMISSION = "GetChargePermission"
+    UPDATE_CHARGE_PERMISSION = "UpdateChargePermission"
     CLOSE_CHARGE_PERMISSION = "CloseChargePermission"
 
 

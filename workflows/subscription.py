@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
         ReadDispute,
         ReadPermission,
         ReadRefund,
+        UpdatePermission,
     )
     from billing.answers import ChargeAnswer
     from billing.changes import tried
@@ -99,6 +100,9 @@ _URGENT: Final = Priority(priority_key=1)
 _LIMIT_TIMEOUT: Final = timedelta(seconds=8)
 """Less than a caller waits for an update."""
 
+_TELLING_TIMEOUT: Final = timedelta(seconds=60)
+"""What the buyer reads at Amazon must not hold up a charge or a cancellation."""
+
 _AMOUNT_TIMEOUT: Final = timedelta(seconds=20)
 _AMOUNT_IN_ALL: Final = timedelta(minutes=5)
 _AMOUNT_RETRY: Final = RetryPolicy(initial_interval=timedelta(seconds=2), maximum_attempts=5)
@@ -142,6 +146,7 @@ class SubscriptionWorkflow:
         self._subscription = subscription
         self._first_period_of_run = subscription.next_period
         self._successor_started = False
+        self._changed = False
         self._settled: dict[str, PeriodRecord] = {}
 
     @workflow.run
@@ -164,7 +169,9 @@ class SubscriptionWorkflow:
     async def _live(self) -> None:
         self._subscription.start_telling(workflow.now())
         while not self._subscription.has_ended:
+            self._changed = False
             await self._tell_merchant()
+            await self._tell_amazon()
             await self._sleep_until_next_step()
             await self._take_next_step()
             await self._continue_as_new_when_long()
@@ -273,6 +280,7 @@ class SubscriptionWorkflow:
             except ValueError as error:
                 raise ApplicationError(str(error), type=CHANGE_REFUSED, non_retryable=True) from None
         effective_at = request.change.apply(self._subscription, workflow.now())
+        self._changed = True
         self._show()  # nothing else may have news of it before the next step
         return Changed(effective_at=effective_at, next_step=self._subscription.next_to_do)
 
@@ -370,6 +378,29 @@ class SubscriptionWorkflow:
             workflow.logger.warning("notices could not be handed on yet", extra={"waiting": len(notices)})
         else:
             self._subscription.were_handed_on(notices)
+
+    async def _tell_amazon(self) -> None:
+        """Says of another plan how often how much is charged. Where that fails, it is tried with the next step."""
+        if not self._subscription.tells_recurrence:
+            return
+        recurrence = self._subscription.recurrence
+        try:
+            answer = await workflow.execute_activity_method(
+                AmazonPayActivities.update_permission,
+                UpdatePermission(
+                    charge_permission_id=self._subscription.terms.charge_permission_id, recurrence=recurrence
+                ),
+                task_queue=call_queue(workflow.info().task_queue, Call.UPDATE_CHARGE_PERMISSION),
+                schedule_to_close_timeout=_TELLING_TIMEOUT,
+                heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+                summary=f"Tell Amazon of the plan: {recurrence}",
+            )
+        except ActivityError:
+            workflow.logger.warning("Amazon could not be told of another plan yet")
+            return
+        if answer.refused is not None:
+            workflow.logger.warning("Amazon does not take another plan", extra={"reason_code": answer.refused})
+        self._subscription.recurrence_told(recurrence)
 
     async def _take_next_step(self) -> None:
         step = self._subscription.next_to_do
@@ -604,6 +635,7 @@ class SubscriptionWorkflow:
             subscription.cancellation_is_due
             or subscription.hand_over_is_due
             or subscription.look_requested
+            or self._changed
             or subscription.next_to_do != step
         )
 

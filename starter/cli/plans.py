@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from activities.recurring import recurring_metadata
 from billing.explain import CASES, explain, standing_rules
 from billing.monthly_limit import limit_warning
 from billing.preview import MOST_CHARGES, Upcoming, upcoming
+from billing.recurrence import Recurrence
 from billing.schedule import FirstPeriod
 from billing.subscription import Subscription
 from billing.zones import zone as rules_of
-from starter.checkout import recurring_metadata
 from starter.cli.agreement import (
     AnchorOption,
     BillingDayOption,
@@ -87,7 +88,7 @@ def checkout(file: FileArgument, quantity: QuantityOption = 1) -> None:
     """Print what the checkout session has to say of a plan, as JSON: chargePermissionType and recurringMetadata."""
 
     async def command() -> None:
-        said = recurring_metadata(read_plan(file), quantity).model_dump(mode="json", by_alias=True)
+        said = recurring_metadata(Recurrence.of(read_plan(file), quantity)).model_dump(mode="json", by_alias=True)
         out.print_json(json.dumps({"chargePermissionType": "Recurring", "recurringMetadata": said}))
 
     run(command())

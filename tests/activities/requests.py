@@ -17,8 +17,11 @@ from activities.signatures import (
     ReadCharge,
     ReadPermission,
     ReadRefund,
+    UpdatePermission,
 )
+from billing.calendar import Interval, Unit
 from billing.money import Money
+from billing.recurrence import Recurrence
 from tests.simulator.merchant import new_key
 
 Answer = TypeVar("Answer")
@@ -31,6 +34,7 @@ OPERATIONS = [
     "create_refund",
     "read_refund",
     "read_permission",
+    "update_permission",
     "close_permission",
 ]
 
@@ -71,6 +75,10 @@ async def run_operation(calls: AmazonPayCalls, operation: str) -> Any:
         "create_refund": refund("S01-1-1-C000001"),
         "read_refund": ReadRefund(refund_id="S01-1-1-R000001"),
         "read_permission": ReadPermission(charge_permission_id=NOWHERE),
+        "update_permission": UpdatePermission(
+            charge_permission_id=NOWHERE,
+            recurrence=Recurrence(interval=Interval(unit=Unit.MONTH), amount=Money.parse("9.99 USD")),
+        ),
         "close_permission": ClosePermission(charge_permission_id=NOWHERE, reason="over"),
     }
     return await run(getattr(calls, operation), requests[operation])

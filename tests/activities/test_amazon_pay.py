@@ -4,15 +4,20 @@ A decline that is raised would be repeated for ever; a success that is misread w
 """
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from activities.amazon_pay import AmazonPayCalls
-from activities.signatures import ClosePermission, ReadCharge, ReadPermission, ReadRefund
+from activities.signatures import ClosePermission, ReadCharge, ReadPermission, ReadRefund, UpdatePermission
 from amazon_pay import AmazonPayClient, Region
+from amazon_pay.models import Currency, Frequency, Price, RecurringMetadata
 from amazon_pay.models.wire import TIMESTAMP_FORMAT
 from billing.answers import ChargeAnswer, ChargeOutcome, PermissionState
+from billing.calendar import Interval, Unit
+from billing.money import Money
+from billing.recurrence import Recurrence
 from billing.refunds import RefundAnswer, RefundState
 from simulator import SimulatorHandle
 from simulator.clock import TIME_HEADER
@@ -197,10 +202,39 @@ async def test_a_permission_is_read_with_its_state_reasons_and_last_change(
 
 async def test_a_permission_that_does_not_exist_is_in_no_known_state(calls: AmazonPayCalls) -> None:
     read = await run(calls.read_permission, ReadPermission(charge_permission_id=NOWHERE))
+    updated = await run(calls.update_permission, plan_of(NOWHERE))
     closed = await run(calls.close_permission, ClosePermission(charge_permission_id=NOWHERE, reason="over"))
 
-    for answer in (read, closed):
+    for answer in (read, updated, closed):
         assert (answer.state, answer.refused) == (PermissionState.UNKNOWN, "ResourceNotFound")
+
+
+def plan_of(permission: str) -> UpdatePermission:
+    recurrence = Recurrence(interval=Interval(unit=Unit.WEEK, count=2), amount=Money.parse("9.99 USD"))
+    return UpdatePermission(charge_permission_id=permission, recurrence=recurrence)
+
+
+async def test_amazon_is_told_how_often_how_much_is_charged(
+    calls: AmazonPayCalls, simulator: SimulatorHandle, permission: str
+) -> None:
+    for _ in range(2):
+        assert (await run(calls.update_permission, plan_of(permission))).is_chargeable
+
+    told = await permission_of(simulator, permission)
+    assert told.recurring_metadata == RecurringMetadata(
+        frequency=Frequency(unit="Week", value="2"),
+        amount=Price(amount=Decimal("9.99"), currency_code=Currency.USD),
+    )
+
+
+async def test_a_closed_permission_takes_no_plan(
+    calls: AmazonPayCalls, simulator: SimulatorHandle, permission: str
+) -> None:
+    await simulator.close_by_buyer(permission)
+
+    answer = await run(calls.update_permission, plan_of(permission))
+
+    assert (answer.state, answer.refused) == (PermissionState.UNKNOWN, "ChargePermissionNotModifiable")
 
 
 async def test_a_permission_is_closed_and_closing_it_again_is_a_success(

@@ -189,7 +189,7 @@ async def test_a_charges_state_decides_and_one_that_nobody_knows_is_pending(
     assert (charge.reason_code, charge.message) == ("SomeReason", "some words")
 
 
-@pytest.mark.parametrize("operation", ["read_permission", "close_permission"])
+@pytest.mark.parametrize("operation", ["read_permission", "update_permission", "close_permission"])
 async def test_a_permissions_state_that_nobody_knows_is_neither_chargeable_nor_closed(
     calls_by_wire: AmazonPayCalls, wire: Loopback, operation: str
 ) -> None:

@@ -15,6 +15,7 @@ from billing.changes import (
     ResumeSubscription,
     SkipPeriod,
     UndoCancellation,
+    UndoChanges,
     When,
 )
 from billing.money import Money
@@ -29,6 +30,7 @@ from tests.endpoint import Endpoint
 from tests.scenarios.story import Story
 from tests.scenarios.test_notices import kinds
 from tests.scenarios.test_phases import charged
+from tests.simulator.witness import permission_of
 from workflows.names import PLAN
 
 MONTH = Interval(unit=Unit.MONTH)
@@ -218,6 +220,67 @@ async def test_a_dearer_plan_waits_for_no_amazon_that_does_not_answer(house: Sta
         await house.simulator.set_faults(FaultPlan())
 
     assert await shown(story) == [("05-30", "5.00"), ("06-30", "5.00"), ("07-30", "5.00")]
+
+
+YEAR = Interval(unit=Unit.YEAR)
+
+
+async def told_to_amazon(story: Story) -> tuple[str, str, str | None] | None:
+    """Frequency and amount, as the charge permission says them."""
+    permission = await permission_of(story.stage.simulator, story.charge_permission_id)
+    said = permission.recurring_metadata
+    if said is None:
+        return None
+    return said.frequency.unit, said.frequency.value, str(said.amount.amount) if said.amount else None
+
+
+async def test_amazon_is_told_of_another_plan_and_of_its_undoing(house: Stage) -> None:
+    """Amazon reckons the charge permission's expiry from it, and shows it to the buyer."""
+    story = await begun(house)
+    permission, change = story.charge_permission_id, house.subscriptions.change
+    await change(permission, PauseSubscription(when=When.NEXT_PERIOD))
+    await story.quiet()
+    assert await told_to_amazon(story) is None
+
+    await change(permission, ChangePlan(plan=Plan.of("gold", Money.parse("100 USD"), YEAR), quantity=2))
+    await story.quiet()
+    assert await told_to_amazon(story) == ("Year", "1", "200.00")
+
+    await change(permission, UndoChanges())
+    await story.quiet()
+    assert await told_to_amazon(story) == ("Month", "1", "10.00")
+
+
+async def test_a_plan_that_amazon_cannot_be_told_of_holds_up_nothing_and_is_told_later(
+    house: Stage, notices: Endpoint
+) -> None:
+    story = await begun(house)
+    await house.simulator.set_faults(FaultPlan(requests={Fault.UNAVAILABLE: 1}))
+    try:
+        plan = Plan.of("bronze", Money.parse("5.00 USD"), MONTH)
+        await house.subscriptions.change(story.charge_permission_id, ChangePlan(plan=plan))
+        await story.after(timedelta(hours=1))
+        assert (await story.status()).recurrence_untold
+        metadata = await story.handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+        assert "Amazon is not told yet" in metadata.current_details
+        assert (await kinds(notices, story))[-1] == "plan.changed"
+    finally:
+        await house.simulator.set_faults(FaultPlan())
+
+    await story.until(on(5, 30, 10))
+
+    assert await charged(story) == [("04-30", "10.00"), ("05-30", "5.00")]
+    assert await told_to_amazon(story) == ("Month", "1", "5.00")
+
+
+async def test_a_change_is_told_at_once_also_while_a_period_is_owed(house: Stage, notices: Endpoint) -> None:
+    """The step that stands, a retry, is the same after it."""
+    story = await Story.begin(house, Plan.of("silver", TEN, MONTH), first_charge_at=on(4, 30), script=("SoftDeclined",))
+    await story.until(on(4, 30, 10))
+    await house.subscriptions.change(story.charge_permission_id, ChangePlan(quantity=2))
+    await story.quiet()
+
+    assert (await kinds(notices, story))[-2:] == ["charge.declined", "plan.changed"]
 
 
 async def state(story: Story) -> Subscription:

@@ -3,6 +3,7 @@
 A replay does not notice changed durations, arguments or timeouts; the stories' own assertions do.
 """
 
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -10,9 +11,24 @@ import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
+from billing.calendar import Interval, Unit
+from billing.changes import (
+    AddItem,
+    Change,
+    ChangePlan,
+    PauseSubscription,
+    PlanCancellation,
+    ResumeSubscription,
+    SkipPeriod,
+    UndoChanges,
+    When,
+)
+from billing.money import Money
+from billing.plan import Plan
 from billing.status import Status
 from runtime.temporal import DATA_CONVERTER
 from starter.cli.demo.stage import Stage
+from starter.subscriptions import ChangeRefusedError
 from tests.scenarios.story import Story
 from workflows.subscription import PERIODS_PER_RUN, SubscriptionWorkflow
 
@@ -70,6 +86,35 @@ async def test_both_histories_of_a_hand_over_replay(house: Stage) -> None:
         histories = [history async for history in _runs(life)]
         assert len(histories) == 1
         await replayer.replay_workflow(histories[0])
+
+
+async def test_the_history_of_changes_replays(house: Stage) -> None:
+    """Those that ask Amazon first, or tell it after, run beside the life of the subscription."""
+    story = await Story.begin(house)
+    await story.until_due(0)
+    dearer = Plan.of("dearer", Money.parse("20 USD"), Interval(unit=Unit.WEEK, count=2))
+    changes: tuple[Change, ...] = (
+        ChangePlan(quantity=2),
+        ChangePlan(plan=dearer, when=When.NOW),
+        AddItem(amount=Money.parse("30 USD"), what="gift", when=When.NOW),
+        SkipPeriod(),
+        UndoChanges(),
+        PauseSubscription(until=story.terms.anchor + timedelta(days=100)),
+        ResumeSubscription(),
+        PlanCancellation(at=story.terms.anchor + timedelta(days=70)),
+    )
+    taken = []
+    for change in changes:
+        with contextlib.suppress(ChangeRefusedError):
+            await house.subscriptions.change(story.charge_permission_id, change)
+            taken.append(change)
+        await story.after(timedelta(days=1))
+    status = await story.after(timedelta(days=80))
+
+    assert (status.status, len(taken)) == (Status.CANCELED, len(changes) - 1)  # nothing was left to be undone
+    replayer = Replayer(workflows=[SubscriptionWorkflow], data_converter=DATA_CONVERTER)
+    async for history in _runs(story):
+        await replayer.replay_workflow(history)
 
 
 async def test_every_run_of_a_long_life_replays(house: Stage) -> None:
