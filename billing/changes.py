@@ -9,8 +9,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from billing.identity import Reference
 from billing.ledger import PeriodOutcome
-from billing.life import Extra, Pause, PlannedEnd
+from billing.life import Extra, Pause, PlannedEnd, Taken
 from billing.money import Money
 from billing.plan import Plan
 from billing.proration import prorate_actual_days
@@ -294,6 +295,7 @@ class AddItem(_Change):
         what: what it is for, in words.
         credit: it is taken off: from the next charge, and what is left of it from those after.
         when: with the next charge, or now.
+        reference: the merchant's own name for it: asking again with the same one changes nothing.
     """
 
     kind: Literal["item"] = "item"
@@ -301,20 +303,37 @@ class AddItem(_Change):
     what: Words
     credit: bool = False
     when: When = When.NEXT_PERIOD
+    reference: Reference | None = None
 
     def apply(self, subscription: Subscription, now: datetime) -> datetime:
         """See the module.
 
         Raises:
-            ValueError: the amount is zero or in another currency, or there are too many.
+            ValueError: the amount is zero or in another currency, there are too many, or the reference is another's.
         """
         subscription.check_changeable(now)
+        for taken in subscription.taken:
+            if taken.reference == self.reference:
+                return self._same(taken)
         currency = subscription.terms.plan.currency
         if self.amount.is_zero or self.amount.currency != currency:
             raise ValueError(f"amount: {self.amount} is not accepted; more than zero, in {currency}, is")
+        effective_at = self._charge(subscription, now) if self.when is When.NOW else self._add(subscription, now)
+        if self.reference is not None:
+            taken = Taken(reference=self.reference, amount=self.amount, what=self.what, effective_at=effective_at)
+            subscription.taken = [*subscription.taken, taken][-MOST_EXTRAS:]
+        return effective_at
+
+    def _same(self, taken: Taken) -> datetime:
+        if (taken.amount, taken.what) != (self.amount, self.what):
+            raise ValueError(
+                f"reference: {taken.reference!r} is that of another item, {taken.amount} for {taken.what}; give each "
+                "item a reference of its own"
+            )
+        return taken.effective_at
+
+    def _add(self, subscription: Subscription, now: datetime) -> datetime:
         first = subscription.first_not_begun(now)
-        if self.when is When.NOW:
-            return self._charge(subscription, now)
         if self.credit:
             subscription.add_credit(self.amount)
         elif len(subscription.extras) >= MOST_EXTRAS:

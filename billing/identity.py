@@ -1,13 +1,18 @@
-"""Which attempt a charge is: the key that makes a repetition harmless."""
+"""What makes a repetition harmless: the key of an attempt to charge, and the merchant's own name for a wish."""
 
 import hashlib
 import re
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import StringConstraints
 
 LONGEST_IDEMPOTENCY_KEY: Final = 32
 """Characters (Amazon Pay API v2, "idempotency"); `A-Z a-z 0-9 _ -` are accepted."""
 
 _DIGEST_CHARACTERS: Final = 18
+
+Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/#-]{1,128}$")]
+"""The merchant's own name for something wanted once: asking again with the same one is asking for the same."""
 
 
 def idempotency_key(charge_permission_id: str, period: int, attempt: int) -> str:

@@ -41,6 +41,24 @@ class PlannedEnd(BaseModel):
     reason: str
 
 
+class Taken(BaseModel):
+    """An item that was taken under a reference, so that it is not taken again.
+
+    Attributes:
+        reference: the merchant's own name for it.
+        amount: how much.
+        what: what it is for, in words.
+        effective_at: when it was to be charged (UTC).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    reference: str
+    amount: Money
+    what: str
+    effective_at: AwareDatetime
+
+
 class Extra(BaseModel):
     """Something charged once, with the next charge."""
 

@@ -11,10 +11,10 @@ from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from billing.collection import LOOK_AGAIN_AFTER, Action, Step
-from billing.identity import refund_key
+from billing.identity import Reference, refund_key
 from billing.ledger import PeriodOutcome, PeriodRecord
 from billing.money import Money
 
@@ -158,7 +158,7 @@ class Wanted(BaseModel):
     period: Annotated[int, Field(ge=0)]
     amount: Money | None = None
     goodwill: bool = False
-    reference: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/#-]{1,128}$")] | None = None
+    reference: Reference | None = None
 
 
 def asked_before(refunds: Sequence[Refund], wanted: Wanted) -> Refund | None:

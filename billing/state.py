@@ -23,7 +23,7 @@ from billing.collection import (
 from billing.disputes import Dispute
 from billing.identity import capture_key, idempotency_key
 from billing.ledger import PeriodRecord
-from billing.life import Decided, Extra, Pause, PlannedEnd
+from billing.life import Decided, Extra, Pause, PlannedEnd, Taken
 from billing.money import Money
 from billing.notices import Notice
 from billing.plan import Amounts, Capture, Plan
@@ -55,6 +55,7 @@ class State(BaseModel):
         decided: what the merchant said that the next period costs, where its plan asks.
         undecided_since: when the merchant's endpoint first failed to say so (UTC), while that lasts.
         extras: what is charged once, with the next charge.
+        taken: items that were taken under a reference, the latest ones.
         credit: what is taken off the next charges.
         refunds: money that goes back, or went, oldest first.
         refunds_asked: how many refunds were asked for since the beginning.
@@ -90,6 +91,7 @@ class State(BaseModel):
     decided: Decided | None = None
     undecided_since: AwareDatetime | None = None
     extras: list[Extra] = Field(default_factory=list)
+    taken: list[Taken] = Field(default_factory=list)
     credit: Money | None = None
     refunds: list[Refund] = Field(default_factory=list)
     refunds_asked: int = 0

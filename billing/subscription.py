@@ -310,6 +310,7 @@ class Subscription(Beside):
             pause=self.pause,
             planned_end=self.planned_end,
             extras=list(self.extras),
+            taken=list(self.taken),
             credit=self.credit,
             refunds=list(self.refunds),
             refunds_asked=self.refunds_asked,

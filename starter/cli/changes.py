@@ -36,7 +36,14 @@ ConsentedOption = Annotated[
 UndoOption = Annotated[bool, typer.Option("--undo", help="Take it back, before it has taken effect.")]
 
 Fields = dict[str, Any]  # Any: of a change, whose fields differ
-_OPTIONS = {"quantity": "--quantity", "until": "--until", "at": "--at", "reason": "--reason", "what": "--what"}
+_OPTIONS = {
+    "quantity": "--quantity",
+    "until": "--until",
+    "at": "--at",
+    "reason": "--reason",
+    "what": "--what",
+    "reference": "--reference",
+}
 
 
 @changes.callback()
@@ -158,6 +165,9 @@ def item(
         bool, typer.Option("--credit", help="Take it off the next charges, instead of adding it to the next one.")
     ] = False,
     now: Annotated[bool, typer.Option("--now", help="Charge it at once by itself, instead.")] = False,
+    reference: Annotated[
+        str | None, typer.Option(help="Your own name for this item: asking again with it takes it only once.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Add something to the next charge once, or take it off."""
@@ -169,6 +179,7 @@ def item(
             "what": what,
             "credit": credit,
             "when": When.NOW if now else When.NEXT_PERIOD,
+            "reference": reference,
         },
         as_json=as_json,
     )

@@ -485,6 +485,20 @@ class TestItems:
 
         assert shown(life, 2) == [("07-04", "10.00"), ("08-04", "10.00")]
 
+    @pytest.mark.parametrize("when", list(When))
+    def test_an_item_is_taken_once_for_one_reference(self, when: When) -> None:
+        life = begun()
+        item = AddItem(amount=Money.parse("2.50 EUR"), what="gift", when=when, reference="order-7")
+        effective_at = change(life, "2026-05-10 12:00", item)
+        before = life.subscription.model_dump_json()
+
+        assert change(life, "2026-05-10 12:05", item) == effective_at
+        assert life.subscription.model_dump_json() == before
+        with pytest.raises(ValueError, match=r"'order-7' is that of another item, 2\.50 EUR for gift"):
+            item.model_copy(update={"what": "cup"}).apply(life.subscription, at("2026-05-10 12:05"))
+        change(life, "2026-05-10 12:05", item.model_copy(update={"reference": "order-8", "when": When.NEXT_PERIOD}))
+        assert [taken.reference for taken in life.subscription.taken] == ["order-7", "order-8"]
+
     def test_nothing_is_charged_now_while_a_period_is_owed_and_no_credit_is(self) -> None:
         life = begun(paid=False)
         life.step(CHARGE, "2026-04-30 09:00", SOFT)

@@ -65,7 +65,9 @@ async def test_it_is_paused_resumed_skipped_and_ended_later(house: Stage) -> Non
     assert (await change(house, story, "skip", "--undo")).code == 0
     assert (await change(house, story, "billing-day", "31", "--billing-time", "09:00")).code == 0
     assert (await change(house, story, "item", "2.50 USD", "--what", "gift wrapping")).code == 0
-    assert (await change(house, story, "item", "1.00 USD", "--what", "late parcel", "--credit")).code == 0
+    for _ in range(2):
+        credit = ("item", "1.00 USD", "--what", "late parcel", "--credit", "--reference", "case-1")
+        assert (await change(house, story, *credit)).code == 0
     assert (await change(house, story, "cancel", "--reason", "moved away")).code == 0
     shown = await typed("show", story.charge_permission_id, COLUMNS="250", **joined_to(house))
     assert (await change(house, story, "cancel", "--undo")).code == 0
@@ -94,6 +96,7 @@ async def test_it_is_paused_resumed_skipped_and_ended_later(house: Stage) -> Non
         (["item", "1 EUR", "--what", "x"], 1, "amount: 1.00 EUR is not accepted; more than zero, in USD, is"),
         (["item", "lots", "--what", "x"], 2, "--amount: amount: 'lots' is not an amount"),
         (["item", "1 USD", "--what", ""], 2, "--what"),
+        (["item", "1 USD", "--what", "x", "--reference", "a b"], 2, "--reference"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
