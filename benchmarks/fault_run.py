@@ -79,6 +79,7 @@ class Figures:
     charge_calls: int = 0
     replayed_calls: int = 0
     charges_captured: int = 0
+    periods_due: int = 0
     periods_paid: int = 0
     periods_given_up: int = 0
     faults: dict[str, int] = field(default_factory=dict)
@@ -99,13 +100,18 @@ class Buyer(Subscriber):
     """One subscriber whose buyer mends a card when it is needed."""
 
     async def live(self, periods: int, settled: Callable[[], object]) -> None:
-        """Until so many periods fell due and the last one was settled; calls `settled` after each."""
-        end = self.terms.schedule.due(periods - 1) + GRACE
+        """Until so many periods fell due and the last one was settled; calls `settled` after each.
+
+        A skip that the server took before it was killed is asked for again, and goes further by as much: more periods
+        fall due then than were wanted, and those are settled too.
+        """
+        schedule = self.terms.schedule
+        end = schedule.due(periods - 1) + GRACE
         subscription = await patiently(self.quiet)
         told = 0
-        while subscription.next_period < periods and not subscription.has_ended:
+        while not subscription.has_ended:
             now = await patiently(self.now)
-            if now > end:
+            if now > end or subscription.next_period >= max(periods, schedule.periods_due(now)):
                 break
             step = subscription.next_step
             if subscription.status in {Status.AWAITING_PAYMENT_METHOD, Status.PAUSED}:
@@ -260,6 +266,7 @@ async def _audit(house: Stage, buyers: list[Buyer], figures: Figures) -> None:
     by_permission = {buyer.charge_permission_id: buyer for buyer in buyers}
     for buyer in buyers:
         subscription = await patiently(buyer.quiet)
+        figures.periods_due += buyer.terms.schedule.periods_due(await patiently(buyer.now))
         figures.periods_paid += subscription.periods_paid
         figures.periods_given_up += sum(record.outcome.value == "given_up" for record in subscription.ledger)
 

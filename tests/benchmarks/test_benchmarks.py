@@ -78,7 +78,8 @@ async def test_subscribers_that_live_under_faults_are_charged_once_for_each_peri
     )
 
     assert figures["findings"] == []
-    assert (figures["periods_paid"], figures["charges_captured"]) == (18, 18)
+    assert figures["periods_due"] >= 18  # more, where the server was killed just after it took a skip
+    assert (figures["periods_paid"], figures["charges_captured"]) == (figures["periods_due"],) * 2
     assert (figures["worker_kills"], figures["server_kills"]) == (2, 1)
     assert figures["charge_calls"] > 18
     assert {"lost_answer", "reset", "internal_error"} <= {name for name, often in figures["faults"].items() if often}
