@@ -13,6 +13,10 @@ import uvicorn
 from runtime.errors import StartupError
 
 SHUTDOWN_SECONDS: Final = 5
+KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than clients and load balancers keep an idle connection (httpx 5 s, AWS's 60 s): whoever closes first while
+the other one sends, loses a request."""
+
 LARGEST_PORT: Final = 65535
 
 AsgiApp = Callable[..., Any]  # Any: ASGI's three callables are not typed more closely by the server either
@@ -72,6 +76,7 @@ async def serving(app: AsgiApp, listener: socket.socket, tls: Tls | None = None)
             app,
             log_config=None,
             access_log=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             ssl_certfile=tls.certificate if tls else None,
             ssl_keyfile=tls.private_key if tls else None,

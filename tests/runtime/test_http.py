@@ -176,3 +176,18 @@ async def test_an_answer_does_not_wait_for_the_other_sides_acknowledgement() -> 
             for writer in (mine, theirs):
                 writer.close()
                 await writer.wait_closed()
+
+
+async def test_an_idle_connection_is_kept_longer_than_a_client_keeps_it() -> None:
+    """A server that closes first, just as the client sends again, loses a request."""
+    idle_seconds = httpx.Limits().keepalive_expiry
+    assert idle_seconds is not None
+    async with serving(hello(), bind(HOST, 0)) as origin:
+        url = httpx.URL(origin)
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        request = f"GET / HTTP/1.1\r\nHost: {url.host}\r\n\r\n".encode()
+        for pause in (idle_seconds + 0.5, 0):
+            writer.write(request)
+            assert (await reader.readuntil(b'"hello"')).startswith(b"HTTP/1.1 200")
+            await asyncio.sleep(pause)
+        writer.close()
