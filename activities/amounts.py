@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.signatures import AmountActivities, AmountQuestion
 from activities.signed_posts import SignedPosts
+from billing.life import check_decided
 from billing.money import Money
 
 NO_AMOUNT: Final = "NoAmount"
@@ -65,10 +66,10 @@ class AmountHook(AmountActivities):
             amount = _Answer.model_validate_json(answer.content).amount
         except ValidationError as error:
             raise _no_amount(f"the answer holds no amount: {error.errors()[0]['msg']}") from None
-        if amount.currency != question.at_most.currency:
-            raise _no_amount(f"{amount} is in another currency than the plan, {question.at_most.currency}")
-        if amount.amount > question.at_most.amount:
-            raise _no_amount(f"{amount} is more than the plan allows, {question.at_most}")
+        try:
+            check_decided(amount, question.at_most)
+        except ValueError as error:
+            raise _no_amount(str(error)) from None
         return amount
 
 

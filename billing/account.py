@@ -80,7 +80,7 @@ class Account(State):
         number = self.next_period
         due = self._fell_due(number)
         if self.schedule.has_period(number):
-            if self._is_paused_over(number):
+            if self.is_paused_over(number):
                 self.next_step = None
                 return
             amount = self._bill().amount

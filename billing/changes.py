@@ -71,34 +71,24 @@ class ChangePlan(_Change):
                 f"{subscription.terms.plan.currency}; a new checkout is needed for another currency"
             )
         if self.when is When.NEXT_PERIOD:
-            first = subscription.first_not_begun(now)
-            return subscription.agree(self._agreement(subscription, first, subscription.schedule.due(first)), now)
+            return subscription.agree(self._agreement(subscription, subscription.first_not_begun(now)), now)
         unused = _unused(subscription, now)
         agreement = self._from_now(subscription, now)
         subscription.add_credit(unused)
         return subscription.agree(agreement, now)
 
-    def _agreement(self, subscription: Subscription, first: int, starts_at: datetime) -> Agreement:
-        current, grid = subscription.agreement_at(first), subscription.schedule.grid(first)
-        consumed = current.consumed + subscription.schedule.counted(first, since=current.first)
+    def _agreement(self, subscription: Subscription, first: int) -> Agreement:
+        changed: dict[str, object] = {}
         if self.plan is not None:
-            consumed = _free_at_first(self.plan)
-        aligned = current.billing_day is not None
-        return Agreement(
-            first=first,
-            starts_at=starts_at,
-            plan=self.plan or current.plan,
-            quantity=self.quantity or current.quantity,
-            consumed=consumed,
-            billing_day=current.billing_day,
-            anchor=None if aligned else grid.anchor,
-            months=0 if aligned else grid.months,
-        )
+            changed |= {"plan": self.plan, "consumed": _free_at_first(self.plan)}
+        if self.quantity is not None:
+            changed["quantity"] = self.quantity
+        return subscription.going_on(first).model_copy(update=changed)
 
     def _from_now(self, subscription: Subscription, now: datetime) -> Agreement:
         first = subscription.next_period
-        schedule, starts_at = subscription.schedule, now.replace(microsecond=0)
-        agreement = self._agreement(subscription, first, starts_at)
+        schedule = subscription.schedule
+        agreement = self._agreement(subscription, first).model_copy(update={"starts_at": now.replace(microsecond=0)})
         interval = schedule.stretch(first - 1).calendar.interval
         if _first_interval(agreement) == interval:
             grid = schedule.grid(first)
@@ -120,23 +110,11 @@ class ChangeBillingDay(_Change):
         """
         subscription.check_changeable(now)
         first = subscription.first_not_begun(now)
-        current = subscription.agreement_at(first)
-        if not any(phase.interval.months for phase in current.plan.phases):
+        agreement = subscription.going_on(first)
+        if not any(phase.interval.months for phase in agreement.plan.phases):
             raise ValueError("billing_day: the plan is counted in days or weeks, which have no day of the month")
-        consumed = current.consumed + subscription.schedule.counted(first, since=current.first)
-        return subscription.agree(
-            current.model_copy(
-                update={
-                    "first": first,
-                    "starts_at": subscription.schedule.due(first),
-                    "consumed": consumed,
-                    "billing_day": self.billing_day,
-                    "anchor": None,
-                    "months": 0,
-                }
-            ),
-            now,
-        )
+        moved = {"billing_day": self.billing_day, "anchor": None, "months": 0}
+        return subscription.agree(agreement.model_copy(update=moved), now)
 
 
 class UndoChanges(_Change):
@@ -377,15 +355,18 @@ Change = Annotated[
 ]
 
 
-def tried(change: Change, subscription: Subscription, now: datetime) -> Subscription:
-    """What a change would make of a subscription, which stays as it is.
+def dearest_charge(change: Change, subscription: Subscription, now: datetime) -> Money | None:
+    """What the dearest charge to come would cost, where a change makes it dearer: Amazon's limit is to be asked for.
+
+    The change is tried on a copy; the subscription stays as it is.
 
     Raises:
-        ValueError: it cannot be; says why.
+        ValueError: it cannot be changed so; says why.
     """
     changed = subscription.model_copy(deep=True)
     change.apply(changed, now)
-    return changed
+    dearest = changed.most_to_come
+    return dearest if dearest.amount > subscription.most_to_come.amount else None
 
 
 def _unsettled(subscription: Subscription, now: datetime) -> bool:

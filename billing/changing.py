@@ -6,7 +6,7 @@ from typing import Final
 from billing.life import Pause
 from billing.notices import NoticeType
 from billing.recurrence import Recurrence
-from billing.schedule import Agreement, Schedule
+from billing.schedule import Agreement
 from billing.settling import Settling
 
 ASKED_FOR: Final = "asked for"
@@ -49,7 +49,7 @@ class Changing(Settling):
         before = [each for each in self.agreements if each.first < item.first]
         later = [each for each in self.agreements if each.first > item.first]
         later = [each.model_copy(update={"first": each.first + 1}) for each in later]
-        self.agreements = [*before, item, self._going_on(item, self.agreements), *later]
+        self.agreements = [*before, item, _after(item, self.going_on(item.first)), *later]
         self.skips = [number + (number >= item.first) for number in self.skips]
         self.reschedule()
 
@@ -60,7 +60,8 @@ class Changing(Settling):
             return kept
         item = kept[-1]
         held = self.agreed_before(item.first)
-        return [*(each for each in held if each.first < item.first), item, self._going_on(item, held)]
+        going_on = self.model_copy(update={"agreements": held}).going_on(item.first)
+        return [*(each for each in held if each.first < item.first), item, _after(item, going_on)]
 
     def disagree(self, first: int, now: datetime) -> None:
         """What was agreed for a period on, or for later ones, does not hold."""
@@ -87,15 +88,15 @@ class Changing(Settling):
 
     def resume(self, now: datetime, *, keeps_anchor: bool | None = None) -> None:
         """A pause is over, or will not be: what fell due within it is not owed."""
-        pause, self.pause = self.pause, None
+        pause = self.pause
         if pause is None:
             raise AssertionError("nothing is paused")
+        fell_due = range(self.next_period, self.schedule.periods_due(now - datetime.resolution))
+        within = [number for number in fell_due if self.is_paused_over(number)]
+        self.pause = None
         if not pause.has_begun:
             return
         if pause.keeps_anchor if keeps_anchor is None else keeps_anchor:
-            fell_due = range(self.next_period, self.schedule.periods_due(now - datetime.resolution))
-            plans = (number for number in fell_due if self.agreement_at(number).once is None)
-            within = [number for number in plans if self._fell_due(number) >= pause.since]
             self.skips = sorted({*self.skips, *within})
         else:
             self._count_anew(now)
@@ -119,30 +120,16 @@ class Changing(Settling):
             reason=str(self.agreement_at(first).plan),
         )
 
-    def _going_on(self, item: Agreement, held: list[Agreement]) -> Agreement:
-        """What held where something is charged by itself, from the period after that on."""
-        agreements = [self.terms.agreement, *held]
-        schedule = Schedule(agreements, self.terms.zone, self.terms.ends_at)
-        current = [each for each in agreements if each.first <= item.first][-1]
-        grid = schedule.grid(item.first)
-        return current.model_copy(
-            update={
-                "first": item.first + 1,
-                "starts_at": schedule.due(item.first),
-                "consumed": current.consumed + schedule.counted(item.first, since=current.first),
-                "anchor": None if current.billing_day else grid.anchor,
-                "months": 0 if current.billing_day else grid.months,
-            }
-        )
-
     def _count_anew(self, now: datetime) -> None:
         """The due dates are counted from this moment; none that fell due while it was paused is left."""
         first = self.next_period + (self.collection is not None)
         while self.agreement_at(first).once is not None:
             first += 1
-        current = self.agreement_at(first)
-        consumed = current.consumed + self.schedule.counted(first, since=current.first)
-        starts_at = now.replace(microsecond=0)
-        changed = {"first": first, "starts_at": starts_at, "consumed": consumed, "anchor": None, "months": 0}
-        later = [each for each in self.agreements if each.first < first]
-        self.agreements = [*later, current.model_copy(update=changed | {"billing_day": None})]
+        anew = {"starts_at": now.replace(microsecond=0), "anchor": None, "months": 0, "billing_day": None}
+        before = [each for each in self.agreements if each.first < first]
+        self.agreements = [*before, self.going_on(first).model_copy(update=anew)]
+
+
+def _after(item: Agreement, going_on: Agreement) -> Agreement:
+    """What goes on after something was charged by itself: one period later, on the same dates."""
+    return going_on.model_copy(update={"first": item.first + 1})

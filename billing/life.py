@@ -32,6 +32,22 @@ class Decided(BaseModel):
     amount: Money
 
 
+def check_decided(amount: Money, at_most: Money) -> None:
+    """Whether a period may cost what the merchant says.
+
+    Args:
+        amount: what the merchant says.
+        at_most: what the plan says.
+
+    Raises:
+        ValueError: it is in another currency, or more.
+    """
+    if amount.currency != at_most.currency:
+        raise ValueError(f"{amount} is in another currency than the plan, {at_most.currency}")
+    if amount.amount > at_most.amount:
+        raise ValueError(f"{amount} is more than the plan allows, {at_most}")
+
+
 class PlannedEnd(BaseModel):
     """A cancellation that takes effect later, and can be taken back before."""
 

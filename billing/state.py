@@ -130,6 +130,12 @@ class State(BaseModel):
         """Whether it is paused by request."""
         return self.pause is not None and self.pause.has_begun
 
+    def is_paused_over(self, period: int) -> bool:
+        """Whether a period falls due within the pause; something charged by itself is not paused with the plan."""
+        if self.pause is None or not self.pause.has_begun or self.agreement_at(period).once is not None:
+            return False
+        return self._fell_due(period) >= self.pause.since
+
     @property
     def schedule(self) -> Schedule:
         """The periods, as they are agreed on now."""
@@ -307,6 +313,20 @@ class State(BaseModel):
         """What holds for a period."""
         return [each for each in (self.terms.agreement, *self.agreements) if each.first <= period][-1]
 
+    def going_on(self, first: int) -> Agreement:
+        """What holds for a period, as an agreement that begins with it: on the same dates, what is over being over."""
+        current, schedule = self.agreement_at(first), self.schedule
+        grid = schedule.grid(first)
+        return current.model_copy(
+            update={
+                "first": first,
+                "starts_at": schedule.due(first),
+                "consumed": current.consumed + schedule.counted(first, since=current.first),
+                "anchor": None if current.billing_day else grid.anchor,
+                "months": 0 if current.billing_day else grid.months,
+            }
+        )
+
     def first_not_begun(self, now: datetime) -> int:
         """The first period that has neither fallen due nor been begun."""
         begun = self.next_period + (self.collection is not None)
@@ -341,13 +361,8 @@ class State(BaseModel):
             return []
         return [Step(action=Action.RESUME, at=pause.until, why="the pause ends")]
 
-    def _is_paused_over(self, period: int) -> bool:
-        if self.pause is None or not self.pause.has_begun or self.agreement_at(period).once is not None:
-            return False
-        return self._fell_due(period) >= self.pause.since
-
     def _is_not_owed(self, period: int) -> bool:
-        return period in self.skips or self._is_paused_over(period)
+        return period in self.skips or self.is_paused_over(period)
 
     def _fell_due(self, period: int) -> datetime:
         return self.schedule.due(period)

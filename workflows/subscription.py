@@ -33,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
         UpdatePermission,
     )
     from billing.answers import ChargeAnswer
-    from billing.changes import tried
+    from billing.changes import dearest_charge
     from billing.collection import Action, Attempt, Step
     from billing.ledger import PeriodOutcome, PeriodRecord
     from billing.money import Money
@@ -273,12 +273,8 @@ class SubscriptionWorkflow:
         Raises:
             ApplicationError: it is above that limit, or Amazon did not say; nothing was changed.
         """
-        if self._tried(request).amount > self._subscription.most_to_come.amount:
-            limit = await self._monthly_limit()
-            try:
-                check_monthly_limit(self._tried(request), limit)
-            except ValueError as error:
-                raise ApplicationError(str(error), type=CHANGE_REFUSED, non_retryable=True) from None
+        if self._dearest_charge(request) is not None:
+            self._dearest_charge(request, within=await self._monthly_limit())
         effective_at = request.change.apply(self._subscription, workflow.now())
         self._changed = True
         self._show()  # nothing else may have news of it before the next step
@@ -286,14 +282,17 @@ class SubscriptionWorkflow:
 
     @change.validator
     def _check_change(self, request: ChangeRequest) -> None:
-        self._tried(request)
+        self._dearest_charge(request)
 
-    def _tried(self, request: ChangeRequest) -> Money:
-        """Tries a change on a copy, so that what is refused has changed nothing; answers the dearest charge to come."""
+    def _dearest_charge(self, request: ChangeRequest, within: Money | None = None) -> Money | None:
+        """Tries a change, so that what is refused has changed nothing; see `billing.changes.dearest_charge`."""
         try:
-            return tried(request.change, self._subscription, workflow.now()).most_to_come
+            dearest = dearest_charge(request.change, self._subscription, workflow.now())
+            if dearest is not None:
+                check_monthly_limit(dearest, within)
         except ValueError as error:
             raise ApplicationError(str(error), type=CHANGE_REFUSED, non_retryable=True) from None
+        return dearest
 
     async def _monthly_limit(self) -> Money | None:
         """What the charge permission may be charged in a calendar month; somebody waits for the answer."""

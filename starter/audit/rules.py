@@ -65,10 +65,8 @@ def no_period_is_forgotten(case: Case) -> Iterator[str]:
     oldest = max(subscription.joined_with, subscription.next_period - LEDGER_LENGTH)
     owed_until = subscription.ending.at if subscription.ending else case.now
     for period in range(oldest, schedule.periods_due(owed_until - LATE_AFTER)):
-        pause = subscription.pause
-        paused = pause is not None and pause.has_begun and schedule.due(period) >= pause.since
         waits = (
-            paused
+            subscription.is_paused_over(period)
             or subscription.lost_at is not None
             or (subscription.collection is not None and subscription.collection.period < period)
         )
