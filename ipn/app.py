@@ -70,7 +70,10 @@ def create_app(client: Client, settings: Settings, meter: MetricMeter = MetricMe
         settings.required("merchant_id")
     http = httpx.AsyncClient(limits=httpx.Limits(max_connections=MOST_FETCHES))
     prover = Prover(
-        _certificates(settings, http), settings.ipn_topic_arns, settings.merchant_id, settings.ipn_longest_age
+        _certificates(settings, http),
+        settings.ipn_topic_arns,
+        settings.merchant_id,
+        longest_age=settings.ipn_longest_age,
     )
     metrics = IpnMetrics(meter)
     receiver = Receiver(prover, Router(client), http, metrics)

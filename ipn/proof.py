@@ -12,15 +12,13 @@ from pydantic import ValidationError
 
 from amazon_pay.ipn import Envelope, Notification
 from ipn.certificates import CertificateRefusedError, CertificateSource
+from runtime.settings import LONGEST_IPN_AGE
 
 _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
     "1": hashes.SHA1(),  # noqa: S303 - SNS SignatureVersion 1 is SHA1withRSA; topics still use it
     "2": hashes.SHA256(),
 }
 
-
-LONGEST_AGE: Final = timedelta(days=14, hours=1)
-"""Amazon sends a notification again for up to 14 days (Amazon Pay, "IPN response"), with the time of the first try."""
 
 LONGEST_ARN: Final = 300
 """Characters; a topic's name alone may have 256."""
@@ -59,7 +57,8 @@ class Prover:
         certificates: CertificateSource,
         topic_arns: Collection[str] = (),
         merchant_id: str | None = None,
-        longest_age: timedelta = LONGEST_AGE,
+        *,
+        longest_age: timedelta = LONGEST_IPN_AGE,
     ) -> None:
         self._certificates = certificates
         self._topic_arns = frozenset(topic_arns)

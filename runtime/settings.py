@@ -17,6 +17,9 @@ from runtime.errors import StartupError
 
 PREFIX = "PERENNIAL_"
 
+LONGEST_IPN_AGE = timedelta(days=14, hours=1)
+"""Amazon sends a notification again for up to 14 days (Amazon Pay, "IPN response"), with the time of the first try."""
+
 WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - how a secret begins, not one
 SHORTEST_WEBHOOK_SECRET = 24
 LONGEST_WEBHOOK_SECRET = 64
@@ -110,7 +113,7 @@ class Settings(BaseSettings):
     ipn_host: str = "127.0.0.1"
     ipn_port: Port = 8601
     ipn_topic_arns: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
-    ipn_longest_age: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(days=14, hours=1)
+    ipn_longest_age: Annotated[timedelta, Field(gt=timedelta(0))] = LONGEST_IPN_AGE
     ipn_trusted_certificate_path: Path | None = None
 
     metrics_address: Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^\s:]+):[0-9]{1,5}$")] | None = None

@@ -39,6 +39,12 @@ SLOWEST: Final = Rate(1, 1)
 """For operations whose limit Amazon does not publish, which are called seldom."""
 
 
+def calls_per_second(settings: Settings, call: Call) -> float:
+    """How often an operation may be called, by all workers together."""
+    rates = RATES[Environment(settings.environment.value)]
+    return settings.calls_per_second or rates.get(call, SLOWEST).per_second
+
+
 def amazon_pay_client(settings: Settings) -> AmazonPayClient:
     """The client that the settings describe.
 
@@ -142,13 +148,12 @@ def _amazon_pay_calls(client: Client, amazon_pay: AmazonPayClient, settings: Set
         Call.UPDATE_CHARGE_PERMISSION: calls.update_permission,
         Call.CLOSE_CHARGE_PERMISSION: calls.close_permission,
     }
-    rates = RATES[Environment(settings.environment.value)]
     for call, hosted_activity in hosted.items():
         yield Worker(
             client,
             task_queue=call_queue(settings.task_queue, call),
             activities=[hosted_activity],
-            max_task_queue_activities_per_second=settings.calls_per_second or rates.get(call, SLOWEST).per_second,
+            max_task_queue_activities_per_second=calls_per_second(settings, call),
             graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
         )
 

@@ -10,7 +10,7 @@ from rich.progress import Progress
 
 from runtime.settings import load_settings
 from runtime.temporal import connect
-from starter.cli.output import RefusedError, err, out, run
+from starter.cli.output import JsonOption, RefusedError, err, out, run
 
 if TYPE_CHECKING:
     from starter.audit.auditor import Audited, Auditor
@@ -21,7 +21,7 @@ def audit(
         str | None, typer.Option(help="Ask this simulator's books, such as http://127.0.0.1:8600, instead of Amazon.")
     ] = None,
     running: Annotated[bool, typer.Option("--running", help="Only subscriptions that have not ended.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check what must always hold: nobody charged twice, nothing forgotten, nothing overdue.
 

@@ -23,9 +23,9 @@ from billing.changes import (
 from billing.schedule import BillingDay, FirstPeriod
 from runtime.errors import StartupError
 from starter.cli.agreement import BillingTimeOption, FirstPeriodOption, instant, wall_time
-from starter.cli.output import in_one_line, out, run
+from starter.cli.output import JsonOption, in_one_line, out, run
 from starter.cli.plan_file import read_plan
-from starter.cli.subscriptions import JsonOption, PermissionArgument, money, subscriptions
+from starter.cli.subscriptions import PermissionArgument, money, subscriptions
 
 changes = typer.Typer(name="change", help="Change a running subscription.", no_args_is_help=True)
 

@@ -6,26 +6,27 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from rich.progress import Progress
 
-from amazon_pay import Environment
-from amazon_pay.limits import RATES
 from billing.changes import ChangePlan, PauseSubscription, PlanCancellation, ResumeSubscription, When
 from billing.plan import Plan
 from runtime.errors import StartupError
 from runtime.settings import load_settings
 from starter.cli.agreement import instant
 from starter.cli.changes import ConsentedOption
-from starter.cli.output import RefusedError, err, out, run
+from starter.cli.output import JsonOption, RefusedError, err, out, run
 from starter.cli.plan_file import read_plan
-from starter.cli.subscriptions import JsonOption, subscriptions
+from starter.cli.subscriptions import subscriptions
 from starter.many.bulk import Deed, canceling, changing, looking, matching
 from starter.many.joining import Checker, Joining, Starter, joining
 from starter.many.runner import Outcome, Result, do_to_many
+from starter.subscriptions import Subscriptions
+from workflows.names import Call
 
 SHOWN: Final = 20
 """Refusals shown on a terminal; the report has all."""
@@ -63,14 +64,11 @@ def check(file: FileArgument, plans: PlansOption, report: ReportOption = None, a
 
     Asks Amazon once for each row, not faster than Amazon's limit: 10,000 rows take some 40 minutes in live.
     """
-    from worker.wiring import amazon_pay_client
+    from worker.wiring import amazon_pay_client, calls_per_second
 
     async def command() -> None:
         settings, known = load_settings(), _plans(plans)
-        rate = (
-            settings.calls_per_second
-            or RATES[Environment(settings.environment.value)]["GetChargePermission"].per_second
-        )
+        rate = calls_per_second(settings, Call.GET_CHARGE_PERMISSION)
         async with amazon_pay_client(settings) as amazon_pay:
             rows = _rows(file, known)
             await _do(rows, Checker(amazon_pay).check, "checked", report, rate, as_json=as_json)
@@ -87,12 +85,7 @@ def start(
     as_json: JsonOption = False,
 ) -> None:
     """Start a paused subscription for each row. Nothing is charged before it is cut over."""
-
-    async def command() -> None:
-        starter = Starter(await subscriptions())
-        await _do(_rows(file, _plans(plans)), starter.start, "started", report, rate, as_json=as_json)
-
-    run(command())
+    run(_import_each(file, plans, Starter.start, "started", report, rate, as_json=as_json))
 
 
 @imports.command("cut-over")
@@ -104,12 +97,7 @@ def cut_over(
     as_json: JsonOption = False,
 ) -> None:
     """Resume each row's subscription: from now on it is billed here, on its next due date."""
-
-    async def command() -> None:
-        starter = Starter(await subscriptions())
-        await _do(_rows(file, _plans(plans)), starter.cut_over, "cut over", report, rate, as_json=as_json)
-
-    run(command())
+    run(_import_each(file, plans, Starter.cut_over, "cut over", report, rate, as_json=as_json))
 
 
 @bulk.callback()
@@ -131,12 +119,10 @@ def bulk_cancel(
 ) -> None:
     """Cancel them all."""
 
-    async def command() -> None:
-        client = await subscriptions()
-        deed = changing(client, PlanCancellation(reason=reason)) if at_period_end else canceling(client, reason)
-        await _bulk_do(query, deed, "canceled", dry_run=dry_run, rate=rate, report=report, as_json=as_json)
+    def deed(client: Subscriptions) -> Deed:
+        return changing(client, PlanCancellation(reason=reason)) if at_period_end else canceling(client, reason)
 
-    run(command())
+    run(_bulk_do(query, deed, "canceled", dry_run=dry_run, rate=rate, report=report, as_json=as_json))
 
 
 @bulk.command("pause")
@@ -150,11 +136,10 @@ def bulk_pause(
 ) -> None:
     """Pause them all."""
 
-    async def command() -> None:
-        deed = changing(await subscriptions(), PauseSubscription(until=instant("--until", until)))
-        await _bulk_do(query, deed, "paused", dry_run=dry_run, rate=rate, report=report, as_json=as_json)
+    def deed(client: Subscriptions) -> Deed:
+        return changing(client, PauseSubscription(until=instant("--until", until)))
 
-    run(command())
+    run(_bulk_do(query, deed, "paused", dry_run=dry_run, rate=rate, report=report, as_json=as_json))
 
 
 @bulk.command("resume")
@@ -167,11 +152,10 @@ def bulk_resume(
 ) -> None:
     """Resume them all."""
 
-    async def command() -> None:
-        deed = changing(await subscriptions(), ResumeSubscription())
-        await _bulk_do(query, deed, "resumed", dry_run=dry_run, rate=rate, report=report, as_json=as_json)
+    def deed(client: Subscriptions) -> Deed:
+        return changing(client, ResumeSubscription())
 
-    run(command())
+    run(_bulk_do(query, deed, "resumed", dry_run=dry_run, rate=rate, report=report, as_json=as_json))
 
 
 @bulk.command("plan")
@@ -187,20 +171,42 @@ def bulk_plan(
 ) -> None:
     """Change the plan of them all."""
 
-    async def command() -> None:
+    def deed(client: Subscriptions) -> Deed:
         when = When.NOW if now else When.NEXT_PERIOD
-        change = ChangePlan(plan=read_plan(file), when=when, consented=consented)
-        deed = changing(await subscriptions(), change)
-        await _bulk_do(query, deed, "changed", dry_run=dry_run, rate=rate, report=report, as_json=as_json)
+        return changing(client, ChangePlan(plan=read_plan(file), when=when, consented=consented))
 
-    run(command())
+    run(_bulk_do(query, deed, "changed", dry_run=dry_run, rate=rate, report=report, as_json=as_json))
+
+
+async def _import_each(
+    file: Path,
+    plans: Path,
+    perform: Callable[[Starter, Joining | Result], Awaitable[Result]],
+    done: str,
+    report: Path | None,
+    rate: float | None,
+    *,
+    as_json: bool,
+) -> None:
+    starter = Starter(await subscriptions())
+    await _do(_rows(file, _plans(plans)), partial(perform, starter), done, report, rate, as_json=as_json)
 
 
 async def _bulk_do(
-    query: str, deed: Deed, done: str, *, dry_run: bool, rate: float | None, report: Path | None, as_json: bool
+    query: str,
+    deed_of: Callable[[Subscriptions], Deed],
+    done: str,
+    *,
+    dry_run: bool,
+    rate: float | None,
+    report: Path | None,
+    as_json: bool,
 ) -> None:
-    found = matching(await subscriptions(), query)
-    await _do(found, looking if dry_run else deed, "match" if dry_run else done, report, rate, as_json=as_json)
+    client = await subscriptions()
+    deed = deed_of(client)  # in a dry run too: what cannot be meant is refused
+    if dry_run:
+        deed, done = looking, "match"
+    await _do(matching(client, query), deed, done, report, rate, as_json=as_json)
 
 
 def _plans(folder: Path) -> dict[str, Plan]:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Coroutine
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -20,6 +20,8 @@ CANNOT_START: Final = 2
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 """128 and the signal's number, as shells count."""
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 
 out: Final = Console(emoji=False)
 err: Final = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)

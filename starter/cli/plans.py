@@ -27,7 +27,7 @@ from starter.cli.agreement import (
     ZoneOption,
     agreed,
 )
-from starter.cli.output import out, run
+from starter.cli.output import JsonOption, out, run
 from starter.cli.plan_file import read_plan
 
 SHOWN_PERIODS = 4
@@ -35,7 +35,6 @@ NOBODY = "C01-0000000-0000000"
 """A plan is explained without a buyer."""
 
 FileArgument = Annotated[Path, typer.Argument(help="A plan file (.toml or .json); see examples/plans.", dir_okay=False)]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 
 plans = typer.Typer(name="plan", help="Look at plans before anything is billed by them.", no_args_is_help=True)
 

@@ -32,7 +32,7 @@ from starter.cli.agreement import (
     ZoneOption,
     agreed,
 )
-from starter.cli.output import RefusedError, err, in_one_line, out, run
+from starter.cli.output import JsonOption, RefusedError, err, in_one_line, out, run
 from starter.cli.plan_file import read_plan
 from starter.cli.plans import calendar_of
 from starter.subscriptions import Listed, Subscriptions
@@ -41,7 +41,6 @@ from workflows.display import details
 PermissionArgument = Annotated[
     str, typer.Argument(metavar="CHARGE_PERMISSION_ID", help="Amazon's id of the recurring charge permission.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 
 
 async def subscriptions() -> Subscriptions:
