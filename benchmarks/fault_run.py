@@ -18,8 +18,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +31,7 @@ from rich.progress import Progress
 from rich.table import Table
 from temporalio.service import RPCError
 
+from benchmarks.processes import perennial
 from billing.calendar import Interval, Unit
 from billing.money import Money
 from billing.plan import Plan
@@ -145,26 +146,6 @@ async def begin(house: Stage, rng: random.Random, periods: int) -> Buyer:
     return Buyer(house, terms)
 
 
-@asynccontextmanager
-async def worker_process(environment: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A worker as a process of its own; ended with the context."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from starter.cli import main; main()",
-        "worker",
-        env={"PATH": "/usr/bin:/bin", "PERENNIAL_LOG_LEVEL": "ERROR", **environment},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
 class Killer:
     """Keeps a worker running, and kills it and the server at moments spread over the run."""
 
@@ -191,9 +172,9 @@ class Killer:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        environment = self._house.worker_environment()
+        environment = {"PERENNIAL_LOG_LEVEL": "ERROR", **self._house.worker_environment()}
         while True:
-            async with worker_process(environment) as worker:
+            async with perennial("worker", environment=environment) as worker:
                 await self._until_a_worker_has_to_die(worker)
 
     async def _until_a_worker_has_to_die(self, worker: asyncio.subprocess.Process) -> None:

@@ -15,11 +15,15 @@ STOP_SECONDS: Final = 10.0
 async def perennial(
     *arguments: str, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Runs `perennial ARGUMENTS` while the context is open; its standard output can be read, its log is dropped."""
+    """Runs `perennial ARGUMENTS` while the context is open; its standard output can be read, its log is dropped.
+
+    Of this process's own environment it gets no settings: what is measured is the same on every desk.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PERENNIAL_", "TEMPORAL_"))}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-c", "from starter.cli import main; main()", *arguments),
-        env={**os.environ, **(environment or {})},
+        env={**kept, **(environment or {})},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )

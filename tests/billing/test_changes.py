@@ -485,6 +485,19 @@ class TestItems:
 
         assert shown(life, 2) == [("07-04", "10.00"), ("08-04", "10.00")]
 
+    def test_an_item_that_is_paused_and_resumed_at_its_instant_loses_neither_itself_nor_the_plan(self) -> None:
+        """All in one task of the workflow, before it can charge."""
+        for keeps_anchor in (True, False):
+            life = begun()
+            change(life, "2026-05-10 12:00", AddItem(amount=Money.parse("2.50 EUR"), what="x", when=When.NOW))
+            change(life, "2026-05-10 12:00", PauseSubscription(keeps_anchor=keeps_anchor))
+            change(life, "2026-05-10 12:00", ResumeSubscription())
+            life.step(CHARGE, "2026-05-10 12:00", CAPTURED)
+
+            plans_own = [("05-30", "10.00")] if keeps_anchor else [("05-10", "10.00")]
+            assert shown(life, 1) == plans_own
+            assert shown(life, 3)[2][1] == "10.00"
+
     @pytest.mark.parametrize("when", list(When))
     def test_an_item_is_taken_once_for_one_reference(self, when: When) -> None:
         life = begun()

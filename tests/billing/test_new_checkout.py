@@ -5,9 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from billing.authorizations import Authorization
+from billing.changes import AddItem, Change, ChangePlan, PauseSubscription, PlanCancellation, SkipPeriod, When
 from billing.collection import Action
 from billing.notices import NoticeType
 from billing.policy import CollectionPolicy
+from billing.refunds import Wanted
 from billing.status import Status
 from billing.subscription import Subscription
 from tests.billing.support import CAPTURED, PENDING, SOFT, Life, at, chargeable, closed, refused, terms
@@ -105,6 +108,41 @@ def test_the_successor_of_a_paid_subscription_waits_for_its_next_due_date() -> N
     assert successor.ledger == life.subscription.ledger
     assert successor.next_step is not None
     assert successor.next_step.at == at("2026-02-28 09:00")
+
+
+STAYS_BEHIND = {
+    *("terms", "next_step", "collection", "collects_until", "decided", "undecided_since"),
+    *("recurrence_untold", "permission", "look_requested", "lost_at", "lost_because", "successor"),
+    *("cancellation", "ending", "ended_at", "notification_ids", "notices", "outbox"),
+}
+"""What is about the old charge permission, or begins anew under another."""
+
+
+def test_everything_that_is_not_about_the_old_permission_goes_along() -> None:
+    life = paid_and_closed()
+    subscription, now = life.subscription, at("2026-02-03 12:00")
+    subscription.lost_at = None  # what follows was agreed on before
+    record, price = subscription.ledger[0], life.subscription.schedule.amount(0)
+    changes: tuple[Change, ...] = (
+        ChangePlan(quantity=2),
+        SkipPeriod(),
+        PauseSubscription(when=When.NEXT_PERIOD),
+        PlanCancellation(at=at("2026-09-01 09:00")),
+        AddItem(amount=price, what="gift", reference="order-7"),
+        AddItem(amount=price, what="late parcel", credit=True),
+    )
+    for change in changes:
+        change.apply(subscription, now)
+    subscription.authorizations = [Authorization.of(record, "S01-1-1-C000001", life.keys[0])]
+    subscription.ledger = [record.model_copy(update={"charge_id": "S01-1-1-C000001"})]
+    subscription.refund_requested(Wanted(period=0), now)
+    subscription.dispute_reported("D-1", now)
+    subscription.joined_with = 1
+    subscription.replacement_requested(NEW)
+    before = subscription.model_dump(exclude=STAYS_BEHIND)
+    assert all(before.values()), "each has something to lose"
+
+    assert subscription.continued().model_dump(exclude=STAYS_BEHIND) == before
 
 
 def test_the_predecessor_ends_as_replaced_and_the_numbers_of_the_notices_go_on() -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from amazon_pay.models import Charge, ChargePermissionState, ChargeState, ChargeStatusDetails, Price
+from billing.changes import AddItem, PauseSubscription, When
 from billing.collection import Action
 from billing.money import Money
 from billing.policy import CollectionPolicy
@@ -175,3 +176,17 @@ def test_charges_that_amazon_does_not_list_are_not_missed() -> None:
 
 def test_every_rule_says_what_it_holds() -> None:
     assert all(rule.__doc__ for rule in RULES)
+
+
+def test_what_falls_due_within_a_pause_is_not_forgotten_and_an_item_charged_by_itself_is() -> None:
+    """A pause is of the plan; what was to be charged at once stays owed."""
+    case = paid_once()
+    subscription = case.subscription.model_copy(deep=True)
+    at = ANCHOR + timedelta(days=5)
+    AddItem(amount=PRICE, what="gift", when=When.NOW).apply(subscription, at)
+    PauseSubscription().apply(subscription, at)
+    paused = replace(case, subscription=subscription, now=ANCHOR + timedelta(days=40))
+
+    assert [finding for finding in findings(paused) if "forgotten" in finding] == [
+        "period 1 fell due on 2026-02-05 and is forgotten"
+    ]

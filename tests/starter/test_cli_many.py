@@ -16,6 +16,15 @@ from tests.scenarios.story import MONTHLY, Story
 from tests.starter.command_line import Said, joined_to, typed
 
 COFFEE = 'plan_id = "coffee"\namount = { amount = "9.99", currency = "USD" }\ninterval = { unit = "month" }\n'
+INSTALMENT_AND_MACHINE = """plan_id = "machine"
+[[phases]]
+amount = { amount = "1.00", currency = "USD" }
+interval = { unit = "month" }
+periods = 1
+[[phases]]
+amount = { amount = "1000.01", currency = "USD" }
+interval = { unit = "month" }
+"""
 COLUMNS = ["charge_permission_id", "plan", "anchor", "next_period", "zone", "merchant_reference", "debt"]
 
 
@@ -100,9 +109,10 @@ async def test_subscribers_join_paused_and_are_billed_from_the_cut_over_on(
 async def test_each_row_that_cannot_be_is_told_with_its_line_and_stops_no_other(
     house: Stage, tmp_path: Path, plans: Path
 ) -> None:
-    good, broken, euros = await permissions(house, 3)
+    good, broken, small = await permissions(house, 3)
     await house.simulator.break_payment_method(broken)
     euros = (await house.simulator.open_permission(Currency.EUR)).charge_permission_id
+    (plans / "machine.toml").write_text(INSTALMENT_AND_MACHINE)
     rows = [
         row(good),
         row(broken),
@@ -115,6 +125,7 @@ async def test_each_row_that_cannot_be_is_told_with_its_line_and_stops_no_other(
         row(good, debt="lots"),
         row(good, debt="5 EUR"),
         row("", plan="coffee"),
+        row(small, plan="machine", anchor=f"{datetime.now(UTC).year + 1}-01-31T09:00:00Z"),
     ]
     file, report = written(tmp_path / "subscribers.csv", rows), tmp_path / "report.csv"
 
@@ -122,7 +133,7 @@ async def test_each_row_that_cannot_be_is_told_with_its_line_and_stops_no_other(
 
     with report.open() as lines:
         told = {int(line["row"]): (line["outcome"], line["why"]) for line in csv.DictReader(lines)}
-    assert (said.code, said.err) == (1, f"error: 10 of 11 were refused; see {report}\n")
+    assert (said.code, said.err) == (1, f"error: 11 of 12 were refused; see {report}\n")
     assert told[2] == ("done", "")
     expected = {
         3: "the charge permission is NonChargeable (PaymentMethodExpired)",
@@ -135,6 +146,7 @@ async def test_each_row_that_cannot_be_is_told_with_its_line_and_stops_no_other(
         10: "debt: amount: 'lots' is not an amount",
         11: "debt: 5.00 EUR is in another currency than the plan, USD",
         12: "charge_permission_id: ",
+        13: "a period costs 1000.01 USD, and the charge permission allows 1000.00 a month",
     }
     assert {line: why for line, why in expected.items() if why not in told[line][1]} == {}
     assert "1 checked" in said.out
