@@ -13,7 +13,6 @@ from billing.collection import (
 from billing.disputes import KEPT as DISPUTES_KEPT
 from billing.disputes import Dispute, DisputeAnswer
 from billing.ledger import PeriodOutcome, PeriodRecord
-from billing.life import Pause
 from billing.money import Money
 from billing.notices import NoticeType
 from billing.policy import OnDispute
@@ -159,5 +158,5 @@ class Beside(Changing):
             status=answer.resolution or answer.state,
             deadline=answer.deadline,
         )
-        if opened and self._policy.on_dispute is OnDispute.PAUSE and self.pause is None and self.ending is None:
-            self.pause_requested(Pause(since=now), now, why=f"dispute {dispute_id}")
+        if opened and self._policy.on_dispute is OnDispute.PAUSE and self.ending is None:
+            self.pause_until_resumed(now, why=f"dispute {dispute_id}")

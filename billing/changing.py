@@ -78,6 +78,13 @@ class Changing(Settling):
         if pause.since <= now:
             self.pause_begins(now, why=why)
 
+    def pause_until_resumed(self, now: datetime, *, why: str) -> None:
+        """Nothing that falls due is owed until somebody resumes it, whatever pause was agreed on before."""
+        if self.pause is not None and self.pause.has_begun:
+            self.pause = self.pause.model_copy(update={"until": None})
+        else:
+            self.pause_requested(Pause(since=now), now, why=why)
+
     def pause_begins(self, now: datetime, *, why: str = ASKED_FOR) -> None:
         """What falls due from now on is not owed."""
         if self.pause is None:
@@ -100,7 +107,6 @@ class Changing(Settling):
             self.skips = sorted({*self.skips, *within})
         else:
             self._count_anew(now)
-        self.collects_until = self.schedule.periods_due(now)
         self.reschedule()
         self._tell(NoticeType.SUBSCRIPTION_RESUMED, now)
 

@@ -21,7 +21,7 @@ from billing.changes import (
 from billing.collection import Action
 from billing.ledger import PeriodOutcome
 from billing.money import Money
-from billing.plan import Phase, Plan
+from billing.plan import Amounts, Phase, Plan
 from billing.preview import upcoming
 from billing.schedule import BillingDay, FirstPeriod
 from billing.status import Status
@@ -156,6 +156,9 @@ class TestPlan:
 
         assert life.next == (CHARGE, at("2026-06-30 09:00"))
         assert life.subscription.status is Status.ACTIVE
+        life.step(CHARGE, "2026-06-30 09:00", CAPTURED)
+        change(life, "2026-07-01 12:00", ChangePlan(quantity=2))
+        assert shown(life, 1) == [("07-30", "40.00")], "the end that was not to be is forgotten"
 
     def test_the_new_plans_policy_and_name_are_what_counts(self) -> None:
         life = begun()
@@ -256,6 +259,16 @@ class TestPause:
         life.step(CHARGE, "2026-06-30 09:00")
         assert life.book[1:] == [(1, "skipped", 0), (2, "skipped", 0)]
         assert shown(life, 2) == [("07-30", "10.00"), ("08-30", "10.00")]
+
+    def test_a_pause_from_the_very_due_date_on_asks_for_no_amount_again(self) -> None:
+        """It comes while the merchant's endpoint is being asked."""
+        life = begun(plan().model_copy(update={"amounts": Amounts.ASKED}), paid=False)
+        assert life.subscription.asks_for_amount
+
+        change(life, "2026-04-30 09:00", PauseSubscription())
+        life.subscription.amount_unknown(life.now)
+
+        assert (life.next, life.subscription.undecided_since) == (None, None)
 
     def test_a_pause_from_the_end_of_the_period_begins_and_ends_by_itself(self) -> None:
         life = begun()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from billing.changes import PauseSubscription, When
 from billing.collection import Action
 from billing.disputes import KEPT, DisputeAnswer
 from billing.money import Money
@@ -79,6 +80,19 @@ def test_a_policy_may_pause_until_the_merchant_resumes() -> None:
     assert (life.subscription.status, life.next) == (Status.PAUSED, None)
     assert life.told[-2:] == ["dispute.opened", "subscription.paused"]
     assert life.subscription.outbox[-1].reason == f"dispute {ID}"
+    life.subscription.resume(at("2026-03-10 09:00"))
+    life.step(Action.CHARGE, "2026-02-28 09:00")
+    assert life.book[-1] == (1, "skipped", 0)
+
+
+@pytest.mark.parametrize("when", list(When))
+def test_a_pause_that_was_to_end_by_itself_lasts_until_the_merchant_resumes_it(when: When) -> None:
+    life = paid(OnDispute.PAUSE)
+    PauseSubscription(when=when, until=at("2026-03-05 09:00")).apply(life.subscription, at("2026-02-08 09:00"))
+    life.subscription.dispute_reported(ID, at("2026-02-09 09:00"))
+    read(life, "2026-02-09 09:00", OPENED)
+
+    assert (life.subscription.status, life.next) == (Status.PAUSED, None)
     life.subscription.resume(at("2026-03-10 09:00"))
     life.step(Action.CHARGE, "2026-02-28 09:00")
     assert life.book[-1] == (1, "skipped", 0)
