@@ -39,11 +39,11 @@ from billing.status import Status
 from billing.terms import Terms
 from runtime.logs import configure_logging
 from runtime.settings import Settings
+from sandbox.stage import Stage, stage
+from sandbox.subscriber import Subscriber
 from simulator.faults import Fault, FaultPlan
 from starter.audit.auditor import Auditor
 from starter.audit.witness import BooksWitness
-from starter.cli.demo.stage import Stage, stage
-from starter.cli.demo.subscriber import Subscriber
 from starter.subscriptions import SubscriptionError
 
 PLAN: Final = Plan.of("fault-run", Money.parse("9.99 USD"), Interval(unit=Unit.MONTH))

@@ -35,8 +35,8 @@ from runtime.http import bind, serving
 from runtime.logs import configure_logging
 from runtime.settings import Settings
 from runtime.temporal import is_busy
-from starter.cli.demo.stage import HOST, Stage, stage
-from starter.cli.demo.subscriber import LOOK_EVERY_SECONDS, Subscriber
+from sandbox.stage import HOST, Stage, stage
+from sandbox.subscriber import LOOK_EVERY_SECONDS, Subscriber
 
 SECRET: Final = "whsec_YSBzZWNyZXQgb2YgYmVuY2htYXJrcyBvbmx5IQ=="  # noqa: S105 - signs notices to this very process
 BARE_QUEUE: Final = "bare"

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from hypothesis import settings
 
-from starter.cli.demo.stage import Stage, stage
+from sandbox.stage import Stage, stage
 from tests.endpoint import SECRET, Endpoint, endpoint
 
 settings.register_profile("soak")

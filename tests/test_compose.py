@@ -32,10 +32,10 @@ from ipn.app import PATH as IPN_PATH
 from runtime.embedded import find_temporal
 from runtime.http import SHUTDOWN_SECONDS
 from runtime.settings import PREFIX, Settings
+from sandbox.stage import Stage
 from simulator.merchant_key import MERCHANT_KEY_FILE
 from simulator.notifications import CERTIFICATE_FILE
 from starter.cli.app import app
-from starter.cli.demo.stage import Stage
 from worker.main import HARD_DEADLINE_SECONDS
 from workflows.names import SEARCH_ATTRIBUTES
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from amazon_pay.ipn import Envelope, EnvelopeType
 from ipn.certificates import TrustedCertificate
+from sandbox.stage import MERCHANT_ID, Stage
 from simulator.notifications import NotificationSigner
-from starter.cli.demo.stage import MERCHANT_ID, Stage
 from tests.ipn.amazon_on_loopback import CERTIFICATE_URL
 
 TOPIC: Final = "arn:aws:sns:us-east-1:291180941288:A1SIMULATOR"

@@ -17,8 +17,8 @@ from ipn.app import PATH, create_app
 from runtime.errors import StartupError
 from runtime.http import bind, serving
 from runtime.settings import Environment, Settings, load_settings
+from sandbox.stage import HOST, MERCHANT_ID, Stage
 from simulator.notifications import NotificationSigner
-from starter.cli.demo.stage import HOST, MERCHANT_ID, Stage
 from tests.ipn.amazon_on_loopback import CERTIFICATE_URL, AmazonOnLoopback, answer
 from tests.ipn.amazon_on_loopback import HOST as AMAZONS_HOST
 from tests.ipn.messages import TOPIC, body, confirmation, notification, signed

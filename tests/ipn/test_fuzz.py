@@ -19,7 +19,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
 
 from ipn.app import PATH, create_app
-from starter.cli.demo.stage import Stage
+from sandbox.stage import Stage
 from tests.ipn.messages import envelope, message
 
 UNHURRIED = settings(

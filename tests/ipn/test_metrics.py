@@ -16,8 +16,8 @@ from runtime.http import bind, serving
 from runtime.metrics import runtime_with_metrics
 from runtime.settings import Settings
 from runtime.temporal import DATA_CONVERTER
+from sandbox.stage import HOST, Stage
 from simulator.notifications import NotificationSigner
-from starter.cli.demo.stage import HOST, Stage
 from tests.ipn.messages import TOPIC, body, confirmation, envelope, message, notification, signed, signer_of
 from tests.scenarios.story import Story
 from tests.starter.command_line import taken_port

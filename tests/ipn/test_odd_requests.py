@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from ipn.app import LARGEST_BODY_BYTES
-from starter.cli.demo.stage import Stage
+from sandbox.stage import Stage
 
 
 @pytest_asyncio.fixture

@@ -19,8 +19,8 @@ from runtime.embedded import embedded_server
 from runtime.http import bind, serving
 from runtime.settings import Settings
 from runtime.temporal import DATA_CONVERTER
+from sandbox.stage import HOST, MERCHANT_ID
 from simulator.notifications import NotificationSender, NotificationSigner
-from starter.cli.demo.stage import HOST, MERCHANT_ID
 from tests.ipn.amazon_on_loopback import CERTIFICATE_URL
 from tests.ipn.messages import message, notification
 from workflows.messages import NotificationSignal

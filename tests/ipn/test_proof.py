@@ -11,8 +11,8 @@ import pytest
 
 from ipn.certificates import AmazonCertificates, CertificateUnavailableError
 from ipn.proof import Prover, UnprovenError
+from sandbox.stage import MERCHANT_ID
 from simulator.notifications import NotificationSigner
-from starter.cli.demo.stage import MERCHANT_ID
 from tests.ipn.amazon_on_loopback import AmazonOnLoopback, answer
 from tests.ipn.messages import TOPIC, body, confirmation, envelope, message, signed, trusting
 

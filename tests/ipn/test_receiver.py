@@ -15,8 +15,8 @@ from temporalio.client import WorkflowHandle
 
 from billing.terms import Terms
 from ipn.app import LARGEST_BODY_BYTES
+from sandbox.stage import Stage
 from simulator.notifications import NotificationSigner
-from starter.cli.demo.stage import Stage
 from tests.ipn.messages import body, envelope, message, notification, signed, signer_of
 from tests.scenarios.story import MONTHLY, Story
 from workflows.messages import NotificationSignal

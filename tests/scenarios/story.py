@@ -14,9 +14,9 @@ from billing.plan import Plan
 from billing.policy import CollectionPolicy
 from billing.schedule import BillingDay
 from billing.terms import Terms
+from sandbox.stage import Stage
+from sandbox.subscriber import Subscriber
 from simulator.books import BookedCall, ScriptedAnswer
-from starter.cli.demo.stage import Stage
-from starter.cli.demo.subscriber import Subscriber
 
 MONTHLY = Plan.of("monthly", Money.parse("9.99 USD"), Interval(unit=Unit.MONTH))
 

@@ -12,7 +12,7 @@ from billing.money import Money
 from billing.plan import Amounts, Plan
 from billing.status import Status
 from runtime.http import bind, serving
-from starter.cli.demo.stage import Stage, stage
+from sandbox.stage import Stage, stage
 from tests.activities.test_amounts import Amounts as Merchant
 from tests.activities.test_amounts import saying
 from tests.endpoint import SECRET

@@ -39,11 +39,11 @@ from billing.refunds import Wanted
 from billing.schedule import BillingDay
 from billing.status import Status
 from billing.subscription import Subscription
+from sandbox.stage import Stage, stage
 from simulator.books import ScriptedAnswer
 from simulator.faults import Fault
 from starter.audit.auditor import Auditor
 from starter.audit.witness import BooksWitness
-from starter.cli.demo.stage import Stage, stage
 from starter.subscriptions import SubscriptionError
 from tests.scenarios.story import MONTHLY, Story
 from worker.wiring import amazon_pay_client, billing_workers

@@ -11,7 +11,7 @@ from billing.money import Money
 from billing.plan import Capture
 from billing.policy import CollectionPolicy
 from billing.status import Status
-from starter.cli.demo.stage import Stage
+from sandbox.stage import Stage
 from starter.subscriptions import CaptureRefusedError
 from tests.endpoint import Endpoint
 from tests.scenarios.story import MONTHLY, Story

@@ -23,8 +23,8 @@ from billing.plan import Phase, Plan
 from billing.schedule import BillingDay
 from billing.status import Status
 from billing.subscription import Subscription
+from sandbox.stage import Stage
 from simulator.faults import Fault, FaultPlan
-from starter.cli.demo.stage import Stage
 from starter.subscriptions import ChangeRefusedError
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story

@@ -15,9 +15,9 @@ from amazon_pay.models.wire import TIMESTAMP_FORMAT
 from billing.declines import CHARGE_REASONS, PERMISSION_REASONS, Meaning
 from billing.policy import CollectionPolicy, FinalAction
 from billing.status import Status
+from sandbox.stage import Stage
 from simulator.books import ScriptedAnswer
 from simulator.refusals import STATUS_OF
-from starter.cli.demo.stage import Stage
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story
 from tests.scenarios.test_notices import kinds

@@ -2,7 +2,7 @@
 
 from billing.policy import CollectionPolicy, OnDispute
 from billing.status import Status
-from starter.cli.demo.stage import Stage
+from sandbox.stage import Stage
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story
 from tests.scenarios.test_notices import told

@@ -15,9 +15,9 @@ from billing.plan import Plan
 from billing.policy import CollectionPolicy, FinalAction
 from billing.status import Status
 from billing.zones import zone
+from sandbox.stage import Stage
 from simulator.books import ScriptedAnswer
 from simulator.faults import Fault
-from starter.cli.demo.stage import Stage
 from starter.subscriptions import Started
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story

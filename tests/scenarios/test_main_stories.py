@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from billing.status import Status
-from starter.cli.demo.stage import Stage
+from sandbox.stage import Stage
 from tests.scenarios.story import Story
 from workflows.names import Call, call_queue
 

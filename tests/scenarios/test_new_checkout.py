@@ -7,8 +7,8 @@ import pytest
 
 from billing.ledger import PeriodOutcome
 from billing.status import Status
+from sandbox.stage import Stage
 from starter import subscriptions
-from starter.cli.demo.stage import Stage
 from starter.subscriptions import ReplacementPendingError, ReplacementRefusedError, SubscriptionEndedError
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story

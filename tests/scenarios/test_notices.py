@@ -8,7 +8,7 @@ from temporalio.client import ActivityExecutionStatus
 
 from activities.notices import DELIVER
 from billing.policy import CollectionPolicy, FinalAction
-from starter.cli.demo.stage import Stage, stage
+from sandbox.stage import Stage, stage
 from tests.endpoint import SECRET, Endpoint, endpoint
 from tests.scenarios.story import Story
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 from amazon_pay.models import ChargeState
 from billing.policy import CollectionPolicy
 from billing.status import Status
+from sandbox.stage import Stage
 from simulator.books import ScriptedAnswer
 from simulator.faults import Fault
-from starter.cli.demo.stage import Stage
 from tests.scenarios.story import Story
 
 HALF_A_DAY = timedelta(hours=12)

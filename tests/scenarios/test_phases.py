@@ -8,7 +8,7 @@ from billing.money import Money
 from billing.plan import Phase, Plan
 from billing.schedule import BillingDay
 from billing.status import Status
-from starter.cli.demo.stage import Stage
+from sandbox.stage import Stage
 from tests.scenarios.story import Story
 
 MONTH = Interval(unit=Unit.MONTH)

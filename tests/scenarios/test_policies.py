@@ -9,7 +9,7 @@ from billing.ledger import PeriodOutcome
 from billing.plan import Plan
 from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
 from billing.status import Status
-from starter.cli.demo.stage import Stage
+from sandbox.stage import Stage
 from starter.subscriptions import RetryRefusedError
 from tests.endpoint import Endpoint
 from tests.scenarios.story import MONTHLY, Story

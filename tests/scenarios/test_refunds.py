@@ -10,7 +10,7 @@ from amazon_pay.models import CreateRefundRequest, Currency, Price
 from billing.money import Money
 from billing.refunds import RefundState, Wanted
 from billing.status import Status
-from starter.cli.demo.stage import Stage
+from sandbox.stage import Stage
 from starter.subscriptions import RefundRefusedError
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story

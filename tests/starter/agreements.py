@@ -6,7 +6,7 @@ from billing.calendar import Interval, Unit
 from billing.money import Money
 from billing.plan import Plan
 from billing.terms import Terms
-from starter.cli.demo.stage import Stage
+from sandbox.stage import Stage
 
 PLAN = Plan.of("coffee", Money.parse("9.99 USD"), Interval(unit=Unit.MONTH))
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from typer.testing import CliRunner
 
+from sandbox.stage import Stage
 from starter.cli.app import app
-from starter.cli.demo.stage import Stage
 from tests.worker.processes import finished, perennial
 
 READY_SECONDS = 20.0

@@ -7,9 +7,9 @@ import pytest_asyncio
 
 from amazon_pay.models import CreateChargeRequest, Price
 from billing.identity import idempotency_key
+from sandbox.stage import Stage, stage
 from starter.audit.auditor import Auditor
 from starter.audit.witness import AmazonWitness
-from starter.cli.demo.stage import Stage, stage
 from tests.scenarios.story import Story
 from tests.starter.command_line import dead_port, joined_to, typed
 from worker.wiring import amazon_pay_client

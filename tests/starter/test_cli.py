@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import typer
 
+from sandbox.stage import Stage
+from sandbox.subscriber import Subscriber
 from starter.cli.app import app
-from starter.cli.demo.stage import Stage
-from starter.cli.demo.subscriber import Subscriber
 from tests.starter.agreements import new_terms
 from tests.starter.command_line import dead_port, joined_to, typed
 from tests.starter.test_listing import listed

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from starter.cli.demo.stage import Stage
+from sandbox.stage import Stage
 from tests.starter.command_line import joined_to, typed
 from workflows.names import workflow_id
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from billing.status import Status
-from starter.cli.demo.stage import Stage
+from sandbox.stage import Stage
 from tests.scenarios.story import Story
 from tests.starter.command_line import Said, joined_to, typed
 

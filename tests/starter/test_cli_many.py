@@ -10,8 +10,8 @@ import pytest
 
 from amazon_pay.models import Currency
 from billing.status import Status
-from starter.cli.demo.stage import PUBLIC_KEY_ID, Stage
-from starter.cli.demo.subscriber import Subscriber
+from sandbox.stage import PUBLIC_KEY_ID, Stage
+from sandbox.subscriber import Subscriber
 from tests.scenarios.story import MONTHLY, Story
 from tests.starter.command_line import Said, joined_to, typed
 

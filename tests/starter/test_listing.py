@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from billing.status import Status
-from starter.cli.demo.stage import Stage
+from sandbox.stage import Stage
 from starter.subscriptions import Listed
 from tests.scenarios.story import Story
 from tests.starter.agreements import new_terms

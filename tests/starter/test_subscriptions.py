@@ -14,9 +14,9 @@ from billing.money import Money
 from billing.plan import Plan
 from billing.status import Status
 from billing.terms import Terms
+from sandbox.stage import Stage
+from sandbox.subscriber import Subscriber
 from starter import subscriptions as module
-from starter.cli.demo.stage import Stage
-from starter.cli.demo.subscriber import Subscriber
 from starter.subscriptions import (
     NoWorkerError,
     SubscriptionConflictError,

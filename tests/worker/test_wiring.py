@@ -13,7 +13,7 @@ from amazon_pay.limits import RATES
 from runtime import embedded
 from runtime.errors import StartupError
 from runtime.settings import Settings
-from starter.cli.demo.stage import Stage, stage
+from sandbox.stage import Stage, stage
 from tests.endpoint import SECRET
 from worker.wiring import SLOWEST, amazon_pay_client, billing_workers
 from workflows.names import Call, call_queue

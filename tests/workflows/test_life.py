@@ -9,8 +9,8 @@ from temporalio.api.enums.v1 import EventType
 from billing.collection import Action
 from billing.ledger import PeriodOutcome
 from billing.status import Status
+from sandbox.stage import Stage
 from simulator.books import ScriptedAnswer
-from starter.cli.demo.stage import Stage
 from tests.scenarios.story import Story
 from workflows.names import NEEDS_ATTENTION, NEXT_ACTION_AT, STATUS, workflow_id
 from workflows.subscription import PERIODS_PER_RUN

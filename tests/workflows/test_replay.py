@@ -27,7 +27,7 @@ from billing.money import Money
 from billing.plan import Plan
 from billing.status import Status
 from runtime.temporal import DATA_CONVERTER
-from starter.cli.demo.stage import Stage
+from sandbox.stage import Stage
 from starter.subscriptions import ChangeRefusedError
 from tests.scenarios.story import Story
 from workflows.subscription import PERIODS_PER_RUN, SubscriptionWorkflow

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from starter.cli.demo.comparison import Comparison
+from sandbox.comparison import Comparison
 from starter.cli.demo.story import PERIODS, Progress
 
 

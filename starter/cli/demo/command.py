@@ -12,8 +12,8 @@ from rich.live import Live
 from starter.cli.output import RefusedError, out, run
 
 if TYPE_CHECKING:
-    from starter.cli.demo.comparison import Comparison
-    from starter.cli.demo.stage import Stage
+    from sandbox.comparison import Comparison
+    from sandbox.stage import Stage
 
 
 def demo(
@@ -34,7 +34,7 @@ def demo(
 async def _demo(*, keep: bool, ui_port: int | None, as_json: bool) -> None:
     from runtime.logs import configure_logging
     from runtime.settings import load_settings
-    from starter.cli.demo.stage import stage
+    from sandbox.stage import stage
     from starter.cli.processes import stop_signals
 
     started = time.monotonic()
@@ -58,8 +58,8 @@ async def _demo(*, keep: bool, ui_port: int | None, as_json: bool) -> None:
 
 async def _play(set_up: "Stage", *, quietly: bool) -> "list[Comparison]":
     """Lets all subscribers live their year, shows it, and compares both sides at the end."""
+    from sandbox.comparison import compare
     from starter.cli.demo.board import progress_table
-    from starter.cli.demo.comparison import compare
     from starter.cli.demo.story import ROLES, Progress, begin, live_all
 
     board = [Progress(role) for role in ROLES]

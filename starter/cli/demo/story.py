@@ -13,8 +13,8 @@ from billing.plan import Plan
 from billing.status import Status
 from billing.subscription import Subscription
 from billing.terms import Terms
-from starter.cli.demo.stage import Stage
-from starter.cli.demo.subscriber import Subscriber
+from sandbox.stage import Stage
+from sandbox.subscriber import Subscriber
 
 PERIODS: Final = 12
 DAYS_UNTIL_THE_CARD_IS_MENDED: Final = timedelta(days=3)

@@ -7,7 +7,7 @@ from typing import Final
 from billing.subscription import Subscription
 from billing.terms import Terms
 from runtime.temporal import is_busy
-from starter.cli.demo.stage import Stage
+from sandbox.stage import Stage
 from workflows.names import workflow_id
 from workflows.subscription import SubscriptionWorkflow
 
