@@ -41,9 +41,9 @@ from runtime.logs import configure_logging
 from runtime.settings import Settings
 from sandbox.stage import Stage, stage
 from sandbox.subscriber import Subscriber
+from sandbox.witness import BooksWitness
 from simulator.faults import Fault, FaultPlan
 from starter.audit.auditor import Auditor
-from starter.audit.witness import BooksWitness
 from starter.subscriptions import SubscriptionError
 
 PLAN: Final = Plan.of("fault-run", Money.parse("9.99 USD"), Interval(unit=Unit.MONTH))

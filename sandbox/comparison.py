@@ -5,10 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from billing.subscription import Subscription
+from sandbox.witness import BooksWitness
 from simulator.books import ExportedBooks
 from starter.audit.case import Case
 from starter.audit.rules import findings
-from starter.audit.witness import BooksWitness
 
 
 @dataclass(frozen=True, slots=True)

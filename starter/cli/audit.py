@@ -37,9 +37,10 @@ async def _audit(simulator: str | None, *, running: bool, as_json: bool) -> None
     Raises:
         RefusedError: something does not hold.
     """
+    from sandbox.witness import BooksWitness
     from simulator import SimulatorHandle
     from starter.audit.auditor import Auditor
-    from starter.audit.witness import AmazonWitness, BooksWitness
+    from starter.audit.witness import AmazonWitness
     from starter.subscriptions import Subscriptions
     from worker.wiring import amazon_pay_client
 

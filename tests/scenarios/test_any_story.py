@@ -40,10 +40,10 @@ from billing.schedule import BillingDay
 from billing.status import Status
 from billing.subscription import Subscription
 from sandbox.stage import Stage, stage
+from sandbox.witness import BooksWitness
 from simulator.books import ScriptedAnswer
 from simulator.faults import Fault
 from starter.audit.auditor import Auditor
-from starter.audit.witness import BooksWitness
 from starter.subscriptions import SubscriptionError
 from tests.scenarios.story import MONTHLY, Story
 from worker.wiring import amazon_pay_client, billing_workers

@@ -1,0 +1,34 @@
+"""The simulator's books as the auditor's witness: who has them needs to ask nobody else."""
+
+from billing.identity import period_of_key
+from billing.subscription import Subscription
+from simulator.books import ExportedBooks
+from starter.audit.case import Booked
+from starter.audit.witness import Testimony
+
+
+class BooksWitness:
+    """The simulator's books: every charge, and the key that it was made with."""
+
+    def __init__(self, books: ExportedBooks) -> None:
+        self._permissions = {permission.charge_permission_id: permission for permission in books.permissions}
+        self._charges = books.charges
+        self._keys = {call.charge_id: call.idempotency_key for call in books.calls if call.charge_id is not None}
+
+    async def testify(self, subscription: Subscription) -> Testimony:
+        """See `Witness.testify`."""
+        return self.testimony(subscription)
+
+    def testimony(self, subscription: Subscription) -> Testimony:
+        """What the books say about a subscription's charge permission."""
+        identifier = subscription.terms.charge_permission_id
+        permission = self._permissions.get(identifier)
+        return Testimony(
+            permission=permission.status_details.state if permission else "unknown",
+            charges=[
+                Booked(charge, period_of_key(self._keys.get(charge.charge_id, "")))
+                for charge in self._charges
+                if charge.charge_permission_id == identifier
+            ],
+            all_charges=True,
+        )
