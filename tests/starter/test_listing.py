@@ -3,8 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from billing.status import Status
+from starter import listing
 from starter.cli.demo.stage import Stage
+from starter.listing import list_subscriptions
 from starter.subscriptions import Listed
 from tests.scenarios.story import Story
 from tests.starter.agreements import new_terms
@@ -102,3 +106,20 @@ async def test_a_subscription_of_many_runs_is_one_line(house: Stage) -> None:
         (line,) = await listed(house, story.charge_permission_id, ended=ended, until=lambda lines: len(lines) == 1)
         assert (line.status, line.plan) == (Status.ACTIVE, "monthly")
         assert line.next_action_at == story.terms.schedule.due(14)
+
+
+async def test_a_list_longer_than_a_page_of_temporals_is_whole(house: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stories = [await Story.begin(house) for _ in range(3)]
+    for story in stories:
+        await listed(house, story.charge_permission_id, until=bool)
+    monkeypatch.setattr(listing, "PAGE_SIZE", 1)
+    references = ", ".join(f"'{story.terms.merchant_reference}'" for story in stories)
+
+    found = [
+        line.charge_permission_id
+        async for line in list_subscriptions(
+            house.client.workflow_service, house.client.namespace, query=f"MerchantReference IN ({references})"
+        )
+    ]
+
+    assert sorted(found) == sorted(story.charge_permission_id for story in stories)
