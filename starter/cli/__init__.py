@@ -4,6 +4,20 @@ Exit codes: 0 done, 1 refused or not true (no such subscription, books that diff
 setting, file or port).
 """
 
-from starter.cli.app import main
+import sys
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """The entry point of the console script. Its help needs no more than a table, so it is printed without typer."""
+    if sys.argv[1:] == ["--help"]:
+        from starter.cli.front_page import print_front_page
+
+        print_front_page()
+        sys.stdout.write("\n")  # as typer ends every help
+    else:
+        from starter.cli.app import app
+        from starter.cli.commands import PROGRAM
+
+        app(prog_name=PROGRAM)

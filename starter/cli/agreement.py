@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from billing.money import Money
 from billing.plan import Plan
 from billing.schedule import BillingDay, FirstPeriod
 from billing.terms import Terms
@@ -105,3 +106,17 @@ def wall_time(text: str | None) -> time | None:
     if wall is not None and (wall.tzinfo is not None or wall.microsecond):
         raise StartupError(f"--billing-time: {text!r} is not a wall time such as 09:00")
     return wall
+
+
+def money(amount: str) -> Money:
+    """An amount as it is typed.
+
+    Raises:
+        StartupError: it is none.
+    """
+    try:
+        return Money.parse(amount)
+    except ValidationError as error:
+        raise StartupError(f"--amount: {in_one_line(error)}") from None
+    except ValueError as error:
+        raise StartupError(f"--amount: {error}") from None

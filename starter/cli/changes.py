@@ -1,6 +1,5 @@
 """The commands `perennial change ...`: what can be changed about a running subscription."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,10 +21,10 @@ from billing.changes import (
 )
 from billing.schedule import BillingDay, FirstPeriod
 from runtime.errors import StartupError
-from starter.cli.agreement import BillingTimeOption, FirstPeriodOption, instant, wall_time
-from starter.cli.output import JsonOption, in_one_line, out, run
+from starter.cli.agreement import BillingTimeOption, FirstPeriodOption, instant, money, wall_time
+from starter.cli.connection import PermissionArgument, needs_consent, subscriptions
+from starter.cli.output import JsonOption, asynchronous, in_one_line, say
 from starter.cli.plan_file import read_plan
-from starter.cli.subscriptions import PermissionArgument, money, subscriptions
 
 changes = typer.Typer(name="change", help="Change a running subscription.", no_args_is_help=True)
 
@@ -35,7 +34,6 @@ ConsentedOption = Annotated[
 ]
 UndoOption = Annotated[bool, typer.Option("--undo", help="Take it back, before it has taken effect.")]
 
-Fields = dict[str, Any]  # Any: of a change, whose fields differ
 _OPTIONS = {
     "quantity": "--quantity",
     "until": "--until",
@@ -52,7 +50,8 @@ def _change() -> None:
 
 
 @changes.command("plan")
-def plan(
+@asynchronous
+async def plan(
     charge_permission_id: PermissionArgument,
     file: Annotated[
         Path | None, typer.Option("--plan", help="The new plan's file; the same plan when not given.", dir_okay=False)
@@ -67,16 +66,20 @@ def plan(
     With --now, the unused days of the paid period are credited, and the new plan is charged from today on.
     """
 
-    def wanted() -> Fields:
-        when = When.NOW if now else When.NEXT_PERIOD
-        new = read_plan(file) if file else None
-        return {"plan": new, "quantity": quantity, "when": when, "consented": consented}
-
-    _change_it(charge_permission_id, ChangePlan, wanted, as_json=as_json)
+    await _change_it(
+        charge_permission_id,
+        ChangePlan,
+        as_json=as_json,
+        plan=read_plan(file) if file else None,
+        quantity=quantity,
+        when=When.NOW if now else When.NEXT_PERIOD,
+        consented=consented,
+    )
 
 
 @changes.command("billing-day")
-def billing_day(
+@asynchronous
+async def billing_day(
     charge_permission_id: PermissionArgument,
     day: Annotated[int, typer.Argument(min=1, max=31, help="Day of the month; 31 is each month's last.")],
     billing_time: BillingTimeOption = None,
@@ -85,20 +88,20 @@ def billing_day(
 ) -> None:
     """Move the due dates to another day of the month, from the next period on."""
 
-    def wanted() -> Fields:
-        return {"billing_day": BillingDay(day=day, at=wall_time(billing_time), first_period=first_period)}
-
-    _change_it(charge_permission_id, ChangeBillingDay, wanted, as_json=as_json)
+    wanted = BillingDay(day=day, at=wall_time(billing_time), first_period=first_period)
+    await _change_it(charge_permission_id, ChangeBillingDay, as_json=as_json, billing_day=wanted)
 
 
 @changes.command("undo")
-def undo(charge_permission_id: PermissionArgument, as_json: JsonOption = False) -> None:
+@asynchronous
+async def undo(charge_permission_id: PermissionArgument, as_json: JsonOption = False) -> None:
     """Take back changes of plan, quantity and billing day that have not taken effect."""
-    _change_it(charge_permission_id, UndoChanges, dict, as_json=as_json)
+    await _change_it(charge_permission_id, UndoChanges, as_json=as_json)
 
 
 @changes.command("pause")
-def pause(
+@asynchronous
+async def pause(
     charge_permission_id: PermissionArgument,
     at_period_end: Annotated[
         bool, typer.Option("--at-period-end", help="From the end of the paid period on, instead of at once.")
@@ -113,27 +116,33 @@ def pause(
 ) -> None:
     """Pause: what falls due meanwhile is not owed. What is owed already goes on being collected."""
 
-    def wanted() -> Fields:
-        when = When.NEXT_PERIOD if at_period_end else When.NOW
-        return {"when": when, "until": instant("--until", until), "keeps_anchor": not move_dates}
-
-    _change_it(charge_permission_id, PauseSubscription, wanted, as_json=as_json)
+    await _change_it(
+        charge_permission_id,
+        PauseSubscription,
+        as_json=as_json,
+        when=When.NEXT_PERIOD if at_period_end else When.NOW,
+        until=instant("--until", until),
+        keeps_anchor=not move_dates,
+    )
 
 
 @changes.command("resume")
-def resume(charge_permission_id: PermissionArgument, as_json: JsonOption = False) -> None:
+@asynchronous
+async def resume(charge_permission_id: PermissionArgument, as_json: JsonOption = False) -> None:
     """Go on after a pause, or take back one that has not begun."""
-    _change_it(charge_permission_id, ResumeSubscription, dict, as_json=as_json)
+    await _change_it(charge_permission_id, ResumeSubscription, as_json=as_json)
 
 
 @changes.command("skip")
-def skip(charge_permission_id: PermissionArgument, undo: UndoOption = False, as_json: JsonOption = False) -> None:
+@asynchronous
+async def skip(charge_permission_id: PermissionArgument, undo: UndoOption = False, as_json: JsonOption = False) -> None:
     """Do not charge the next period."""
-    _change_it(charge_permission_id, SkipPeriod, lambda: {"undo": undo}, as_json=as_json)
+    await _change_it(charge_permission_id, SkipPeriod, as_json=as_json, undo=undo)
 
 
 @changes.command("cancel")
-def cancel(
+@asynchronous
+async def cancel(
     charge_permission_id: PermissionArgument,
     at: Annotated[
         str | None, typer.Option(help="When, ISO 8601 with offset; at the end of the paid period when not given.")
@@ -146,18 +155,14 @@ def cancel(
 ) -> None:
     """Cancel later: at the end of the paid period or at an instant. (`perennial cancel` does so at once.)"""
     if undo:
-        _change_it(charge_permission_id, UndoCancellation, dict, as_json=as_json)
+        await _change_it(charge_permission_id, UndoCancellation, as_json=as_json)
     else:
-        _change_it(
-            charge_permission_id,
-            PlanCancellation,
-            lambda: {"at": instant("--at", at), "reason": reason},
-            as_json=as_json,
-        )
+        await _change_it(charge_permission_id, PlanCancellation, as_json=as_json, at=instant("--at", at), reason=reason)
 
 
 @changes.command("item")
-def item(
+@asynchronous
+async def item(
     charge_permission_id: PermissionArgument,
     amount: Annotated[str, typer.Argument(help="How much, such as '2.50 USD'.")],
     what: Annotated[str, typer.Option(help="What it is for, in a line; no personal data.")],
@@ -171,38 +176,31 @@ def item(
     as_json: JsonOption = False,
 ) -> None:
     """Add something to the next charge once, or take it off."""
-    _change_it(
+    await _change_it(
         charge_permission_id,
         AddItem,
-        lambda: {
-            "amount": money(amount),
-            "what": what,
-            "credit": credit,
-            "when": When.NOW if now else When.NEXT_PERIOD,
-            "reference": reference,
-        },
         as_json=as_json,
+        amount=money(amount),
+        what=what,
+        credit=credit,
+        when=When.NOW if now else When.NEXT_PERIOD,
+        reference=reference,
     )
 
 
-def _change_it(
+async def _change_it(
     charge_permission_id: str,
     kind: type[Any],  # Any: one of the changes; their fields differ
-    fields: Callable[[], Fields],
     *,
     as_json: bool,
+    **fields: Any,
 ) -> None:
-    async def command() -> None:
-        try:
-            change: Change = TypeAdapter(kind).validate_python(fields())
-        except ValidationError as error:
-            raise StartupError(in_one_line(error, _OPTIONS)) from None
-        changed = await (await subscriptions()).change(charge_permission_id, change)
-        if as_json:
-            out.print_json(changed.model_dump_json())
-            return
-        following = changed.next_step
-        when = f"{following.at:%Y-%m-%d %H:%M} UTC: {following.why}" if following else "nothing by itself"
-        out.print(f"takes effect {changed.effective_at:%Y-%m-%d %H:%M} UTC; next: {when}")
-
-    run(command())
+    try:
+        change: Change = TypeAdapter(kind).validate_python(fields)
+    except ValidationError as error:
+        raise StartupError(in_one_line(error, _OPTIONS)) from None
+    changed = await (await subscriptions(needs_consent=needs_consent())).change(charge_permission_id, change)
+    following = changed.next_step
+    when = f"{following.at:%Y-%m-%d %H:%M} UTC: {following.why}" if following else "nothing by itself"
+    text = f"takes effect {changed.effective_at:%Y-%m-%d %H:%M} UTC; next: {when}"
+    say(changed.model_dump(mode="json"), text, as_json=as_json)

@@ -56,7 +56,7 @@ async def test_an_audit_finds_nothing_until_somebody_charges_a_buyer_twice(small
     (found,) = after.data["findings"]
     assert found["charge_permission_id"] == healthy.charge_permission_id
     assert "period 0 was charged 2 times" in found["findings"]
-    assert f"{healthy.charge_permission_id}  period 0 was charged 2 times" in for_people.out
+    assert f"{healthy.charge_permission_id} │ period 0 was charged 2 times" in for_people.out
 
 
 async def test_amazon_itself_can_be_the_witness(small_house: Stage) -> None:

@@ -10,10 +10,11 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from starter.cli.demo.stage import Stage
-from tests.starter.command_line import joined_to, typed
+from tests.starter.command_line import joined_to, run, typed
 from workflows.names import workflow_id
 
 AMOUNT = "9.99 USD"
+PLANS = Path(__file__).parents[2] / "examples" / "plans"
 
 
 def nobody() -> str:
@@ -126,6 +127,30 @@ async def test_a_wrong_value_in_a_plan_file_is_refused(
     for words in (str(path), *named):
         assert words in said.trouble
     await assert_not_started(house, permission)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        (["plan", "preview", "coffee-monthly.toml", "--quantity", "1000000"], "19900000.00"),
+        (["plan", "checkout", "coffee-monthly.toml", "--quantity", "1000000"], "19900000.00"),
+        (["plan", "preview", "magazine-yearly.toml", "--quantity", "1100"], "10780000"),
+        (["start", "C01-1234567-1234567", "--amount", "20 USD", "--quantity", "1000000"], "20000000.00"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+async def test_a_quantity_that_costs_too_much_is_refused_in_one_line(
+    house: Stage, arguments: list[str], refused: str
+) -> None:
+    there = [str(PLANS / argument) if argument.endswith(".toml") else argument for argument in arguments]
+
+    said = await run(*there, **joined_to(house))
+
+    assert said.code == 2
+    assert refused in said.trouble
+    assert "10000000" in said.trouble
+    for words in ("Traceback", "pydantic", "errors.pydantic.dev"):
+        assert words not in said.err
 
 
 async def test_a_start_without_a_plan_says_what_is_missing(house: Stage) -> None:

@@ -129,3 +129,10 @@ async def test_in_europe_another_plan_needs_the_buyers_consent(house: Stage) -> 
     assert refused.code == 1
     assert "in the EU and the UK Amazon wants the buyer to agree to another plan" in refused.trouble
     assert agreed.code == 0
+
+
+async def test_a_region_that_is_none_is_named_before_anything_is_changed(house: Stage) -> None:
+    said = await typed("change", "resume", "C01-0", PERENNIAL_REGION="mars", **joined_to(house))
+
+    assert said.code == 2
+    assert said.trouble.startswith("error: PERENNIAL_REGION: region: 'mars' is not a region of Amazon Pay")
