@@ -71,6 +71,16 @@ async def test_a_healthy_period_is_measured_beside_a_bare_workflow() -> None:
     assert figures["machine"]
 
 
+async def test_help_and_list_are_measured_beside_the_least_that_could_do_it() -> None:
+    figures = await figures_of("command_line", "--runs", "2", "--subscriptions", "3")
+
+    assert list(figures["commands"]) == ["perennial --help", "perennial list"]
+    for of in figures["commands"].values():
+        assert 0 < of["lowest_ratio"] <= of["highest_ratio"]
+        assert min(of["floor_milliseconds"], of["milliseconds"], of["ratio"]) > 0
+    assert figures["machine"]
+
+
 async def test_subscribers_that_live_under_faults_are_charged_once_for_each_period() -> None:
     figures = await figures_of(
         *("fault_run", "--seed", "1", "--subscribers", "6", "--periods", "3"),
