@@ -13,7 +13,7 @@ ENV UV_PROJECT_ENVIRONMENT=/opt/perennial \
     UV_NO_CACHE=1
 WORKDIR /build
 # The dependencies by themselves first: they change less often than the code.
-COPY pyproject.toml uv.lock README.md ./
+COPY pyproject.toml uv.lock LICENSE README.md ./
 RUN uv sync --frozen --no-dev --no-install-project
 # Only what .dockerignore lets through is here to be copied: the packages.
 COPY . .

@@ -41,10 +41,16 @@ from amazon_pay.models import (
 from amazon_pay.models.charge_permissions import UpdateChargePermissionRequest
 from amazon_pay.models.charges import CaptureChargeRequest
 from amazon_pay.models.refunds import RefundState as AmazonRefundState
-from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
-from billing.disputes import DisputeAnswer
 from billing.money import Money
-from billing.refunds import RefundAnswer, RefundState
+from billing.protocol.answers import (
+    ChargeAnswer,
+    ChargeOutcome,
+    DisputeAnswer,
+    PermissionAnswer,
+    PermissionState,
+    RefundAnswer,
+    RefundState,
+)
 
 HEARTBEAT_EVERY_SECONDS: Final = 4.0
 """Only calls that last longer send heartbeats, so an ordinary charge costs none."""

@@ -14,8 +14,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.signatures import AmountActivities, AmountQuestion
 from activities.signed_posts import SignedPosts
-from billing.life import check_decided
 from billing.money import Money
+from billing.parts.renewal import check_decided
 
 NO_AMOUNT: Final = "NoAmount"
 """The type of the error when the endpoint gave no amount that can be charged."""

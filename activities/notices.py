@@ -21,7 +21,8 @@ from temporalio.exceptions import ActivityAlreadyStartedError, ApplicationError
 from activities.signatures import Announcement, NoticeActivities
 from activities.signed_posts import SignedPosts
 from amazon_pay import Region
-from billing.notices import NEEDS_THE_BUYER, Notice
+from billing.protocol.notices import NEEDS_THE_BUYER, Notice
+from billing.zones import RULES
 
 DELIVER: Final = "deliver_notice"
 """The type of the activities that deliver; what lists them searches by it."""
@@ -74,7 +75,7 @@ class Announcer(NoticeActivities):
         self._task_queue = task_queue
 
     @activity.defn
-    async def announce(self, announcement: Announcement) -> None:
+    async def announce(self, announcement: Announcement) -> bool | None:
         """See `NoticeActivities.announce`."""
         for notice in announcement.notices:
             message = message_of(notice, announcement, self._region)
@@ -82,6 +83,7 @@ class Announcer(NoticeActivities):
                 activity.logger.info("notice", extra={"notice": json.loads(message.body)})
             else:
                 await self._start_delivery(message, notice, self._task_queue)
+        return True if announcement.rules not in {"", RULES} else None
 
     async def _start_delivery(self, message: WebhookMessage, notice: Notice, task_queue: str) -> None:
         try:

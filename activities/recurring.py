@@ -8,7 +8,7 @@ from typing import Final
 
 from amazon_pay.models import Currency, Frequency, Price, RecurringMetadata
 from billing.calendar import Unit
-from billing.recurrence import Recurrence
+from billing.plan.recurrence import Recurrence
 
 _UNITS: Final = {Unit.DAY: "Day", Unit.WEEK: "Week", Unit.MONTH: "Month", Unit.YEAR: "Year"}
 

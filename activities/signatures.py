@@ -10,12 +10,10 @@ from typing import Final
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
-from billing.answers import ChargeAnswer, PermissionAnswer
-from billing.disputes import DisputeAnswer
 from billing.money import Money
-from billing.notices import Notice
-from billing.recurrence import Recurrence
-from billing.refunds import RefundAnswer
+from billing.plan.recurrence import Recurrence
+from billing.protocol.answers import ChargeAnswer, DisputeAnswer, PermissionAnswer, RefundAnswer
+from billing.protocol.notices import Notice
 
 OUTCOME_UNKNOWN: Final = "OutcomeUnknown"
 """The type of the error that an activity raises while it does not know what Amazon did."""
@@ -116,12 +114,21 @@ class AmountQuestion(_Input):
 
 
 class Announcement(_Input):
-    """What is to be told the merchant about one subscription."""
+    """What is to be told the merchant about one subscription.
+
+    Attributes:
+        charge_permission_id: whose.
+        merchant_reference: the merchant's own.
+        plan_id: the plan's.
+        notices: oldest first.
+        rules: the edition of the zones' rules that its dates were reckoned by.
+    """
 
     charge_permission_id: str
     merchant_reference: str
     plan_id: str
     notices: tuple[Notice, ...]
+    rules: str = ""
 
 
 class AmountActivities(ABC):
@@ -138,8 +145,12 @@ class NoticeActivities(ABC):
 
     @activity.defn
     @abstractmethod
-    async def announce(self, announcement: Announcement) -> None:
-        """Hands notices on to be delivered, once each however often it is asked; waits for no delivery."""
+    async def announce(self, announcement: Announcement) -> bool | None:
+        """Hands notices on to be delivered, once each however often it is asked; waits for no delivery.
+
+        Answers True where the zones' rules have changed since the subscription's dates were reckoned, so that this
+        stands in the history; nothing else, which costs nothing there.
+        """
 
 
 class AmazonPayActivities(ABC):

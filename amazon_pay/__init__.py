@@ -1,6 +1,9 @@
 """Amazon Pay API v2 for Python: signing, typed models, an async client, errors, notifications.
 
 It knows nothing of subscriptions and can be used on its own.
+
+Owns: how Amazon Pay is spoken to, and which failures leave the outcome unknown. Does not decide: which idempotency key
+a call has, and whether it is made again beyond what is safe for every call.
 """
 
 from amazon_pay.button import SignedPayload

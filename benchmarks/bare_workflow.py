@@ -20,8 +20,8 @@ class BareWorkflow:
     """A timer and an activity a period."""
 
     @workflow.run
-    async def run(self, periods: int) -> None:
+    async def run(self) -> None:
         """Sleeps and calls."""
-        for _ in range(periods):
+        while True:
             await workflow.sleep(MONTH)
             await workflow.execute_activity(do_nothing, "x", start_to_close_timeout=timedelta(seconds=10))

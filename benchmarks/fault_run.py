@@ -33,10 +33,10 @@ from temporalio.service import RPCError
 
 from benchmarks.processes import perennial
 from billing.calendar import Interval, Unit
+from billing.contract.terms import Terms
 from billing.money import Money
 from billing.plan import Plan
 from billing.status import Status
-from billing.terms import Terms
 from runtime.logs import configure_logging
 from runtime.settings import Settings
 from sandbox.stage import Stage, stage
@@ -44,7 +44,7 @@ from sandbox.subscriber import Subscriber
 from sandbox.witness import BooksWitness
 from simulator.faults import Fault, FaultPlan
 from starter.audit.auditor import Auditor
-from starter.subscriptions import SubscriptionError
+from starter.errors import SubscriptionError
 
 PLAN: Final = Plan.of("fault-run", Money.parse("9.99 USD"), Interval(unit=Unit.MONTH))
 AT_ONCE: Final = 12
@@ -114,7 +114,7 @@ class Buyer(Subscriber):
             now = await patiently(self.now)
             if now > end or subscription.next_period >= max(periods, schedule.periods_due(now)):
                 break
-            step = subscription.next_step
+            step = subscription.next
             if subscription.status in {Status.AWAITING_PAYMENT_METHOD, Status.PAUSED}:
                 # To instants, not by durations: what is asked again after an outage must not go further.
                 mended = now + DAYS_UNTIL_A_CARD_IS_MENDED
@@ -249,7 +249,7 @@ async def _audit(house: Stage, buyers: list[Buyer], figures: Figures) -> None:
         subscription = await patiently(buyer.quiet)
         figures.periods_due += buyer.terms.schedule.periods_due(await patiently(buyer.now))
         figures.periods_paid += subscription.periods_paid
-        figures.periods_given_up += sum(record.outcome.value == "given_up" for record in subscription.ledger)
+        figures.periods_given_up += sum(record.outcome.value == "written_off" for record in subscription.ledger)
 
     async def virtual_time(charge_permission_id: str) -> datetime:
         return await patiently(by_permission[charge_permission_id].now)

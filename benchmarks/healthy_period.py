@@ -1,19 +1,26 @@
-"""What one healthy monthly period costs with everything switched on, beside a bare workflow of a timer and an activity.
+"""What one healthy monthly period costs, beside a peer and a bare workflow.
 
-Counted are history events and bytes a period, and the worker's processor time, for both in one run on one Temporal
-server. Notices are delivered to an endpoint; Amazon's notifications are off, as each adds what a signal adds. Events of
-virtual time are left out: real subscriptions have none.
+The peer is a subscription as one would write it by Temporal's samples, which makes the same signed call; the bare
+workflow is a timer and an activity. All three are measured by turns in one run, on one Temporal server, against one
+simulator. Each has its worker in a process of its own, whose processor time and memory are its own alone: server,
+simulator, the notices' endpoint and what moves time are others. Workers are `benchmarks.measured_worker`, with the
+settings that a worker has by default.
 
-Run: `python -m benchmarks.healthy_period [--subscribers N] [--periods N] [--json]`
+Counted are history events and bytes a period, without those of virtual time, which real subscriptions have not;
+Amazon's notifications are off, as each adds what a signal adds. Memory is what the worker's process grows by with each
+workflow that sleeps in its cache after its first period: half of the workflows are there before, so that the growth is
+theirs and not the process's.
+
+Run: `python -m benchmarks.healthy_period [--subscribers N] [--periods N] [--deliver] [--json]`
 """
 
 import argparse
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
+import statistics
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -22,29 +29,35 @@ from starlette.routing import Route
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowHandle
-from temporalio.worker import Worker
+from temporalio.client import Client
 
-from benchmarks.bare_workflow import MONTH, BareWorkflow, do_nothing
+from benchmarks.contestants import Bares, Contestant, Handle, Life, Peers, Subscriptions
 from benchmarks.report import Report
-from billing.calendar import Interval, Unit
-from billing.money import Money
-from billing.plan import Plan
-from billing.terms import Terms
 from runtime.http import bind, serving
 from runtime.logs import configure_logging
 from runtime.settings import Settings
-from runtime.temporal import is_busy
-from sandbox.stage import HOST, Stage, stage
-from sandbox.subscriber import LOOK_EVERY_SECONDS, Subscriber
+from sandbox.stage import HOST, stage
 
 SECRET: Final = "whsec_YSBzZWNyZXQgb2YgYmVuY2htYXJrcyBvbmx5IQ=="  # noqa: S105 - signs notices to this very process
-BARE_QUEUE: Final = "bare"
-MOST_EVENTS: Final = 14
-MOST_BYTES: Final = 4_000
+MOST_EVENTS: Final = 13
+MOST_BYTES: Final = 2_100
 """The aims, a period."""
 
-Handle = WorkflowHandle[Any, Any]  # Any: only their histories are of interest
+MOST_PROCESSOR: Final = 1.1
+MOST_MEMORY: Final = 1.5
+"""The aims, as multiples of the peer's."""
+
+AT_ONCE: Final = 12
+"""Workflows that are moved through time together: enough to keep two cores busy."""
+
+HISTORIES: Final = 20
+"""Of each kind, that are read: within a kind they differ by a few bytes."""
+
+SETTLE_SECONDS: Final = 0.3
+"""Until what runs beside the workflows, such as the delivery of notices, is over as well."""
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
 
 _OF_VIRTUAL_TIME: Final = frozenset(
     {
@@ -67,143 +80,208 @@ as an activity of its own, where an endpoint is set; each repetition of a call w
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a period costs."""
+    """What a period costs; and what a workflow costs that sleeps."""
 
     events: float
     bytes: float
     actions: float
     worker_milliseconds: float
+    resident_kilobytes: float
 
 
-async def _history(client: Client, handle: Handle) -> tuple[int, int, int]:
-    """Events, bytes and actions of a workflow's run, without those of virtual time."""
-    history = await handle.fetch_history()
-    events = [event for event in history.events if event.event_type not in _OF_VIRTUAL_TIME]
-    described = await client.workflow_service.describe_workflow_execution(
-        DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=WorkflowExecution(workflow_id=handle.id))
-    )
-    of_time = sum(event.ByteSize() for event in history.events if event.event_type in _OF_VIRTUAL_TIME)
-    actions = sum(event.event_type in _ACTIONS for event in events)
-    return len(events), described.workflow_execution_info.history_size_bytes - of_time, actions
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was found, and how ours compares with the peer's: by turns for the processor, as both had the same noise."""
+
+    subscription: Cost
+    peer: Cost
+    bare: Cost
+    processor_ratio: float
+    memory_ratio: float
 
 
-async def _measure(
-    house: Stage,
-    handles: list[Handle],
-    move: list[Callable[[], Awaitable[object]]],
-    periods: int,
-) -> Cost:
-    """Moves all through so many periods, beginning after their first."""
-    before = [await _history(house.client, handle) for handle in handles]
-    started = time.process_time()
-    for _ in range(periods):
-        await asyncio.gather(*(step() for step in move))
-    busy = time.process_time() - started
-    after = [await _history(house.client, handle) for handle in handles]
-    total = periods * len(handles)
-    return Cost(
-        events=sum(late[0] - early[0] for early, late in zip(before, after, strict=True)) / total,
-        bytes=sum(late[1] - early[1] for early, late in zip(before, after, strict=True)) / total,
-        actions=sum(late[2] - early[2] for early, late in zip(before, after, strict=True)) / total,
-        worker_milliseconds=1000 * busy / total,
-    )
+@dataclass(frozen=True, slots=True)
+class _History:
+    events: int
+    bytes: int
+    actions: int
+    calls: int
 
-
-async def _subscriptions(house: Stage, subscribers: int, periods: int) -> Cost:
-    plan = Plan.of("monthly", Money.parse("9.99 USD"), Interval(unit=Unit.MONTH))
-    lives: list[Subscriber] = []
-    for _ in range(subscribers):
-        permission = await house.simulator.open_permission()
-        terms = Terms(
-            charge_permission_id=permission.charge_permission_id,
-            plan=plan,
-            anchor=datetime.now(UTC) + timedelta(minutes=30),
-            zone="Europe/Berlin",
-            merchant_reference=f"order-{permission.charge_permission_id}",
+    @classmethod
+    async def of(cls, client: Client, handle: Handle) -> "_History":
+        """Of a workflow's run, without virtual time."""
+        history = await handle.fetch_history()
+        events = [event for event in history.events if event.event_type not in _OF_VIRTUAL_TIME]
+        execution = WorkflowExecution(workflow_id=handle.id)
+        described = await client.workflow_service.describe_workflow_execution(
+            DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=execution)
         )
-        await house.subscriptions.start(terms)
-        lives.append(Subscriber(house, terms))
-    await asyncio.gather(*(life.until_due(0) for life in lives))
-
-    def mover(life: Subscriber) -> Callable[[], Awaitable[object]]:
-        async def move() -> object:
-            return await life.until_due((await life.status()).next_period)
-
-        return move
-
-    return await _measure(house, [life.handle for life in lives], [mover(life) for life in lives], periods)
+        of_time = sum(event.ByteSize() for event in history.events if event.event_type in _OF_VIRTUAL_TIME)
+        return cls(
+            events=len(events),
+            bytes=described.workflow_execution_info.history_size_bytes - of_time,
+            actions=sum(event.event_type in _ACTIONS for event in events),
+            calls=sum(event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED for event in events),
+        )
 
 
-async def _bare(house: Stage, workflows: int, periods: int) -> Cost:
-    client, skipper = house.client, house.server.time
-    async with Worker(client, task_queue=BARE_QUEUE, workflows=[BareWorkflow], activities=[do_nothing]):
-        handles: list[Handle] = [
-            await client.start_workflow(BareWorkflow.run, periods + 2, id=f"bare-{number}", task_queue=BARE_QUEUE)
-            for number in range(workflows)
-        ]
+class _Side:
+    """One kind in the run: its workflows, and what their turns used."""
 
-        def mover(handle: Handle) -> Callable[[], Awaitable[object]]:
-            async def move() -> None:
-                await skipper.fast_forward(handle, MONTH + timedelta(seconds=1))
-                await _quiet(client, handle.id)
+    def __init__(self, contestant: Contestant, client: Client) -> None:
+        self.milliseconds: list[float] = []
+        self.kilobytes = 0.0
+        self._contestant = contestant
+        self._client = client
+        self._lives: list[Life] = []
+        self._before: list[_History] = []
 
-            return move
+    async def begin(self, count: int) -> None:
+        """Starts so many and moves them through their first period, one half after the other."""
+        await self._begin(count - count // 2)
+        before = await self._contestant.resident_bytes()
+        await self._begin(count // 2)
+        self.kilobytes = (await self._contestant.resident_bytes() - before) / (count // 2) / 1000
+        self._before = await self._histories()
 
-        movers = [mover(handle) for handle in handles]
-        await asyncio.gather(*(move() for move in movers))
-        return await _measure(house, handles, movers, periods)
+    async def _begin(self, count: int) -> None:
+        async def begin(_: int) -> Life:
+            life = await self._contestant.begin()
+            await life.quiet()
+            await life.move()
+            return life
+
+        self._lives += await _each(range(count), begin)
+        await asyncio.sleep(SETTLE_SECONDS)
+
+    async def turn(self) -> None:
+        """Moves all through a period."""
+        before = await self._contestant.processor_seconds()
+        await _each(self._lives, lambda life: life.move())
+        await asyncio.sleep(SETTLE_SECONDS)
+        used = await self._contestant.processor_seconds() - before
+        self.milliseconds.append(1000 * used / len(self._lives))
+
+    async def cost(self) -> Cost:
+        """What it came to.
+
+        Raises:
+            RuntimeError: a workflow did not make one call a period, so that something else was measured.
+        """
+        total = len(self.milliseconds) * len(self._before)
+        pairs = list(zip(self._before, await self._histories(), strict=True))
+        if any(late.calls - early.calls != len(self.milliseconds) for early, late in pairs):
+            raise RuntimeError(f"{self._contestant.kind}: a workflow did not make one call a period")
+        return Cost(
+            events=sum(late.events - early.events for early, late in pairs) / total,
+            bytes=sum(late.bytes - early.bytes for early, late in pairs) / total,
+            actions=sum(late.actions - early.actions for early, late in pairs) / total,
+            worker_milliseconds=statistics.median(self.milliseconds),
+            resident_kilobytes=self.kilobytes,
+        )
+
+    async def _histories(self) -> list[_History]:
+        return await _each(self._lives[:HISTORIES], lambda life: _History.of(self._client, life.handle))
 
 
-async def _quiet(client: Client, workflow_id: str) -> None:
-    while True:
-        if not await is_busy(client, workflow_id):
-            return
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+async def _each(items: Iterable[Item], do: Callable[[Item], Awaitable[Outcome]]) -> list[Outcome]:
+    """Does it to each, so many at once."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(item: Item) -> Outcome:
+        async with places:
+            return await do(item)
+
+    return await asyncio.gather(*(one(item) for item in items))
 
 
-async def _run(subscribers: int, periods: int) -> tuple[Cost, Cost]:
+async def _run(subscribers: int, periods: int, *, deliver: bool) -> Figures:
     async def take(request: Request) -> Response:
         await request.body()
         return Response(status_code=204)
 
     endpoint = Starlette(routes=[Route("/", take, methods=["POST"])])
-    async with serving(endpoint, bind(HOST, 0)) as url, stage(webhook_url=url, webhook_secret=SECRET) as house:
+    async with (
+        serving(endpoint, bind(HOST, 0)) as url,
+        stage(with_worker=False) as house,
+        AsyncExitStack() as workers,
+    ):
         await house.simulator.send_notifications_to(None)
-        return await _subscriptions(house, subscribers, periods), await _bare(house, subscribers, periods)
+        notices = {"PERENNIAL_WEBHOOK_URL": url, "PERENNIAL_WEBHOOK_SECRET": SECRET} if deliver else {}
+        sides = [
+            _Side(await workers.enter_async_context(kind.on(house, notices)), house.client)
+            for kind in (Subscriptions, Peers, Bares)
+        ]
+        for side in sides:
+            await side.begin(subscribers)
+        for _ in range(periods):
+            for side in sides:
+                await side.turn()
+        ours, peer, bare = sides
+        return Figures(
+            subscription=await ours.cost(),
+            peer=await peer.cost(),
+            bare=await bare.cost(),
+            processor_ratio=statistics.median(
+                us / them for us, them in zip(ours.milliseconds, peer.milliseconds, strict=True)
+            ),
+            memory_ratio=_ratio(ours.kilobytes, peer.kilobytes),
+        )
 
 
-def report(ours: Cost, bare: Cost, subscribers: int, periods: int) -> Report:
-    """Both beside each other."""
+def _ratio(of_us: float, of_them: float) -> float:
+    """0 where nothing was found to compare with, as where too few workflows made a process grow."""
+    return of_us / of_them if of_them > 0 else 0.0
+
+
+def report(found: Figures, settings: Mapping[str, int | bool]) -> Report:
+    """All beside each other."""
+    ours, peer, bare = found.subscription, found.peer, found.bare
     rows = [
-        ("history events", ours.events, bare.events, MOST_EVENTS),
-        ("history bytes", ours.bytes, bare.bytes, MOST_BYTES),
-        ("actions in the history", ours.actions, bare.actions, None),
-        ("worker, ms of processor", ours.worker_milliseconds, bare.worker_milliseconds, None),
+        ("history events", ours.events, peer.events, bare.events, None, f"<= {MOST_EVENTS}"),
+        ("history bytes", ours.bytes, peer.bytes, bare.bytes, None, f"<= {MOST_BYTES:,}"),
+        ("actions", ours.actions, peer.actions, bare.actions, None, "-"),
+        (
+            "worker, ms of CPU",
+            *(ours.worker_milliseconds, peer.worker_milliseconds, bare.worker_milliseconds, found.processor_ratio),
+            f"<= {MOST_PROCESSOR} peers",
+        ),
+        (
+            "asleep, kB of memory",
+            *(ours.resident_kilobytes, peer.resident_kilobytes, bare.resident_kilobytes, found.memory_ratio),
+            f"<= {MOST_MEMORY} peers",
+        ),
     ]
     return Report(
         "One healthy monthly period",
-        ("a period", "subscription", "bare workflow", "ratio", "aim"),
+        ("a period", "ours", "peer", "bare", "ours / peer", "aim"),
         [
-            (name, f"{of_us:,.1f}", f"{floor:,.1f}", f"{of_us / floor:.2f}", f"<= {aim:,}" if aim else "-")
-            for name, of_us, floor, aim in rows
+            (name, f"{us:,.1f}", f"{them:,.1f}", f"{floor:,.1f}", f"{ratio or _ratio(us, them):.2f}", aim)
+            for name, us, them, floor, ratio, aim in rows
         ],
         {
-            "subscribers": subscribers,
-            "periods": periods,
-            "subscription": asdict(ours),
-            "bare": asdict(bare),
-            "aim": {"events": MOST_EVENTS, "bytes": MOST_BYTES},
+            **settings,
+            **asdict(found),
+            "aim": {
+                "events": MOST_EVENTS,
+                "bytes": MOST_BYTES,
+                "processor_ratio": MOST_PROCESSOR,
+                "memory_ratio": MOST_MEMORY,
+            },
         },
-        f"{subscribers} of each, {periods} periods; workers, simulator, endpoint and the driver share this process",
+        f"{settings['subscribers']} of each, {settings['periods']} periods by turns; notices are "
+        f"{'delivered' if settings['deliver'] else 'logged'}; each worker in a process of its own",
     )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="benchmarks.healthy_period", description="What a healthy period costs.")
-    parser.add_argument("--subscribers", type=int, default=20, help="and as many bare workflows")
-    parser.add_argument("--periods", type=int, default=10, help="at most 11, so that all are in one run")
+    parser.add_argument("--subscribers", type=int, default=300, help="2 to 900, and as many peers and bare workflows")
+    parser.add_argument("--periods", type=int, default=3, help="1 to 11, so that all are in one run")
+    parser.add_argument("--deliver", action="store_true", help="notices are delivered to an endpoint, and not logged")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     configure_logging(Settings(log_level="ERROR"))
-    figures = asyncio.run(_run(options.subscribers, options.periods))
-    report(*figures, options.subscribers, options.periods).print(as_json=options.json)
+    figures = asyncio.run(_run(options.subscribers, options.periods, deliver=options.deliver))
+    wanted = {"subscribers": options.subscribers, "periods": options.periods, "deliver": options.deliver}
+    report(figures, wanted).print(as_json=options.json)

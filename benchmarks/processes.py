@@ -19,11 +19,21 @@ async def perennial(
 
     Of this process's own environment it gets no settings: what is measured is the same on every desk.
     """
+    async with python("-c", "from starter.cli import main; main()", *arguments, environment=environment) as process:
+        yield process
+
+
+@asynccontextmanager
+async def python(
+    *arguments: str, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Runs this Python with such arguments, in all else as `perennial` does; its standard input can be written to."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PERENNIAL_", "TEMPORAL_"))}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-c", "from starter.cli import main; main()", *arguments),
+        *arguments,
         env={**kept, **(environment or {})},
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -49,3 +59,15 @@ async def said(process: asyncio.subprocess.Process) -> str:
     if not line:
         raise RuntimeError("the process ended before it said what was waited for")
     return line.strip()
+
+
+async def ask(process: asyncio.subprocess.Process, question: str) -> str:
+    """Writes it a line, and gives the line that it answers.
+
+    Raises:
+        RuntimeError: it ended instead.
+    """
+    if process.stdin is None:
+        raise AssertionError("the process was started without a standard input")
+    process.stdin.write(question.encode() + b"\n")
+    return await said(process)

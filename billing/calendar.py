@@ -14,8 +14,10 @@ from enum import StrEnum
 from typing import Annotated, Final, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
+from billing.refusals import Refused
+from billing.values import Value
 from billing.zones import ZoneName
 from billing.zones import zone as rules_of
 
@@ -37,10 +39,8 @@ class Unit(StrEnum):
     YEAR = "year"
 
 
-class Interval(BaseModel):
+class Interval(Value):
     """The time between two due dates: `count` units, at most 13 months."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     unit: Unit
     count: Annotated[int, Field(ge=1)] = 1
@@ -48,9 +48,11 @@ class Interval(BaseModel):
     @model_validator(mode="after")
     def _within_a_permissions_life(self) -> Self:
         if self.months > LONGEST_INTERVAL_MONTHS or self.days > _SHORTEST_13_MONTHS_DAYS:
-            raise ValueError(
-                f"{self} is longer than a recurring charge permission lives without a charge: "
-                f"at most {LONGEST_INTERVAL_MONTHS} months ({_SHORTEST_13_MONTHS_DAYS} days) are accepted"
+            raise Refused(
+                "",
+                self,
+                f"at most {LONGEST_INTERVAL_MONTHS} months ({_SHORTEST_13_MONTHS_DAYS} days) are, as a recurring "
+                "charge permission lives no longer without a charge",
             )
         return self
 
@@ -65,6 +67,11 @@ class Interval(BaseModel):
         """Days in the interval; zero when it counts months."""
         per_unit = {Unit.DAY: 1, Unit.WEEK: 7}
         return self.count * per_unit.get(self.unit, 0)
+
+    @property
+    def each(self) -> str:
+        """After a price: `a month`, `every 3 months`."""
+        return f"a {self.unit}" if self.count == 1 else f"every {self}"
 
     def __str__(self) -> str:
         return f"1 {self.unit}" if self.count == 1 else f"{self.count} {self.unit}s"
@@ -81,7 +88,7 @@ class Period(NamedTuple):
         return isinstance(instant, datetime) and self.start <= instant < self.end
 
 
-class BillingCalendar(BaseModel):
+class BillingCalendar(Value):
     """The due dates of one subscription.
 
     Attributes:
@@ -92,8 +99,6 @@ class BillingCalendar(BaseModel):
         offset: months from the anchor to period 0, so that what follows other periods keeps their billing day.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     anchor: AwareDatetime
     zone: ZoneName
     interval: Interval
@@ -103,10 +108,10 @@ class BillingCalendar(BaseModel):
         """The instant in UTC at which period `number` falls due.
 
         Raises:
-            ValueError: the number is negative.
+            Refused: the number is negative.
         """
         if number < 0:
-            raise ValueError(f"period: {number} is negative; periods are counted from 0")
+            raise Refused("period", number, "periods are counted from 0")
         if number == self.offset == 0:
             return self.anchor.astimezone(UTC)
         zone = rules_of(self.zone)
@@ -123,11 +128,11 @@ class BillingCalendar(BaseModel):
         """The period in which an instant lies.
 
         Raises:
-            ValueError: the instant is before period 0 falls due.
+            Refused: the instant is before period 0 falls due.
         """
         first = self.due(0)
         if instant < first:
-            raise ValueError(f"instant: {instant.isoformat()} is before the anchor {first.isoformat()}")
+            raise Refused("instant", instant.isoformat(), f"instants from the anchor {first.isoformat()} on are")
         elapsed_days = (instant - first).days
         shortest_days = self.interval.days or self.interval.months * _SHORTEST_MONTH_DAYS
         low, high = 0, elapsed_days // shortest_days + 2
@@ -148,11 +153,11 @@ def first_anchor_on_or_after(start: date, anchor_day: int) -> date:
     """The first date from `start` on that falls on a day of the month (1 to 31), clamped to the month's length.
 
     Raises:
-        ValueError: there is no such day of the month.
+        Refused: there is no such day of the month.
     """
     longest_month_days = 31
     if not 1 <= anchor_day <= longest_month_days:
-        raise ValueError(f"anchor day: {anchor_day} is not a day of the month; 1 to 31 are accepted")
+        raise Refused("anchor day", anchor_day, "the days of a month are, 1 to 31")
     for month in (start.replace(day=1), add_months(start.replace(day=1), 1)):
         candidate = month.replace(day=min(anchor_day, monthrange(month.year, month.month)[1]))
         if candidate >= start:

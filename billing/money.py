@@ -3,7 +3,10 @@
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import ValidationError, field_validator, model_validator
+
+from billing.refusals import Refused, refusal_of
+from billing.values import Value
 
 MINOR_UNIT_DECIMALS: Final = {
     "AUD": 2,
@@ -21,18 +24,16 @@ MINOR_UNIT_DECIMALS: Final = {
 }
 """The currencies that Amazon Pay charges in, with the decimals of their minor unit (JPY has none)."""
 
-_LARGEST: Final = Decimal(10_000_000)
+LARGEST: Final = Decimal(10_000_000)
 """No charge may exceed 10,000,000 JPY or 150,000 USD, EUR or GBP (Amazon Pay API v2, "charge")."""
 
 
-class Money(BaseModel):
+class Money(Value):
     """An amount in a currency; zero or more.
 
     `9.9 USD` is brought to `9.90`; `9.999 USD` and `9.5 JPY` are refused rather than rounded. On the wire the
     amount is a string. A float is refused: it has lost the amount before it arrives here.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     amount: Decimal
     currency: str
@@ -41,28 +42,25 @@ class Money(BaseModel):
     @classmethod
     def _no_float(cls, value: object) -> object:
         if isinstance(value, float):
-            raise ValueError(f"{value!r} is a float; give the amount as a string such as '9.99'")
+            raise Refused("", repr(value), "it is a float; an amount is given as a string such as '9.99'")
         return value
 
     @field_validator("currency")
     @classmethod
     def _known_currency(cls, value: str) -> str:
         if value not in MINOR_UNIT_DECIMALS:
-            raise ValueError(
-                f"{value!r} is not a currency that Amazon Pay charges in; accepted are {', '.join(MINOR_UNIT_DECIMALS)}"
-            )
+            raise Refused("", repr(value), f"the currencies of Amazon Pay are {', '.join(MINOR_UNIT_DECIMALS)}")
         return value
 
     @model_validator(mode="after")
     def _whole_minor_units(self) -> Self:
-        if not self.amount.is_finite() or not 0 <= self.amount <= _LARGEST:
-            raise ValueError(f"amount: {self.amount} is not accepted; zero to {_LARGEST} is")
+        if not self.amount.is_finite() or not 0 <= self.amount <= LARGEST:
+            raise Refused("amount", self.amount, f"zero to {LARGEST} is")
         quantised = _quantise(self.amount, self.currency)
         if quantised != self.amount:
             decimals = MINOR_UNIT_DECIMALS[self.currency]
-            raise ValueError(
-                f"amount: {self.amount} has more decimals than {self.currency} has; "
-                f"{decimals or 'no'} decimals are accepted, such as {quantised}"
+            raise Refused(
+                "amount", self.amount, f"{decimals or 'no'} decimals are, as {self.currency} has, such as {quantised}"
             )
         object.__setattr__(self, "amount", abs(quantised))  # of minus zero
         return self
@@ -77,14 +75,52 @@ class Money(BaseModel):
         """Reads `9.99 USD`.
 
         Raises:
-            ValueError: the text is not an amount and a currency, or the amount does not fit the currency.
+            Refused: the text is not an amount and a currency, or the amount does not fit the currency.
         """
+        no_amount = Refused("amount", repr(text), "an amount and a currency are, such as '9.99 USD'")
         amount, _, currency = text.strip().partition(" ")
+        if not currency:
+            raise no_amount
         try:
-            value = Decimal(amount)
+            return cls(amount=Decimal(amount), currency=currency.strip())
         except InvalidOperation:
-            raise ValueError(f"amount: {text!r} is not an amount and a currency such as '9.99 USD'") from None
-        return cls(amount=value, currency=currency.strip())
+            raise no_amount from None
+        except ValidationError as error:
+            raise refusal_of(error, {"currency": "amount"}) from None
+
+    @classmethod
+    def zero(cls, currency: str) -> "Money":
+        """Nothing."""
+        return cls(amount=Decimal(0), currency=currency)
+
+    def times(self, quantity: int) -> "Money":
+        """The price of so many units.
+
+        Raises:
+            Refused: no charge can be so large.
+        """
+        total = self.amount * quantity
+        if total > LARGEST:
+            most = int(LARGEST // self.amount)
+            raise Refused("quantity", quantity, f"at most {most} units of {self} are, as no charge exceeds {LARGEST}")
+        return Money(amount=total, currency=self.currency)
+
+    def plus(self, other: "Money") -> "Money":
+        """The sum of two amounts in one currency.
+
+        Raises:
+            Refused: no charge can be so large, or the currencies differ.
+        """
+        if other.currency != self.currency:
+            raise Refused("amount", other, f"amounts in {self.currency} are")
+        if self.amount + other.amount > LARGEST:
+            left = Money(amount=LARGEST - self.amount, currency=self.currency)
+            raise Refused("amount", other, f"at most {left} can be added to {self}, as no charge exceeds {LARGEST}")
+        return Money(amount=self.amount + other.amount, currency=self.currency)
+
+    def less(self, other: "Money") -> "Money":
+        """What is left when another amount in the same currency is taken off; zero where that is more."""
+        return Money(amount=max(self.amount - other.amount, Decimal(0)), currency=self.currency)
 
     @property
     def is_zero(self) -> bool:
@@ -97,5 +133,5 @@ class Money(BaseModel):
 
 def _quantise(amount: Decimal, currency: str) -> Decimal:
     if currency not in MINOR_UNIT_DECIMALS:
-        raise ValueError(f"currency: {currency!r} is not one that Amazon Pay charges in")
+        raise Refused("currency", repr(currency), f"the currencies of Amazon Pay are {', '.join(MINOR_UNIT_DECIMALS)}")
     return amount.quantize(Decimal(1).scaleb(-MINOR_UNIT_DECIMALS[currency]), rounding=ROUND_HALF_UP)

@@ -1,28 +1,32 @@
-"""How a subscription stands, in one word, and how one ends."""
+"""How a subscription stands, in one word, and how one ends. The words of lists, filters and notices."""
 
 from enum import StrEnum
 from typing import Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
-from billing.collection import Stage
+from billing.values import Value
 
 
 class Status(StrEnum):
-    """A subscription's status, as searched for and shown."""
+    """A subscription's status, as searched for and shown. Who owes something is said beside it: past due."""
 
     ACTIVE = "active"
     PENDING = "pending"
     RETRYING = "retrying"
     AWAITING_PAYMENT_METHOD = "awaiting_payment_method"
     ON_HOLD = "on_hold"
+    UNPAID = "unpaid"
+    """Not paid, and not tried any more before the buyer has mended the payment method."""
     PAUSED = "paused"
+    """As somebody asked, or a policy where a charge is disputed."""
     AWAITING_CHECKOUT = "awaiting_checkout"
     """The charge permission is closed; the buyer may approve a new one."""
     ENDING = "ending"
     CANCELED = "canceled"
     CLOSED = "closed"
-    UNPAID = "unpaid"
+    WRITTEN_OFF = "written_off"
+    """It ended by itself, as a period could not be collected."""
     COMPLETED = "completed"
     REPLACED = "replaced"
     """It goes on under another charge permission."""
@@ -33,21 +37,13 @@ class Status(StrEnum):
         return self in _ENDED
 
 
-_ENDED: Final = frozenset({Status.CANCELED, Status.CLOSED, Status.UNPAID, Status.COMPLETED, Status.REPLACED})
+_ENDED: Final = frozenset({Status.CANCELED, Status.CLOSED, Status.WRITTEN_OFF, Status.COMPLETED, Status.REPLACED})
 NEEDS_ATTENTION: Final = frozenset(
-    {Status.ON_HOLD, Status.PAUSED, Status.AWAITING_PAYMENT_METHOD, Status.AWAITING_CHECKOUT}
+    {Status.ON_HOLD, Status.UNPAID, Status.AWAITING_PAYMENT_METHOD, Status.AWAITING_CHECKOUT}
 )
-STATUS_OF_STAGE: Final = {
-    Stage.CHARGING: Status.ACTIVE,
-    Stage.PENDING: Status.PENDING,
-    Stage.RETRYING: Status.RETRYING,
-    Stage.AWAITING_PAYMENT_METHOD: Status.AWAITING_PAYMENT_METHOD,
-    Stage.ON_HOLD: Status.ON_HOLD,
-    Stage.PAUSED: Status.PAUSED,
-}
 
 
-class Ending(BaseModel):
+class Ending(Value):
     """A decided end.
 
     Attributes:
@@ -56,8 +52,6 @@ class Ending(BaseModel):
         reason: why, in words.
         reason_code: Amazon's, if there is one.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     status: Status
     at: AwareDatetime

@@ -5,14 +5,21 @@ rules; so the rules come with the release, like the code that uses them.
 """
 
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator
 
+from billing.refusals import Refused
+
 _DATA: Final = files("tzdata")
 _NAMES: Final = frozenset(_DATA.joinpath("zones").read_text(encoding="utf-8").split())
+
+
+RULES: Final = version("tzdata")
+"""Which edition of the rules these are."""
 
 
 @cache
@@ -20,10 +27,10 @@ def zone(name: str) -> ZoneInfo:
     """The rules of an IANA zone.
 
     Raises:
-        ValueError: there is no such zone.
+        Refused: there is no such zone.
     """
     if name not in _NAMES:
-        raise ValueError(f"{name!r} is not a time zone; IANA names are accepted, such as 'Europe/Berlin' or 'UTC'")
+        raise Refused("", repr(name), "IANA names of time zones are, such as 'Europe/Berlin' or 'UTC'")
     with _DATA.joinpath("zoneinfo", *name.split("/")).open("rb") as rules:
         return ZoneInfo.from_file(rules, key=name)
 

@@ -1,1 +1,4 @@
-"""How any process of ours starts: settings, the Temporal connection, logging, HTTP, the embedded server."""
+"""How any process of ours starts: settings, the Temporal connection, payloads, logging, HTTP, the embedded server.
+
+Owns: what all processes share. Does not decide: anything of billing, of which it knows nothing.
+"""

@@ -20,7 +20,7 @@ from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from runtime.errors import StartupError
 from runtime.http import bind
-from runtime.temporal import DATA_CONVERTER
+from runtime.payloads import DATA_CONVERTER
 
 VIRTUAL_TIME: Final = {
     "frontend.workflowTimeSkippingEnabled": "true",

@@ -18,7 +18,7 @@ from runtime.settings import Settings
 from simulator import SimulatorConfig, SimulatorHandle, create_app
 from simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
 from simulator.notifications import CERTIFICATE_FILE, NotificationSigner
-from starter.subscriptions import Subscriptions
+from starter.client import Subscriptions
 from worker.wiring import amazon_pay_client, billing_workers
 from workflows.names import SEARCH_ATTRIBUTES
 

@@ -4,8 +4,10 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
-from billing.subscription import Subscription
-from billing.terms import Terms
+from temporalio.client import WorkflowHandle
+
+from billing.contract.terms import Terms
+from billing.view import SubscriptionView
 from runtime.temporal import is_busy
 from sandbox.stage import Stage
 from workflows.names import workflow_id
@@ -27,7 +29,7 @@ class Subscriber:
     def __init__(self, stage: Stage, terms: Terms) -> None:
         self.stage = stage
         self.terms = terms
-        self.handle = stage.client.get_workflow_handle_for(
+        self.handle: WorkflowHandle[SubscriptionWorkflow, SubscriptionView] = stage.client.get_workflow_handle_for(
             SubscriptionWorkflow.run, workflow_id(terms.charge_permission_id)
         )
 
@@ -40,38 +42,40 @@ class Subscriber:
         """The subscriber's virtual time (UTC)."""
         return await self.stage.server.time.get_current_time(self.handle)
 
-    async def status(self) -> Subscription:
+    async def status(self) -> SubscriptionView:
         """The subscription's own account."""
         return await self.stage.subscriptions.status(self.charge_permission_id)
 
-    async def until_due(self, period: int) -> Subscription:
+    async def until_due(self, period: int) -> SubscriptionView:
         """Moves time to just after a period falls due."""
         return await self.until(self.terms.schedule.due(period))
 
-    async def until(self, instant: datetime) -> Subscription:
+    async def until(self, instant: datetime) -> SubscriptionView:
         """Moves time to just after an instant."""
         return await self.after(max(instant - await self.now(), timedelta(0)))
 
-    async def after(self, duration: timedelta) -> Subscription:
+    async def after(self, duration: timedelta) -> SubscriptionView:
         """Moves time on by a duration and a minute, and waits until nothing is under way."""
         await self.stage.server.time.fast_forward(self.handle, duration + PAST_THE_DATE)
         return await self.quiet()
 
-    async def mend_card(self) -> Subscription:
+    async def mend_card(self) -> SubscriptionView:
         """The buyer mends the payment method; Amazon's notification wakes the workflow."""
         await self.stage.simulator.mend_payment_method(self.charge_permission_id, await self.now())
         return await self.quiet()
 
-    async def cancel(self, reason: str = "the customer asked") -> Subscription:
+    async def cancel(self, reason: str = "the customer asked") -> SubscriptionView:
         """The merchant cancels."""
         await self.stage.subscriptions.cancel(self.charge_permission_id, reason)
         return await self.quiet()
 
-    async def quiet(self) -> Subscription:
+    async def quiet(self) -> SubscriptionView:
         """Waits until notifications were delivered and no task of the workflow is under way."""
         await self.stage.simulator.deliver_notifications()
         quiet = 0
-        while quiet < QUIET_LOOKS:
+        while True:
             quiet = 0 if await is_busy(self.stage.client, self.handle.id) else quiet + 1
+            if quiet == QUIET_LOOKS:
+                break
             await asyncio.sleep(LOOK_EVERY_SECONDS)
         return await self.status()

@@ -1,7 +1,7 @@
 """The simulator's books as the auditor's witness: who has them needs to ask nobody else."""
 
-from billing.identity import period_of_key
-from billing.subscription import Subscription
+from billing.keys import period_of_key
+from billing.view import SubscriptionView
 from simulator.books import ExportedBooks
 from starter.audit.case import Booked
 from starter.audit.witness import Testimony
@@ -15,11 +15,11 @@ class BooksWitness:
         self._charges = books.charges
         self._keys = {call.charge_id: call.idempotency_key for call in books.calls if call.charge_id is not None}
 
-    async def testify(self, subscription: Subscription) -> Testimony:
+    async def testify(self, subscription: SubscriptionView) -> Testimony:
         """See `Witness.testify`."""
         return self.testimony(subscription)
 
-    def testimony(self, subscription: Subscription) -> Testimony:
+    def testimony(self, subscription: SubscriptionView) -> Testimony:
         """What the books say about a subscription's charge permission."""
         identifier = subscription.terms.charge_permission_id
         permission = self._permissions.get(identifier)

@@ -2,6 +2,8 @@
 
 It exists because nothing else can show what a biller does on the day a card is declined: the real sandbox has
 neither scripts nor a clock. Its books are the witness in every test: what it says was charged, was charged.
+
+Owns: Amazon's side, with its states and its clock. Does not decide: anything of a merchant's.
 """
 
 from simulator.handle import SimulatorHandle

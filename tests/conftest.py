@@ -4,16 +4,40 @@ merchant's endpoint for notices.
 Every test takes charge permissions of its own, so tests share the servers and disturb each other in nothing.
 """
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 
+import pytest
 import pytest_asyncio
 from hypothesis import settings
 
 from sandbox.stage import Stage, stage
+from simulator.notifications import NotificationSigner
 from tests.endpoint import SECRET, Endpoint, endpoint
 
-settings.register_profile("soak")
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+"""No example is judged by its time, which others on the machine decide as well."""
+
+settings.register_profile("soak", deadline=None)
 """Chosen by `--hypothesis-profile soak`: whoever has something longer to do asks for it."""
+
+
+def pytest_configure() -> None:
+    """Before a console of ours is made: readline leaves a terminal's width to the processes that xdist starts."""
+    os.environ.pop("COLUMNS", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _only_one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Every client reads all authorities that it trusts, which takes longer than most tests.
+
+    Nobody is reached by TLS here but servers whose certificates a test names itself, so one authority is enough.
+    """
+    authority = NotificationSigner.create().write_certificate(tmp_path_factory.mktemp("authority"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(authority))
+        yield
 
 
 @pytest_asyncio.fixture(scope="session")

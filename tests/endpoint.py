@@ -47,7 +47,7 @@ class Endpoint:
 
     async def told(self, charge_permission_id: str, number: int) -> list[dict[str, Any]]:
         """The notices about a permission in their order, once all up to a number are there."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self._told[charge_permission_id]) < number:
                 await asyncio.sleep(0.02)
         return [event for _, event in sorted(self._told[charge_permission_id].items())]

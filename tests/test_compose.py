@@ -247,7 +247,8 @@ def test_nothing_but_the_packages_and_their_description_can_get_into_the_image()
     packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     allowed = [rule.removeprefix("!") for rule in rules if rule.startswith("!")]
     assert rules[0] == "*"
-    assert sorted(allowed) == sorted([*packages, "pyproject.toml", "uv.lock", project["project"]["readme"]])
+    described_by = [project["project"]["readme"], *project["project"]["license-files"]]
+    assert sorted(allowed) == sorted([*packages, "pyproject.toml", "uv.lock", *described_by])
     assert set(rules) - {"*", *(f"!{name}" for name in allowed)} == {"**/__pycache__"}
 
 

@@ -1,11 +1,13 @@
 """What the documentation names exists, and what exists is documented."""
 
+import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from billing.notices import NoticeType
+from billing.protocol.notices import NoticeType
 from billing.status import Status
 from runtime.settings import PREFIX, Settings
 from starter.cli.plan_file import read_plan
@@ -14,7 +16,12 @@ from workflows.names import SEARCH_ATTRIBUTES
 ROOT = Path(__file__).parent.parent
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 PLANS = sorted((ROOT / "examples" / "plans").iterdir())
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PACKAGES = [
+    *(ROOT / name for name in PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]),
+    *sorted(init.parent for init in (ROOT / "billing").glob("*/__init__.py")),
+]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def in_tables(text: str) -> set[str]:
@@ -54,3 +61,11 @@ def test_what_a_page_links_to_is_there(page: Path) -> None:
 def test_the_files_that_a_page_names_are_there(page: Path) -> None:
     for name in re.findall(r"\b((?:billing|workflows|deploy|examples|docs)/[\w./-]+\w)", page.read_text()):
         assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: str(package.relative_to(ROOT)))
+def test_a_package_says_what_it_owns_and_what_it_does_not_decide(package: Path) -> None:
+    said = ast.get_docstring(ast.parse((package / "__init__.py").read_text())) or ""
+
+    assert "Owns: " in said
+    assert "not decide" in said

@@ -10,7 +10,7 @@ import httpx
 from pydantic import SecretStr
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.amazon_pay import AmazonPayCalls
 from activities.amounts import AmountHook
@@ -126,6 +126,7 @@ def _subscriptions(client: Client, settings: Settings) -> Worker:
         client,
         task_queue=settings.task_queue,
         workflows=[SubscriptionWorkflow],
+        workflow_runner=UnsandboxedWorkflowRunner(),  # see docs/architecture.md, "The workflow"
         activities=[announcer.announce],
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
     )

@@ -6,12 +6,22 @@ from typing import Any, Final
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
-from billing.disputes import Dispute
-from billing.ledger import PeriodRecord
-from billing.schedule import Agreement
+from billing.agenda import next_command
+from billing.contract.agreement import Agreement
+from billing.contract.terms import Terms
+from billing.parts.ledger import PeriodRecord
 from billing.subscription import Subscription
-from billing.terms import Terms
-from workflows.names import LAST_REASON, MERCHANT_REFERENCE, NEEDS_ATTENTION, NEXT_ACTION_AT, PLAN, STATUS
+from billing.view import DisputeView, RefundView, SubscriptionView, ToBeCaptured
+from workflows.names import (
+    LAST_REASON,
+    MERCHANT_ACCOUNT,
+    MERCHANT_REFERENCE,
+    NEEDS_ATTENTION,
+    NEXT_ACTION_AT,
+    PAST_DUE,
+    PLAN,
+    STATUS,
+)
 
 _ROOM: Final = "\u00a0"
 """A space that Markdown keeps."""
@@ -23,6 +33,7 @@ def initial_search_attributes(subscription: Subscription) -> TypedSearchAttribut
     pairs: list[SearchAttributePair[Any]] = [  # Any: the values' types differ by key
         SearchAttributePair(key, value) for key, value in _changing(subscription) if value is not None
     ]
+    pairs.append(SearchAttributePair(MERCHANT_ACCOUNT, terms.merchant_account))
     if terms.merchant_reference:
         pairs.append(SearchAttributePair(MERCHANT_REFERENCE, terms.merchant_reference))
     return TypedSearchAttributes(pairs)
@@ -40,12 +51,13 @@ def search_attribute_updates(
 
 
 def _changing(subscription: Subscription) -> Iterator[tuple[SearchAttributeKey[Any], Any]]:
-    step = subscription.next_to_do
+    command = next_command(subscription)
     yield PLAN, subscription.plan.plan_id
     yield STATUS, subscription.status.value
-    yield NEXT_ACTION_AT, step.at if step else None
+    yield NEXT_ACTION_AT, command.at if command else None
     yield LAST_REASON, subscription.last_reason
     yield NEEDS_ATTENTION, subscription.needs_attention
+    yield PAST_DUE, subscription.is_past_due
 
 
 def static_summary(terms: Terms) -> str:
@@ -54,79 +66,58 @@ def static_summary(terms: Terms) -> str:
     return f"{plan.plan_id}: {plan}" + (f", for {terms.quantity} units" if terms.quantity > 1 else "")
 
 
-def details(subscription: Subscription) -> str:
+def details(view: SubscriptionView) -> str:
     """What a person wants to know first, in Markdown: how it stands, what happens next and why, what was."""
-    terms, step = subscription.terms, subscription.next_to_do
+    terms, following = view.terms, view.next
     lines = [
-        f"## {subscription.status.value.replace('_', ' ').capitalize()}",
+        f"## {view.status.value.replace('_', ' ').capitalize()}{', past due' if view.past_due else ''}",
         "",
-        f"**Next:** {step.action.value}, {_instant(step.at)} ({step.why})" if step else "**Next:** nothing by itself",
+        f"**Next:** {following.action.value}, {_instant(following.at)} ({following.why})"
+        if following
+        else "**Next:** nothing by itself",
         "",
         "| | |",
         "| --- | --- |",
-        _row("Plan", _agreed(subscription.agreement_at(subscription.next_period))),
+        _row("Plan", _agreed(view.agreed)),
         _row("Anchor", f"{_instant(terms.anchor)}, counted in {terms.zone}"),
         _row("Charge permission", terms.charge_permission_id),
+        _row("Merchant account", terms.merchant_account),
         _row("Merchant reference", terms.merchant_reference or "-"),
-        _row("Paid periods", subscription.periods_paid),
+        _row("Paid periods", view.periods_paid),
+        *(_row(*row) for row in _changes(view)),
     ]
-    lines += [_row(*row) for row in _changes(subscription)]
-    if subscription.last_reason:
-        lines.append(_row("Last reason", subscription.last_reason))
-    if collection := subscription.collection:
-        lines += [
-            "",
-            f"**Owed:** period {collection.period}, due {_instant(collection.due)}, {collection.amount}",
-            f"({collection.attempts} attempts so far)",
-        ]
-    if subscription.authorizations:
-        lines += [
-            "",
-            _row("To be captured", "Amount", "Until (UTC)", "Charge", "Last failure"),
-            "| ---: | ---: | --- | --- | --- |",
-            *(
-                _row(
-                    f"period {each.record.period}",
-                    each.capture or each.record.amount,
-                    f"{each.expires_at:%Y-%m-%d %H:%M}",
-                    each.charge_id,
-                    each.failed_for or "-",
-                )
-                for each in subscription.authorizations
-            ),
-        ]
-    if subscription.refunds:
-        lines += [
-            "",
-            _row("Refund", "Period", "Amount", "State", "Asked for (UTC)", "Amazon's"),
-            "| ---: | ---: | ---: | --- | --- | --- |",
-            *(
-                _row(
-                    refund.number,
-                    refund.period,
-                    refund.amount,
-                    refund.state.value + (f" ({refund.reason_code})" if refund.reason_code else ""),
-                    f"{refund.requested_at:%Y-%m-%d %H:%M}",
-                    refund.refund_id or "-",
-                )
-                for refund in reversed(subscription.refunds)
-            ),
-        ]
-    if subscription.disputes:
-        lines += [
-            "",
-            _row("Dispute", "Period", "Amount", "State", "Contest until (UTC)"),
-            "| --- | ---: | ---: | --- | --- |",
-            *(_dispute(dispute) for dispute in reversed(subscription.disputes)),
-        ]
-    if subscription.ledger:
-        lines += [
-            "",
-            _row("Period", "Due (UTC)", "Amount", "Outcome", "Attempts", "Settled (UTC)", "Charge"),
-            "| ---: | --- | ---: | --- | ---: | --- | --- |",
-            *(_record(record) for record in reversed(subscription.ledger)),
-        ]
+    if view.last_reason:
+        lines.append(_row("Last reason", view.last_reason))
+    if owed := view.owed:
+        lines += ["", f"**Owed:** period {owed.period}, due {_instant(owed.due)}, {owed.amount}"]
+        lines.append(f"({owed.attempts} attempts so far)")
+    lines += _table(
+        ("To be captured", "Amount", "Until (UTC)", "Charge", "Last failure"),
+        "| ---: | ---: | --- | --- | --- |",
+        map(_to_be_captured, view.to_be_captured),
+    )
+    lines += _table(
+        ("Refund", "Period", "Amount", "State", "Asked for (UTC)", "Amazon's"),
+        "| ---: | ---: | ---: | --- | --- | --- |",
+        map(_refund, reversed(view.refunds)),
+    )
+    lines += _table(
+        ("Dispute", "Period", "Amount", "State", "Contest until (UTC)"),
+        "| --- | ---: | ---: | --- | --- |",
+        map(_dispute, reversed(view.disputes)),
+    )
+    lines += _table(
+        ("Period", "Due (UTC)", "Amount", "Outcome", "Attempts", "Settled (UTC)", "Charge"),
+        "| ---: | --- | ---: | --- | ---: | --- | --- |",
+        map(_record, reversed(view.ledger)),
+    )
     return "\n".join(lines)
+
+
+def _table(heading: tuple[str, ...], alignment: str, rows: Iterator[str]) -> list[str]:
+    """A table, where there is a row."""
+    lines = list(rows)
+    return ["", _row(*heading), alignment, *lines] if lines else []
 
 
 def _agreed(agreement: Agreement) -> str:
@@ -137,34 +128,54 @@ def _agreed(agreement: Agreement) -> str:
     return f"{agreement.plan.plan_id}: {agreement.plan}{units}{day}"
 
 
-def _changes(subscription: Subscription) -> Iterator[tuple[str, object]]:
+def _changes(view: SubscriptionView) -> Iterator[tuple[str, object]]:
     """What is planned, and what is added to the next charge or taken off it."""
-    for agreement in subscription.agreements:
-        if agreement.first > subscription.next_period:
-            yield f"From {_instant(agreement.starts_at)}", _agreed(agreement)
-    if pause := subscription.pause:
+    for agreement in view.changes:
+        yield f"From {_instant(agreement.starts_at)}", _agreed(agreement)
+    if pause := view.pause:
         until = _instant(pause.until) if pause.until else "it is resumed"
         yield "Paused", f"from {_instant(pause.since)} until {until}"
-    if planned := subscription.planned_end:
+    if planned := view.planned_end:
         yield "Ends", f"{_instant(planned.at)}: {planned.reason}"
-    for number in subscription.skips:
-        yield "Skips", f"period {number}, due {_instant(subscription.schedule.due(number))}"
-    for extra in subscription.extras:
-        yield "With the next charge", f"{extra.amount}: {extra.what}"
-    if subscription.credit:
-        yield "Credit", subscription.credit
-    if subscription.recurrence_untold:
-        yield "Amazon is not told yet", subscription.recurrence
+    for date in view.dates:
+        if date.period in view.skips:
+            yield "Skips", f"period {date.period}, due {_instant(date.due)}"
+    for item in view.items:
+        yield "With the next charge", f"{item.amount}: {item.what}"
+    if view.credit:
+        yield "Credit", view.credit
+    if view.amazon_untold:
+        yield "Amazon is not told yet", view.amazon_untold
 
 
-def _dispute(dispute: Dispute) -> str:
-    seen = dispute.seen
+def _to_be_captured(waiting: ToBeCaptured) -> str:
+    return _row(
+        f"period {waiting.period}",
+        waiting.capturing or waiting.amount,
+        f"{waiting.expires_at:%Y-%m-%d %H:%M}",
+        waiting.charge_id,
+        waiting.failed_for or "-",
+    )
+
+
+def _refund(refund: RefundView) -> str:
+    return _row(
+        refund.number,
+        refund.period,
+        refund.amount,
+        refund.state.value + (f" ({refund.reason_code})" if refund.reason_code else ""),
+        f"{refund.requested_at:%Y-%m-%d %H:%M}",
+        refund.refund_id or "-",
+    )
+
+
+def _dispute(dispute: DisputeView) -> str:
     return _row(
         dispute.dispute_id,
         "-" if dispute.period is None else dispute.period,
-        (seen and seen.amount) or "-",
-        (seen and (seen.resolution or seen.state)) or "not read yet",
-        f"{seen.deadline:%Y-%m-%d %H:%M}" if seen and seen.deadline else "-",
+        dispute.amount or "-",
+        dispute.state or "not read yet",
+        f"{dispute.deadline:%Y-%m-%d %H:%M}" if dispute.deadline else "-",
     )
 
 

@@ -1,19 +1,31 @@
-"""What a subscription is started with beside its input, so that a repeated start recognises it without a worker."""
+"""What a subscription is started with beside its input, so that a repeated start recognises it without a worker.
 
-import hashlib
+What was agreed is kept as it was written down, and compared by meaning: a later release that knows one more optional
+field reads the older terms with its default, and finds them the same.
+"""
+
 from typing import Final
 
-from billing.terms import Terms
+from billing.contract.terms import Terms
 
 TERMS_MEMO: Final = "terms"
-ANCHOR_MEMO: Final = "anchor"
 
 
-def initial_memo(terms: Terms) -> dict[str, str]:
+def initial_memo(terms: Terms) -> dict[str, Terms]:
     """The memo of a new subscription."""
-    return {TERMS_MEMO: digest_of(terms), ANCHOR_MEMO: terms.anchor.isoformat()}
+    return {TERMS_MEMO: terms}
 
 
-def digest_of(terms: Terms) -> str:
-    """Recognises the same terms; the anchor is compared by itself."""
-    return hashlib.sha256(terms.model_dump_json(exclude={"anchor"}).encode()).hexdigest()
+def differing(running: Terms, wanted: Terms, *, anchor_was_given: bool) -> list[str]:
+    """The names of what was agreed otherwise, in plain words; empty where the same is meant.
+
+    Args:
+        running: what the running subscription was started with.
+        wanted: what it is to be started with.
+        anchor_was_given: False where the anchor only is the moment of the call.
+    """
+    return [
+        name.replace("_", " ")
+        for name in Terms.model_fields
+        if (name != "anchor" or anchor_was_given) and getattr(running, name) != getattr(wanted, name)
+    ]

@@ -1,42 +1,91 @@
-"""What can be said to a running subscription."""
+"""What can be said to a running subscription, and what it answers."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
-from billing.changes import Change
-from billing.collection import Step
-from billing.ledger import PeriodOutcome
-from billing.money import Money
-from billing.terms import ChargePermissionId
+from billing.changes import AnyRequest
+from billing.contract.terms import ChargePermissionId
+from billing.forecast.preview import DryRun
+from billing.parts.ledger import PeriodOutcome
+from billing.protocol.commands import Next
+from billing.refusals import Kind, Refused
+from billing.values import Value
+from billing.view import RefundView
 
 
-class CancelRequest(BaseModel):
+class CancelRequest(Value):
     """A request to cancel. The reason is told to Amazon as the closure reason, at most 255 characters of it."""
-
-    model_config = ConfigDict(frozen=True)
 
     reason: str = "Canceled by the merchant"
 
 
-class ReplacementRequest(BaseModel):
-    """The buyer approved a new charge permission, under which the subscription is to go on."""
+class Wish(Value):
+    """One request. Its id is that of the update which carries it: asking again with it gives the first answer."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    charge_permission_id: ChargePermissionId
+    request: AnyRequest
 
 
-class CaptureRequest(BaseModel):
-    """The merchant wants a period's authorized charge captured: all of it where no amount is given."""
+class Question(Value):
+    """What a request would come to.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Attributes:
+        request: what would be asked for.
+        at: when (UTC), as whoever asks has it.
+    """
 
-    period: Annotated[int, Field(ge=0)]
-    amount: Money | None = None
+    request: AnyRequest
+    at: AwareDatetime
 
 
-class CaptureResult(BaseModel):
+class Refusal(Value):
+    """A rule said no, and nothing was changed; see `billing.refusals.Refused`."""
+
+    kind: Literal["refused"] = "refused"
+    field: str
+    value: str
+    accepted: str
+    refusal: Kind
+
+    @classmethod
+    def of(cls, refused: Refused) -> "Refusal":
+        """A refusal in the form that travels."""
+        return cls(field=refused.field, value=refused.value, accepted=refused.accepted, refusal=refused.kind)
+
+    @property
+    def refused(self) -> Refused:
+        """The refusal again."""
+        return Refused(self.field, self.value, self.accepted, self.refusal)
+
+
+class Changed(Value):
+    """A change was made.
+
+    Attributes:
+        effective_at: when it takes effect (UTC).
+        next: what is done next, beside telling Amazon of another plan.
+    """
+
+    kind: Literal["changed"] = "changed"
+    effective_at: AwareDatetime
+    next: Next | None = None
+
+
+class Retried(Value):
+    """What is owed is tried again."""
+
+    kind: Literal["retried"] = "retried"
+
+
+class Refunding(Value):
+    """A refund as Amazon has taken it, or has not; how a pending one ends is told later."""
+
+    kind: Literal["refunding"] = "refunding"
+    refund: RefundView
+
+
+class CaptureResult(Value):
     """What became of a capture.
 
     Attributes:
@@ -45,40 +94,67 @@ class CaptureResult(BaseModel):
         reason_code: Amazon's, where it was not captured.
     """
 
-    model_config = ConfigDict(frozen=True)
-
+    kind: Literal["captured"] = "captured"
     charge_id: str
     outcome: PeriodOutcome
     reason_code: str | None = None
 
 
-class ChangeRequest(BaseModel):
-    """One change of a running subscription."""
+class Replaced(Value):
+    """It goes on under another charge permission, as another workflow."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["replaced"] = "replaced"
+    charge_permission_id: ChargePermissionId
 
-    change: Change
+
+class Underway(Value):
+    """The request was accepted, and what became of it is not known yet: ask for it again."""
+
+    kind: Literal["underway"] = "underway"
 
 
-class Changed(BaseModel):
-    """What a change has come to.
+class Unknown(Value):
+    """No request is known by that id; it was never accepted, or long ago."""
+
+    kind: Literal["unknown"] = "unknown"
+
+
+Outcome = Annotated[
+    Changed | Retried | Refunding | CaptureResult | Replaced | Underway | Unknown | Refusal,
+    Field(discriminator="kind"),
+]
+"""What became of a request, as far as that is known."""
+
+
+class Answer(Value):
+    """An outcome, in the form that travels.
 
     Attributes:
-        effective_at: when it takes effect (UTC).
-        next_step: what happens next.
+        outcome: what became of it.
+        wish: recognises what was asked for under the id, so that another request under it is noticed.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    effective_at: AwareDatetime
-    next_step: Step | None
+    outcome: Outcome
+    wish: str = ""
 
 
-class NotificationSignal(BaseModel):
+class DryRunAnswer(Value):
+    """What a request would come to, or why it would be refused."""
+
+    dry_run: DryRun | None = None
+    refusal: Refusal | None = None
+
+
+class NotificationSignal(Value):
     """One of Amazon's notifications, handed on. It says which object to look at, and never how it stands."""
-
-    model_config = ConfigDict(frozen=True)
 
     notification_id: str
     object_type: str
     object_id: str
+
+
+def changed_at(result: object) -> datetime:
+    """When a change takes effect, of what it came to."""
+    if not isinstance(result, datetime):
+        raise AssertionError(f"a change came to {result!r}")
+    return result

@@ -1,7 +1,9 @@
 """Names that the workflow shares with whoever starts, signals, searches or hosts it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from temporalio.common import SearchAttributeKey
@@ -12,9 +14,27 @@ PLAN: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Plan")
 MERCHANT_REFERENCE: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("MerchantReference")
 LAST_REASON: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("LastReason")
 NEEDS_ATTENTION: Final[SearchAttributeKey[bool]] = SearchAttributeKey.for_bool("NeedsAttention")
+PAST_DUE: Final[SearchAttributeKey[bool]] = SearchAttributeKey.for_bool("PastDue")
+MERCHANT_ACCOUNT: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("MerchantAccount")
 
-SEARCH_ATTRIBUTES: Final = (STATUS, NEXT_ACTION_AT, PLAN, MERCHANT_REFERENCE, LAST_REASON, NEEDS_ATTENTION)
+SEARCH_ATTRIBUTES: Final = (
+    STATUS,
+    NEXT_ACTION_AT,
+    PLAN,
+    MERCHANT_REFERENCE,
+    MERCHANT_ACCOUNT,
+    LAST_REASON,
+    NEEDS_ATTENTION,
+    PAST_DUE,
+)
 """All of them must exist in the namespace before the first subscription starts."""
+
+
+SUBSCRIPTION_WORKFLOW: Final = "SubscriptionWorkflow"
+"""The type of the workflow of one subscription."""
+
+THINGS: Final[Mapping[str, str]] = MappingProxyType({"CHARGE": "charge", "REFUND": "refund", "CHARGEBACK": "dispute"})
+"""What Amazon's notifications may be about beside the charge permission, by their object types; see `Thing`."""
 
 
 class Call(StrEnum):

@@ -73,8 +73,10 @@ set -- \
     NextActionAt Datetime \
     Plan Keyword \
     MerchantReference Keyword \
+    MerchantAccount Keyword \
     LastReason Keyword \
-    NeedsAttention Bool
+    NeedsAttention Bool \
+    PastDue Bool
 create_attributes "$@"
 await_attributes "$@"
 echo "the namespace is ready"

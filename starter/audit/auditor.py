@@ -13,7 +13,8 @@ from runtime.temporal import is_busy
 from starter.audit.case import Case
 from starter.audit.rules import findings
 from starter.audit.witness import Witness
-from starter.subscriptions import SubscriptionError, Subscriptions
+from starter.client import Subscriptions
+from starter.errors import SubscriptionError
 from workflows.names import workflow_id
 
 AT_ONCE: Final = 20

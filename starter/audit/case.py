@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from amazon_pay.models import Charge, ChargePermissionState, ChargeState
-from billing.ledger import PeriodOutcome, PeriodRecord
-from billing.subscription import Subscription
+from billing.parts.ledger import PeriodOutcome, PeriodRecord
+from billing.view import SubscriptionView
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Case:
         all_charges: whether these are all there are; Amazon itself lists none, it only answers for ids.
     """
 
-    subscription: Subscription
+    subscription: SubscriptionView
     now: datetime
     is_busy: bool
     permission: ChargePermissionState | str

@@ -9,8 +9,9 @@ from datetime import timedelta
 from typing import Final
 
 from amazon_pay.models import ChargePermissionState
-from billing.collection import Action, Stage
-from billing.ledger import LEDGER_LENGTH
+from billing.parts.ledger import LEDGER_LENGTH
+from billing.parts.stages import Stage
+from billing.status import Status
 from starter.audit.case import Case
 
 LATE_AFTER: Final = timedelta(minutes=10)
@@ -58,41 +59,40 @@ def what_went_back_went_back_at_amazon(case: Case) -> Iterator[str]:
 
 def no_period_is_forgotten(case: Case) -> Iterator[str]:
     """Each period due is in the account, or is being collected."""
-    subscription, schedule = case.subscription, case.subscription.schedule
+    subscription = case.subscription
     accounted = {record.period for record in subscription.ledger}
-    if subscription.collection is not None:
-        accounted.add(subscription.collection.period)
-    oldest = max(subscription.joined_with, subscription.next_period - LEDGER_LENGTH)
-    owed_until = subscription.ending.at if subscription.ending else case.now
-    for period in range(oldest, schedule.periods_due(owed_until - LATE_AFTER)):
+    if subscription.owed is not None:
+        accounted.add(subscription.owed.period)
+    owed_until = (subscription.ending.at if subscription.ending else case.now) - LATE_AFTER
+    for date in subscription.dates:
         waits = (
-            subscription.is_paused_over(period)
-            or subscription.lost_at is not None
-            or (subscription.collection is not None and subscription.collection.period < period)
+            not date.owed
+            or subscription.status is Status.AWAITING_CHECKOUT
+            or (subscription.owed is not None and subscription.owed.period < date.period)
         )
-        if period not in accounted and not waits and not _is_caught_up(case) and not case.is_busy:
-            yield f"period {period} fell due on {schedule.due(period):%Y-%m-%d} and is forgotten"
+        open_ = date.due <= owed_until and date.period not in accounted and not waits
+        if open_ and not _is_caught_up(case) and not case.is_busy:
+            yield f"period {date.period} fell due on {date.due:%Y-%m-%d} and is forgotten"
 
 
 def _is_caught_up(case: Case) -> bool:
     """Whether the oldest open period is charged soon: overdue ones follow each other at the policy's distance."""
-    step, policy = case.subscription.next_step, case.subscription.plan.collection
-    soon = case.now - LATE_AFTER, case.now + policy.catch_up_spacing
-    return step is not None and step.action is Action.CHARGE and soon[0] <= step.at <= soon[1]
+    at, policy = case.subscription.next_charge_at, case.subscription.agreed.plan.collection
+    return at is not None and case.now - LATE_AFTER <= at <= case.now + policy.catch_up_spacing
 
 
 def nothing_is_overdue(case: Case) -> Iterator[str]:
     """What stands next is done when its time comes, unless Amazon's answer is awaited."""
-    step = case.subscription.next_to_do
-    if step is not None and not case.is_busy and case.now - step.at > LATE_AFTER:
-        yield f"{step.action.value} was to be done at {step.at:%Y-%m-%d %H:%M} UTC ({step.why})"
+    following = case.subscription.next
+    if following is not None and not case.is_busy and case.now - following.at > LATE_AFTER:
+        yield f"{following.action.value} was to be done at {following.at:%Y-%m-%d %H:%M} UTC ({following.why})"
 
 
 def no_closed_permission_is_active(case: Case) -> Iterator[str]:
     """A subscription whose permission is closed has ended, awaits a new checkout, or finds out what an attempt did."""
     subscription = case.subscription
-    knows = subscription.has_ended or subscription.ending is not None or subscription.lost_at is not None
-    open_attempt = subscription.collection is not None and subscription.collection.attempt_is_open
+    knows = subscription.ending is not None or subscription.status is Status.AWAITING_CHECKOUT
+    open_attempt = subscription.owed is not None and subscription.owed.attempt_is_open
     if case.permission == ChargePermissionState.CLOSED and not knows and not open_attempt and not case.is_busy:
         yield f"the charge permission is closed, and the subscription is {subscription.status.value}"
 
@@ -105,12 +105,9 @@ def no_ended_subscription_keeps_its_permission(case: Case) -> Iterator[str]:
 
 def no_attempt_is_above_the_cap(case: Case) -> Iterator[str]:
     """The policy's cap holds."""
-    collection = case.subscription.collection
-    if collection is None or collection.stage is Stage.PAUSED:
-        return
-    cap = (collection.policy or case.subscription.plan.collection).max_attempts
-    if collection.attempts_spent > cap:
-        yield f"period {collection.period}: {collection.attempts_spent} attempts, {cap} are allowed"
+    owed = case.subscription.owed
+    if owed is not None and owed.stage is not Stage.UNPAID and owed.attempts_spent > owed.max_attempts:
+        yield f"period {owed.period}: {owed.attempts_spent} attempts, {owed.max_attempts} are allowed"
 
 
 RULES: Final[tuple[Callable[[Case], Iterator[str]], ...]] = (

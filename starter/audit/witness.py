@@ -6,7 +6,7 @@ from typing import Protocol
 
 from amazon_pay import AmazonPayClient
 from amazon_pay.models import ChargePermissionState
-from billing.subscription import Subscription
+from billing.view import SubscriptionView
 from starter.audit.case import Booked
 
 
@@ -22,7 +22,7 @@ class Testimony:
 class Witness(Protocol):
     """Knows what was charged."""
 
-    async def testify(self, subscription: Subscription) -> Testimony:
+    async def testify(self, subscription: SubscriptionView) -> Testimony:
         """What happened under a subscription's charge permission."""
         ...
 
@@ -33,7 +33,7 @@ class AmazonWitness:
     def __init__(self, client: AmazonPayClient) -> None:
         self._client = client
 
-    async def testify(self, subscription: Subscription) -> Testimony:
+    async def testify(self, subscription: SubscriptionView) -> Testimony:
         """See `Witness.testify`.
 
         Raises:

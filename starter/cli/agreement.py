@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from billing.contract.agreement import BillingDay, FirstPeriod
+from billing.contract.terms import DEFAULT_ACCOUNT, Terms
+from billing.money import Money
 from billing.plan import Plan
-from billing.schedule import BillingDay, FirstPeriod
-from billing.terms import Terms
+from billing.refusals import Refused
 from runtime.errors import StartupError
 from starter.cli.output import in_one_line
 
@@ -19,6 +21,7 @@ _OPTIONS = {
     "quantity": "--quantity",
     "ends_at": "--ends-at",
     "merchant_reference": "--reference",
+    "merchant_account": "--account",
 }
 
 ZoneOption = Annotated[str, typer.Option(help="IANA time zone that days and months are counted in.")]
@@ -35,6 +38,9 @@ BillingTimeOption = Annotated[
 ]
 FirstPeriodOption = Annotated[
     FirstPeriod, typer.Option(help="What the period before the first billing day costs: its share, all, or nothing.")
+]
+AccountOption = Annotated[
+    str, typer.Option("--account", help="Short name of the Amazon Pay account that is charged for.")
 ]
 EndsAtOption = Annotated[
     str | None,
@@ -54,6 +60,7 @@ def agreed(
     billing_time: str | None = None,
     first_period: FirstPeriod = FirstPeriod.SHORT,
     ends_at: str | None = None,
+    merchant_account: str = DEFAULT_ACCOUNT,
 ) -> Terms:
     """The terms; the anchor is now when it is not given.
 
@@ -75,6 +82,7 @@ def agreed(
             ends_at=instant("--ends-at", ends_at),
             zone=zone,
             merchant_reference=merchant_reference,
+            merchant_account=merchant_account,
         )
     except ValidationError as error:
         raise StartupError(in_one_line(error, _OPTIONS)) from None
@@ -105,3 +113,15 @@ def wall_time(text: str | None) -> time | None:
     if wall is not None and (wall.tzinfo is not None or wall.microsecond):
         raise StartupError(f"--billing-time: {text!r} is not a wall time such as 09:00")
     return wall
+
+
+def money(amount: str) -> Money:
+    """An amount as it is typed.
+
+    Raises:
+        StartupError: it is none.
+    """
+    try:
+        return Money.parse(amount)
+    except Refused as refused:
+        raise StartupError(str(refused.under("--amount"))) from None

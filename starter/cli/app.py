@@ -1,42 +1,96 @@
-"""The command `perennial` and its subcommands."""
+"""The command `perennial` as typer knows it: a group that imports a command's module when the command is typed."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from starter.cli import processes, subscriptions
-from starter.cli.audit import audit
-from starter.cli.changes import changes
-from starter.cli.demo.command import demo
-from starter.cli.many import bulk, imports
-from starter.cli.plans import plans
+from starter.cli.commands import ABOUT, COMMANDS, PROGRAM, Command
+
+
+class SparingOption(TyperOption):
+    """An option that is parsed only where there is something to parse: typer would import pydantic to parse nothing."""
+
+    def process_value(self, ctx: Any, value: Any) -> Any:  # Any: as typer has them
+        chosen = next((choice for choice in self.type_descriptor.choices or () if choice == value), None)
+        if (value is not None and chosen is None) or self.required or self.multiple:
+            return super().process_value(ctx, value)
+        return self.callback(ctx, self, chosen) if self.callback else chosen
+
+
+def sparing(parameters: list[Any]) -> list[Any]:
+    """The same, with typer's options turned into sparing ones: it makes them itself, and offers no other way."""
+    for parameter in parameters:
+        if type(parameter) is TyperOption:
+            parameter.__class__ = SparingOption
+    return parameters
+
+
+class SparingCommand(TyperCommand):
+    """A command of sparing options."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # Any: as typer has them
+        return sparing(super().get_params(ctx))
+
+
+class CommandsByName(Mapping[str, Any]):  # Any: typer's commands and groups, whose common class is its own matter
+    """All commands, each loaded when it is looked up."""
+
+    def __init__(self) -> None:
+        self._commands = {command.name: command for command in COMMANDS}
+
+    def __getitem__(self, name: str) -> Any:
+        return _loaded(self._commands[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._commands)
+
+    def __len__(self) -> int:
+        return len(self._commands)
+
+
+@cache
+def _loaded(command: Command) -> Any:
+    """The command as typer makes it of its function or its group."""
+    module, _, name = command.source.partition(":")
+    found = getattr(import_module(module), name)
+    alone = typer.Typer(rich_markup_mode="rich")
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=command.name, rich_help_panel=command.panel)
+    else:
+        alone.command(command.name, cls=SparingCommand, rich_help_panel=command.panel)(found)
+    return typer.main.get_group(alone).commands[command.name]
+
+
+class LazyGroup(TyperGroup):
+    """The group of all commands. Its help is drawn from the table of commands, so that it loads none."""
+
+    def __init__(self, **attributes: Any) -> None:  # Any: what typer makes a group of
+        super().__init__(**attributes | {"commands": CommandsByName()})
+
+    def get_params(self, ctx: Any) -> list[Any]:  # Any: as typer has them
+        return sparing(super().get_params(ctx))
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Any: as typer has them
+        from starter.cli.front_page import print_front_page
+
+        print_front_page()
+
 
 app = typer.Typer(
-    name="perennial",
-    help="Durable subscription billing for merchants who take Amazon Pay, on Temporal.",
+    name=PROGRAM,
+    cls=LazyGroup,
+    help=ABOUT,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,  # locals may hold secrets
     add_completion=False,
 )
-app.command()(demo)
-app.command(rich_help_panel="Subscriptions")(subscriptions.start)
-app.command(rich_help_panel="Subscriptions")(subscriptions.show)
-app.command(rich_help_panel="Subscriptions")(subscriptions.upcoming)
-app.command("list", rich_help_panel="Subscriptions")(subscriptions.list_)
-app.command(rich_help_panel="Subscriptions")(subscriptions.cancel)
-app.command(rich_help_panel="Subscriptions")(subscriptions.replace)
-app.command(rich_help_panel="Subscriptions")(subscriptions.capture)
-app.command(rich_help_panel="Subscriptions")(subscriptions.refund)
-app.command(rich_help_panel="Subscriptions")(subscriptions.retry)
-app.command(rich_help_panel="Subscriptions")(audit)
-app.add_typer(changes, rich_help_panel="Subscriptions")
-app.add_typer(plans, rich_help_panel="Subscriptions")
-app.add_typer(imports, rich_help_panel="Subscriptions")
-app.add_typer(bulk, rich_help_panel="Subscriptions")
-app.command(rich_help_panel="Processes")(processes.worker)
-app.command(rich_help_panel="Processes")(processes.ipn)
-app.command(rich_help_panel="Processes")(processes.simulator)
 
 
-def main() -> None:
-    """The entry point of the console script."""
-    app()
+@app.callback()
+def _perennial() -> None:
+    """What makes typer see a group where it sees no command."""

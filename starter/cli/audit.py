@@ -1,22 +1,23 @@
 """The command `perennial audit`."""
 
-import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
-import httpx
 import typer
-from rich.progress import Progress
 
-from runtime.settings import load_settings
-from runtime.temporal import connect
-from starter.cli.output import JsonOption, RefusedError, err, out, run
+from starter.cli.output import JsonOption, RefusedError, asynchronous, err, say
+from starter.cli.tables import Column, Sheet
 
 if TYPE_CHECKING:
     from starter.audit.auditor import Audited, Auditor
 
+_COLUMNS = (Column("Charge permission"), Column("What does not hold", is_prose=True))
 
-def audit(
+
+@asynchronous
+async def audit(
     simulator: Annotated[
         str | None, typer.Option(help="Ask this simulator's books, such as http://127.0.0.1:8600, instead of Amazon.")
     ] = None,
@@ -28,50 +29,60 @@ def audit(
     Reads every subscription and asks Amazon (or the simulator) what really happened. Exit code 1 and the list where
     something does not hold. Asking Amazon counts against its limits: a call for each subscription and each charge.
     """
-    run(_audit(simulator, running=running, as_json=as_json))
+    async with _auditor(simulator) as auditor:
+        audited = await _all(auditor, running=running, as_json=as_json)
+    wrong = [one for one in audited if one.findings]
+    data = {"audited": len(audited), "findings": [asdict(one) for one in wrong]}
+    say(
+        data,
+        sheet_of(wrong) if wrong else f"{len(audited)} subscriptions audited; every promise holds",
+        as_json=as_json,
+    )
+    if wrong:
+        raise RefusedError(f"{len(wrong)} of {len(audited)} subscriptions break a promise")
 
 
-async def _audit(simulator: str | None, *, running: bool, as_json: bool) -> None:
-    """Audits all.
+@asynccontextmanager
+async def _auditor(simulator: str | None) -> AsyncIterator["Auditor"]:
+    """Who audits, with Amazon or a simulator as the witness.
 
     Raises:
-        RefusedError: something does not hold.
+        RefusedError: the simulator cannot be asked.
     """
+    import httpx
+
+    from runtime.settings import load_settings
+    from runtime.temporal import connect
     from sandbox.witness import BooksWitness
     from simulator import SimulatorHandle
     from starter.audit.auditor import Auditor
     from starter.audit.witness import AmazonWitness
-    from starter.subscriptions import Subscriptions
+    from starter.client import Subscriptions
     from worker.wiring import amazon_pay_client
 
     settings = load_settings()
     client = await connect()
     subscriptions = Subscriptions(client, settings.task_queue)
-    if simulator is not None:
-        try:
-            async with SimulatorHandle(simulator) as handle:
-                books = await handle.books()
-        except httpx.HTTPError as error:
-            raise RefusedError(f"--simulator {simulator}: {type(error).__name__}: {error}") from None
-        audited = await _all(Auditor(client, subscriptions, BooksWitness(books)), running=running, as_json=as_json)
-    else:
+    if simulator is None:
         async with amazon_pay_client(settings) as amazon_pay:
-            witness = AmazonWitness(amazon_pay)
-            audited = await _all(Auditor(client, subscriptions, witness), running=running, as_json=as_json)
-    wrong = [one for one in audited if one.findings]
-    if as_json:
-        out.print_json(json.dumps({"audited": len(audited), "findings": [asdict(one) for one in wrong]}))
-    else:
-        for one in wrong:
-            for finding in one.findings:
-                out.print(f"{one.charge_permission_id}  {finding}", soft_wrap=True, highlight=False)
-    if wrong:
-        raise RefusedError(f"{len(wrong)} of {len(audited)} subscriptions break a promise")
-    if not as_json:
-        out.print(f"{len(audited)} subscriptions audited; every promise holds")
+            yield Auditor(client, subscriptions, AmazonWitness(amazon_pay))
+        return
+    try:
+        async with SimulatorHandle(simulator) as handle:
+            books = await handle.books()
+    except httpx.HTTPError as error:
+        raise RefusedError(f"--simulator {simulator}: {type(error).__name__}: {error}") from None
+    yield Auditor(client, subscriptions, BooksWitness(books))
+
+
+def sheet_of(wrong: Sequence["Audited"]) -> Sheet:
+    """A line for each finding."""
+    return Sheet(_COLUMNS, [(one.charge_permission_id, finding) for one in wrong for finding in one.findings])
 
 
 async def _all(auditor: "Auditor", *, running: bool, as_json: bool) -> "list[Audited]":
+    from rich.progress import Progress
+
     with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:
         task = progress.add_task("auditing", total=None)
         audited = []

@@ -1,49 +1,35 @@
 """The commands `perennial change ...`: what can be changed about a running subscription."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
 from billing.changes import (
     AddItem,
-    Change,
+    Cancel,
     ChangeBillingDay,
     ChangePlan,
     PauseSubscription,
-    PlanCancellation,
     ResumeSubscription,
     SkipPeriod,
     UndoCancellation,
     UndoChanges,
     When,
 )
-from billing.schedule import BillingDay, FirstPeriod
-from runtime.errors import StartupError
-from starter.cli.agreement import BillingTimeOption, FirstPeriodOption, instant, wall_time
-from starter.cli.output import JsonOption, in_one_line, out, run
+from billing.contract.agreement import BillingDay, FirstPeriod
+from starter.cli.agreement import BillingTimeOption, FirstPeriodOption, instant, money, wall_time
+from starter.cli.asking import DryRunOption, RequestIdOption, WhenOption, moment, requested, tell_dry_run
+from starter.cli.connection import PermissionArgument, needs_consent, subscriptions
+from starter.cli.output import JsonOption, asynchronous, say
 from starter.cli.plan_file import read_plan
-from starter.cli.subscriptions import PermissionArgument, money, subscriptions
 
 changes = typer.Typer(name="change", help="Change a running subscription.", no_args_is_help=True)
 
-NowOption = Annotated[bool, typer.Option("--now", help="At once, instead of from the next period on.")]
 ConsentedOption = Annotated[
     bool, typer.Option("--consented", help="The buyer has agreed in a new checkout; needed in the EU and the UK.")
 ]
 UndoOption = Annotated[bool, typer.Option("--undo", help="Take it back, before it has taken effect.")]
-
-Fields = dict[str, Any]  # Any: of a change, whose fields differ
-_OPTIONS = {
-    "quantity": "--quantity",
-    "until": "--until",
-    "at": "--at",
-    "reason": "--reason",
-    "what": "--what",
-    "reference": "--reference",
-}
 
 
 @changes.callback()
@@ -52,157 +38,188 @@ def _change() -> None:
 
 
 @changes.command("plan")
-def plan(
+@asynchronous
+async def plan(
     charge_permission_id: PermissionArgument,
     file: Annotated[
         Path | None, typer.Option("--plan", help="The new plan's file; the same plan when not given.", dir_okay=False)
     ] = None,
     quantity: Annotated[int | None, typer.Option(help="How many units; as many as before when not given.")] = None,
-    now: NowOption = False,
+    when: WhenOption = None,
     consented: ConsentedOption = False,
+    dry_run: DryRunOption = False,
+    request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Change the plan or the quantity.
 
-    With --now, the unused days of the paid period are credited, and the new plan is charged from today on.
+    With --when now, the unused days of the paid period are credited, and the new plan is charged from today on.
     """
 
-    def wanted() -> Fields:
-        when = When.NOW if now else When.NEXT_PERIOD
-        new = read_plan(file) if file else None
-        return {"plan": new, "quantity": quantity, "when": when, "consented": consented}
-
-    _change_it(charge_permission_id, ChangePlan, wanted, as_json=as_json)
+    await _change_it(
+        charge_permission_id,
+        ChangePlan,
+        Asking(dry_run, request_id, as_json),
+        plan=read_plan(file) if file else None,
+        quantity=quantity,
+        when=moment(when, When.RENEWAL),
+        consented=consented,
+    )
 
 
 @changes.command("billing-day")
-def billing_day(
+@asynchronous
+async def billing_day(
     charge_permission_id: PermissionArgument,
     day: Annotated[int, typer.Argument(min=1, max=31, help="Day of the month; 31 is each month's last.")],
     billing_time: BillingTimeOption = None,
     first_period: FirstPeriodOption = FirstPeriod.SHORT,
+    dry_run: DryRunOption = False,
+    request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Move the due dates to another day of the month, from the next period on."""
 
-    def wanted() -> Fields:
-        return {"billing_day": BillingDay(day=day, at=wall_time(billing_time), first_period=first_period)}
-
-    _change_it(charge_permission_id, ChangeBillingDay, wanted, as_json=as_json)
+    wanted = BillingDay(day=day, at=wall_time(billing_time), first_period=first_period)
+    await _change_it(charge_permission_id, ChangeBillingDay, Asking(dry_run, request_id, as_json), billing_day=wanted)
 
 
 @changes.command("undo")
-def undo(charge_permission_id: PermissionArgument, as_json: JsonOption = False) -> None:
+@asynchronous
+async def undo(
+    charge_permission_id: PermissionArgument,
+    dry_run: DryRunOption = False,
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Take back changes of plan, quantity and billing day that have not taken effect."""
-    _change_it(charge_permission_id, UndoChanges, dict, as_json=as_json)
+    await _change_it(charge_permission_id, UndoChanges, Asking(dry_run, request_id, as_json))
 
 
 @changes.command("pause")
-def pause(
+@asynchronous
+async def pause(
     charge_permission_id: PermissionArgument,
-    at_period_end: Annotated[
-        bool, typer.Option("--at-period-end", help="From the end of the paid period on, instead of at once.")
-    ] = False,
+    when: WhenOption = None,
     until: Annotated[
         str | None, typer.Option(help="When it is resumed by itself, ISO 8601 with offset; by hand when not given.")
     ] = None,
     move_dates: Annotated[
         bool, typer.Option("--move-dates", help="Count the due dates from the moment of resuming.")
     ] = False,
+    dry_run: DryRunOption = False,
+    request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Pause: what falls due meanwhile is not owed. What is owed already goes on being collected."""
 
-    def wanted() -> Fields:
-        when = When.NEXT_PERIOD if at_period_end else When.NOW
-        return {"when": when, "until": instant("--until", until), "keeps_anchor": not move_dates}
-
-    _change_it(charge_permission_id, PauseSubscription, wanted, as_json=as_json)
+    await _change_it(
+        charge_permission_id,
+        PauseSubscription,
+        Asking(dry_run, request_id, as_json),
+        when=moment(when, When.NOW),
+        until=instant("--until", until),
+        keeps_anchor=not move_dates,
+    )
 
 
 @changes.command("resume")
-def resume(charge_permission_id: PermissionArgument, as_json: JsonOption = False) -> None:
+@asynchronous
+async def resume(
+    charge_permission_id: PermissionArgument,
+    dry_run: DryRunOption = False,
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Go on after a pause, or take back one that has not begun."""
-    _change_it(charge_permission_id, ResumeSubscription, dict, as_json=as_json)
+    await _change_it(charge_permission_id, ResumeSubscription, Asking(dry_run, request_id, as_json))
 
 
 @changes.command("skip")
-def skip(charge_permission_id: PermissionArgument, undo: UndoOption = False, as_json: JsonOption = False) -> None:
+@asynchronous
+async def skip(
+    charge_permission_id: PermissionArgument,
+    undo: UndoOption = False,
+    dry_run: DryRunOption = False,
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Do not charge the next period."""
-    _change_it(charge_permission_id, SkipPeriod, lambda: {"undo": undo}, as_json=as_json)
+    await _change_it(charge_permission_id, SkipPeriod, Asking(dry_run, request_id, as_json), undo=undo)
 
 
 @changes.command("cancel")
-def cancel(
+@asynchronous
+async def cancel(
     charge_permission_id: PermissionArgument,
-    at: Annotated[
-        str | None, typer.Option(help="When, ISO 8601 with offset; at the end of the paid period when not given.")
-    ] = None,
+    when: WhenOption = None,
     reason: Annotated[str, typer.Option(help="Told to Amazon as the closure reason; no personal data.")] = (
         "Canceled by the merchant"
     ),
     undo: UndoOption = False,
+    dry_run: DryRunOption = False,
+    request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Cancel later: at the end of the paid period or at an instant. (`perennial cancel` does so at once.)"""
+    """Cancel at the end of the paid period, or when you say; or undo that. (`perennial cancel` does so at once.)"""
+    how = Asking(dry_run, request_id, as_json)
     if undo:
-        _change_it(charge_permission_id, UndoCancellation, dict, as_json=as_json)
+        await _change_it(charge_permission_id, UndoCancellation, how)
     else:
-        _change_it(
-            charge_permission_id,
-            PlanCancellation,
-            lambda: {"at": instant("--at", at), "reason": reason},
-            as_json=as_json,
-        )
+        await _change_it(charge_permission_id, Cancel, how, when=moment(when, When.RENEWAL), reason=reason)
 
 
 @changes.command("item")
-def item(
+@asynchronous
+async def item(
     charge_permission_id: PermissionArgument,
     amount: Annotated[str, typer.Argument(help="How much, such as '2.50 USD'.")],
     what: Annotated[str, typer.Option(help="What it is for, in a line; no personal data.")],
     credit: Annotated[
         bool, typer.Option("--credit", help="Take it off the next charges, instead of adding it to the next one.")
     ] = False,
-    now: Annotated[bool, typer.Option("--now", help="Charge it at once by itself, instead.")] = False,
+    when: WhenOption = None,
     reference: Annotated[
         str | None, typer.Option(help="Your own name for this item: asking again with it takes it only once.")
     ] = None,
+    dry_run: DryRunOption = False,
+    request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add something to the next charge once, or take it off."""
-    _change_it(
+    """Add a one-off item to the next charge, charge it by itself (--when now), or take a credit off."""
+    await _change_it(
         charge_permission_id,
         AddItem,
-        lambda: {
-            "amount": money(amount),
-            "what": what,
-            "credit": credit,
-            "when": When.NOW if now else When.NEXT_PERIOD,
-            "reference": reference,
-        },
-        as_json=as_json,
+        Asking(dry_run, request_id, as_json),
+        amount=money(amount),
+        what=what,
+        credit=credit,
+        when=moment(when, When.RENEWAL),
+        reference=reference,
     )
 
 
-def _change_it(
+class Asking(NamedTuple):
+    """How a change is asked for: whether for good, under which id, and how the answer is printed."""
+
+    dry_run: bool
+    request_id: str | None
+    as_json: bool
+
+
+async def _change_it(
     charge_permission_id: str,
     kind: type[Any],  # Any: one of the changes; their fields differ
-    fields: Callable[[], Fields],
-    *,
-    as_json: bool,
+    how: Asking,
+    **fields: Any,  # Any: as above
 ) -> None:
-    async def command() -> None:
-        try:
-            change: Change = TypeAdapter(kind).validate_python(fields())
-        except ValidationError as error:
-            raise StartupError(in_one_line(error, _OPTIONS)) from None
-        changed = await (await subscriptions()).change(charge_permission_id, change)
-        if as_json:
-            out.print_json(changed.model_dump_json())
-            return
-        following = changed.next_step
-        when = f"{following.at:%Y-%m-%d %H:%M} UTC: {following.why}" if following else "nothing by itself"
-        out.print(f"takes effect {changed.effective_at:%Y-%m-%d %H:%M} UTC; next: {when}")
-
-    run(command())
+    change = requested(kind, **fields)
+    if how.dry_run:
+        await tell_dry_run(charge_permission_id, change, as_json=how.as_json)
+        return
+    client = await subscriptions(needs_consent=needs_consent())
+    changed = await client.change(charge_permission_id, change, how.request_id)
+    following = changed.next
+    then = f"{following.at:%Y-%m-%d %H:%M} UTC: {following.why}" if following else "nothing by itself"
+    text = f"takes effect {changed.effective_at:%Y-%m-%d %H:%M} UTC; next: {then}"
+    say(changed.model_dump(mode="json", exclude={"kind"}), text, as_json=how.as_json)

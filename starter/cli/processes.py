@@ -12,55 +12,54 @@ import typer
 from pydantic import ValidationError
 
 from runtime.errors import StartupError
-from runtime.http import Tls, bind, origin_of, serving
-from runtime.logs import configure_logging
-from runtime.settings import load_settings
-from starter.cli.output import in_one_line, out, run
+from starter.cli.output import asynchronous, in_one_line, out
 
 if TYPE_CHECKING:
     from simulator.faults import FaultPlan
 
 
-def worker() -> None:
+@asynchronous
+async def worker() -> None:
     """Run a worker: hosts the subscriptions and calls Amazon Pay.
 
     Settings come from PERENNIAL_ and TEMPORAL_ environment variables; docs/operations.md lists them. SIGTERM stops
     it after the calls under way.
     """
+    from runtime.logs import configure_logging
+    from runtime.settings import load_settings
     from worker.main import run_worker
 
-    async def command() -> None:
-        settings = load_settings()
-        configure_logging(settings)
-        await run_worker(settings)
-
-    run(command())
+    settings = load_settings()
+    configure_logging(settings)
+    await run_worker(settings)
 
 
-def ipn(
+@asynchronous
+async def ipn(
     host: Annotated[str | None, typer.Option(help="Where to listen; PERENNIAL_IPN_HOST when not given.")] = None,
     port: Annotated[int | None, typer.Option(help="The port; PERENNIAL_IPN_PORT when not given.")] = None,
 ) -> None:
     """Run the receiver of Amazon's notifications (IPNs) at /ipn."""
     from ipn.app import PATH, create_app
+    from runtime.http import bind, serving
+    from runtime.logs import configure_logging
     from runtime.metrics import runtime_with_metrics
+    from runtime.settings import load_settings
     from runtime.temporal import connect
 
-    async def command() -> None:
-        settings = load_settings()
-        configure_logging(settings)
-        listener = bind(host or settings.ipn_host, settings.ipn_port if port is None else port)
-        with listener:
-            runtime = runtime_with_metrics(settings)
-            app = create_app(await connect(patient=True, runtime=runtime), settings, runtime.metric_meter)
-            async with serving(app, listener) as origin:
-                out.print(f"IPN receiver at {origin}{PATH}")
-                await _until_stopped()
-
-    run(command())
+    settings = load_settings()
+    configure_logging(settings)
+    listener = bind(host or settings.ipn_host, settings.ipn_port if port is None else port)
+    with listener:
+        runtime = runtime_with_metrics(settings)
+        app = create_app(await connect(patient=True, runtime=runtime), settings, runtime.metric_meter)
+        async with serving(app, listener) as origin:
+            out.print(f"IPN receiver at {origin}{PATH}")
+            await _until_stopped()
 
 
-def simulator(
+@asynchronous
+async def simulator(
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 for any free one.")] = 8600,
     keys: Annotated[
@@ -86,53 +85,51 @@ def simulator(
 ) -> None:
     """Run a local Amazon Pay with a control API at /simulator (documented at /docs)."""
     from amazon_pay import Environment
+    from runtime.http import Tls, bind, origin_of, serving
     from simulator import SimulatorConfig, create_app
     from simulator.certificates import tls_files
     from simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
     from simulator.notifications import CERTIFICATE_FILE, NotificationSigner, ReceiverUrl
 
-    async def command() -> None:
-        if receiver_url is not None:
-            try:
-                ReceiverUrl.validate_python(receiver_url)
-            except ValidationError as error:
-                raise StartupError(f"--receiver-url: {in_one_line(error)}") from None
-        listener = bind(host, port)
-        with listener:
-            try:
-                keys.mkdir(parents=True, exist_ok=True)
-                private_key = merchant_key(keys)
-                signer = NotificationSigner.load_or_create(keys)
-                secure = Tls(*tls_files(keys, host)) if tls else None
-            except (OSError, ValueError) as error:
-                raise StartupError(f"--keys: {error}") from None
-            config = SimulatorConfig(
-                public_keys={public_key_id: private_key.public_key()},
-                merchant_id=merchant_id,
-                receiver_url=receiver_url,
-                origin=origin_of(listener, secure=tls),
-                signer=signer,
-                database=database,
-                throttled_as=Environment(throttle) if throttle else None,
-                faults=_read_faults(faults),
-            )
-            try:
-                app = create_app(config)
-            except sqlite3.Error as error:
-                raise StartupError(f"--database {database}: {error}") from None
-            async with serving(app, listener, secure) as origin:
-                out.print(f"Amazon Pay simulator at {origin}, control API at {origin}/docs. A worker needs:")
-                for name, value in {
-                    "AMAZON_PAY_ORIGIN": origin,
-                    "PUBLIC_KEY_ID": public_key_id,
-                    "PRIVATE_KEY_PATH": keys / MERCHANT_KEY_FILE,
-                    "MERCHANT_ID": merchant_id,
-                    "IPN_TRUSTED_CERTIFICATE_PATH": keys / CERTIFICATE_FILE,
-                }.items():
-                    out.print(f"  PERENNIAL_{name}={value}", soft_wrap=True, highlight=False)
-                await _until_stopped()
-
-    run(command())
+    if receiver_url is not None:
+        try:
+            ReceiverUrl.validate_python(receiver_url)
+        except ValidationError as error:
+            raise StartupError(f"--receiver-url: {in_one_line(error)}") from None
+    listener = bind(host, port)
+    with listener:
+        try:
+            keys.mkdir(parents=True, exist_ok=True)
+            private_key = merchant_key(keys)
+            signer = NotificationSigner.load_or_create(keys)
+            secure = Tls(*tls_files(keys, host)) if tls else None
+        except (OSError, ValueError) as error:
+            raise StartupError(f"--keys: {error}") from None
+        config = SimulatorConfig(
+            public_keys={public_key_id: private_key.public_key()},
+            merchant_id=merchant_id,
+            receiver_url=receiver_url,
+            origin=origin_of(listener, secure=tls),
+            signer=signer,
+            database=database,
+            throttled_as=Environment(throttle) if throttle else None,
+            faults=_read_faults(faults),
+        )
+        try:
+            app = create_app(config)
+        except sqlite3.Error as error:
+            raise StartupError(f"--database {database}: {error}") from None
+        async with serving(app, listener, secure) as origin:
+            out.print(f"Amazon Pay simulator at {origin}, control API at {origin}/docs. A worker needs:")
+            for name, value in {
+                "AMAZON_PAY_ORIGIN": origin,
+                "PUBLIC_KEY_ID": public_key_id,
+                "PRIVATE_KEY_PATH": keys / MERCHANT_KEY_FILE,
+                "MERCHANT_ID": merchant_id,
+                "IPN_TRUSTED_CERTIFICATE_PATH": keys / CERTIFICATE_FILE,
+            }.items():
+                out.print(f"  PERENNIAL_{name}={value}", soft_wrap=True, highlight=False)
+            await _until_stopped()
 
 
 def _read_faults(path: Path | None) -> "FaultPlan":

@@ -1,28 +1,23 @@
-"""The commands about subscriptions: start, show, list, cancel."""
+"""The commands about one subscription: start, show, cancel, and what is done about its charges."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.markdown import Markdown
-from rich.table import Table
 
-from amazon_pay import Region
 from billing.calendar import Interval
-from billing.ledger import PeriodOutcome
-from billing.money import Money
-from billing.monthly_limit import limit_warning
+from billing.changes import Cancel, Capture, RefundPeriod, RetryNow, When
+from billing.contract.agreement import FirstPeriod
+from billing.contract.terms import DEFAULT_ACCOUNT
+from billing.forecast.preview import MOST_CHARGES
+from billing.parts.ledger import PeriodOutcome
 from billing.plan import Plan
-from billing.preview import MOST_CHARGES
-from billing.refunds import RefundState, Wanted
-from billing.schedule import FirstPeriod
-from billing.status import Status
+from billing.plan.monthly_limit import limit_warning
+from billing.protocol.answers import RefundState
 from runtime.errors import StartupError
-from runtime.settings import load_settings
-from runtime.temporal import connect
 from starter.cli.agreement import (
+    AccountOption,
     AnchorOption,
     BillingDayOption,
     BillingTimeOption,
@@ -31,26 +26,17 @@ from starter.cli.agreement import (
     QuantityOption,
     ZoneOption,
     agreed,
+    money,
 )
-from starter.cli.output import JsonOption, RefusedError, err, in_one_line, out, run
+from starter.cli.asking import DryRunOption, RequestIdOption, WhenOption, moment, requested, tell_dry_run
+from starter.cli.calendar import calendar_of
+from starter.cli.connection import PermissionArgument, subscriptions
+from starter.cli.output import JsonOption, RefusedError, asynchronous, err, in_one_line, say
 from starter.cli.plan_file import read_plan
-from starter.cli.plans import calendar_of
-from starter.subscriptions import Listed, Subscriptions
-from workflows.display import details
-
-PermissionArgument = Annotated[
-    str, typer.Argument(metavar="CHARGE_PERMISSION_ID", help="Amazon's id of the recurring charge permission.")
-]
 
 
-async def subscriptions() -> Subscriptions:
-    """The merchant's way in, as the environment says."""
-    settings = load_settings()
-    in_europe = Region.parse(settings.region) is Region.EU
-    return Subscriptions(await connect(), settings.task_queue, needs_consent=in_europe)
-
-
-def start(
+@asynchronous
+async def start(
     charge_permission_id: PermissionArgument,
     plan: Annotated[
         Path | None, typer.Option("--plan", help="A plan file (.toml or .json); see examples/plans.", dir_okay=False)
@@ -75,6 +61,7 @@ def start(
     merchant_reference: Annotated[
         str, typer.Option("--reference", help="Your own reference (customer, order); never personal data.")
     ] = "",
+    merchant_account: AccountOption = DEFAULT_ACCOUNT,
     as_json: JsonOption = False,
 ) -> None:
     """Start billing a new subscriber.
@@ -82,164 +69,124 @@ def start(
     Starting again with the same terms finds the running subscription and changes nothing; with other terms it is
     refused.
     """
-
-    async def command() -> None:
-        terms = agreed(
-            charge_permission_id=charge_permission_id,
-            plan=read_plan(plan) if plan else _inline_plan(plan_id, amount, every, periods),
-            quantity=quantity,
-            zone=zone,
-            anchor=anchor,
-            billing_day=billing_day,
-            billing_time=billing_time,
-            first_period=first_period,
-            ends_at=ends_at,
-            merchant_reference=merchant_reference,
-        )
-        if warning := limit_warning(terms.plan, terms.quantity):
-            err.print(f"[bold yellow]mind:[/] {warning}")
-        started = await (await subscriptions()).start(terms, anchor_was_given=anchor is not None)
-        if as_json:
-            out.print_json(json.dumps({"workflow_id": started.workflow_id, "already_started": started.already}))
-        elif started.already:
-            out.print(f"{started.workflow_id} runs already with these terms")
-        else:
-            out.print(f"{started.workflow_id} started, first charge {terms.anchor:%Y-%m-%d %H:%M} UTC")
-
-    run(command())
+    terms = agreed(
+        charge_permission_id=charge_permission_id,
+        plan=read_plan(plan) if plan else _inline_plan(plan_id, amount, every, periods),
+        quantity=quantity,
+        zone=zone,
+        anchor=anchor,
+        billing_day=billing_day,
+        billing_time=billing_time,
+        first_period=first_period,
+        ends_at=ends_at,
+        merchant_reference=merchant_reference,
+        merchant_account=merchant_account,
+    )
+    if warning := limit_warning(terms.plan, terms.quantity):
+        err.print(f"[bold yellow]mind:[/] {warning}")
+    started = await (await subscriptions()).start(terms, anchor_was_given=anchor is not None)
+    how = "runs already with these terms"
+    if not started.already:
+        how = f"started, first charge {terms.anchor:%Y-%m-%d %H:%M} UTC"
+    data = {"workflow_id": started.workflow_id, "already_started": started.already}
+    say(data, f"{started.workflow_id} {how}", as_json=as_json)
 
 
-def show(charge_permission_id: PermissionArgument, as_json: JsonOption = False) -> None:
+@asynchronous
+async def show(charge_permission_id: PermissionArgument, as_json: JsonOption = False) -> None:
     """Show what a subscription is doing, why, and what happens next."""
+    from starter.cli.page import Page
+    from workflows.display import details
 
-    async def command() -> None:
-        subscription = await (await subscriptions()).status(charge_permission_id)
-        if as_json:
-            state = subscription.model_dump(mode="json")
-            derived = {"status": subscription.status.value, "needs_attention": subscription.needs_attention}
-            out.print_json(json.dumps(derived | state))
-        else:
-            out.print(Markdown(details(subscription)))
-
-    run(command())
+    subscription = await (await subscriptions()).status(charge_permission_id)
+    say(subscription.model_dump(mode="json"), Page(details(subscription)), as_json=as_json)
 
 
-def upcoming(
+@asynchronous
+async def upcoming(
     charge_permission_id: PermissionArgument,
     count: Annotated[int, typer.Option(min=1, max=MOST_CHARGES, help="How many.")] = 12,
     as_json: JsonOption = False,
 ) -> None:
     """Show the charges to come: when, how much and why, supposing that each succeeds."""
-
-    async def command() -> None:
-        client = await subscriptions()
-        found = await client.upcoming(charge_permission_id, count)
-        if as_json:
-            out.print_json(json.dumps([each.model_dump(mode="json") for each in found]))
-        else:
-            out.print(calendar_of(found, "UTC"))
-
-    run(command())
+    found = await (await subscriptions()).upcoming(charge_permission_id, count)
+    say([each.model_dump(mode="json") for each in found], calendar_of(found, "UTC"), as_json=as_json)
 
 
-def list_(
-    status: Annotated[Status | None, typer.Option(help="Only subscriptions with this status.")] = None,
-    ended: Annotated[bool, typer.Option("--ended", help="Also those that have ended.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """List subscriptions with status and next billing date."""
-
-    async def command() -> None:
-        found = [listed async for listed in (await subscriptions()).list(status=status, ended=ended)]
-        if as_json:
-            out.print_json(json.dumps([_as_data(listed) for listed in found]))
-            return
-        table = Table("Charge permission", "Status", "Next action (UTC)", "Plan", "Reference", "Last reason")
-        for listed in found:
-            attention = " [bold yellow]![/]" if listed.needs_attention else ""
-            table.add_row(
-                listed.charge_permission_id,
-                f"{listed.status.value if listed.status else '-'}{attention}",
-                f"{listed.next_action_at:%Y-%m-%d %H:%M}" if listed.next_action_at else "-",
-                listed.plan or "-",
-                listed.merchant_reference or "-",
-                listed.last_reason or "-",
-            )
-        out.print(table)
-        out.print(f"{len(found)} subscriptions; [bold yellow]![/] needs attention")
-
-    run(command())
-
-
-def cancel(
+@asynchronous
+async def cancel(
     charge_permission_id: PermissionArgument,
+    when: WhenOption = None,
     reason: Annotated[
         str, typer.Option(help="Told to Amazon as the closure reason; at most 255 characters, no personal data.")
     ] = "Canceled by the merchant",
+    dry_run: DryRunOption = False,
+    request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Cancel a subscription and close its charge permission.
 
-    A charge under way is awaited and recorded first.
+    At once, when nothing else is said: a charge under way is awaited and recorded first.
     """
-
-    async def command() -> None:
+    at = moment(when, When.NOW)
+    if dry_run:
+        await tell_dry_run(charge_permission_id, requested(Cancel, when=at, reason=reason), as_json=as_json)
+    elif at is When.NOW and request_id is None:
         await (await subscriptions()).cancel(charge_permission_id, reason)
-        if as_json:
-            out.print_json(json.dumps({"charge_permission_id": charge_permission_id, "cancel": "requested"}))
-        else:
-            out.print(f"cancellation of {charge_permission_id} was requested; `perennial show` tells when it is done")
+        say(
+            {"charge_permission_id": charge_permission_id, "cancel": "requested"},
+            f"cancellation of {charge_permission_id} was requested; `perennial show` tells when it is done",
+            as_json=as_json,
+        )
+    else:
+        wanted = requested(Cancel, when=at, reason=reason)
+        changed = await (await subscriptions()).change(charge_permission_id, wanted, request_id)
+        text = f"{charge_permission_id} ends {changed.effective_at:%Y-%m-%d %H:%M} UTC"
+        say(changed.model_dump(mode="json", exclude={"kind"}), text, as_json=as_json)
 
-    run(command())
 
-
-def replace(
+@asynchronous
+async def replace(
     charge_permission_id: PermissionArgument,
     successor: Annotated[
         str, typer.Argument(metavar="NEW_CHARGE_PERMISSION_ID", help="The one that the buyer has approved since.")
     ],
+    request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let a subscription go on under a new charge permission.
 
     Billing day, period number and what is owed are kept; the old charge permission is closed.
     """
-
-    async def command() -> None:
-        name = await (await subscriptions()).replace_charge_permission(charge_permission_id, successor)
-        if as_json:
-            out.print_json(json.dumps({"workflow_id": name}))
-        else:
-            out.print(f"it goes on as {name}")
-
-    run(command())
+    name = await (await subscriptions()).replace_charge_permission(charge_permission_id, successor, request_id)
+    say({"workflow_id": name}, f"it goes on as {name}", as_json=as_json)
 
 
-def capture(
+@asynchronous
+async def capture(
     charge_permission_id: PermissionArgument,
     period: Annotated[int, typer.Option(min=0, help="Which period's charge, counted from 0.")],
     amount: Annotated[
         str | None, typer.Option(help="A part, such as '5.00 USD'; the rest is released. All of it when not given.")
     ] = None,
+    dry_run: DryRunOption = False,
+    request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Capture an authorized charge, of a plan that captures later."""
-
-    async def command() -> None:
-        part = money(amount) if amount is not None else None
-        result = await (await subscriptions()).capture(charge_permission_id, period, part)
-        if as_json:
-            out.print_json(result.model_dump_json())
-        elif result.outcome is PeriodOutcome.PAID:
-            out.print(f"{result.charge_id} was captured")
-        else:
-            still = "; it is still authorized, so try again" if result.outcome is PeriodOutcome.AUTHORIZED else ""
-            raise StartupError(f"{result.charge_id} was not captured: {result.reason_code}{still}")
-
-    run(command())
+    wanted = Capture(period=period, amount=money(amount) if amount is not None else None)
+    if dry_run:
+        await tell_dry_run(charge_permission_id, wanted, as_json=as_json)
+        return
+    result = await (await subscriptions()).capture(charge_permission_id, period, wanted.amount, request_id)
+    if result.outcome is not PeriodOutcome.PAID and not as_json:
+        still = "; it is still authorized, so try again" if result.outcome is PeriodOutcome.AUTHORIZED else ""
+        raise StartupError(f"{result.charge_id} was not captured: {result.reason_code}{still}")
+    say(result.model_dump(mode="json", exclude={"kind"}), f"{result.charge_id} was captured", as_json=as_json)
 
 
-def refund(
+@asynchronous
+async def refund(
     charge_permission_id: PermissionArgument,
     period: Annotated[int, typer.Option(min=0, help="Which paid period, counted from 0.")],
     amount: Annotated[
@@ -251,53 +198,43 @@ def refund(
     reference: Annotated[
         str | None, typer.Option(help="Your own name for this refund: asking again with it gives back nothing more.")
     ] = None,
+    dry_run: DryRunOption = False,
+    request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give money back for a period that was paid. Amazon decides in its own time; a notice tells how it ends."""
-
-    async def command() -> None:
-        part = money(amount) if amount is not None else None
-        try:
-            wanted = Wanted(period=period, amount=part, goodwill=goodwill, reference=reference)
-        except ValidationError as error:
-            raise StartupError(in_one_line(error, {"reference": "--reference"})) from None
-        result = await (await subscriptions()).refund(charge_permission_id, wanted)
-        if as_json:
-            out.print_json(result.model_dump_json())
-        elif result.state is RefundState.FAILED:
-            raise RefusedError(f"{result.amount} of period {period} was not refunded: {result.reason_code}")
-        else:
-            out.print(f"refund {result.refund_id} of {result.amount}: {result.state.value}")
-
-    run(command())
+    part = money(amount) if amount is not None else None
+    wanted = requested(RefundPeriod, period=period, amount=part, goodwill=goodwill, reference=reference)
+    if dry_run:
+        await tell_dry_run(charge_permission_id, wanted, as_json=as_json)
+        return
+    result = await (await subscriptions()).refund(charge_permission_id, wanted, request_id)
+    if result.state is RefundState.FAILED and not as_json:
+        raise RefusedError(f"{result.amount} of period {period} was not refunded: {result.reason_code}")
+    text = f"refund {result.refund_id} of {result.amount}: {result.state.value}"
+    say(result.model_dump(mode="json"), text, as_json=as_json)
 
 
-def retry(charge_permission_id: PermissionArgument, as_json: JsonOption = False) -> None:
+@asynchronous
+async def retry(
+    charge_permission_id: PermissionArgument,
+    dry_run: DryRunOption = False,
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Try what is owed again now; also release periods that were missed and are held.
 
     Where only the buyer can mend it, the charge permission is read, and charged if it can be.
     """
-
-    async def command() -> None:
-        await (await subscriptions()).retry_now(charge_permission_id)
-        if as_json:
-            out.print_json(json.dumps({"charge_permission_id": charge_permission_id, "retry": "requested"}))
-        else:
-            out.print(f"{charge_permission_id} is tried again now; `perennial show` tells what comes of it")
-
-    run(command())
-
-
-def _as_data(listed: Listed) -> dict[str, object]:
-    return {
-        "charge_permission_id": listed.charge_permission_id,
-        "status": listed.status.value if listed.status else None,
-        "next_action_at": listed.next_action_at.isoformat() if listed.next_action_at else None,
-        "plan": listed.plan,
-        "merchant_reference": listed.merchant_reference,
-        "last_reason": listed.last_reason,
-        "needs_attention": listed.needs_attention,
-    }
+    if dry_run:
+        await tell_dry_run(charge_permission_id, RetryNow(), as_json=as_json)
+        return
+    await (await subscriptions()).retry_now(charge_permission_id, request_id)
+    say(
+        {"charge_permission_id": charge_permission_id, "retry": "requested"},
+        f"{charge_permission_id} is tried again now; `perennial show` tells what comes of it",
+        as_json=as_json,
+    )
 
 
 def _inline_plan(plan_id: str, amount: str | None, every: str, periods: int | None) -> Plan:
@@ -313,17 +250,3 @@ def _inline_plan(plan_id: str, amount: str | None, every: str, periods: int | No
         return Plan.of(plan_id, price, interval, periods)
     except ValidationError as error:
         raise StartupError(in_one_line(error, {"plan_id": "--plan-id", "periods": "--periods"})) from None
-
-
-def money(amount: str) -> Money:
-    """An amount as it is typed.
-
-    Raises:
-        StartupError: it is none.
-    """
-    try:
-        return Money.parse(amount)
-    except ValidationError as error:
-        raise StartupError(f"--amount: {in_one_line(error)}") from None
-    except ValueError as error:
-        raise StartupError(f"--amount: {error}") from None

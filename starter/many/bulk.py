@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from billing.changes import Change
+from starter.client import Subscriptions
+from starter.errors import SubscriptionError
 from starter.many.runner import Outcome, Result
-from starter.subscriptions import SubscriptionError, Subscriptions
 
-Deed = Callable[[str], Awaitable[Result]]
+Doing = Callable[[str], Awaitable[Result]]
 
 
 async def matching(subscriptions: Subscriptions, query: str) -> AsyncIterator[str]:
@@ -23,32 +24,32 @@ async def matching(subscriptions: Subscriptions, query: str) -> AsyncIterator[st
         yield listed.charge_permission_id
 
 
-def changing(subscriptions: Subscriptions, change: Change) -> Deed:
+def changing(subscriptions: Subscriptions, change: Change) -> Doing:
     """Changes one."""
 
-    async def deed(charge_permission_id: str) -> Result:
+    async def change_one(charge_permission_id: str) -> Result:
         try:
             changed = await subscriptions.change(charge_permission_id, change)
         except SubscriptionError as error:
             return Result(charge_permission_id, Outcome.REFUSED, str(error))
         return Result(charge_permission_id, Outcome.DONE, f"takes effect {changed.effective_at:%Y-%m-%d %H:%M} UTC")
 
-    return deed
+    return change_one
 
 
-def canceling(subscriptions: Subscriptions, reason: str) -> Deed:
+def canceling(subscriptions: Subscriptions, reason: str) -> Doing:
     """Cancels one now."""
 
-    async def deed(charge_permission_id: str) -> Result:
+    async def cancel_one(charge_permission_id: str) -> Result:
         try:
             await subscriptions.cancel(charge_permission_id, reason)
         except SubscriptionError as error:
             return Result(charge_permission_id, Outcome.REFUSED, str(error))
         return Result(charge_permission_id, Outcome.DONE, "asked to cancel")
 
-    return deed
+    return cancel_one
 
 
-async def looking(charge_permission_id: str) -> Result:
+async def matching_only(charge_permission_id: str) -> Result:
     """Does nothing: what a dry run does."""
     return Result(charge_permission_id, Outcome.DONE, "would be changed")

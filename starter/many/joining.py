@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -16,10 +17,12 @@ from amazon_pay.models import ChargePermission, ChargePermissionState
 from amazon_pay.models.charge_permissions import ChargePermissionType
 from billing.changes import ResumeSubscription
 from billing.plan import Plan
+from billing.refusals import Refused, refusals_of
 from billing.subscription import Subscription
-from starter.many.rows import Numbered, in_words, read_rows
+from starter.client import Subscriptions
+from starter.errors import RequestRefusedError, SubscriptionError
+from starter.many.rows import Numbered, read_rows
 from starter.many.runner import Outcome, Result
-from starter.subscriptions import ChangeRefusedError, SubscriptionError, Subscriptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ async def joining(path: Path, plans: Mapping[str, Plan]) -> AsyncIterator[Joinin
     A charge permission that stands in the file twice is refused the second time.
 
     Raises:
-        ValueError: the file as a whole cannot be read.
+        Refused: the file as a whole cannot be read.
         OSError: there is no such file.
     """
     now = datetime.now(UTC)
@@ -68,9 +71,13 @@ def _made(numbered: Numbered, plans: Mapping[str, Plan], now: datetime) -> Joini
     try:
         return Joining(numbered.line, numbered.row.subscription(plans, now))
     except ValidationError as error:
-        return refused(in_words(error))
-    except ValueError as error:
-        return refused(str(error))
+        return refused("; ".join(map(str, refusals_of(error, _COLUMNS))))
+    except Refused as refusal:
+        return refused(str(refusal))
+
+
+_COLUMNS: Final = {"day": "billing_day", "at": "billing_time"}
+"""How a row knows what its billing day is made of."""
 
 
 class Checker:
@@ -138,11 +145,11 @@ class Starter:
             return row
         try:
             changed = await self._subscriptions.change(row.charge_permission_id, ResumeSubscription())
-        except ChangeRefusedError as error:
+        except RequestRefusedError as error:
             status = await self._subscriptions.status(row.charge_permission_id)
             running = status.pause is None and not status.has_ended
             return row.result(Outcome.ALREADY if running else Outcome.REFUSED, "" if running else str(error))
         except SubscriptionError as error:
             return row.result(Outcome.REFUSED, str(error))
-        step = changed.next_step
+        step = changed.next
         return row.result(Outcome.DONE, f"next: {step.at:%Y-%m-%d %H:%M} UTC, {step.why}" if step else "")

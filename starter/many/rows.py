@@ -9,15 +9,19 @@ from typing import Annotated, Any, Final, TextIO
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from billing.contract.agreement import BillingDay, FirstPeriod
+from billing.contract.terms import DEFAULT_ACCOUNT, Terms
 from billing.money import Money
 from billing.plan import Plan
-from billing.schedule import BillingDay, FirstPeriod
+from billing.refusals import Refused, refusals_of
 from billing.subscription import Subscription
-from billing.terms import Terms
 
 
 def _money(value: object) -> object:
-    return Money.parse(value) if isinstance(value, str) else value
+    try:
+        return Money.parse(value) if isinstance(value, str) else value
+    except Refused as refusal:
+        raise refusal.under("") from None
 
 
 class Row(BaseModel):
@@ -35,6 +39,7 @@ class Row(BaseModel):
         billing_time: its wall time.
         ends_at: nothing falls due at or after this instant.
         merchant_reference: your own reference; never personal data.
+        merchant_account: the short name of the Amazon Pay account that is charged for.
         debt: what is owed from before, such as `12.00 USD`; it is added to the first charge here.
     """
 
@@ -50,19 +55,21 @@ class Row(BaseModel):
     billing_time: time | None = None
     ends_at: AwareDatetime | None = None
     merchant_reference: str = ""
+    merchant_account: str = DEFAULT_ACCOUNT
     debt: Annotated[Money | None, BeforeValidator(_money)] = None
 
     def subscription(self, plans: Mapping[str, Plan], now: datetime) -> Subscription:
         """The subscription, paused, as it is to be started.
 
         Raises:
-            ValueError: the row cannot be meant; says which field, and what is accepted.
+            Refused: the row cannot be meant.
+            ValidationError: it is not accepted as terms.
         """
         plan = plans.get(self.plan)
         if plan is None:
-            raise ValueError(f"plan: {self.plan!r} is not among the plans: {', '.join(sorted(plans)) or 'none'}")
+            raise Refused("plan", repr(self.plan), f"the plans are: {', '.join(sorted(plans)) or 'none'}")
         if self.billing_time is not None and self.billing_day is None:
-            raise ValueError("billing_time: is given without billing_day")
+            raise Refused("billing_time", f"{self.billing_time:%H:%M}", "a billing_day is needed beside it")
         day = None
         if self.billing_day is not None:
             day = BillingDay(day=self.billing_day, at=self.billing_time, first_period=FirstPeriod.SHORT)
@@ -75,6 +82,7 @@ class Row(BaseModel):
             ends_at=self.ends_at,
             zone=self.zone,
             merchant_reference=self.merchant_reference,
+            merchant_account=self.merchant_account,
         )
         return Subscription.joining(terms, next_period=self.next_period, debt=self.debt, now=now)
 
@@ -92,18 +100,18 @@ async def read_rows(path: Path) -> AsyncIterator[Numbered]:
     """The file's rows, one after the other; what cannot be read is given as such, and does not end it.
 
     Raises:
-        ValueError: the file as a whole cannot be read: its kind, its encoding, its header.
+        Refused: the file as a whole cannot be read: its kind, its encoding, its header.
         OSError: there is no such file.
     """
     reader = _READERS.get(path.suffix)
     if reader is None:
-        raise ValueError(f"{path}: subscribers are read from a .csv or .jsonl file")
+        raise Refused(str(path), "", "subscribers are read from a .csv or .jsonl file")
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
             for line, content in reader(file):
                 yield _numbered(line, content)
         except UnicodeDecodeError as error:
-            raise ValueError(f"{path}: not UTF-8: {error}") from None
+            raise Refused(str(path), "", f"not UTF-8: {error}") from None
 
 
 def _numbered(line: int, content: object) -> Numbered:
@@ -114,15 +122,7 @@ def _numbered(line: int, content: object) -> Numbered:
     try:
         return Numbered(line=line, row=Row.model_validate(content), charge_permission_id=known)
     except ValidationError as error:
-        return Numbered(line=line, charge_permission_id=known, why=in_words(error))
-
-
-def in_words(error: ValidationError) -> str:
-    """What a validation found, in one line."""
-    return "; ".join(
-        f"{'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}".removeprefix(": ")
-        for item in error.errors()
-    )
+        return Numbered(line=line, charge_permission_id=known, why="; ".join(map(str, refusals_of(error))))
 
 
 def _csv_rows(file: TextIO) -> Iterator[tuple[int, object]]:
@@ -132,7 +132,7 @@ def _csv_rows(file: TextIO) -> Iterator[tuple[int, object]]:
     if unknown or missing:
         trouble = [f"{name!r} is not a column" for name in sorted(unknown)]
         trouble += [f"{name!r} is missing" for name in sorted(missing)]
-        raise ValueError(f"header: {', '.join(trouble)}; columns are {', '.join(Row.model_fields)}")
+        raise Refused("header", "", f"{', '.join(trouble)}; columns are {', '.join(Row.model_fields)}")
     while True:
         try:
             row = next(rows)

@@ -21,7 +21,7 @@ from activities.signatures import (
 )
 from billing.calendar import Interval, Unit
 from billing.money import Money
-from billing.recurrence import Recurrence
+from billing.plan.recurrence import Recurrence
 from tests.simulator.merchant import new_key
 
 Answer = TypeVar("Answer")

@@ -14,11 +14,10 @@ from activities.signatures import ClosePermission, ReadCharge, ReadPermission, R
 from amazon_pay import AmazonPayClient, Region
 from amazon_pay.models import Currency, Frequency, Price, RecurringMetadata
 from amazon_pay.models.wire import TIMESTAMP_FORMAT
-from billing.answers import ChargeAnswer, ChargeOutcome, PermissionState
 from billing.calendar import Interval, Unit
 from billing.money import Money
-from billing.recurrence import Recurrence
-from billing.refunds import RefundAnswer, RefundState
+from billing.plan.recurrence import Recurrence
+from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionState, RefundAnswer, RefundState
 from simulator import SimulatorHandle
 from simulator.clock import TIME_HEADER
 from tests.activities.requests import NOWHERE, capture, create, refund, run

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from activities.amazon_pay import AmazonPayCalls
 from activities.signatures import ClosePermission, ReadCharge, ReadPermission
 from amazon_pay import AmazonPayClient, Region, TimeLimits
-from billing.answers import ChargeOutcome, PermissionState
+from billing.protocol.answers import ChargeOutcome, PermissionState
 from tests.activities.requests import OPERATIONS, create, run, run_operation, unknown_outcome
 from tests.amazon_pay.examples import CHARGE, PERMISSION
 from tests.amazon_pay.loopback import Loopback, answer

@@ -7,9 +7,32 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
-from billing.collection import Attempt
 from billing.money import Money
+from billing.parts.authorizations import AUTHORIZATION_LIVES
+from billing.protocol.answers import (
+    ChargeAnswer,
+    ChargeOutcome,
+    DisputeAnswer,
+    PermissionAnswer,
+    PermissionState,
+    RefundAnswer,
+    RefundState,
+)
+from billing.protocol.commands import (
+    Attempt,
+    CaptureAuthorized,
+    CaptureCharge,
+    ClosePermission,
+    Command,
+    CreateCharge,
+    CreateRefund,
+    ReadAuthorized,
+    ReadCharge,
+    ReadDispute,
+    ReadPermission,
+    ReadRefund,
+    UpdatePermission,
+)
 
 ACCOUNT_TROUBLE: Final = frozenset({"UnauthorizedAccess", "InvalidAccountStatus"})
 """Seen before anything else, so these tell nothing of what an earlier request under the same key has done. They are
@@ -19,6 +42,10 @@ _BOOKED: Final = frozenset({ChargeOutcome.CAPTURED, ChargeOutcome.PENDING, Charg
 
 CLOSES_THE_PERMISSION: Final = frozenset({"AmazonRejected", "ChargePermissionCanceled"})
 
+TAKEN: Final = ChargeAnswer(outcome=ChargeOutcome.CAPTURED)
+
+AmazonsAnswer = ChargeAnswer | PermissionAnswer | RefundAnswer | DisputeAnswer
+
 
 @dataclass
 class BookedCharge:
@@ -26,8 +53,19 @@ class BookedCharge:
 
     period: int
     answer: ChargeAnswer
+    since: datetime
+    """When it came to stand so."""
     captures: bool = True
     """Whether Amazon goes on to capture it once it is authorized."""
+
+
+@dataclass
+class BookedRefund:
+    """A refund as Amazon sees it."""
+
+    charge_id: str
+    amount: Money
+    answer: RefundAnswer
 
 
 @dataclass
@@ -41,7 +79,46 @@ class AmazonInMemory:
     charges: dict[str, BookedCharge] = field(default_factory=dict)
     captures: dict[str, tuple[str, Money]] = field(default_factory=dict)
     """What each capture's key was used for."""
+    refunds: dict[str, BookedRefund] = field(default_factory=dict)
+    """By their keys."""
+    disputes: dict[str, DisputeAnswer] = field(default_factory=dict)
     earlier_permissions: list[PermissionAnswer] = field(default_factory=list)
+
+    def perform(
+        self, command: Command, now: datetime, charge: ChargeAnswer = TAKEN, refund: RefundState = RefundState.REFUNDED
+    ) -> AmazonsAnswer:
+        """Does what a command says.
+
+        Args:
+            command: that asks Amazon.
+            now: when it arrives.
+            charge: how a charge or a capture is decided, if that is decided now.
+            refund: how a refund is.
+        """
+        match command:
+            case CreateCharge(attempt=attempt):
+                return self.create_charge(attempt, charge, now)
+            case ReadCharge(charge_id=charge_id) | ReadAuthorized(charge_id=charge_id):
+                self.lapse(now)
+                return self.charges[charge_id].answer
+            case CaptureCharge() | CaptureAuthorized():
+                self.lapse(now)
+                return self.capture(command.charge_id, command.idempotency_key, command.amount, charge)
+            case ClosePermission():
+                if command.cancel_pending_charges:
+                    self.cancel_pending()
+                self.change_permission(PermissionState.CLOSED, ("MerchantClosed",), now)
+                return self.permission
+            case ReadPermission() | UpdatePermission():
+                return self.permission
+            case CreateRefund():
+                return self.create_refund(command, refund)
+            case ReadRefund(refund_id=refund_id):
+                return next(each.answer for each in self.refunds.values() if each.answer.refund_id == refund_id)
+            case ReadDispute(dispute_id=dispute_id):
+                return self.disputes[dispute_id]
+            case _:
+                raise AssertionError(f"{command.action} asks somebody else")
 
     def create_charge(self, attempt: Attempt, decision: ChargeAnswer, now: datetime) -> ChargeAnswer:
         """Answers a request: a known key as it was answered before, a new one as decided."""
@@ -58,15 +135,12 @@ class AmazonInMemory:
         if decision.outcome in _BOOKED:
             charge_id = f"S01-{len(self.charges)}"
             decision = decision.model_copy(update={"charge_id": charge_id})
-            self.charges[charge_id] = BookedCharge(attempt.period, decision, captures=attempt.capture_now)
+            self.charges[charge_id] = BookedCharge(attempt.period, decision, now, captures=attempt.capture_now)
         if decision.outcome is not ChargeOutcome.REFUSED or self.keeps_refusals:
             self.saved[attempt.idempotency_key] = decision
         if decision.reason_code in CLOSES_THE_PERMISSION:
             self.change_permission(PermissionState.CLOSED, ("AmazonCanceled",), now)
         return decision
-
-    def read_charge(self, charge_id: str) -> ChargeAnswer:
-        return self.charges[charge_id].answer
 
     def capture(self, charge_id: str, key: str, amount: Money, decision: ChargeAnswer) -> ChargeAnswer:
         """Captures an authorized charge; a known key is answered as before, but for refusals of the account."""
@@ -85,13 +159,25 @@ class AmazonInMemory:
             self.saved[key] = decision
         return decision
 
-    def expire(self, charge_id: str) -> None:
-        """An authorization lapses."""
-        charge = self.charges[charge_id]
-        if charge.answer.outcome is ChargeOutcome.AUTHORIZED:
-            charge.answer = ChargeAnswer(
-                outcome=ChargeOutcome.DECLINED, charge_id=charge_id, reason_code="ExpiredUnused"
-            )
+    def create_refund(self, command: CreateRefund, decision: RefundState) -> RefundAnswer:
+        """Gives money back; a known key is answered as before."""
+        known = self.refunds.get(command.idempotency_key)
+        if known is not None:
+            assert (known.charge_id, known.amount) == (command.charge_id, command.amount), "the same key for another"
+            return known.answer
+        assert self.charges[command.charge_id].answer.outcome is ChargeOutcome.CAPTURED, "nothing was captured"
+        refund_id = f"R01-{len(self.refunds)}"
+        answer = RefundAnswer(state=decision, refund_id=refund_id, reason_code=_why(decision))
+        self.refunds[command.idempotency_key] = BookedRefund(command.charge_id, command.amount, answer)
+        return answer
+
+    def lapse(self, now: datetime) -> None:
+        """Authorizations that are too old lapse."""
+        for charge_id, charge in self.charges.items():
+            if charge.answer.outcome is ChargeOutcome.AUTHORIZED and charge.since + AUTHORIZATION_LIVES <= now:
+                charge.answer = ChargeAnswer(
+                    outcome=ChargeOutcome.DECLINED, charge_id=charge_id, reason_code="ExpiredUnused"
+                )
 
     def cancel_pending(self) -> None:
         """Charges that are not captured are canceled with the permission."""
@@ -101,13 +187,18 @@ class AmazonInMemory:
                     outcome=ChargeOutcome.DECLINED, charge_id=charge_id, reason_code="ChargePermissionCanceled"
                 )
 
-    def decide(self, charge_id: str, decision: ChargeAnswer) -> None:
+    def decide(self, charge_id: str, decision: ChargeAnswer, now: datetime) -> None:
         """A pending charge comes to its end."""
         charge = self.charges[charge_id]
         assert charge.answer.outcome is ChargeOutcome.PENDING
         if decision.outcome is ChargeOutcome.CAPTURED and not charge.captures:
             decision = ChargeAnswer(outcome=ChargeOutcome.AUTHORIZED)
-        charge.answer = decision.model_copy(update={"charge_id": charge_id})
+        charge.answer, charge.since = decision.model_copy(update={"charge_id": charge_id}), now
+
+    def decide_refund(self, refund: BookedRefund, decision: RefundState) -> None:
+        """A pending refund comes to its end."""
+        assert refund.answer.state is RefundState.PENDING
+        refund.answer = refund.answer.but(state=decision, reason_code=_why(decision))
 
     def change_permission(self, state: PermissionState, reasons: tuple[str, ...], now: datetime) -> None:
         """The permission changes, unless it was closed."""
@@ -116,10 +207,21 @@ class AmazonInMemory:
         self.earlier_permissions.append(self.permission)
         self.permission = PermissionAnswer(state=state, reason_codes=reasons, last_updated=now)
 
+    def approve_another(self, period: int, now: datetime) -> None:
+        """The buyer approves another permission: under it, nothing was tried yet of a period and of those after it."""
+        self.requests = {key: known for key, known in self.requests.items() if known.period < period}
+        self.permission = PermissionAnswer(state=PermissionState.CHARGEABLE, last_updated=now)
+        self.earlier_permissions = []
+
     @property
     def pending(self) -> list[str]:
         """The charges not decided yet."""
         return [name for name, charge in self.charges.items() if charge.answer.outcome is ChargeOutcome.PENDING]
+
+    @property
+    def pending_refunds(self) -> list[BookedRefund]:
+        """The refunds not decided yet."""
+        return [refund for refund in self.refunds.values() if refund.answer.state is RefundState.PENDING]
 
     def charges_of(self, period: int, *outcomes: ChargeOutcome) -> int:
         """How many charges of a period stand so."""
@@ -128,3 +230,15 @@ class AmazonInMemory:
     def keys_of(self, period: int) -> int:
         """How many attempts of a period were ever sent."""
         return sum(request.period == period for request in self.requests.values())
+
+    def given_back(self, charge_id: str | None, currency: str) -> Money:
+        """How much of a charge has gone back."""
+        back = Money.zero(currency)
+        for refund in self.refunds.values():
+            if refund.charge_id == charge_id and refund.answer.state is RefundState.REFUNDED:
+                back = back.plus(refund.amount)
+        return back
+
+
+def _why(decision: RefundState) -> str | None:
+    return "ProcessingFailure" if decision is RefundState.FAILED else None

@@ -7,14 +7,19 @@ from importlib.resources import files
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
+from billing.agenda import cancellation_is_due, main_command, next_command
 from billing.calendar import BillingCalendar, Interval, Unit
-from billing.collection import Action
+from billing.contract.terms import Terms
+from billing.machine import apply, ask
 from billing.money import Money
 from billing.plan import Capture, Plan
-from billing.policy import CollectionPolicy
+from billing.plan.policy import CollectionPolicy
+from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
+from billing.protocol.commands import Action, CaptureAuthorized, Command, CreateCharge, Elapse, ReadPermission, Timer
+from billing.protocol.events import Answer, Answered, CancelAsked, Elapsed, Event, Refresh, Thing
+from billing.register import Result
+from billing.requests import Request
 from billing.subscription import Subscription
-from billing.terms import Terms
 
 PERMISSION_ID: Final = "C01-1234567-7654321"
 MONTHLY: Final = Interval(unit=Unit.MONTH)
@@ -92,7 +97,7 @@ def terms(
 
 
 class Life:
-    """Performs a subscription's steps with scripted answers.
+    """Performs a subscription's commands with scripted answers.
 
     Each step names what is expected next and when, so a test reads as a story. The state goes through JSON after
     each of them, as it does when a worker wakes, and must come back the same.
@@ -102,98 +107,125 @@ class Life:
         self.subscription = Subscription.begin(agreed)
         self.now = agreed.anchor
         self.keys: list[str] = []
+        self.requests = 0
 
-    def step(self, action: Action, when: str, answer: ChargeAnswer | PermissionAnswer | None = None) -> None:
-        """Checks that this action stands next for this instant, and performs it."""
+    def step(self, action: Action, when: str, answer: Answer | None = None) -> None:
+        """Checks that this is what happens next for the period or the end, and performs it."""
         assert self.next == (action, at(when))
-        self.now = max(self.now, at(when))
-        self._perform(action, answer)
-        self._through_json()
+        self._perform(main_command(self.subscription), when, answer)
+
+    def beside(self, action: Action, when: str, answer: Answer | None = None) -> None:
+        """Checks that this is what happens first of all that stands, and performs it."""
+        assert self.first == (action, at(when))
+        self._perform(next_command(self.subscription), when, answer)
 
     def signal(self, when: str, answer: PermissionAnswer, notification_id: str | None = None) -> None:
         """Somebody says that the permission may have changed; it is read at once."""
         self.now = at(when)
-        self.subscription.permission_may_have_changed(notification_id)
-        assert self.subscription.look_requested
-        self.subscription.permission_answered(answer, self.now)
-        self._through_json()
+        self.happens(Refresh(Thing.PERMISSION, notification_id=notification_id))
+        look = self.subscription.permission.look(PERMISSION_ID)
+        assert look is not None
+        self.happens(Answered(look, answer))
+
+    def read(self, answer: PermissionAnswer, *, planned: bool = False) -> None:
+        """The permission is read now, whatever is awaited."""
+        command = ReadPermission(charge_permission_id=PERMISSION_ID, planned=planned, at=self.now, why="")
+        self.happens(Answered(command, answer))
 
     def cancel(self, when: str, reason: str = "Moved away") -> None:
         """Somebody asks to cancel; the cancellation begins if it may."""
         self.now = at(when)
-        self.subscription.cancel_requested(reason)
+        self.happens(CancelAsked(reason))
         self.begin_cancellation_if_due()
 
     def begin_cancellation_if_due(self) -> None:
-        if self.subscription.cancellation_is_due:
-            self.subscription.begin_cancellation(self.now)
+        if cancellation_is_due(self.subscription):
+            self.happens(Elapsed(Timer.CANCELLATION))
+
+    def ask(self, when: str, request: Request, *references: str) -> datetime:
+        """The merchant asks for something; answers when it takes effect."""
+        result = self.wants(when, request, *references)
+        assert isinstance(result, datetime)
+        return result
+
+    def wants(self, when: str, request: Request, *references: str) -> Result:
+        """The merchant wants something; answers what that came to."""
+        self.now = at(when)
+        self.requests += 1
+        names = references or (f"request-{self.requests}",)
+        self.subscription = ask(self.subscription, request, self.now, names)
+        self._through_json()
+        entry = self.subscription.references.find(names[0])
+        assert entry is not None
+        return entry.result
+
+    def answered(self, answer: Answer) -> None:
+        """What stands next for the period or the end was performed, and this is the answer."""
+        command = main_command(self.subscription)
+        assert command is not None
+        self.happens(Answered(command, answer))
+
+    def happens(self, event: Event) -> None:
+        """Something happened."""
+        self.subscription = apply(self.subscription, event, self.now)
         self._through_json()
 
-    def beside(self, action: Action, when: str, answer: ChargeAnswer | None = None) -> None:
-        """Checks that this is what happens first of all that stands beside the step, and performs it."""
-        step = self.subscription.next_to_do
-        assert step is not None
-        assert (step.action, step.at) == (action, at(when))
-        self.now = max(self.now, at(when))
-        match action, answer:
-            case ((Action.CAPTURE_AUTHORIZED | Action.READ_AUTHORIZED), ChargeAnswer()):
-                authorization = self.subscription.authorization(step.charge_id)
-                if action is Action.CAPTURE_AUTHORIZED:
-                    self.keys.append(authorization.capture_key)
-                self.subscription.authorization_answered(step, answer, self.now)
-            case Action.END_GRACE, None:
-                self.subscription.grace_is_over(self.now)
-            case _:
-                raise AssertionError(f"{action} takes no {answer!r}")
-        self._through_json()
+    def elapses(self, timer: Timer) -> None:
+        """An instant has come."""
+        self.happens(Elapsed(timer))
 
     @property
     def told(self) -> list[str]:
         """The kinds of notices so far, of those that were not handed on."""
-        return [notice.type.value for notice in self.subscription.outbox]
+        return [notice.type.value for notice in self.subscription.outbox.notices]
 
     @property
     def next(self) -> tuple[Action, datetime] | None:
-        """What stands next, and when."""
-        step = self.subscription.next_step
-        return (step.action, step.at) if step else None
+        """What stands next for the period or the end, and when."""
+        return _shown(main_command(self.subscription))
+
+    @property
+    def first(self) -> tuple[Action, datetime] | None:
+        """What stands first of all, and when."""
+        return _shown(next_command(self.subscription))
+
+    @property
+    def why(self) -> str:
+        """Why what stands next for the period or the end is done."""
+        command = main_command(self.subscription)
+        assert command is not None
+        return command.why
 
     @property
     def book(self) -> list[tuple[int, str, int]]:
         """Period, outcome and attempts of the periods in the ledger."""
-        return [(record.period, record.outcome.value, record.attempts) for record in self.subscription.ledger]
+        return [(record.period, record.outcome.value, record.attempts) for record in self.subscription.ledger.records]
 
-    def _perform(self, action: Action, answer: ChargeAnswer | PermissionAnswer | None) -> None:
-        subscription, now = self.subscription, self.now
-        match action, answer:
-            case Action.CHARGE, None:
-                assert subscription.begin_attempt(now) is None
-            case Action.CHARGE, ChargeAnswer():
-                attempt = subscription.begin_attempt(now)
-                assert attempt is not None
-                self.keys.append(attempt.idempotency_key)
-                subscription.charge_answered(answer, now)
-            case Action.REPEAT_CHARGE, ChargeAnswer():
-                assert subscription.open_attempt().idempotency_key == self.keys[-1]
-                subscription.charge_answered(answer, now)
-            case Action.READ_CHARGE, ChargeAnswer():
-                assert subscription.pending_charge_id
-                subscription.charge_answered(answer, now)
-            case Action.READ_PERMISSION, PermissionAnswer():
-                subscription.permission_answered(answer, now)
-            case Action.CLOSE_PERMISSION, PermissionAnswer():
-                assert subscription.closure_reason
-                subscription.permission_closed(answer, now)
-            case Action.GIVE_UP, None:
-                subscription.time_is_up(now)
-            case Action.GIVE_UP_FOR_NEXT, None:
-                subscription.next_one_is_due(now)
-            case Action.STOP_WAITING, None:
-                subscription.waited_long_enough(now)
-            case _:
-                raise AssertionError(f"{action} takes no {answer!r}")
+    def _perform(self, command: Command | None, when: str, answer: Answer | None) -> None:
+        self.now = max(self.now, at(when))
+        assert command is not None
+        if isinstance(command, Elapse):
+            self.elapses(command.timer)
+            command = main_command(self.subscription)
+            if answer is None:
+                assert not isinstance(command, CreateCharge), "an attempt was begun"
+                return
+            assert command is not None
+            if isinstance(command, CreateCharge):
+                assert command.attempt.idempotency_key not in self.keys, "a new attempt has a new key"
+                self.keys.append(command.attempt.idempotency_key)
+        elif isinstance(command, CreateCharge):
+            assert command.attempt.idempotency_key == self.keys[-1], "the same attempt has the same key"
+        elif isinstance(command, CaptureAuthorized):
+            self.keys.append(command.idempotency_key)
+        assert answer is not None, f"{command.action} takes an answer"
+        self.happens(Answered(command, answer))
 
     def _through_json(self) -> None:
         restored = Subscription.model_validate_json(self.subscription.model_dump_json())
         assert restored == self.subscription
         self.subscription = restored
+
+
+def _shown(command: Command | None) -> tuple[Action, datetime] | None:
+    return (command.action, command.at) if command else None

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from billing.calendar import BillingCalendar, Interval, Unit, first_anchor_on_or_after, first_of_next_month
+from billing.refusals import Refused
 from tests.billing.calendar_figures import (
     FIRST_ANCHORS,
     LOCAL_DAYS,
@@ -38,7 +39,7 @@ def test_the_first_anchor_is_the_next_such_day_of_the_month(
 
 @pytest.mark.parametrize("anchor_day", [-1, 0, 32])
 def test_a_day_that_no_month_has_is_refused(anchor_day: int) -> None:
-    with pytest.raises(ValueError, match=f"anchor day: {anchor_day} .* 1 to 31 are accepted"):
+    with pytest.raises(Refused, match=f"anchor day: {anchor_day} is not accepted; the days of a month are, 1 to 31"):
         first_anchor_on_or_after(date(2026, 1, 1), anchor_day)
 
 
@@ -209,7 +210,10 @@ def test_the_next_month_begins_at_midnight_in_the_zone(instant: str, zone: str, 
 def test_what_was_before_the_anchor_has_no_period() -> None:
     billing = calendar("2026-01-31 09:00")
 
-    with pytest.raises(ValueError, match=r"2026-01-31T08:59:59\+00:00 is before the anchor"):
+    words = (
+        r"instant: 2026-01-31T08:59:59\+00:00 is not accepted; instants from the anchor 2026-01-31T09:00:00\+00:00 on"
+    )
+    with pytest.raises(Refused, match=words):
         billing.period_containing(billing.anchor - timedelta(seconds=1))
-    with pytest.raises(ValueError, match="-1 is negative"):
+    with pytest.raises(Refused, match="period: -1 is not accepted; periods are counted from 0"):
         billing.due(-1)

@@ -4,16 +4,18 @@ from datetime import timedelta
 
 import pytest
 
-from billing.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
-from billing.collection import Action, Stage
-from billing.declines import CHARGE_REASONS, PERMISSION_REASONS, Meaning
-from billing.policy import CollectionPolicy
-from tests.billing.collecting import DAY, DUE, HOUR, MINUTE, Collecting
+from billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS, Meaning
+from billing.dunning.rules import Awaits
+from billing.parts.stages import Stage
+from billing.plan.policy import CollectionPolicy
+from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
+from billing.protocol.commands import Action
+from tests.billing.collecting import DAY, DUE, HOUR, LOST, MINUTE, Collecting
 from tests.billing.support import PENDING, at, chargeable, closed, declined, non_chargeable, refused, unreadable
 
 HELD = (Action.REPEAT_CHARGE, HOUR, Stage.ON_HOLD, 0, True)
 ASK = (Action.READ_PERMISSION, timedelta(0), Stage.CHARGING, 1, False)
-GONE = (Action.END, timedelta(0), Stage.CHARGING, 1, False)
+GONE = (LOST, timedelta(0), Stage.CHARGING, 1, False)
 NEXT_MONTH = (Action.CHARGE, at("2026-02-01") - DUE, Stage.RETRYING, 0, False)
 
 # What follows the answer to an attempt: action, after, stage, attempts spent, whether the attempt stays open.
@@ -55,7 +57,7 @@ FIRST_WAIT = {
 AWAIT_BUYER = (Action.READ_PERMISSION, DAY, Stage.AWAITING_PAYMENT_METHOD)
 LOOK_AGAIN = (Action.READ_PERMISSION, HOUR, Stage.RETRYING)
 HOLD = (Action.READ_PERMISSION, HOUR, Stage.ON_HOLD)
-END = (Action.END, timedelta(0), Stage.CHARGING)
+END = (LOST, timedelta(0), Stage.CHARGING)
 # What follows where the permission is not chargeable, whatever the charge's code was.
 NOT_CHARGEABLE = [
     *((non_chargeable(code), AWAIT_BUYER) for code, meaning in PERMISSION_REASONS.items()
@@ -137,9 +139,8 @@ def test_a_final_answer_that_nobody_understands_is_left_to_the_merchant(code: st
 
     assert period.is_left_to_the_merchant(declined(code))
 
-    collection = period.collection
-    assert (collection.attempt_is_open, collection.attempts_spent) == (False, 0)
-    assert collection.held_for == (code or "no reason code")
+    assert (period.attempt_is_open, period.attempts_spent) == (False, 0)
+    assert period.collection.held_for == (code or "no reason code")
     assert period.hear(chargeable()) is None, "the permission has no say in it"
     assert period.hear(closed("BuyerClosed")) is not None
 
@@ -150,26 +151,24 @@ def test_every_reason_code_that_the_rules_know_has_its_row_here() -> None:
 
 
 @pytest.mark.parametrize(("code", "row"), AFTER_A_DECLINE.items())
-def test_what_follows_a_decline(code: str, row: tuple[Action, timedelta, Stage, int, bool]) -> None:
+def test_what_follows_a_decline(code: str, row: tuple[Action | str, timedelta, Stage, int, bool]) -> None:
     period = Collecting()
 
     step = period.fail(code)
 
-    collection = period.collection
-    assert row == (step.action, step.at - DUE, collection.stage, collection.attempts_spent, collection.attempt_is_open)
-    assert collection.attempts == 1
-    assert collection.last_reason == (code or "no reason code")
+    assert row == (step.action, step.at - DUE, period.stage, period.attempts_spent, period.attempt_is_open)
+    assert period.collection.attempts == 1
+    assert period.collection.last_reason == (code or "no reason code")
 
 
 @pytest.mark.parametrize(("code", "row"), AFTER_A_REFUSAL.items())
-def test_what_follows_a_refusal(code: str, row: tuple[Action, timedelta, Stage, int, bool]) -> None:
+def test_what_follows_a_refusal(code: str, row: tuple[Action | str, timedelta, Stage, int, bool]) -> None:
     period = Collecting()
     period.begin_attempt()
 
     step = period.answer(refused(code))
 
-    collection = period.collection
-    assert row == (step.action, step.at - DUE, collection.stage, collection.attempts_spent, collection.attempt_is_open)
+    assert row == (step.action, step.at - DUE, period.stage, period.attempts_spent, period.attempt_is_open)
 
 
 def test_an_answer_without_a_reason_code_is_held_and_says_so() -> None:
@@ -178,7 +177,7 @@ def test_an_answer_without_a_reason_code_is_held_and_says_so() -> None:
 
     step = period.answer(refused(None))
 
-    assert (step.action, period.collection.stage) == (Action.REPEAT_CHARGE, Stage.ON_HOLD)
+    assert (step.action, period.stage) == (Action.REPEAT_CHARGE, Stage.ON_HOLD)
     assert "no reason code" in step.why
 
 
@@ -191,10 +190,9 @@ def test_a_pending_charge_is_awaited_by_looking_at_it_hourly() -> None:
         assert (step.action, step.at - DUE) == (Action.READ_CHARGE, (looks + 1) * HOUR)
         period.now = step.at
 
-    collection = period.collection
-    assert (collection.stage, collection.attempt_is_open, collection.attempts_spent) == (Stage.PENDING, True, 0)
-    assert collection.pending_charge_id == PENDING.charge_id
-    assert collection.first_failed_at is None
+    assert (period.stage, period.attempt_is_open, period.attempts_spent) == (Stage.PENDING, True, 0)
+    assert period.collection.pending_charge_id == PENDING.charge_id
+    assert period.first_failed_at is None
 
 
 def test_a_pending_charge_that_is_declined_in_the_end_is_a_decline_like_any_other() -> None:
@@ -218,22 +216,22 @@ def test_what_follows_a_decline_when_the_permission_is_chargeable(code: str, wai
     step = period.must_read(chargeable())
 
     row = (Action.CHARGE, wait, Stage.RETRYING) if wait else AWAIT_BUYER
-    assert (step.action, step.at - DUE, period.collection.stage) == row
+    assert (step.action, step.at - DUE, period.stage) == row
     assert code in step.why
 
 
 @pytest.mark.parametrize("code", FIRST_WAIT)
 @pytest.mark.parametrize(("answer", "row"), NOT_CHARGEABLE)
 def test_what_follows_a_decline_when_the_permission_is_not_chargeable(
-    code: str, answer: PermissionAnswer, row: tuple[Action, timedelta, Stage]
+    code: str, answer: PermissionAnswer, row: tuple[Action | str, timedelta, Stage]
 ) -> None:
     period = Collecting()
     period.fail(code)
 
     step = period.must_read(answer)
 
-    assert (step.action, step.at - DUE, period.collection.stage) == row
-    assert period.collection.needs_buyer is (row == AWAIT_BUYER)
+    assert (step.action, step.at - DUE, period.stage) == row
+    assert (period.collection.awaits is Awaits.BUYER) is (row == AWAIT_BUYER)
 
 
 def test_what_the_operator_mended_goes_on_with_the_same_attempt_and_has_spent_none() -> None:
@@ -246,8 +244,8 @@ def test_what_the_operator_mended_goes_on_with_the_same_attempt_and_has_spent_no
 
     period.answer(declined("SoftDeclined"))
 
-    assert (period.collection.attempts, period.collection.attempts_spent) == (1, 1)
-    assert period.collection.first_failed_at == period.now
+    assert (period.collection.attempts, period.attempts_spent) == (1, 1)
+    assert period.first_failed_at == period.now
     assert period.must_read(chargeable()).at == period.now + 12 * HOUR
 
 
@@ -265,7 +263,7 @@ def test_nothing_read_begins_an_attempt_beside_an_open_one(
     period.answer(opened)
 
     assert period.read(answer, planned=planned, prompted=prompted) is None
-    assert period.collection.attempt_is_open
+    assert period.attempt_is_open
 
 
 AUTHORIZED = ChargeAnswer(outcome=ChargeOutcome.AUTHORIZED, charge_id="S01-1-1-C000003")
@@ -276,7 +274,7 @@ def test_after_a_timeout_the_next_attempt_lets_amazon_take_its_time_and_is_captu
     collecting.fail("TransactionTimedOut")
     collecting.must_read(chargeable())
     collecting.begin_attempt()
-    assert collecting.collection.handles_pending
+    assert collecting.handles_pending
 
     waiting = collecting.answer(PENDING)
     capture = collecting.answer(AUTHORIZED)
@@ -284,7 +282,7 @@ def test_after_a_timeout_the_next_attempt_lets_amazon_take_its_time_and_is_captu
     assert (waiting.action, waiting.at - DUE) == (Action.READ_CHARGE, HOUR)
     assert (capture.action, capture.at) == (Action.CAPTURE, DUE)
     assert collecting.collection.pending_charge_id == AUTHORIZED.charge_id
-    assert collecting.collection.attempt_is_open, "it is not paid before it is captured"
+    assert collecting.attempt_is_open, "it is not paid before it is captured"
 
 
 @pytest.mark.parametrize("code", ["SoftDeclined", "ProcessingFailure"])
@@ -294,7 +292,7 @@ def test_after_any_other_decline_the_charge_is_captured_at_once(code: str) -> No
     collecting.must_read(chargeable())
     collecting.begin_attempt()
 
-    assert not collecting.collection.handles_pending
+    assert not collecting.handles_pending
     assert collecting.answer(AUTHORIZED).action is Action.READ_CHARGE, "Amazon captures it by itself"
 
 
@@ -304,4 +302,4 @@ def test_a_policy_may_refuse_to_wait_after_a_timeout() -> None:
     collecting.must_read(chargeable())
     collecting.begin_attempt()
 
-    assert not collecting.collection.handles_pending
+    assert not collecting.handles_pending

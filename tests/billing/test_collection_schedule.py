@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from billing.collection import Action, Stage
-from billing.identity import spread_of
-from billing.policy import CollectionPolicy, HourWindow
+from billing.keys import spread_of
+from billing.parts.stages import Stage
+from billing.plan.policy import CollectionPolicy, HourWindow
+from billing.protocol.commands import Action
 from tests.billing.collecting import DAY, DUE, HOUR, MINUTE, SECOND, Collecting
 from tests.billing.support import at, chargeable, non_chargeable
 
@@ -46,7 +47,7 @@ def test_no_more_attempts_are_spent_than_the_policy_allows() -> None:
     period = Collecting(CollectionPolicy(max_attempts=3))
 
     assert period.delays_until_giving_up(*["SoftDeclined"] * 20) == SLOW[:2]
-    assert period.collection.attempts == period.collection.attempts_spent == 3
+    assert period.collection.attempts == period.attempts_spent == 3
 
 
 def test_the_only_attempt_of_a_policy_without_retries_is_given_up_at_once() -> None:
@@ -62,7 +63,7 @@ def test_a_mended_payment_method_does_not_lift_the_cap() -> None:
         period.must_read(non_chargeable("PaymentMethodInvalid"))
         steps.append(period.must_read(chargeable("2026-01-31 09:30"), prompted=True))
 
-    assert [step.action for step in steps] == [Action.CHARGE, Action.GIVE_UP]
+    assert [step.action for step in steps] == [Action.CHARGE, Action.FINAL_ACTION]
     assert "all 2 attempts failed" in steps[-1].why
 
 
@@ -91,7 +92,7 @@ def test_the_buyer_has_twenty_one_days_to_mend_the_payment_method_and_is_looked_
         period.now = step.at
 
     assert looks == [day * DAY for day in range(1, 22)]
-    assert (step.action, step.at) == (Action.GIVE_UP, DUE + 21 * DAY)
+    assert (step.action, step.at) == (Action.FINAL_ACTION, DUE + 21 * DAY)
     assert "within 21 days" in step.why
     assert period.collection.attempts == 1
 
@@ -106,7 +107,7 @@ def test_the_last_look_is_on_the_deadline_itself() -> None:
     period.now = DUE + 21 * DAY - SECOND
     assert period.must_read(chargeable()).action is Action.READ_PERMISSION
     period.now = DUE + 21 * DAY
-    assert period.must_read(chargeable()).action is Action.GIVE_UP
+    assert period.must_read(chargeable()).action is Action.FINAL_ACTION
 
 
 def test_what_was_mended_on_the_last_day_is_charged() -> None:
@@ -139,7 +140,7 @@ def test_amazons_monthly_limit_waits_for_the_next_month_in_the_subscriptions_zon
     step = period.fail("PeriodicAmountExceeded")
 
     assert (step.action, step.at) == (Action.CHARGE, at(next_month))
-    assert (period.collection.stage, period.collection.attempts_spent) == (Stage.RETRYING, 0)
+    assert (period.stage, period.attempts_spent) == (Stage.RETRYING, 0)
 
 
 def test_amazons_monthly_limit_spends_no_attempt_and_none_of_the_schedule() -> None:
@@ -151,8 +152,9 @@ def test_amazons_monthly_limit_spends_no_attempt_and_none_of_the_schedule() -> N
         assert period.fail("PeriodicAmountExceeded").at == at(month)
         period.now = at(month)
 
-    assert (period.collection.attempts, period.collection.attempts_spent) == (3, 1)
-    assert period.collection.soft_declines == 1
+    assert (period.collection.attempts, period.attempts_spent) == (3, 1)
+    assert period.collection.dunning is not None
+    assert period.collection.dunning.soft_declines == 1
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,7 @@ def test_a_permission_that_stays_busy_is_looked_at_hourly_until_the_time_to_coll
         period.now = step.at
 
     assert looks == [hours * HOUR for hours in range(1, 6)]
-    assert step.action is Action.GIVE_UP
+    assert step.action is Action.FINAL_ACTION
 
 
 @pytest.mark.parametrize(
@@ -247,4 +249,4 @@ def test_a_retry_that_the_hours_move_past_the_time_to_collect_is_not_made() -> N
 
     step = collecting.must_read(chargeable())
 
-    assert (step.action, step.why) == (Action.GIVE_UP, "SoftDeclined: the time to collect is over")
+    assert (step.action, step.why) == (Action.FINAL_ACTION, "SoftDeclined: the time to collect is over")

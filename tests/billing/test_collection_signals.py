@@ -2,9 +2,10 @@
 
 import pytest
 
-from billing.answers import PermissionAnswer
-from billing.collection import Action, Stage, pause
-from tests.billing.collecting import DAY, DUE, HOUR, Collecting
+from billing.parts.stages import Stage
+from billing.protocol.answers import PermissionAnswer
+from billing.protocol.commands import Action
+from tests.billing.collecting import DAY, DUE, HOUR, LOST, Collecting
 from tests.billing.support import PENDING, chargeable, closed, non_chargeable, refused, unreadable
 
 BROKEN = non_chargeable("PaymentMethodInvalid", updated="2026-01-31 09:00")
@@ -29,12 +30,12 @@ def retrying() -> Collecting:
     return period
 
 
-def paused() -> Collecting:
-    """Given up by the policy for the time being, as a subscription does it."""
+def unpaid() -> Collecting:
+    """The policy's time is used up, and its final action leaves the period unpaid."""
     period = awaiting_buyer()
     period.now = DUE + 21 * DAY
-    assert period.must_read(BROKEN).action is Action.GIVE_UP
-    pause(period.collection)
+    assert period.must_read(BROKEN).action is Action.FINAL_ACTION
+    period.use_up()
     return period
 
 
@@ -44,7 +45,7 @@ def test_a_mended_payment_method_is_charged_at_once_when_a_signal_tells() -> Non
     step = period.hear(MENDED)
 
     assert step is not None
-    assert (step.action, step.at, period.collection.stage) == (Action.CHARGE, period.now, Stage.RETRYING)
+    assert (step.action, step.at, period.stage) == (Action.CHARGE, period.now, Stage.RETRYING)
 
 
 def test_a_mended_payment_method_is_charged_at_once_when_only_the_slow_look_finds_it() -> None:
@@ -61,7 +62,7 @@ def test_a_permission_that_never_stopped_being_chargeable_is_not_charged_again_u
     step = period.must_read(chargeable())
 
     assert (step.action, step.at) == (Action.READ_PERMISSION, period.now + DAY)
-    assert period.collection.stage is Stage.AWAITING_PAYMENT_METHOD
+    assert period.stage is Stage.AWAITING_PAYMENT_METHOD
 
 
 def test_a_permission_that_never_stopped_being_chargeable_is_charged_when_somebody_says_it_was_mended() -> None:
@@ -101,7 +102,7 @@ def test_a_signal_while_a_retry_is_planned_leaves_the_plan_where_nothing_changed
     period = retrying()
 
     assert period.hear(chargeable()) is None
-    assert period.collection.stage is Stage.RETRYING
+    assert period.stage is Stage.RETRYING
 
 
 def test_a_new_payment_method_while_a_retry_is_planned_is_charged_at_once() -> None:
@@ -136,7 +137,7 @@ def test_a_stale_reading_from_before_the_payment_method_broke_does_not_mend_it()
 
     step = period.must_read(chargeable("2026-01-01 00:00"))
 
-    assert (step.action, period.collection.stage) == (Action.READ_PERMISSION, Stage.AWAITING_PAYMENT_METHOD)
+    assert (step.action, period.stage) == (Action.READ_PERMISSION, Stage.AWAITING_PAYMENT_METHOD)
 
 
 def test_amazons_monthly_limit_is_waited_for_whatever_else_changed_on_the_permission() -> None:
@@ -148,10 +149,10 @@ def test_amazons_monthly_limit_is_waited_for_whatever_else_changed_on_the_permis
 
 
 def test_a_closed_permission_ends_it_in_every_stage_but_while_amazon_decides_on_a_charge() -> None:
-    for period in (awaiting_buyer(), retrying(), paused()):
+    for period in (awaiting_buyer(), retrying(), unpaid()):
         step = period.hear(closed("BuyerCanceled"))
         assert step is not None
-        assert (step.action, step.at) == (Action.END, period.now)
+        assert (step.action, step.at) == (LOST, period.now)
         assert "BuyerCanceled" in step.why
 
 
@@ -161,7 +162,7 @@ def test_a_charge_that_amazon_decides_on_outlives_the_closed_permission() -> Non
     period.answer(PENDING)
 
     assert period.hear(closed("BuyerCanceled")) is None
-    assert (period.collection.stage, period.collection.attempt_is_open) == (Stage.PENDING, True)
+    assert (period.stage, period.attempt_is_open) == (Stage.PENDING, True)
 
 
 @pytest.mark.parametrize("code", ["UnauthorizedAccess", "ResourceNotFound", None])
@@ -173,7 +174,7 @@ def test_a_pending_charge_that_could_not_be_read_is_still_pending(code: str | No
     step = period.answer(refused(code))
 
     assert step.at == period.now + HOUR
-    assert period.collection.attempt_is_open
+    assert period.attempt_is_open
     assert period.hear(closed("BuyerCanceled")) is None
 
 
@@ -191,7 +192,7 @@ def test_a_hard_decline_stays_one_when_the_permission_could_not_be_read_at_first
 
     step = period.must_read(chargeable())
 
-    assert (step.action, period.collection.stage) == (Action.READ_PERMISSION, Stage.AWAITING_PAYMENT_METHOD)
+    assert (step.action, period.stage) == (Action.READ_PERMISSION, Stage.AWAITING_PAYMENT_METHOD)
 
 
 def test_a_hard_decline_stays_one_when_a_signal_came_before_the_permission_could_be_read() -> None:
@@ -213,7 +214,7 @@ def test_a_hard_decline_stays_one_when_the_permission_was_merely_busy() -> None:
 
     step = period.must_read(chargeable("2026-01-31 09:30"))
 
-    assert (step.action, period.collection.stage) == (Action.READ_PERMISSION, Stage.AWAITING_PAYMENT_METHOD)
+    assert (step.action, period.stage) == (Action.READ_PERMISSION, Stage.AWAITING_PAYMENT_METHOD)
 
 
 def test_a_permission_that_was_merely_busy_does_not_shorten_the_wait_after_a_soft_decline() -> None:
@@ -227,18 +228,18 @@ def test_a_permission_that_was_merely_busy_does_not_shorten_the_wait_after_a_sof
     assert step.at >= DUE + 12 * HOUR
 
 
-def test_a_paused_collection_is_charged_at_once_when_the_payment_method_was_mended() -> None:
-    period = paused()
+def test_an_unpaid_collection_is_charged_at_once_when_the_payment_method_was_mended() -> None:
+    period = unpaid()
 
     step = period.hear(MENDED)
 
     assert step is not None
-    assert (step.action, step.at, period.collection.stage) == (Action.CHARGE, period.now, Stage.RETRYING)
+    assert (step.action, step.at, period.stage) == (Action.CHARGE, period.now, Stage.RETRYING)
 
 
-def test_a_paused_collection_stays_so_while_the_payment_method_is_broken() -> None:
-    period = paused()
+def test_an_unpaid_collection_stays_so_while_the_payment_method_is_broken() -> None:
+    period = unpaid()
 
     assert period.hear(BROKEN) is None
     assert period.hear(non_chargeable("ChargeInProgress", updated="2026-02-21 09:00")) is None
-    assert period.collection.stage is Stage.PAUSED
+    assert period.stage is Stage.UNPAID

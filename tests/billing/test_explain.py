@@ -5,14 +5,14 @@ import pytest
 from amazon_pay.limits import MONTHLY_LIMITS
 from amazon_pay.models import ChargePermissionType, Currency
 from billing.calendar import Interval, Unit
-from billing.explain import CASES, explain
+from billing.forecast.explain import CASES, explain
 from billing.money import Money
-from billing.monthly_limit import limit_warning, monthly_limit, most_charges_in_a_month
 from billing.plan import Plan
-from billing.policy import CollectionPolicy, FinalAction
+from billing.plan.monthly_limit import limit_warning, monthly_limit, most_charges_in_a_month
+from billing.plan.policy import CollectionPolicy, FinalAction
 from tests.billing.support import DEFAULTS, FREE, terms
 
-PAUSED = "the subscription is paused until the payment method is mended"
+UNPAID = "it is unpaid, and not tried any more until the payment method is mended"
 
 
 def told(code: str, policy: CollectionPolicy = DEFAULTS) -> list[tuple[float, str]]:
@@ -26,12 +26,12 @@ def test_soft_declines_are_explained_with_the_days_of_each_attempt() -> None:
 
     expected = [(day, f"attempt {number} to charge 9.99 EUR") for number, day in enumerate(days, 1)]
     grace = (7, "you are told that the grace has ended: the subscriber is not to have it any longer")
-    assert told("SoftDeclined") == [*expected[:4], grace, *expected[4:], (21.5, PAUSED)]
+    assert told("SoftDeclined") == [*expected[:4], grace, *expected[4:], (21.5, UNPAID)]
 
 
 def test_a_card_that_nobody_mends_is_explained_with_the_reminders_and_the_deadline() -> None:
     assert [day for day, what in told("HardDeclined") if "reminded" in what] == [3, 7, 14, 20]
-    assert told("HardDeclined")[-1] == (21, PAUSED)
+    assert told("HardDeclined")[-1] == (21, UNPAID)
 
 
 def test_a_used_up_month_passes_with_the_month() -> None:
@@ -48,9 +48,9 @@ def test_a_used_up_month_passes_with_the_month() -> None:
 @pytest.mark.parametrize(
     ("action", "last"),
     [
-        (FinalAction.PAUSE, [PAUSED]),
-        (FinalAction.MARK_UNPAID, ["the period is given up"]),
-        (FinalAction.CANCEL, ["the period is given up"]),
+        (FinalAction.PAUSE, [UNPAID]),
+        (FinalAction.MARK_UNPAID, ["the period is written off"]),
+        (FinalAction.CANCEL, ["the period is written off"]),
     ],
 )
 def test_the_final_action_is_what_the_explanation_ends_with(action: FinalAction, last: list[str]) -> None:

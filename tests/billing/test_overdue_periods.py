@@ -5,10 +5,15 @@ from typing import Any
 
 import pytest
 
-from billing.answers import ChargeAnswer, ChargeOutcome
+from billing.agenda import main_command, next_command
 from billing.calendar import Interval, Unit
-from billing.collection import MISSED_PERIODS, Action
-from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
+from billing.changes import RetryNow
+from billing.parts.collection import MISSED_PERIODS
+from billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
+from billing.protocol.answers import ChargeAnswer, ChargeOutcome
+from billing.protocol.commands import Action, ClosePermission
+from billing.protocol.events import Refresh, Thing
+from billing.refusals import Refused
 from billing.status import Status
 from tests.billing.support import (
     CAPTURED,
@@ -23,9 +28,10 @@ from tests.billing.support import (
     non_chargeable,
     refused,
     terms,
+    unreadable,
 )
 
-CHARGE, CLOSE, GIVE_UP = Action.CHARGE, Action.CLOSE_PERMISSION, Action.GIVE_UP
+CHARGE, CLOSE, WRITE_OFF = Action.CHARGE, Action.CLOSE_PERMISSION, Action.FINAL_ACTION
 READ_PERMISSION, READ_CHARGE, END_GRACE = Action.READ_PERMISSION, Action.READ_CHARGE, Action.END_GRACE
 WEEKLY = Interval(unit=Unit.WEEK)
 DAY = timedelta(days=1)
@@ -74,21 +80,21 @@ def test_a_policy_may_say_that_they_are_not_owed() -> None:
     assert life.next == (CHARGE, at("2026-01-22 09:00"))
     assert life.book == [(0, "paid", 2), (1, "skipped", 0), (2, "skipped", 0)]
     assert life.told[-2:] == ["period.skipped", "period.skipped"]
-    assert life.subscription.outbox[-1].reason == "an older period was owed"
+    assert life.subscription.outbox.notices[-1].reason == "an older period was owed"
 
 
-def test_a_policy_may_give_the_older_one_up_for_the_next() -> None:
+def test_a_policy_may_write_the_older_one_off_for_the_next() -> None:
     life = owed_for_two_weeks(next_due=NextDue.REPLACE)
 
-    life.step(Action.GIVE_UP_FOR_NEXT, "2026-01-08 09:00")
+    life.step(Action.WRITE_OFF_FOR_NEXT, "2026-01-08 09:00")
 
-    assert life.book == [(0, "given_up", 1)]
+    assert life.book == [(0, "written_off", 1)]
     assert life.next == (CHARGE, at("2026-01-08 09:00"))
     life.step(CHARGE, "2026-01-08 09:00", CAPTURED)
-    assert life.subscription.outbox[-2].reason_code == "SoftDeclined"
+    assert life.subscription.outbox.notices[-2].reason_code == "SoftDeclined"
 
 
-def test_the_last_period_is_not_given_up_for_one_that_the_plan_does_not_have() -> None:
+def test_the_last_period_is_not_written_off_for_one_that_the_plan_does_not_have() -> None:
     policy = CollectionPolicy(next_due=NextDue.REPLACE, soft_decline_delays=(timedelta(days=20),))
     life = Life(terms("2026-01-01 09:00", interval=WEEKLY, periods=1, policy=policy))
     life.step(CHARGE, "2026-01-01 09:00", SOFT)
@@ -97,7 +103,7 @@ def test_the_last_period_is_not_given_up_for_one_that_the_plan_does_not_have() -
     assert life.next == (CHARGE, at("2026-01-21 09:00"))
 
 
-def test_an_unknown_outcome_is_awaited_before_a_period_is_given_up_for_the_next() -> None:
+def test_an_unknown_outcome_is_awaited_before_a_period_is_written_off_for_the_next() -> None:
     life = weekly(next_due=NextDue.REPLACE, soft_decline_delays=(timedelta(days=6),))
     life.step(CHARGE, "2026-01-01 09:00", SOFT)
     life.step(READ_PERMISSION, "2026-01-01 09:00", chargeable())
@@ -118,10 +124,10 @@ def test_a_card_that_is_not_mended_before_the_next_due_date_is_the_next_periods_
     life.step(CHARGE, "2026-01-01 09:00", HARD)
     life.step(READ_PERMISSION, "2026-01-01 09:00", non_chargeable("PaymentMethodInvalid"))
 
-    life.step(Action.GIVE_UP_FOR_NEXT, "2026-01-08 09:00")
+    life.step(Action.WRITE_OFF_FOR_NEXT, "2026-01-08 09:00")
 
     assert life.next == (CHARGE, at("2026-01-08 09:00"))
-    assert life.book == [(0, "given_up", 1)]
+    assert life.book == [(0, "written_off", 1)]
 
 
 # After an outage
@@ -160,10 +166,9 @@ def test_missed_periods_are_held_until_the_merchant_wants_them() -> None:
     assert (life.subscription.status, life.subscription.last_reason) == (Status.ON_HOLD, MISSED_PERIODS)
     assert (life.next, life.subscription.needs_attention) == (None, True)
     assert life.told == ["subscription.held"]
-    assert life.subscription.outbox[0].reason == "3 periods fell due and were not charged in time"
+    assert life.subscription.outbox.notices[0].reason == "3 periods fell due and were not charged in time"
 
-    life.now = at("2026-01-20 10:00")
-    life.subscription.retry_requested(life.now)
+    life.wants("2026-01-20 10:00", RetryNow())
     life.step(CHARGE, "2026-01-20 10:00", CAPTURED)
     life.step(CHARGE, "2026-01-21 10:00", CAPTURED)
     life.step(CHARGE, "2026-01-22 10:00", CAPTURED)
@@ -182,11 +187,10 @@ def test_what_is_held_stays_held_whatever_the_permission_is_like() -> None:
 def test_a_reading_that_comes_back_after_the_merchant_asked_for_a_retry_changes_nothing() -> None:
     life = after_an_outage(CatchUp.HOLD)
     life.step(CHARGE, "2026-01-01 09:00")
-    life.subscription.permission_may_have_changed()
-    life.now = at("2026-01-20 10:00")
-    life.subscription.retry_requested(life.now)
+    life.happens(Refresh(Thing.PERMISSION))
+    life.wants("2026-01-20 10:00", RetryNow())
 
-    life.subscription.permission_answered(non_chargeable("PaymentMethodExpired"), life.now)
+    life.read(non_chargeable("PaymentMethodExpired"))
 
     assert life.next == (CHARGE, at("2026-01-20 10:00"))
 
@@ -198,8 +202,10 @@ def test_what_is_held_may_be_canceled() -> None:
     life.step(CLOSE, "2026-01-17 09:00", closed("MerchantClosed"))
 
     assert life.subscription.status is Status.CANCELED
-    assert life.book == [(0, "given_up", 0), (1, "given_up", 0), (2, "given_up", 0)], "none of them is forgotten"
-    assert life.told.count("period.given_up") == 1, "the notice of the end tells enough of the others"
+    assert life.book == [(0, "written_off", 0), (1, "written_off", 0), (2, "written_off", 0)], (
+        "none of them is forgotten"
+    )
+    assert life.told.count("period.written_off") == 1, "the notice of the end tells enough of the others"
 
 
 @pytest.mark.parametrize("catch_up", CatchUp)
@@ -219,7 +225,7 @@ def test_the_grace_ends_a_week_after_the_first_failure_whatever_the_retries_do()
     life = owed_for_two_weeks()
     life.beside(END_GRACE, "2026-01-08 09:00")
 
-    notice = life.subscription.outbox[-1]
+    notice = life.subscription.outbox.notices[-1]
     assert (notice.type.value, notice.reason_code, notice.period) == ("grace.ended", "SoftDeclined", 0)
     assert life.next == (CHARGE, at("2026-01-15 11:00")), "the retry stays where it was"
     life.step(CHARGE, "2026-01-15 11:00", CAPTURED)
@@ -232,7 +238,7 @@ def test_what_is_paid_in_time_never_hears_of_the_grace() -> None:
     life.step(READ_PERMISSION, "2026-01-01 09:00", chargeable())
     life.step(CHARGE, "2026-01-01 21:00", CAPTURED)
 
-    assert life.subscription.next_to_do == life.subscription.next_step
+    assert next_command(life.subscription) == main_command(life.subscription)
 
 
 def test_a_grace_of_nothing_ends_with_the_first_failure() -> None:
@@ -243,21 +249,24 @@ def test_a_grace_of_nothing_ends_with_the_first_failure() -> None:
     life.beside(END_GRACE, "2026-01-01 09:00")
 
 
-def test_the_grace_of_a_period_that_fails_again_after_a_pause_runs_anew() -> None:
+def test_the_grace_of_a_period_that_fails_again_after_it_was_unpaid_runs_anew() -> None:
     life = weekly(soft_decline_delays=(), final_action=FinalAction.PAUSE)
     life.step(CHARGE, "2026-01-01 09:00", SOFT)
     life.step(READ_PERMISSION, "2026-01-01 09:00", chargeable())
-    life.step(GIVE_UP, "2026-01-01 09:00")
-    assert life.subscription.next_to_do is None, "while it is paused, no grace runs"
+    life.step(WRITE_OFF, "2026-01-01 09:00")
+    assert life.first is None, "while it is unpaid, no grace runs"
 
     life.signal("2026-02-01 09:00", chargeable())
     life.step(CHARGE, "2026-02-01 09:00", HARD)
     life.step(READ_PERMISSION, "2026-02-01 09:00", non_chargeable("PaymentMethodInvalid"))
     life.step(READ_PERMISSION, "2026-02-02 09:00", non_chargeable("PaymentMethodInvalid"))
-    for day in range(4, 9):
-        life.now = at(f"2026-02-0{day} 08:00")
-    assert life.subscription.collection is not None
-    assert not life.subscription.collection.grace_is_over
+    for day in range(3, 8):
+        life.step(READ_PERMISSION, f"2026-02-{day:02} 09:00", non_chargeable("PaymentMethodInvalid"))
+    assert "grace.ended" not in life.told
+
+    life.beside(READ_PERMISSION, "2026-02-08 09:00", non_chargeable("PaymentMethodInvalid"))
+    life.beside(END_GRACE, "2026-02-08 09:00")
+    assert life.told[-1] == "grace.ended"
 
 
 # The merchant asks to try again now
@@ -265,10 +274,10 @@ def test_the_grace_of_a_period_that_fails_again_after_a_pause_runs_anew() -> Non
 
 def test_a_retry_is_made_at_once_when_the_merchant_asks_and_the_schedule_goes_on_from_there() -> None:
     life = owed_for_two_weeks()
-    life.now = at("2026-01-03 10:00")
-    life.subscription.retry_requested(life.now)
-    assert life.subscription.next_step is not None
-    assert life.subscription.next_step.urgent
+    life.wants("2026-01-03 10:00", RetryNow())
+    command = main_command(life.subscription)
+    assert command is not None
+    assert command.urgent
 
     life.step(CHARGE, "2026-01-03 10:00", SOFT)
     life.step(READ_PERMISSION, "2026-01-03 10:00", chargeable())
@@ -278,21 +287,56 @@ def test_a_retry_is_made_at_once_when_the_merchant_asks_and_the_schedule_goes_on
 def test_a_held_attempt_is_sent_again_with_its_key_when_the_merchant_asks() -> None:
     life = weekly()
     life.step(CHARGE, "2026-01-01 09:00", refused("InvalidParameterValue"))
-    life.now = at("2026-01-01 09:10")
-    life.subscription.retry_requested(life.now)
+    life.wants("2026-01-01 09:10", RetryNow())
     life.step(Action.REPEAT_CHARGE, "2026-01-01 09:10", CAPTURED)
 
     assert life.book == [(0, "paid", 1)]
+
+
+def test_what_the_operator_looks_at_is_told_once_however_often_it_is_asked_for() -> None:
+    life = weekly()
+    life.step(CHARGE, "2026-01-01 09:00", SOFT)
+    life.step(READ_PERMISSION, "2026-01-01 09:00", unreadable())
+    for minute in (10, 20):
+        life.wants(f"2026-01-01 09:{minute}", RetryNow())
+        life.wants(f"2026-01-01 09:{minute}", RetryNow())
+        assert life.subscription.status is Status.ON_HOLD
+        life.step(READ_PERMISSION, f"2026-01-01 09:{minute}", unreadable())
+
+    assert life.told == ["subscription.held"]
+
+
+def test_what_was_left_to_the_merchant_is_tried_when_they_ask_though_the_next_period_fell_due() -> None:
+    life = weekly(next_due=NextDue.REPLACE)
+    life.step(CHARGE, "2026-01-01 09:00", SOFT)
+    life.step(READ_PERMISSION, "2026-01-01 09:00", chargeable())
+    life.step(CHARGE, "2026-01-01 21:00", declined("MerchantCanceled"))
+    assert life.next is None
+
+    life.wants("2026-01-09 10:00", RetryNow())
+    life.step(CHARGE, "2026-01-09 10:00", CAPTURED)
+
+    assert life.book == [(0, "paid", 3)]
+
+
+def test_what_is_used_up_is_not_tried_again() -> None:
+    life = weekly(max_attempts=1)
+    life.step(CHARGE, "2026-01-01 09:00", SOFT)
+    life.step(READ_PERMISSION, "2026-01-01 09:00", chargeable())
+
+    with pytest.raises(Refused, match="the policy's final action follows"):
+        life.wants("2026-01-01 09:00", RetryNow())
+
+    life.step(WRITE_OFF, "2026-01-01 09:00")
 
 
 def test_where_only_the_buyer_can_mend_it_the_permission_is_read_first() -> None:
     life = weekly()
     life.step(CHARGE, "2026-01-01 09:00", HARD)
     life.step(READ_PERMISSION, "2026-01-01 09:00", non_chargeable("PaymentMethodInvalid"))
-    life.subscription.retry_requested(at("2026-01-02 09:00"))
-    assert life.subscription.look_requested
+    life.wants("2026-01-02 08:00", RetryNow())
 
-    life.signal("2026-01-02 09:00", non_chargeable("PaymentMethodInvalid"))
+    life.beside(READ_PERMISSION, "2026-01-02 08:00", non_chargeable("PaymentMethodInvalid"))
     assert life.subscription.status is Status.AWAITING_PAYMENT_METHOD
     life.signal("2026-01-03 09:00", chargeable("2026-01-03 08:59"))
     life.step(CHARGE, "2026-01-03 09:00", CAPTURED)
@@ -301,16 +345,16 @@ def test_where_only_the_buyer_can_mend_it_the_permission_is_read_first() -> None
 def test_there_is_nothing_to_try_where_nothing_is_owed_or_an_outcome_is_awaited() -> None:
     life = weekly()
     with pytest.raises(ValueError, match="nothing is owed; next: period 0 falls due"):
-        life.subscription.retry_requested(life.now)
+        life.wants("2026-01-01 09:00", RetryNow())
     life.step(CHARGE, "2026-01-01 09:00", PENDING)
     with pytest.raises(ValueError, match="its outcome is awaited"):
-        life.subscription.retry_requested(life.now)
+        life.wants("2026-01-01 09:10", RetryNow())
     life.step(READ_CHARGE, "2026-01-01 10:00", declined("AmazonRejected"))
-    with pytest.raises(ValueError, match="the charge permission is closed"):
-        life.subscription.retry_requested(life.now)
+    with pytest.raises(ValueError, match="only a new charge permission can be charged"):
+        life.wants("2026-01-01 10:00", RetryNow())
     life.cancel("2026-01-03 09:00")
-    with pytest.raises(ValueError, match=r"ending|canceled"):
-        life.subscription.retry_requested(life.now)
+    with pytest.raises(ValueError, match=r"subscription: ending is not possible now; nothing is charged any more"):
+        life.wants("2026-01-03 09:00", RetryNow())
 
 
 # Pending charges, when it is canceled
@@ -319,7 +363,7 @@ def test_there_is_nothing_to_try_where_nothing_is_owed_or_an_outcome_is_awaited(
 @pytest.mark.parametrize(
     ("answer", "book"),
     [
-        (declined("ChargePermissionCanceled"), [(0, "given_up", 1)]),
+        (declined("ChargePermissionCanceled"), [(0, "written_off", 1)]),
         (ChargeAnswer(outcome=ChargeOutcome.CAPTURED, charge_id="S01-1"), [(0, "paid", 1)]),
     ],
 )
@@ -329,6 +373,9 @@ def test_a_policy_may_cancel_a_pending_charge_with_the_permission_and_its_outcom
     life = weekly(cancel_pending_charges=True)
     life.step(CHARGE, "2026-01-01 09:00", PENDING)
     life.cancel("2026-01-01 09:30")
+    close = main_command(life.subscription)
+    assert isinstance(close, ClosePermission)
+    assert close.cancel_pending_charges
     life.step(CLOSE, "2026-01-01 09:30", closed("MerchantClosed"))
     assert life.subscription.status is Status.ENDING
     life.step(READ_CHARGE, "2026-01-01 09:30", PENDING)
@@ -342,10 +389,12 @@ def test_by_default_a_pending_charge_is_awaited_before_the_permission_is_closed(
     life = weekly()
     life.step(CHARGE, "2026-01-01 09:00", PENDING)
     life.cancel("2026-01-01 09:30")
-    assert not life.subscription.cancellation_is_due
+    assert life.first == (READ_CHARGE, at("2026-01-01 10:00"))
     life.step(READ_CHARGE, "2026-01-01 10:00", CAPTURED)
     life.begin_cancellation_if_due()
-    assert not life.subscription.cancels_pending_charges
+    close = main_command(life.subscription)
+    assert isinstance(close, ClosePermission)
+    assert not close.cancel_pending_charges
     life.step(CLOSE, "2026-01-01 10:00", closed("MerchantClosed"))
 
     assert life.book == [(0, "paid", 1)]

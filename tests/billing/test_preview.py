@@ -6,18 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.answers import ChargeAnswer, ChargeOutcome
+from billing.agenda import next_command
 from billing.calendar import Interval, Unit
-from billing.collection import Action, Attempt
-from billing.forward import CAPTURED, perform
+from billing.changes import AddItem, RefundPeriod
+from billing.contract.agreement import BillingDay
+from billing.contract.terms import Terms
+from billing.forecast.drive import perform, success
+from billing.forecast.preview import MOST_CHARGES, Upcoming, upcoming
 from billing.money import Money
-from billing.plan import Capture, Phase, Plan
-from billing.policy import CatchUp, CollectionPolicy
-from billing.preview import MOST_CHARGES, Upcoming, upcoming
-from billing.refunds import Wanted
-from billing.schedule import BillingDay
+from billing.plan import Amounts, Capture, Phase, Plan
+from billing.plan.policy import CatchUp, CollectionPolicy
+from billing.protocol.answers import ChargeAnswer, ChargeOutcome
+from billing.protocol.commands import Action, Command, CreateCharge, Timer
+from billing.protocol.events import Answer, Refresh, Thing, Unanswered
+from billing.refusals import Refused
 from billing.subscription import Subscription
-from billing.terms import Terms
 from tests.billing.support import CAPTURED as PAID
 from tests.billing.support import HARD, PERMISSION_ID, SOFT, Life, at, chargeable, closed, non_chargeable, terms
 from tests.billing.test_schedule import schedules_of_terms
@@ -91,11 +94,56 @@ def test_what_runs_beside_does_not_hide_the_charges_to_come() -> None:
     life.step(Action.CHARGE, "2026-01-31 09:00", ChargeAnswer(outcome=ChargeOutcome.AUTHORIZED, charge_id="S01-1"))
     paid = Life(terms("2026-01-31 09:00"))
     paid.step(Action.CHARGE, "2026-01-31 09:00", PAID)
-    paid.subscription.refund_requested(Wanted(period=0), at("2026-02-01 09:00"))
-    paid.subscription.dispute_reported("S01-1-B000001", at("2026-02-01 09:00"))
+    paid.wants("2026-02-01 09:00", RefundPeriod(period=0))
+    paid.happens(Refresh(Thing.DISPUTE, "S01-1-B000001"))
 
     for subscription in (life.subscription, paid.subscription):
         assert [each.period for each in upcoming(subscription, 3, at("2026-02-01 09:00"))] == [1, 2, 3]
+
+
+def test_what_runs_beside_is_not_why_a_period_is_charged() -> None:
+    life = Life(terms("2026-01-31 09:00"))
+    life.step(Action.CHARGE, "2026-01-31 09:00", PAID)
+    life.step(Action.CHARGE, "2026-02-28 09:00", SOFT)
+    life.step(Action.READ_PERMISSION, "2026-02-28 09:00", chargeable())
+    life.wants("2026-02-28 10:00", RefundPeriod(period=0))
+
+    (owed,) = upcoming(life.subscription, 1, life.now)
+
+    assert (owed.period, owed.at, owed.why) == (1, at("2026-02-28 21:00"), "SoftDeclined: retry, attempt 2")
+
+
+def test_of_missed_periods_the_latest_is_told_as_what_it_is() -> None:
+    agreed = terms("2026-01-31 09:00", periods=6, policy=CollectionPolicy(catch_up=CatchUp.LATEST))
+
+    found = upcoming(Subscription.begin(agreed), 2, at("2026-04-10 00:00"))
+
+    assert told(found) == [
+        (2, "2026-04-10 00:00", "9.99 EUR", "basic, 3 of 6"),
+        (3, "2026-04-30 09:00", "9.99 EUR", "basic, 4 of 6"),
+    ]
+
+
+def test_an_amount_that_the_merchant_says_is_shown_as_the_most_it_may_be_also_while_it_is_asked_for() -> None:
+    plan = Plan.of("metered", Money.parse("40.00 EUR"), MONTH).but(amounts=Amounts.ASKED)
+    life = Life(Terms(charge_permission_id=PERMISSION_ID, plan=plan, anchor=at("2026-01-31 09:00")))
+    why = "metered; at most, your endpoint says so when it falls due"
+    assert told(upcoming(life.subscription, 1, life.now)) == [(0, "2026-01-31 09:00", "40.00 EUR", why)]
+
+    life.elapses(Timer.PERIOD)
+    assert told(upcoming(life.subscription, 1, life.now)) == [(0, "2026-01-31 09:00", "40.00 EUR", why)]
+
+    command = next_command(life.subscription)
+    assert command is not None
+    life.happens(Unanswered(command))
+    assert told(upcoming(life.subscription, 1, life.now)) == [(0, "2026-01-31 10:00", "40.00 EUR", why)]
+
+
+def test_an_item_is_shown_with_the_charge_that_it_comes_with() -> None:
+    life = Life(terms())
+    life.ask("2026-01-20 09:00", AddItem(amount=Money.parse("3.00 EUR"), what="a mug"))
+
+    assert [str(each.amount) for each in upcoming(life.subscription, 2, life.now)] == ["12.99 EUR", "9.99 EUR"]
 
 
 def test_nothing_is_shown_where_the_permission_is_closed() -> None:
@@ -115,7 +163,7 @@ def test_periods_that_were_missed_are_shown_at_their_distance() -> None:
 
 @pytest.mark.parametrize("count", [0, -1, MOST_CHARGES + 1])
 def test_a_count_that_is_not_accepted_is_refused(count: int) -> None:
-    with pytest.raises(ValueError, match=f"count: {count} is not accepted; 1 to 120 are"):
+    with pytest.raises(Refused, match=f"count: {count} is not accepted; 1 to 120 are"):
         upcoming(Subscription.begin(terms()), count, at("2026-01-01 00:00"))
 
 
@@ -126,13 +174,13 @@ def test_what_is_shown_is_what_is_charged(agreed: Terms, count: int, late: timed
     charged: list[tuple[int, Money]] = []
     clock = now
 
-    def succeed(attempt: Attempt) -> ChargeAnswer:
-        charged.append((attempt.period, attempt.amount))
-        return CAPTURED
+    def answered(command: Command) -> Answer:
+        if isinstance(command, CreateCharge):
+            charged.append((command.attempt.period, command.attempt.amount))
+        return success(command)
 
-    while subscription.next_to_do is not None and subscription.next_period <= (shown[-1].period if shown else 0):
-        step = subscription.next_to_do
-        clock = max(clock, step.at)
-        perform(subscription, step, clock, succeed)
+    while (command := next_command(subscription)) and subscription.next_period <= (shown[-1].period if shown else 0):
+        clock = max(clock, command.at)
+        subscription = perform(subscription, command, clock, answered)
 
     assert charged == [(each.period, each.amount) for each in shown if not each.amount.is_zero]

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from billing.contract.proration import prorate_30_days, prorate_actual_days
 from billing.money import Money
-from billing.proration import prorate_30_days, prorate_actual_days
+from billing.refusals import Refused
 
 CENT = Decimal("0.01")
 MANY = settings(deadline=None, max_examples=200)
@@ -145,12 +146,14 @@ def test_the_parts_of_thirty_days_sum_to_the_price_within_half_a_minor_unit_each
 def test_a_part_outside_the_period_is_refused_with_the_days(
     start: str, end: str, period_start: str, period_end: str
 ) -> None:
-    words = f"part: {start} to {end} does not lie within the period {period_start} to {period_end}"
+    words = f"part: {start} to {end} is not accepted; parts of the period {period_start} to {period_end} are"
 
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(Refused, match=words):
         prorate_actual_days(usd("9.99"), day(start), day(end), day(period_start), day(period_end))
 
 
 def test_a_part_that_ends_before_it_starts_is_refused_with_the_days() -> None:
-    with pytest.raises(ValueError, match="part: it ends on 2026-02-09, before it starts on 2026-02-10"):
+    words = "part: 2026-02-10 to 2026-02-09 is not accepted; it may not end before it starts"
+
+    with pytest.raises(Refused, match=words):
         prorate_30_days(usd("9.99"), day("2026-02-10"), day("2026-02-09"))

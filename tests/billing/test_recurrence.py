@@ -2,15 +2,18 @@
 
 import pytest
 
+from billing.agenda import next_command
 from billing.calendar import Interval, Unit
 from billing.changes import AddItem, ChangeBillingDay, ChangePlan, UndoChanges, When
-from billing.collection import Action
+from billing.contract.agreement import BillingDay
+from billing.contract.terms import Terms
 from billing.money import Money
 from billing.plan import Amounts, Phase, Plan
-from billing.recurrence import Recurrence
-from billing.schedule import BillingDay
-from billing.terms import Terms
-from tests.billing.support import CAPTURED, PERMISSION_ID, Life, at, closed
+from billing.plan.recurrence import Recurrence
+from billing.protocol.commands import Action, UpdatePermission
+from billing.protocol.events import Answered, CancelAsked, Unanswered
+from billing.status import Status
+from tests.billing.support import CAPTURED, PERMISSION_ID, Life, at, chargeable, closed
 
 MONTH, YEAR, TWO_WEEKS = Interval(unit=Unit.MONTH), Interval(unit=Unit.YEAR), Interval(unit=Unit.WEEK, count=2)
 FREE, FIVE, TEN = (Money.parse(f"{amount} EUR") for amount in ("0", "5.00", "10.00"))
@@ -26,7 +29,7 @@ INTRODUCTION = Phase(amount=FIVE, interval=MONTH, periods=3)
         (Plan.of("p", TEN, YEAR, after=[TRIAL]), 1, YEAR, "10.00 EUR"),
         (Plan.of("p", TEN, YEAR, after=[INTRODUCTION]), 1, YEAR, None),
         (Plan.of("p", FREE, MONTH), 1, MONTH, None),
-        (Plan.of("p", TEN, MONTH).model_copy(update={"amounts": Amounts.ASKED}), 1, MONTH, None),
+        (Plan.of("p", TEN, MONTH).but(amounts=Amounts.ASKED), 1, MONTH, None),
     ],
     ids=["two weeks", "quantity", "trial", "introduction", "free", "asked"],
 )
@@ -43,45 +46,64 @@ def begun() -> Life:
     return life
 
 
+def told(life: Life) -> Recurrence | None:
+    """What Amazon is to be told now."""
+    command = next_command(life.subscription)
+    return command.recurrence if isinstance(command, UpdatePermission) else None
+
+
 def test_amazon_is_to_be_told_where_it_differs_and_only_there() -> None:
-    life, now = begun(), at("2026-05-01 12:00")
-    subscription = life.subscription
-    ChangeBillingDay(billing_day=BillingDay(day=15)).apply(subscription, now)
-    AddItem(amount=FIVE, what="gift", when=When.NOW).apply(subscription, now)
-    assert not subscription.tells_recurrence
+    life, now = begun(), "2026-05-01 12:00"
+    life.ask(now, ChangeBillingDay(billing_day=BillingDay(day=15)))
+    life.ask(now, AddItem(amount=FIVE, what="gift", when=When.NOW))
+    assert told(life) is None
 
-    life.step(Action.CHARGE, "2026-05-01 12:00", CAPTURED)
-    ChangePlan(quantity=2).apply(subscription, now)
+    life.step(Action.CHARGE, now, CAPTURED)
+    life.ask(now, ChangePlan(quantity=2))
 
-    assert subscription.tells_recurrence
-    assert subscription.recurrence.amount == Money.parse("20.00 EUR")
+    assert life.first == (Action.UPDATE_PERMISSION, at(now))
+    assert told(life) == Recurrence(interval=MONTH, amount=Money.parse("20.00 EUR"))
 
 
 def test_what_was_agreed_on_while_amazon_was_told_is_told_next() -> None:
-    subscription, now = begun().subscription, at("2026-05-01 12:00")
-    ChangePlan(quantity=2).apply(subscription, now)
-    told = subscription.recurrence
-    UndoChanges().apply(subscription, now)
+    life, now = begun(), "2026-05-01 12:00"
+    life.ask(now, ChangePlan(quantity=2))
+    telling = next_command(life.subscription)
+    assert telling is not None
+    life.ask(now, UndoChanges())
 
-    subscription.recurrence_told(told)
-    assert subscription.tells_recurrence
+    life.happens(Answered(telling, chargeable()))
+    assert told(life) == life.subscription.contract.recurrence == Recurrence(interval=MONTH, amount=TEN)
 
-    subscription.recurrence_told(subscription.recurrence)
-    assert not subscription.tells_recurrence
+    life.beside(Action.UPDATE_PERMISSION, now, chargeable())
+    assert told(life) is None
+
+
+def test_amazon_is_told_later_where_it_did_not_answer() -> None:
+    life, now = begun(), "2026-05-01 12:00"
+    life.ask(now, ChangePlan(quantity=2))
+    telling = next_command(life.subscription)
+    assert telling is not None
+
+    life.happens(Unanswered(telling))
+    assert life.first == (Action.UPDATE_PERMISSION, at("2026-05-01 13:00"))
+
+    life.beside(Action.UPDATE_PERMISSION, "2026-05-01 13:00", chargeable())
+    assert life.first == (Action.CHARGE, at("2026-05-30 09:00"))
 
 
 def test_a_charge_permission_that_is_to_be_closed_or_is_closed_is_told_of_nothing() -> None:
-    now = at("2026-05-01 12:00")
-    canceled, lost = begun().subscription, begun().subscription
-    for subscription in (canceled, lost):
-        ChangePlan(quantity=2).apply(subscription, now)
-        assert subscription.tells_recurrence
+    now = "2026-05-01 12:00"
+    canceled, lost = begun(), begun()
+    for life in (canceled, lost):
+        life.ask(now, ChangePlan(quantity=2))
+        assert told(life) is not None
 
-    canceled.cancel_requested("moved away")
-    assert not canceled.tells_recurrence
-    canceled.begin_cancellation(now)
-    assert not canceled.tells_recurrence
+    canceled.happens(CancelAsked("moved away"))
+    assert told(canceled) is None
+    canceled.begin_cancellation_if_due()
+    assert told(canceled) is None
 
-    lost.permission_may_have_changed()
-    lost.permission_answered(closed(), now)
-    assert not lost.tells_recurrence
+    lost.signal(now, closed())
+    assert lost.subscription.status is Status.AWAITING_CHECKOUT
+    assert told(lost) is None

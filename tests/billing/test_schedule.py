@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.calendar import Interval, Unit
+from billing.contract.agreement import BillingDay, FirstPeriod
+from billing.contract.schedule import Schedule
+from billing.contract.terms import Terms
 from billing.money import Money
 from billing.plan import Phase, Plan
-from billing.schedule import BillingDay, FirstPeriod, Schedule
-from billing.terms import Terms
+from billing.refusals import Refused
 from tests.billing.support import PERMISSION_ID, at
 
 MONTH, WEEK, YEAR = Interval(unit=Unit.MONTH), Interval(unit=Unit.WEEK), Interval(unit=Unit.YEAR)
@@ -211,7 +213,7 @@ def test_the_end_may_lie_within_a_period_and_is_when_all_is_over() -> None:
 
 
 def test_a_negative_period_is_refused() -> None:
-    with pytest.raises(ValueError, match="period: -1 is negative"):
+    with pytest.raises(Refused, match="period: -1 is not accepted; periods are counted from 0"):
         agreed(phase(GOLD, MONTH), begins="2026-01-31 09:00").due(-1)
 
 

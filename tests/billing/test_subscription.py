@@ -2,12 +2,13 @@
 
 import pytest
 
-from billing.answers import ChargeAnswer
 from billing.calendar import Interval, Unit
-from billing.collection import Action
-from billing.identity import idempotency_key
-from billing.ledger import LEDGER_LENGTH, PeriodOutcome
-from billing.policy import CollectionPolicy, FinalAction
+from billing.keys import idempotency_key
+from billing.parts.ledger import LEDGER_LENGTH, PeriodOutcome
+from billing.plan.policy import CollectionPolicy, FinalAction
+from billing.protocol.answers import ChargeAnswer
+from billing.protocol.commands import Action, Timer
+from billing.protocol.events import CancelAsked, Refresh, Thing
 from billing.status import Status
 from billing.subscription import Subscription
 from tests.billing.support import (
@@ -41,7 +42,7 @@ def test_a_healthy_subscription_is_charged_once_a_period_on_its_day() -> None:
     assert life.next == (CHARGE, at("2026-04-30 09:00"))
     assert life.book == [(0, "paid", 1), (1, "paid", 1), (2, "paid", 1)]
     assert life.keys == [idempotency_key(PERMISSION_ID, period, 1) for period in range(3)]
-    assert life.subscription.periods_paid == 3
+    assert life.subscription.ledger.periods_paid == 3
     assert (life.subscription.status, life.subscription.last_reason) == (Status.ACTIVE, None)
 
 
@@ -68,7 +69,7 @@ def test_a_paid_period_is_written_down_with_all_that_an_accountant_asks_for() ->
 
     life.step(CHARGE, "2026-01-31 09:00", CAPTURED)
 
-    (record,) = life.subscription.ledger
+    (record,) = life.subscription.ledger.records
     assert record.due == at("2026-01-31 09:00")
     assert record.settled_at == at("2026-01-31 09:20")
     assert str(record.amount) == "9.99 EUR"
@@ -117,9 +118,9 @@ def test_a_hard_decline_waits_for_the_buyer_and_is_charged_when_the_card_is_mend
 
 def test_a_signal_that_comes_before_its_decline_is_recorded_is_not_lost() -> None:
     life = Life(terms())
-    life.subscription.begin_attempt(life.now)
-    life.subscription.permission_may_have_changed("mended while the charge was under way")
-    life.subscription.charge_answered(HARD, life.now)
+    life.elapses(Timer.PERIOD)
+    life.happens(Refresh(Thing.PERMISSION, notification_id="mended while the charge was under way"))
+    life.answered(HARD)
 
     life.step(READ_PERMISSION, "2026-01-31 09:00", chargeable())
 
@@ -128,7 +129,7 @@ def test_a_signal_that_comes_before_its_decline_is_recorded_is_not_lost() -> Non
 
 def test_a_signal_from_before_an_attempt_does_not_prompt_the_next_one() -> None:
     life = Life(terms())
-    life.subscription.permission_may_have_changed("long ago")
+    life.happens(Refresh(Thing.PERMISSION, notification_id="long ago"))
     life.step(CHARGE, "2026-01-31 09:00", HARD)
 
     life.step(READ_PERMISSION, "2026-01-31 09:00", chargeable())
@@ -142,9 +143,11 @@ def test_a_charge_that_amazon_decides_on_later_is_awaited_and_a_notification_has
     life.step(CHARGE, "2026-01-31 09:00", PENDING)
     life.step(Action.READ_CHARGE, "2026-01-31 10:00", PENDING)
     assert life.subscription.status is Status.PENDING
-    life.subscription.charge_may_have_changed("another charge", at("2026-01-31 10:10"))
+    life.now = at("2026-01-31 10:10")
+    life.happens(Refresh(Thing.CHARGE, "another charge"))
     assert life.next == (Action.READ_CHARGE, at("2026-01-31 11:00"))
-    life.subscription.charge_may_have_changed(str(PENDING.charge_id), at("2026-01-31 10:20"))
+    life.now = at("2026-01-31 10:20")
+    life.happens(Refresh(Thing.CHARGE, PENDING.charge_id))
     life.step(Action.READ_CHARGE, "2026-01-31 10:20", CAPTURED)
 
     assert life.book == [(0, "paid", 1)]
@@ -214,7 +217,7 @@ def test_a_free_plan_settles_its_periods_without_asking_amazon() -> None:
     life.step(CLOSE, "2026-03-31 09:00", closed("MerchantClosed"))
 
     assert life.book == [(0, "free", 0), (1, "free", 0)]
-    assert (life.subscription.periods_paid, life.subscription.status) == (0, Status.COMPLETED)
+    assert (life.subscription.ledger.periods_paid, life.subscription.status) == (0, Status.COMPLETED)
 
 
 def test_a_fixed_term_ends_where_its_last_period_ends_and_closes_the_permission() -> None:
@@ -236,16 +239,16 @@ def test_the_account_keeps_the_latest_periods_and_counts_them_all() -> None:
         assert life.next is not None
         life.step(CHARGE, f"{life.next[1]:%Y-%m-%d %H:%M}", CAPTURED)
 
-    assert [record.period for record in life.subscription.ledger] == list(range(6, LEDGER_LENGTH + 6))
-    assert life.subscription.periods_paid == LEDGER_LENGTH + 6
+    assert [record.period for record in life.subscription.ledger.records] == list(range(6, LEDGER_LENGTH + 6))
+    assert life.subscription.ledger.periods_paid == LEDGER_LENGTH + 6
 
 
 def test_the_state_is_told_the_same_by_each_json_that_it_goes_through() -> None:
     policy = CollectionPolicy(final_action=FinalAction.MARK_UNPAID, soft_decline_delays=())
     life = Life(terms("2026-01-31 09:00", policy=policy, zone="America/New_York"))
     life.step(CHARGE, "2026-01-31 09:00", SOFT)
-    life.subscription.permission_may_have_changed("n-1")
-    life.subscription.cancel_requested("Moved away")
+    life.happens(Refresh(Thing.PERMISSION, notification_id="n-1"))
+    life.happens(CancelAsked("Moved away"))
     text = life.subscription.model_dump_json()
 
     again = Subscription.model_validate_json(text)
@@ -253,9 +256,10 @@ def test_the_state_is_told_the_same_by_each_json_that_it_goes_through() -> None:
     assert again == life.subscription
     assert again.model_dump_json() == text
     assert again.collection is not None
-    assert again.collection.policy == policy
+    assert again.collection.dunning is not None
+    assert again.collection.dunning.policy == policy
     assert '"9.99"' in text
 
 
 def test_a_period_record_knows_no_outcome_but_these() -> None:
-    assert {outcome.value for outcome in PeriodOutcome} == {"paid", "authorized", "free", "given_up", "skipped"}
+    assert {outcome.value for outcome in PeriodOutcome} == {"paid", "authorized", "free", "written_off", "skipped"}

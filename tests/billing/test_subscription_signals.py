@@ -1,12 +1,15 @@
 """Notifications come twice, early, late, in any order or never: none may be lost and none may be believed."""
 
+from datetime import timedelta
+
 import pytest
 
-from billing.answers import PermissionAnswer, PermissionState
-from billing.collection import Action
-from billing.policy import CollectionPolicy
+from billing.parts.permission import REMEMBERED_NOTIFICATIONS
+from billing.plan.policy import CollectionPolicy
+from billing.protocol.answers import PermissionAnswer, PermissionState
+from billing.protocol.commands import Action, Timer
+from billing.protocol.events import Refresh, Thing
 from billing.status import Status
-from billing.subscription import REMEMBERED_NOTIFICATIONS
 from tests.billing.support import (
     CAPTURED,
     HARD,
@@ -32,12 +35,12 @@ def sleeping() -> Life:
     return life
 
 
-def paused() -> Life:
-    """Given up after the only attempt; nothing happens by itself any more."""
+def unpaid() -> Life:
+    """Unpaid after the only attempt; nothing happens by itself any more."""
     life = Life(terms("2026-01-31 09:00", policy=CollectionPolicy(soft_decline_delays=())))
     life.step(CHARGE, "2026-01-31 09:00", SOFT)
     life.step(READ_PERMISSION, "2026-01-31 09:00", chargeable())
-    life.step(Action.GIVE_UP, "2026-01-31 09:00")
+    life.step(Action.FINAL_ACTION, "2026-01-31 09:00")
     return life
 
 
@@ -45,10 +48,10 @@ def test_a_repeated_notification_asks_for_no_second_look() -> None:
     life = sleeping()
     life.signal("2026-02-10 12:00", chargeable(), "n-1")
 
-    life.subscription.permission_may_have_changed("n-1")
-    assert not life.subscription.look_requested
-    life.subscription.permission_may_have_changed("n-2")
-    assert life.subscription.look_requested
+    life.happens(Refresh(Thing.PERMISSION, notification_id="n-1"))
+    assert life.subscription.permission.look_at is None
+    life.happens(Refresh(Thing.PERMISSION, notification_id="n-2"))
+    assert life.first == (READ_PERMISSION, at("2026-02-10 12:00"))
 
 
 def test_a_signal_without_an_id_is_never_taken_for_a_repetition() -> None:
@@ -56,16 +59,16 @@ def test_a_signal_without_an_id_is_never_taken_for_a_repetition() -> None:
     for when in ("2026-02-10 12:00", "2026-02-10 12:01"):
         life.signal(when, chargeable())
 
-    assert life.subscription.notification_ids == []
+    assert life.subscription.permission.notification_ids == ()
 
 
 def test_the_latest_notifications_are_remembered_and_the_state_stays_small() -> None:
     life = sleeping()
     for number in range(REMEMBERED_NOTIFICATIONS + 5):
-        life.subscription.permission_may_have_changed(f"n-{number}")
+        life.happens(Refresh(Thing.PERMISSION, notification_id=f"n-{number}"))
 
-    kept = [f"n-{number}" for number in range(5, REMEMBERED_NOTIFICATIONS + 5)]
-    assert life.subscription.notification_ids == kept
+    kept = tuple(f"n-{number}" for number in range(5, REMEMBERED_NOTIFICATIONS + 5))
+    assert life.subscription.permission.notification_ids == kept
 
 
 def test_a_payment_method_that_breaks_while_nothing_is_owed_is_shown_and_the_due_date_stays() -> None:
@@ -88,13 +91,26 @@ def test_a_payment_method_known_to_be_broken_needs_attention_while_the_buyer_is_
     assert life.subscription.needs_attention
 
 
+def test_the_buyer_is_not_reminded_while_nobody_can_tell_whether_it_is_mended() -> None:
+    life = Life(terms(policy=CollectionPolicy(payment_method_reminders=(timedelta(hours=2),))))
+    life.step(CHARGE, "2026-01-31 09:00", HARD)
+    life.step(READ_PERMISSION, "2026-01-31 09:00", BROKEN)
+    for hour in (11, 12, 13):
+        life.step(READ_PERMISSION, f"2026-01-31 {hour}:00", unreadable())
+    assert life.told == ["payment_method.needed", "subscription.held"]
+
+    life.step(READ_PERMISSION, "2026-01-31 14:00", BROKEN)
+    life.step(READ_PERMISSION, "2026-02-01 14:00", BROKEN)
+    assert life.told[2:] == ["payment_method.needed", "payment_method.reminder"]
+
+
 def test_a_look_that_amazon_refused_leaves_what_was_known() -> None:
     life = sleeping()
     life.signal("2026-02-10 12:00", BROKEN)
 
     life.signal("2026-02-11 12:00", unreadable())
 
-    assert life.subscription.permission == BROKEN
+    assert life.subscription.permission.seen == BROKEN
 
 
 def test_a_state_that_nobody_knows_is_shown_and_crashes_nothing() -> None:
@@ -108,9 +124,9 @@ def test_a_state_that_nobody_knows_is_shown_and_crashes_nothing() -> None:
 
 def test_a_charge_notification_when_no_charge_is_pending_does_nothing() -> None:
     life = sleeping()
-    before = life.subscription.model_copy(deep=True)
+    before, life.now = life.subscription, at("2026-02-10 12:00")
 
-    life.subscription.charge_may_have_changed("S01-1-1-C000009", at("2026-02-10 12:00"))
+    life.happens(Refresh(Thing.CHARGE, "S01-1-1-C000009"))
 
     assert life.subscription == before
 
@@ -134,24 +150,25 @@ def test_a_permission_closed_while_a_charge_was_pending_ends_the_subscription_on
     life.step(Action.READ_CHARGE, "2026-01-31 10:00", CAPTURED)
 
     assert life.book == [(0, "paid", 1)]
-    assert life.subscription.status is Status.CLOSED or life.subscription.look_requested
+    life.beside(READ_PERMISSION, "2026-01-31 10:00", closed("BuyerCanceled"))
+    assert life.subscription.status is Status.CLOSED
 
 
 @pytest.mark.parametrize("unknown", [unreadable(), PermissionAnswer(state=PermissionState.UNKNOWN)])
-def test_a_signal_whose_look_told_nothing_still_wakes_a_paused_subscription(unknown: PermissionAnswer) -> None:
-    life = paused()
+def test_a_signal_whose_look_told_nothing_still_wakes_an_unpaid_subscription(unknown: PermissionAnswer) -> None:
+    life = unpaid()
 
     life.signal("2026-03-10 12:00", unknown)
 
-    assert life.subscription.look_requested or life.next is not None
+    assert life.first == (READ_PERMISSION, at("2026-03-10 13:00"))
 
 
-def test_a_paused_subscription_looks_again_until_the_permission_can_be_read_and_then_sleeps_on() -> None:
-    life = paused()
+def test_an_unpaid_subscription_looks_again_until_the_permission_can_be_read_and_then_sleeps_on() -> None:
+    life = unpaid()
     life.signal("2026-03-10 12:00", unreadable())
     life.step(READ_PERMISSION, "2026-03-10 13:00", unreadable())
     life.step(READ_PERMISSION, "2026-03-10 14:00", BROKEN)
-    assert (life.subscription.status, life.next) == (Status.PAUSED, None)
+    assert (life.subscription.status, life.next) == (Status.UNPAID, None)
 
     life.signal("2026-03-11 12:00", unreadable())
     life.step(READ_PERMISSION, "2026-03-11 13:00", chargeable("2026-03-11 11:00"))
@@ -179,16 +196,16 @@ def test_a_signal_whose_look_told_nothing_still_counts_when_the_permission_can_b
     life.step(READ_PERMISSION, "2026-01-31 09:00", chargeable())
     life.signal("2026-01-31 12:00", unknown)
 
-    life.subscription.permission_answered(chargeable(), at("2026-02-01 09:00"))
+    life.step(READ_PERMISSION, "2026-02-01 09:00", chargeable())
 
     assert life.next == (CHARGE, at("2026-02-01 09:00"))
 
 
 def test_a_signal_during_the_first_look_after_a_hard_decline_that_told_nothing_still_counts() -> None:
     life = Life(terms())
-    life.subscription.begin_attempt(life.now)
-    life.subscription.permission_may_have_changed("mended")
-    life.subscription.charge_answered(HARD, life.now)
+    life.elapses(Timer.PERIOD)
+    life.happens(Refresh(Thing.PERMISSION, notification_id="mended"))
+    life.answered(HARD)
     life.step(READ_PERMISSION, "2026-01-31 09:00", unreadable())
 
     life.step(READ_PERMISSION, "2026-01-31 10:00", chargeable())
@@ -197,8 +214,8 @@ def test_a_signal_during_the_first_look_after_a_hard_decline_that_told_nothing_s
 
 
 @pytest.mark.parametrize("code", ["ProcessingFailure", "InvalidChargePermissionStatus"])
-def test_amazons_own_trouble_with_the_first_charge_after_a_pause_does_not_pause_it_again(code: str) -> None:
-    life = paused()
+def test_amazons_own_trouble_with_the_first_charge_of_what_was_unpaid_does_not_leave_it_unpaid_again(code: str) -> None:
+    life = unpaid()
     life.signal("2026-06-01 09:00", chargeable("2026-06-01 08:00"))
     life.step(CHARGE, "2026-06-01 09:00", SOFT.model_copy(update={"reason_code": code}))
 

@@ -134,7 +134,7 @@ async def test_a_fetch_that_drips_is_given_up(hosts: AmazonOnLoopback, monkeypat
     hosts.answer = b"HTTP/1.1 200 OK\r\n\r\n"
     hosts.endless = b"x"
 
-    async with hosts.client() as http, asyncio.timeout(5):
+    async with hosts.client() as http, asyncio.timeout(60):
         with pytest.raises(CertificateUnavailableError, match="TimeoutError"):
             await AmazonCertificates(http).public_key(CERTIFICATE_URL)
 

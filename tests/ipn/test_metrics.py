@@ -14,8 +14,8 @@ from ipn.app import PATH, create_app
 from runtime.errors import StartupError
 from runtime.http import bind, serving
 from runtime.metrics import runtime_with_metrics
+from runtime.payloads import DATA_CONVERTER
 from runtime.settings import Settings
-from runtime.temporal import DATA_CONVERTER
 from sandbox.stage import HOST, Stage
 from simulator.notifications import NotificationSigner
 from tests.ipn.messages import TOPIC, body, confirmation, envelope, message, notification, signed, signer_of

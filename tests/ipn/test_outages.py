@@ -17,8 +17,8 @@ from ipn.app import PATH, create_app
 from ipn.routing import Router, TemporalUnavailableError
 from runtime.embedded import embedded_server
 from runtime.http import bind, serving
+from runtime.payloads import DATA_CONVERTER
 from runtime.settings import Settings
-from runtime.temporal import DATA_CONVERTER
 from sandbox.stage import HOST, MERCHANT_ID
 from simulator.notifications import NotificationSender, NotificationSigner
 from tests.ipn.amazon_on_loopback import CERTIFICATE_URL
@@ -93,7 +93,7 @@ async def test_a_lost_server_is_told_within_the_time_that_is_set_for_a_signal(mo
         router = Router(server.client)
 
     with pytest.raises(TemporalUnavailableError):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(8):
             await router.route(Notification.model_validate_json(message("C01-1")))
 
 

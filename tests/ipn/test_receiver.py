@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from temporalio.client import WorkflowHandle
 
-from billing.terms import Terms
+from billing.contract.terms import Terms
 from ipn.app import LARGEST_BODY_BYTES
 from sandbox.stage import Stage
 from simulator.notifications import NotificationSigner

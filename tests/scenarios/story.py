@@ -9,11 +9,12 @@ from typing import Self
 
 from amazon_pay.models import Charge, ChargeState, Currency
 from billing.calendar import Interval, Unit
+from billing.contract.agreement import BillingDay
+from billing.contract.terms import Terms
 from billing.money import Money
 from billing.plan import Plan
-from billing.policy import CollectionPolicy
-from billing.schedule import BillingDay
-from billing.terms import Terms
+from billing.plan.policy import CollectionPolicy
+from billing.view import SubscriptionView
 from sandbox.stage import Stage
 from sandbox.subscriber import Subscriber
 from simulator.books import BookedCall, ScriptedAnswer
@@ -87,3 +88,10 @@ class Story(Subscriber):
         for charged, expected in zip(actual, instants, strict=True):
             assert charged is not None
             assert timedelta(0) <= charged - expected <= timedelta(minutes=2), f"charged at {actual}, not {instants}"
+
+
+def pending_charge_of(subscription: SubscriptionView) -> str:
+    """The charge that Amazon is deciding on."""
+    assert subscription.owed is not None
+    assert subscription.owed.pending_charge_id is not None
+    return subscription.owed.pending_charge_id

@@ -85,4 +85,4 @@ async def test_an_endpoint_that_does_not_answer_holds_the_charge_in_plain_sight_
     status = await story.after(timedelta(hours=2))
 
     assert await amounts_of(story) == ["7.00"]
-    assert (status.needs_attention, status.last_reason, status.undecided_since) == (False, None, None)
+    assert (status.needs_attention, status.last_reason) == (False, None)

@@ -8,7 +8,7 @@ The rules alone are driven much harder in `tests/billing`; here it is the workfl
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,31 +22,30 @@ from amazon_pay.models import ChargePermissionState
 from billing.calendar import Interval, Unit
 from billing.changes import (
     AddItem,
+    Cancel,
     Change,
     ChangeBillingDay,
     ChangePlan,
     PauseSubscription,
-    PlanCancellation,
+    RefundPeriod,
     ResumeSubscription,
     SkipPeriod,
     When,
 )
-from billing.ledger import PeriodOutcome
+from billing.contract.agreement import BillingDay
 from billing.money import Money
+from billing.parts.ledger import PeriodOutcome
 from billing.plan import Capture, Phase, Plan
-from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
-from billing.refunds import Wanted
-from billing.schedule import BillingDay
+from billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
 from billing.status import Status
-from billing.subscription import Subscription
-from sandbox.stage import Stage, stage
+from billing.view import SubscriptionView
 from sandbox.witness import BooksWitness
 from simulator.books import ScriptedAnswer
 from simulator.faults import Fault
 from starter.audit.auditor import Auditor
-from starter.subscriptions import SubscriptionError
-from tests.scenarios.story import MONTHLY, Story
-from worker.wiring import amazon_pay_client, billing_workers
+from starter.errors import SubscriptionError
+from tests.scenarios.moving import House, moving
+from tests.scenarios.story import MONTHLY, Story, pending_charge_of
 
 EXAMPLES: Final = 6
 EXAMPLES_OF_A_SOAK: Final = 400
@@ -63,38 +62,10 @@ def _soaks() -> bool:
         return False
 
 
-class House:
-    """The stage, and a worker that can be replaced: the new one knows nothing and replays what it is given."""
-
-    def __init__(self, set_up: Stage) -> None:
-        self.stage = set_up
-        self._worker = AsyncExitStack()
-
-    async def start_worker(self) -> None:
-        amazon_pay = await self._worker.enter_async_context(amazon_pay_client(self.stage.settings))
-        workers = await self._worker.enter_async_context(
-            billing_workers(self.stage.client, amazon_pay, self.stage.settings)
-        )
-        await self._worker.enter_async_context(workers.running())
-
-    async def stop_worker(self) -> None:
-        await self._worker.aclose()
-        self._worker = AsyncExitStack()
-
-    async def restart_worker(self) -> None:
-        await self.stop_worker()
-        await self.start_worker()
-
-
 @pytest_asyncio.fixture(scope="module")
 async def moving_house() -> AsyncIterator[House]:
-    async with stage(with_worker=False) as set_up:
-        house = House(set_up)
-        await house.start_worker()
-        try:
-            yield house
-        finally:
-            await house.stop_worker()
+    async with moving() as house:
+        yield house
 
 
 codes = st.sampled_from([
@@ -139,13 +110,13 @@ class Drawn(Story):
 
     house: House
 
-    async def after(self, duration: timedelta) -> Subscription:
+    async def after(self, duration: timedelta) -> SubscriptionView:
         status = await self.status()
         return status if status.has_ended else await super().after(duration)
 
-    async def next_step(self) -> None:
+    async def goes_on(self) -> None:
         """Time goes on to what happens next; it passes in any case."""
-        step = (await self.status()).next_to_do
+        step = (await self.status()).next
         await self.after(timedelta(days=1)) if step is None else await self.until(step.at)
 
     async def a_week(self) -> None:
@@ -181,13 +152,13 @@ class Drawn(Story):
         await self.quiet()
 
     async def capture(self) -> None:
-        for waiting in (await self.status()).authorizations:
-            await self._say(self.stage.subscriptions.capture(self.charge_permission_id, waiting.record.period))
+        for waiting in (await self.status()).to_be_captured:
+            await self._say(self.stage.subscriptions.capture(self.charge_permission_id, waiting.period))
         await self.quiet()
 
     async def refund(self) -> None:
         for record in (await self.status()).ledger[-1:]:
-            wanted = Wanted(period=record.period, amount=Money.parse("1.00 USD"))
+            wanted = RefundPeriod(period=record.period, amount=Money.parse("1.00 USD"))
             await self._say(self.stage.subscriptions.refund(self.charge_permission_id, wanted))
         await self.quiet()
 
@@ -205,7 +176,7 @@ class Drawn(Story):
 
     async def pauses_later(self) -> None:
         until = await self.now() + timedelta(days=50)
-        await self._change(PauseSubscription(when=When.NEXT_PERIOD, until=until, keeps_anchor=False))
+        await self._change(PauseSubscription(when=When.RENEWAL, until=until, keeps_anchor=False))
 
     async def resumes(self) -> None:
         await self._change(ResumeSubscription())
@@ -217,7 +188,7 @@ class Drawn(Story):
         await self._change(AddItem(amount=Money.parse("12.00 USD"), what="late parcel", credit=True))
 
     async def ends_later(self) -> None:
-        await self._change(PlanCancellation())
+        await self._change(Cancel())
 
     async def _change(self, change: Change) -> None:
         await self._say(self.stage.subscriptions.change(self.charge_permission_id, change))
@@ -236,7 +207,7 @@ class Drawn(Story):
     async def _decide(self, reason: str | None) -> None:
         status = await self.status()
         if status.status is Status.PENDING:
-            await self.stage.simulator.decide_charge(status.pending_charge_id, reason, at=await self.now())
+            await self.stage.simulator.decide_charge(pending_charge_of(status), reason, at=await self.now())
             await self.quiet()
 
     async def _say(self, said: Awaitable[object]) -> None:
@@ -248,7 +219,7 @@ class Drawn(Story):
 Event = Callable[[Drawn], Awaitable[None]]
 
 EVENTS: Final[tuple[Event, ...]] = (
-    *(Drawn.next_step,) * 6,
+    *(Drawn.goes_on,) * 6,
     *(Drawn.a_week, Drawn.mend, Drawn.breaks, Drawn.decide, Drawn.decide_against),
     *(Drawn.woken, Drawn.retry, Drawn.capture, Drawn.restart, Drawn.restart),
     *(Drawn.canceled, Drawn.close, Drawn.refund),
@@ -268,13 +239,13 @@ async def audited(story: Drawn) -> list[str]:
     return list((await auditor.one(story.charge_permission_id)).findings)
 
 
-async def all_goes_well(story: Drawn) -> Subscription:
+async def all_goes_well(story: Drawn) -> SubscriptionView:
     """Nothing fails any more, and whoever is waited for does their part."""
     await story.stage.simulator.script(story.charge_permission_id, [])
     status = await story.status()
     for _ in range(LONGEST_CALM):
-        refunding = any(refund.is_open for refund in status.refunds)
-        owes = status.collection is not None or status.authorizations or status.lost_at is not None
+        refunding = any(refund.settled_at is None for refund in status.refunds)
+        owes = status.owed is not None or status.to_be_captured or status.awaits_checkout_until is not None
         if status.has_ended or not (owes or refunding):
             break
         await story.resumes()
@@ -282,7 +253,7 @@ async def all_goes_well(story: Drawn) -> Subscription:
         await story.decide()
         await story.capture()
         await story.retry()
-        await story.next_step()
+        await story.goes_on()
         status = await story.status()
     return status
 
@@ -311,8 +282,12 @@ async def test_whatever_happens_nobody_is_charged_twice_and_no_period_is_forgott
 
     assert await audited(story) == []
     refused = status.last_reason in {"ANewCode", "InvalidAccountStatus"}
-    assert status.has_ended or status.collection is None or refused, "what was owed is still owed"
+    assert status.has_ended or status.owed is None or refused, "what was owed is still owed"
     assert {record.outcome for record in status.ledger} <= {
-        PeriodOutcome.PAID, PeriodOutcome.GIVEN_UP, PeriodOutcome.SKIPPED, PeriodOutcome.AUTHORIZED, PeriodOutcome.FREE,
-    }  # fmt: skip
-    assert not any(refund.is_open for refund in status.refunds)
+        PeriodOutcome.PAID,
+        PeriodOutcome.WRITTEN_OFF,
+        PeriodOutcome.SKIPPED,
+        PeriodOutcome.AUTHORIZED,
+        PeriodOutcome.FREE,
+    }
+    assert not any(refund.settled_at is None for refund in status.refunds)

@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 
 from amazon_pay.models import ChargeState
-from billing.ledger import PeriodOutcome
 from billing.money import Money
+from billing.parts.ledger import PeriodOutcome
 from billing.plan import Capture
-from billing.policy import CollectionPolicy
+from billing.plan.policy import CollectionPolicy
 from billing.status import Status
 from sandbox.stage import Stage
-from starter.subscriptions import CaptureRefusedError
+from starter.errors import RequestRefusedError
 from tests.endpoint import Endpoint
 from tests.scenarios.story import MONTHLY, Story
 from tests.scenarios.test_notices import kinds
@@ -62,10 +62,10 @@ async def test_the_merchant_captures_what_was_authorized(house: Stage, notices: 
 async def test_each_period_is_authorized_although_the_older_ones_wait(house: Stage) -> None:
     story = await authorized(house)
     status = await story.until_due(1)
-    assert [each.record.period for each in status.authorizations][-1] == 1
+    assert [each.period for each in status.to_be_captured][-1] == 1
 
     results = await asyncio.gather(
-        *(house.subscriptions.capture(story.charge_permission_id, each.record.period) for each in status.authorizations)
+        *(house.subscriptions.capture(story.charge_permission_id, each.period) for each in status.to_be_captured)
     )
 
     assert {result.outcome for result in results} == {PeriodOutcome.PAID}
@@ -83,7 +83,7 @@ async def test_asking_twice_at_once_captures_once(house: Stage) -> None:
     done = [result for result in results if not isinstance(result, BaseException)]
     assert {result.outcome for result in done} == {PeriodOutcome.PAID}
     for refused in set(results) - set(done) if len(done) < len(results) else ():
-        assert isinstance(refused, CaptureRefusedError), "it came after the capture was done"
+        assert isinstance(refused, RequestRefusedError), "it came after the capture was done"
 
 
 async def test_what_is_not_captured_lapses_after_thirty_days_and_is_told(house: Stage, notices: Endpoint) -> None:
@@ -93,16 +93,16 @@ async def test_what_is_not_captured_lapses_after_thirty_days_and_is_told(house: 
     status = await story.quiet()
 
     assert (await states(story))[0] == "Canceled ExpiredUnused"
-    assert (status.ledger[0].outcome, status.ledger[0].reason) == (PeriodOutcome.GIVEN_UP, "ExpiredUnused")
-    assert "period.given_up" in await kinds(notices, story)
-    with pytest.raises(CaptureRefusedError, match="period: 0 has no authorized charge"):
+    assert (status.ledger[0].outcome, status.ledger[0].reason) == (PeriodOutcome.WRITTEN_OFF, "ExpiredUnused")
+    assert "period.written_off" in await kinds(notices, story)
+    with pytest.raises(RequestRefusedError, match="period: 0 is not possible now; it has no authorized charge"):
         await house.subscriptions.capture(story.charge_permission_id, 0)
 
 
 async def test_more_than_was_authorized_is_refused_and_changes_nothing(house: Stage) -> None:
     story = await authorized(house)
 
-    with pytest.raises(CaptureRefusedError, match=r"at most 9\.99 USD was authorized"):
+    with pytest.raises(RequestRefusedError, match=r"at most 9\.99 USD was authorized"):
         await house.subscriptions.capture(story.charge_permission_id, 0, Money.parse("10.00 USD"))
 
     assert await states(story) == ["Authorized"]
@@ -128,7 +128,7 @@ async def test_a_policy_cancels_what_was_not_captured_with_the_permission(house:
 
     assert status.status is Status.CANCELED
     assert await states(story) == [f"{ChargeState.CANCELED} ChargePermissionCanceled"]
-    assert (await kinds(notices, story))[1:] == ["period.authorized", "period.given_up", "subscription.ended"]
+    assert (await kinds(notices, story))[1:] == ["period.authorized", "period.written_off", "subscription.ended"]
 
 
 async def test_what_waits_to_be_captured_moves_to_the_new_permission(house: Stage) -> None:

@@ -12,14 +12,14 @@ from typing import Final, NamedTuple
 import pytest
 
 from amazon_pay.models.wire import TIMESTAMP_FORMAT
-from billing.declines import CHARGE_REASONS, PERMISSION_REASONS, Meaning
-from billing.policy import CollectionPolicy, FinalAction
+from billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS, Meaning
+from billing.plan.policy import CollectionPolicy, FinalAction
 from billing.status import Status
 from sandbox.stage import Stage
 from simulator.books import ScriptedAnswer
 from simulator.refusals import STATUS_OF
 from tests.endpoint import Endpoint
-from tests.scenarios.story import Story
+from tests.scenarios.story import Story, pending_charge_of
 from tests.scenarios.test_notices import kinds
 
 POLICY: Final = CollectionPolicy(grace=timedelta(days=60), payment_method_reminders=(timedelta(days=3),))
@@ -113,7 +113,7 @@ async def test_a_pending_charge_that_ends_otherwise_is_followed_by_what_its_row_
     row = ROW_OF[CHARGE_REASONS[code]]
     story = await Story.begin(house, script=["AuthorizationInitiated"], collection=POLICY)
     status = await story.until_due(0)
-    await house.simulator.decide_charge(status.pending_charge_id, code, at=await story.now())
+    await house.simulator.decide_charge(pending_charge_of(status), code, at=await story.now())
     await story.quiet()
 
     status = await story.after(UNTIL)
@@ -149,10 +149,10 @@ async def test_the_monthly_limit_waits_for_the_next_month_and_spends_no_attempt(
 ) -> None:
     story = await Story.begin(house, script=["PeriodicAmountExceeded"], collection=POLICY)
     status = await story.until_due(0)
-    assert status.next_step is not None
+    assert status.next is not None
     due = story.terms.schedule.due(0)
     next_month = (due.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0)
-    assert status.next_step.at == next_month
+    assert status.next.at == next_month
 
     status = await story.until(next_month)
 
@@ -203,9 +203,9 @@ async def test_a_closed_permission_is_told_at_once_whoever_closed_it(
 @pytest.mark.parametrize(
     ("action", "status", "told"),
     [
-        (FinalAction.PAUSE, Status.PAUSED, ["subscription.paused"]),
-        (FinalAction.CANCEL, Status.UNPAID, ["period.given_up", "subscription.ended"]),
-        (FinalAction.MARK_UNPAID, Status.ACTIVE, ["period.given_up"]),
+        (FinalAction.PAUSE, Status.UNPAID, ["subscription.unpaid"]),
+        (FinalAction.CANCEL, Status.WRITTEN_OFF, ["period.written_off", "subscription.ended"]),
+        (FinalAction.MARK_UNPAID, Status.ACTIVE, ["period.written_off"]),
     ],
 )
 async def test_the_final_action_is_the_policys(

@@ -1,6 +1,6 @@
 """A chargeback, from the buyer's bank through Amazon's notification to the merchant's endpoint."""
 
-from billing.policy import CollectionPolicy, OnDispute
+from billing.plan.policy import CollectionPolicy, OnDispute
 from billing.status import Status
 from sandbox.stage import Stage
 from tests.endpoint import Endpoint

@@ -9,18 +9,18 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from billing.calendar import Interval, Unit
-from billing.ledger import PeriodOutcome
 from billing.money import Money
+from billing.parts.ledger import PeriodOutcome
 from billing.plan import Plan
-from billing.policy import CollectionPolicy, FinalAction
+from billing.plan.policy import CollectionPolicy, FinalAction
 from billing.status import Status
 from billing.zones import zone
 from sandbox.stage import Stage
 from simulator.books import ScriptedAnswer
 from simulator.faults import Fault
-from starter.subscriptions import Started
+from starter.client import Started
 from tests.endpoint import Endpoint
-from tests.scenarios.story import Story
+from tests.scenarios.story import Story, pending_charge_of
 from tests.scenarios.test_decision_table import attempts_of
 from tests.scenarios.test_notices import kinds, told, when
 from workflows.messages import NotificationSignal
@@ -52,7 +52,7 @@ async def test_declined_once_and_recovered_by_the_first_retry(house: Stage) -> N
     await story.assert_charged_at(on(5, 9))
     (record,) = status.ledger
     assert (record.period, record.due, record.attempts) == (0, on(5, 1), 2)
-    assert (status.collection, status.periods_paid) == (None, 1)
+    assert (status.owed, status.periods_paid) == (None, 1)
 
 
 async def test_an_unknown_outcome_that_turns_out_to_be_a_decline_is_retried_by_the_schedule(house: Stage) -> None:
@@ -73,7 +73,7 @@ async def test_pending_and_then_a_success(house: Stage) -> None:
     await story.after(timedelta(hours=5))
     assert len(await story.calls()) == 1, "nothing is charged while it is pending"
 
-    await house.simulator.decide_charge(status.pending_charge_id, at=await story.now())
+    await house.simulator.decide_charge(pending_charge_of(status), at=await story.now())
     status = await story.quiet()
 
     assert (status.periods_paid, len(await story.charges()), len(await story.calls())) == (1, 1, 1)
@@ -95,7 +95,7 @@ async def test_the_ladder_of_retries_and_the_grace_are_two_clocks(house: Stage, 
     assert await attempts_of(story) == [0, *(24.0 * days for days in (8, 16, 24, 32, 40)), 24.0 * 40]
     (ended,) = [event for event in await told(notices, story) if event["type"] == "grace.ended"]
     assert (when(ended) - on(6, 30)) < timedelta(minutes=2)
-    assert [record.outcome for record in status.ledger] == [PeriodOutcome.GIVEN_UP, PeriodOutcome.PAID]
+    assert [record.outcome for record in status.ledger] == [PeriodOutcome.WRITTEN_OFF, PeriodOutcome.PAID]
     assert (status.status, status.ledger[1].due) == (Status.ACTIVE, on(6, 30)), "the next period was still owed"
 
 
@@ -144,7 +144,7 @@ async def test_a_fixed_term_that_is_canceled_ends_at_once_and_only_once(house: S
     status = await story.cancel()
 
     assert status.status is Status.CANCELED
-    assert status.next_to_do is None
+    assert status.next is None
     await story.assert_charged_at(on(1, 1))
     assert (await kinds(notices, story)).count("subscription.ended") == 1
 
@@ -204,7 +204,7 @@ async def test_attempts_on_exactly_these_days_and_the_end_after_the_last(house: 
     status = await story.after(21 * DAY)
 
     assert await attempts_of(story) == [24.0 * days for days in (0, 2, 7, 14, 21)]
-    assert (status.status, await story.permission_state()) == (Status.UNPAID, "Closed")
+    assert (status.status, await story.permission_state()) == (Status.WRITTEN_OFF, "Closed")
 
 
 async def test_a_ladder_in_hours(house: Stage) -> None:
@@ -220,9 +220,9 @@ async def test_a_ladder_in_hours(house: Stage) -> None:
 
 async def test_the_final_action_is_a_setting(house: Stage) -> None:
     outcome = {
-        FinalAction.MARK_UNPAID: (Status.ACTIVE, [PeriodOutcome.GIVEN_UP]),
-        FinalAction.PAUSE: (Status.PAUSED, []),
-        FinalAction.CANCEL: (Status.UNPAID, [PeriodOutcome.GIVEN_UP]),
+        FinalAction.MARK_UNPAID: (Status.ACTIVE, [PeriodOutcome.WRITTEN_OFF]),
+        FinalAction.PAUSE: (Status.UNPAID, []),
+        FinalAction.CANCEL: (Status.WRITTEN_OFF, [PeriodOutcome.WRITTEN_OFF]),
     }
     for action, expected in outcome.items():
         policy = CollectionPolicy(soft_decline_delays=(3 * DAY, 3 * DAY), final_action=action)

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 from amazon_pay.models import ChargeState
-from billing.policy import CollectionPolicy
+from billing.plan.policy import CollectionPolicy
 from billing.status import Status
 from sandbox.stage import Stage
 from simulator.books import ScriptedAnswer
 from simulator.faults import Fault
-from tests.scenarios.story import Story
+from tests.scenarios.story import Story, pending_charge_of
 
 HALF_A_DAY = timedelta(hours=12)
 
@@ -35,7 +35,7 @@ async def test_after_a_timeout_amazon_may_take_its_time_and_the_charge_is_captur
     house: Stage,
 ) -> None:
     story = await timed_out_and_pending(house)
-    pending = (await story.status()).pending_charge_id
+    pending = pending_charge_of(await story.status())
     await story.after(timedelta(hours=20))
     assert await requests_of(house, story) == [("AuthorizationInitiated", "")]
 
@@ -49,13 +49,13 @@ async def test_after_a_timeout_amazon_may_take_its_time_and_the_charge_is_captur
 
 async def test_a_pending_authorization_that_is_declined_is_collected_on(house: Stage) -> None:
     story = await timed_out_and_pending(house)
-    pending = (await story.status()).pending_charge_id
+    pending = pending_charge_of(await story.status())
 
     await house.simulator.decide_charge(pending, "SoftDeclined", at=await story.now())
     status = await story.quiet()
     assert (status.status, status.last_reason) == (Status.RETRYING, "SoftDeclined")
-    assert status.next_step is not None
-    await story.until(status.next_step.at)
+    assert status.next is not None
+    await story.until(status.next.at)
 
     assert await requests_of(house, story) == [("Declined", "SoftDeclined"), ("Captured", "")]
     keys = [call.idempotency_key for call in await story.calls()]
@@ -80,7 +80,7 @@ async def test_a_policy_may_refuse_to_wait_for_amazon(house: Stage) -> None:
 
 async def test_cancelling_while_a_charge_is_pending_waits_for_its_outcome_and_then_closes(house: Stage) -> None:
     story = await timed_out_and_pending(house)
-    pending = (await story.status()).pending_charge_id
+    pending = pending_charge_of(await story.status())
     status = await story.cancel()
     assert status.status is Status.PENDING
     assert await story.permission_state() == "Chargeable"

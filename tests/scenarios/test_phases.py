@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, time, timedelta
 
 from billing.calendar import Interval, Unit
-from billing.ledger import PeriodOutcome
+from billing.contract.agreement import BillingDay
 from billing.money import Money
+from billing.parts.ledger import PeriodOutcome
 from billing.plan import Phase, Plan
-from billing.schedule import BillingDay
 from billing.status import Status
 from sandbox.stage import Stage
 from tests.scenarios.story import Story

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 
 from billing.calendar import Interval, Unit
-from billing.ledger import PeriodOutcome
+from billing.parts.ledger import PeriodOutcome
 from billing.plan import Plan
-from billing.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
+from billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
 from billing.status import Status
 from sandbox.stage import Stage
-from starter.subscriptions import RetryRefusedError
+from starter.errors import RequestRefusedError
 from tests.endpoint import Endpoint
 from tests.scenarios.story import MONTHLY, Story
 from tests.scenarios.test_notices import kinds
@@ -56,7 +56,7 @@ async def test_a_policy_may_give_up_the_older_period_for_the_next(house: Stage) 
     due = story.terms.schedule.due
     status = await story.until_due(1)
 
-    assert [record.outcome for record in status.ledger] == [PeriodOutcome.GIVEN_UP, PeriodOutcome.PAID]
+    assert [record.outcome for record in status.ledger] == [PeriodOutcome.WRITTEN_OFF, PeriodOutcome.PAID]
     await story.assert_charged_at(due(1))
 
 
@@ -111,15 +111,15 @@ async def test_a_merchant_may_try_again_before_the_schedule_does(house: Stage) -
     status = await story.quiet()
 
     assert (status.status, status.ledger[0].attempts) == (Status.ACTIVE, 2)
-    with pytest.raises(RetryRefusedError, match="nothing is owed"):
+    with pytest.raises(RequestRefusedError, match="nothing is owed"):
         await house.subscriptions.retry_now(story.charge_permission_id)
 
 
-async def test_a_paused_subscription_is_tried_again_when_the_merchant_asks(house: Stage) -> None:
+async def test_an_unpaid_subscription_is_tried_again_when_the_merchant_asks(house: Stage) -> None:
     policy = CollectionPolicy(soft_decline_delays=(), final_action=FinalAction.PAUSE)
     story = await Story.begin(house, script=["SoftDeclined"], collection=policy)
     status = await story.until_due(0)
-    assert status.status is Status.PAUSED
+    assert status.status is Status.UNPAID
 
     await house.subscriptions.retry_now(story.charge_permission_id)
     status = await story.quiet()
@@ -137,7 +137,7 @@ async def test_a_policy_may_cancel_a_pending_charge_with_the_permission(house: S
 
     assert (status.status, status.periods_paid) == (Status.CANCELED, 0)
     assert [(record.outcome, record.reason) for record in status.ledger] == [
-        (PeriodOutcome.GIVEN_UP, "canceled while owed, not paid")
+        (PeriodOutcome.WRITTEN_OFF, "canceled while owed, not paid")
     ]
     assert await story.charges() == []
-    assert (await kinds(notices, story))[1:] == ["charge.pending", "period.given_up", "subscription.ended"]
+    assert (await kinds(notices, story))[1:] == ["charge.pending", "period.written_off", "subscription.ended"]

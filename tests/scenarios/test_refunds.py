@@ -7,11 +7,12 @@ from uuid import uuid4
 import pytest
 
 from amazon_pay.models import CreateRefundRequest, Currency, Price
+from billing.changes import RefundPeriod
 from billing.money import Money
-from billing.refunds import RefundState, Wanted
+from billing.protocol.answers import RefundState
 from billing.status import Status
 from sandbox.stage import Stage
-from starter.subscriptions import RefundRefusedError
+from starter.errors import RequestRefusedError
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story
 from tests.scenarios.test_notices import kinds
@@ -38,12 +39,12 @@ async def test_parts_are_refunded_up_to_what_was_paid_and_no_further(house: Stag
     story, subscriptions = await paid(house), house.subscriptions
     permission = story.charge_permission_id
 
-    first = await subscriptions.refund(permission, Wanted(period=0, amount=FIVE))
+    first = await subscriptions.refund(permission, RefundPeriod(period=0, amount=FIVE))
     await story.after(timedelta(hours=2))
-    second = await subscriptions.refund(permission, Wanted(period=0))
+    second = await subscriptions.refund(permission, RefundPeriod(period=0))
     status = await story.after(timedelta(hours=2))
-    with pytest.raises(RefundRefusedError, match=r"at most 0\.00 USD is left of what was paid"):
-        await subscriptions.refund(permission, Wanted(period=0, amount=FIVE))
+    with pytest.raises(RequestRefusedError, match=r"at most 0\.00 USD is left of what was paid"):
+        await subscriptions.refund(permission, RefundPeriod(period=0, amount=FIVE))
 
     assert [first.state, second.state] == [RefundState.PENDING, RefundState.PENDING]
     assert [refund.state for refund in status.refunds] == [RefundState.REFUNDED, RefundState.REFUNDED]
@@ -55,7 +56,7 @@ async def test_parts_are_refunded_up_to_what_was_paid_and_no_further(house: Stag
 
 async def test_the_same_reference_gives_money_back_once(house: Stage) -> None:
     story = await paid(house)
-    wanted = Wanted(period=0, amount=FIVE, reference="ticket-7")
+    wanted = RefundPeriod(period=0, amount=FIVE, reference="ticket-7")
 
     refunds = [await house.subscriptions.refund(story.charge_permission_id, wanted) for _ in range(3)]
 
@@ -72,7 +73,7 @@ async def test_what_amazon_does_not_take_is_told_and_not_tried_again(house: Stag
         elsewhere = CreateRefundRequest(charge_id=charge.charge_id, refund_amount=price)
         await seller_central.refunds.create(elsewhere, idempotency_key=uuid4().hex)
 
-    refund = await house.subscriptions.refund(permission, Wanted(period=0))
+    refund = await house.subscriptions.refund(permission, RefundPeriod(period=0))
     status = await story.after(timedelta(days=2))
 
     assert (refund.state, refund.reason_code) == (RefundState.FAILED, "TransactionAmountExceeded")
@@ -83,7 +84,7 @@ async def test_what_amazon_does_not_take_is_told_and_not_tried_again(house: Stag
 
 async def test_a_canceled_subscription_awaits_its_refund(house: Stage) -> None:
     story = await paid(house)
-    await house.subscriptions.refund(story.charge_permission_id, Wanted(period=0))
+    await house.subscriptions.refund(story.charge_permission_id, RefundPeriod(period=0))
     status = await story.cancel()
     if not status.has_ended:  # Amazon may have decided already
         status = await story.after(timedelta(hours=2))

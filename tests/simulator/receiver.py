@@ -58,6 +58,6 @@ async def receiving() -> AsyncIterator[Receiver]:
 
 
 async def _until(is_true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not is_true():
             await asyncio.sleep(0.01)

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from billing.calendar import Interval, Unit
+from billing.contract.terms import Terms
 from billing.money import Money
 from billing.plan import Plan
-from billing.terms import Terms
 from sandbox.stage import Stage
 
 PLAN = Plan.of("coffee", Money.parse("9.99 USD"), Interval(unit=Unit.MONTH))

@@ -18,7 +18,7 @@ from sandbox.stage import Stage
 from starter.cli.app import app
 from tests.worker.processes import finished, perennial
 
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

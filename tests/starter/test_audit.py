@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from amazon_pay.models import CreateChargeRequest, Price
-from billing.identity import idempotency_key
+from billing.keys import idempotency_key
 from sandbox.stage import Stage, stage
 from starter.audit.auditor import Auditor
 from starter.audit.witness import AmazonWitness
@@ -23,7 +23,7 @@ async def small_house() -> AsyncIterator[Stage]:
 
 async def listed(house: Stage, number: int) -> None:
     """Waits until the visibility store, which lags behind, shows so many."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len([line async for line in house.subscriptions.list(ended=True)]) < number:
             await asyncio.sleep(0.05)
 
@@ -56,7 +56,7 @@ async def test_an_audit_finds_nothing_until_somebody_charges_a_buyer_twice(small
     (found,) = after.data["findings"]
     assert found["charge_permission_id"] == healthy.charge_permission_id
     assert "period 0 was charged 2 times" in found["findings"]
-    assert f"{healthy.charge_permission_id}  period 0 was charged 2 times" in for_people.out
+    assert f"{healthy.charge_permission_id} │ period 0 was charged 2 times" in for_people.out
 
 
 async def test_amazon_itself_can_be_the_witness(small_house: Stage) -> None:

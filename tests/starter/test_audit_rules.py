@@ -8,10 +8,11 @@ import pytest
 
 from amazon_pay.models import Charge, ChargePermissionState, ChargeState, ChargeStatusDetails, Price
 from billing.changes import AddItem, PauseSubscription, When
-from billing.collection import Action
 from billing.money import Money
-from billing.policy import CollectionPolicy
+from billing.plan.policy import CollectionPolicy
+from billing.protocol.commands import Action
 from billing.status import Status
+from billing.view import view_of
 from starter.audit.case import Booked, Case
 from starter.audit.rules import RULES, findings
 from tests.billing.support import CAPTURED, PRICE, SOFT, Life, chargeable, closed, terms
@@ -36,7 +37,7 @@ def paid_once() -> Case:
     life = Life(terms())
     life.step(Action.CHARGE, "2026-01-31 09:00", CAPTURED)
     return Case(
-        subscription=life.subscription,
+        subscription=view_of(life.subscription),
         now=ANCHOR + timedelta(minutes=1),
         is_busy=False,
         permission=ChargePermissionState.CHARGEABLE,
@@ -49,35 +50,29 @@ def canceled() -> Case:
     life = Life(terms())
     life.step(Action.CHARGE, "2026-01-31 09:00", CAPTURED)
     life.cancel("2026-02-01 09:00")
-    life.subscription.begin_cancellation(life.now)
-    case = paid_once()
-    life.subscription.permission_closed(closed("MerchantClosed"), life.now)
-    return replace(case, subscription=life.subscription, permission=ChargePermissionState.CLOSED)
+    life.step(Action.CLOSE_PERMISSION, "2026-02-01 09:00", closed("MerchantClosed"))
+    return replace(paid_once(), subscription=view_of(life.subscription), permission=ChargePermissionState.CLOSED)
 
 
 def too_many_attempts() -> Case:
     life = Life(terms())
     life.step(Action.CHARGE, "2026-01-31 09:00", SOFT)
     life.step(Action.READ_PERMISSION, "2026-01-31 09:00", chargeable())
-    assert life.subscription.collection is not None
-    life.subscription.collection.attempts_spent = 16
-    return replace(paid_once(), subscription=life.subscription, charges=[])
+    view = view_of(life.subscription)
+    assert view.owed is not None
+    return replace(paid_once(), subscription=view.but(owed=view.owed.but(attempts_spent=16)), charges=[])
 
 
 def with_two_records(case: Case) -> Case:
     """The same charge pays two periods by the account."""
-    subscription = case.subscription.model_copy(deep=True)
-    subscription.ledger = [*subscription.ledger, subscription.ledger[0].model_copy(update={"period": 1})]
-    return replace(case, subscription=subscription)
+    ledger = case.subscription.ledger
+    return replace(case, subscription=case.subscription.but(ledger=(*ledger, ledger[0].but(period=1))))
 
 
 def refunded_by_the_account(case: Case) -> Case:
     """The account says that half has gone back."""
-    subscription = case.subscription.model_copy(deep=True)
-    subscription.ledger = [
-        record.model_copy(update={"refunded": Money.parse("5.00 EUR")}) for record in subscription.ledger
-    ]
-    return replace(case, subscription=subscription)
+    ledger = tuple(record.but(refunded=Money.parse("5.00 EUR")) for record in case.subscription.ledger)
+    return replace(case, subscription=case.subscription.but(ledger=ledger))
 
 
 LIES: list[tuple[str, Callable[[Case], Case], str]] = [
@@ -162,7 +157,7 @@ def test_what_falls_due_while_a_new_checkout_is_awaited_is_not_forgotten() -> No
     life.step(Action.CHARGE, "2026-01-31 09:00", CAPTURED)
     life.signal("2026-02-01 09:00", closed("BuyerClosed"))
     assert life.subscription.status is Status.AWAITING_CHECKOUT
-    case = replace(paid_once(), subscription=life.subscription, permission=ChargePermissionState.CLOSED)
+    case = replace(paid_once(), subscription=view_of(life.subscription), permission=ChargePermissionState.CLOSED)
 
     assert findings(replace(case, now=case.subscription.terms.schedule.due(1) + timedelta(hours=1))) == []
 
@@ -180,12 +175,11 @@ def test_every_rule_says_what_it_holds() -> None:
 
 def test_what_falls_due_within_a_pause_is_not_forgotten_and_an_item_charged_by_itself_is() -> None:
     """A pause is of the plan; what was to be charged at once stays owed."""
-    case = paid_once()
-    subscription = case.subscription.model_copy(deep=True)
-    at = ANCHOR + timedelta(days=5)
-    AddItem(amount=PRICE, what="gift", when=When.NOW).apply(subscription, at)
-    PauseSubscription().apply(subscription, at)
-    paused = replace(case, subscription=subscription, now=ANCHOR + timedelta(days=40))
+    life = Life(terms())
+    life.step(Action.CHARGE, "2026-01-31 09:00", CAPTURED)
+    life.ask("2026-02-05 09:00", AddItem(amount=PRICE, what="gift", when=When.NOW))
+    life.ask("2026-02-05 09:00", PauseSubscription(), "a pause")
+    paused = replace(paid_once(), subscription=view_of(life.subscription), now=ANCHOR + timedelta(days=40))
 
     assert [finding for finding in findings(paused) if "forgotten" in finding] == [
         "period 1 fell due on 2026-02-05 and is forgotten"

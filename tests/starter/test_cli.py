@@ -3,13 +3,16 @@
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
+from amazon_pay.resources.charge_permissions import ChargePermissions
 from sandbox.stage import Stage
 from sandbox.subscriber import Subscriber
 from starter.cli.app import app
+from tests.scenarios.story import Story
 from tests.starter.agreements import new_terms
 from tests.starter.command_line import dead_port, joined_to, typed
 from tests.starter.test_listing import listed
@@ -37,7 +40,9 @@ COMMANDS = [
 NOBODY = "C01-0000000-0000000"
 
 
-async def test_a_subscription_is_started_billed_shown_listed_and_canceled_by_the_command_line(house: Stage) -> None:
+async def test_a_subscription_is_started_billed_shown_listed_and_canceled_by_the_command_line(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     terms = await new_terms(house)
     identifier, environment = terms.charge_permission_id, joined_to(house)
     start = ["start", identifier, "--amount", "12.50 USD", "--every", "2 weeks", "--plan-id", "tea", "--zone"]
@@ -57,12 +62,21 @@ async def test_a_subscription_is_started_billed_shown_listed_and_canceled_by_the
     for words in ("Active", "tea: 12.50 USD every 2 weeks", "Asia/Tokyo", "order/7", "paid"):
         assert words in page.out
 
+    close, told = ChargePermissions.close, []
+
+    async def closing(self: ChargePermissions, which: str, request: Any, **more: Any) -> Any:
+        told.append((which, request.closure_reason))
+        return await close(self, which, request, **more)
+
+    monkeypatch.setattr(ChargePermissions, "close", closing)
     canceled = await typed("cancel", identifier, "--reason", "moved away", "--json", **environment)
     assert (canceled.code, canceled.err) == (0, "")
     assert canceled.data == {"charge_permission_id": identifier, "cancel": "requested"}
     await Subscriber(house, terms).quiet()
     shown = await typed("show", identifier, "--json", **environment)
-    assert (shown.data["status"], shown.data["ending"]["reason"]) == ("canceled", "moved away")
+    assert (shown.data["status"], shown.data["ending"]["reason"]) == ("canceled", "a cancellation was asked for")
+    assert shown.data["next"] is None
+    assert (identifier, "moved away") in told, "Amazon is told why, and nobody else is shown it"
     again = await typed("cancel", identifier, **environment)
     assert (again.code, again.trouble) == (
         1,
@@ -112,7 +126,7 @@ async def test_a_plan_file_is_what_is_billed(house: Stage, tmp_path: Path, suffi
 
     assert started.code == 0, started.err
     plan = (await house.subscriptions.status(terms.charge_permission_id)).terms.plan
-    assert (plan.plan_id, str(plan)) == ("coffee", "19.90 EUR every 1 month, 3 times")
+    assert (plan.plan_id, str(plan)) == ("coffee", "19.90 EUR a month, 3 times")
     assert (plan.periods, plan.collection.max_attempts) == (3, 5)
 
 
@@ -131,11 +145,38 @@ async def test_the_list_is_a_table_for_people_and_json_for_machines(house: Stage
         "next_action_at": terms.anchor.isoformat(),
         "plan": "coffee",
         "merchant_reference": f"order-{terms.charge_permission_id}",
+        "merchant_account": "default",
         "last_reason": None,
         "needs_attention": False,
+        "past_due": False,
     } in as_json.data
     for words in (terms.charge_permission_id, "active", f"{terms.anchor:%Y-%m-%d %H:%M}", "coffee"):
         assert words in table.out
+
+
+async def test_who_owes_is_listed_by_one_option_and_marked_in_every_list(house: Stage) -> None:
+    owing, paying = await Story.begin(house, script=["SoftDeclined"]), await Story.begin(house)
+    for story in (owing, paying):
+        await story.until_due(0)
+    await listed(house, owing.charge_permission_id, until=lambda lines: [line.past_due for line in lines] == [True])
+
+    as_json = await typed("list", "--past-due", "--json", **joined_to(house))
+    table = await typed("list", "--past-due", COLUMNS="200", **joined_to(house))
+    everybody = await typed("list", COLUMNS="200", **joined_to(house))
+
+    assert (as_json.code, as_json.err, table.code) == (0, "", 0)
+    found = {line["charge_permission_id"]: line for line in as_json.data}
+    line = found[owing.charge_permission_id]
+    assert (line["status"], line["past_due"], line["last_reason"]) == ("retrying", True, "SoftDeclined")
+    assert paying.charge_permission_id not in found
+    assert all(line["past_due"] for line in as_json.data)
+    assert paying.charge_permission_id not in table.out
+    for said in (table, everybody):
+        (row,) = [line for line in said.out.splitlines() if owing.charge_permission_id in line]
+        assert "retrying owes " in row
+    (row,) = [line for line in everybody.out.splitlines() if paying.charge_permission_id in line]
+    assert "owes" not in row
+    assert "owes is past due" in table.out
 
 
 async def test_an_empty_list_is_an_empty_json_list(house: Stage) -> None:

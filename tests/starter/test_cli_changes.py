@@ -39,19 +39,20 @@ async def test_a_plan_and_a_quantity_are_changed_and_undone(house: Stage, tmp_pa
         changed.out
         == f"takes effect {due:%Y-%m-%d %H:%M} UTC; next: {due:%Y-%m-%d %H:%M} UTC: period 1 falls due: 40.00 USD\n"
     )
-    assert "gold: 20.00 USD every 1 month, for 2 units" in shown.out
+    assert "gold: 20.00 USD a month, for 2 units" in shown.out
+    assert f"{due:%Y-%m-%d %H:%M}" in told.out
     assert "40.00 USD" in told.out
-    assert undone.data["next_step"]["why"] == "period 1 falls due: 9.99 USD"
+    assert undone.data["next"]["why"] == "period 1 falls due: 9.99 USD"
 
 
 async def test_an_upgrade_now_is_charged_at_once(house: Stage) -> None:
     story = await paid(house)
     await story.after(timedelta(days=10))
 
-    changed = await change(house, story, "plan", "--quantity", "3", "--now", "--json")
+    changed = await change(house, story, "plan", "--quantity", "3", "--when", "now", "--json")
     await story.quiet()
 
-    assert (changed.code, changed.data["next_step"]["action"]) == (0, "charge")
+    assert (changed.code, changed.data["next"]["action"]) == (0, "charge")
     assert len(await story.charges()) == 2
 
 
@@ -80,23 +81,38 @@ async def test_it_is_paused_resumed_skipped_and_ended_later(house: Stage) -> Non
 @pytest.mark.parametrize(
     ("options", "code", "why"),
     [
-        (["plan"], 1, "plan, quantity: one must be given"),
-        (["plan", "--quantity", "0"], 2, "--quantity: Input should be greater than or equal to 1 (got 0)"),
+        (["plan"], 1, "plan: a plan or a quantity must be given"),
+        (["plan", "--dry-run"], 1, "plan: a plan or a quantity must be given"),
+        (["plan", "--quantity", "0"], 2, "--quantity: 0 is not accepted; 1 or more is"),
+        (
+            ["plan", "--quantity", "2", "--when", "2020-01-01T00:00:00Z"],
+            1,
+            "when: 2020-01-01T00:00:00+00:00 is not accepted; now or renewal is, for another plan",
+        ),
         (["pause", "--until", "soon"], 2, "--until: 'soon' is not an instant"),
         (
             ["pause", "--until", "2020-01-01T00:00:00Z"],
             1,
-            "until: 2020-01-01T00:00:00+00:00 is not after the pause begins",
+            "until: 2020-01-01T00:00:00+00:00 is not accepted; instants after the pause begins, 20",
         ),
-        (["resume"], 1, "the subscription is not paused by request"),
-        (["cancel", "--undo"], 1, "no cancellation is planned"),
-        (["cancel", "--at", "2020-01-01T00:00:00Z"], 1, "at: 2020-01-01T00:00:00+00:00 is in the past"),
-        (["skip", "--undo"], 1, "is not skipped already"),
-        (["undo"], 1, "there is no change that has not taken effect"),
+        (
+            ["pause", "--when", "2020-01-01T00:00:00Z"],
+            1,
+            "when: 2020-01-01T00:00:00+00:00 is not accepted; instants from now on are; it is 20",
+        ),
+        (["resume"], 1, "resume: the subscription is not paused by request"),
+        (["cancel", "--undo"], 1, "undo: no cancellation is planned"),
+        (
+            ["cancel", "--when", "2020-01-01T00:00:00Z"],
+            1,
+            "when: 2020-01-01T00:00:00+00:00 is not accepted; instants from now on are; it is 20",
+        ),
+        (["skip", "--undo"], 1, "skip: period 1 is not skipped already"),
+        (["undo"], 1, "undo: there is no change that has not taken effect"),
         (["item", "1 EUR", "--what", "x"], 1, "amount: 1.00 EUR is not accepted; more than zero, in USD, is"),
-        (["item", "lots", "--what", "x"], 2, "--amount: amount: 'lots' is not an amount"),
-        (["item", "1 USD", "--what", ""], 2, "--what"),
-        (["item", "1 USD", "--what", "x", "--reference", "a b"], 2, "--reference"),
+        (["item", "lots", "--what", "x"], 2, "--amount: 'lots' is not accepted; an amount and a currency are, such as"),
+        (["item", "1 USD", "--what", ""], 2, "--what: '' is not accepted; "),
+        (["item", "1 USD", "--what", "x", "--reference", "a b"], 2, "--reference: 'a b' is not accepted; "),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -129,3 +145,10 @@ async def test_in_europe_another_plan_needs_the_buyers_consent(house: Stage) -> 
     assert refused.code == 1
     assert "in the EU and the UK Amazon wants the buyer to agree to another plan" in refused.trouble
     assert agreed.code == 0
+
+
+async def test_a_region_that_is_none_is_named_before_anything_is_changed(house: Stage) -> None:
+    said = await typed("change", "resume", "C01-0", PERENNIAL_REGION="mars", **joined_to(house))
+
+    assert said.code == 2
+    assert said.trouble.startswith("error: PERENNIAL_REGION: region: 'mars' is not a region of Amazon Pay")

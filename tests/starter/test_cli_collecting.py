@@ -22,7 +22,7 @@ async def test_a_part_is_captured_and_then_there_is_nothing_left_to_capture(hous
     assert (done.code, done.err) == (0, "")
     assert done.data == {"charge_id": charge.charge_id, "outcome": "paid", "reason_code": None}
     assert again.code == 1
-    why = "period: 0 has no authorized charge; those that wait to be captured: none"
+    why = "period: 0 is not possible now; it has no authorized charge; those that wait to be captured: none"
     assert again.trouble == f"error: charge permission {identifier}: {why}"
 
 
@@ -45,7 +45,7 @@ async def test_what_the_buyers_bank_declined_is_tried_again_at_once(house: Stage
     assert (asked.code, asked.data) == (0, {"charge_permission_id": identifier, "retry": "requested"})
     assert status.periods_paid == 1
     assert nothing.trouble.startswith(
-        f"error: charge permission {identifier}: nothing is owed; next: period 1 falls due"
+        f"error: charge permission {identifier}: retry: nothing is owed; next: period 1 falls due"
     )
 
 

@@ -140,12 +140,12 @@ async def test_each_row_that_cannot_be_is_told_with_its_line_and_stops_no_other(
         4: "ResourceNotFound",
         5: "the plan is in USD, and the charge permission in EUR",
         6: "charge_permission_id: is that of line 2 too",
-        7: "plan: 'tea' is not among the plans: coffee",
-        8: "anchor: Input should be a valid datetime",
-        9: "zone: 'Mars/Olympus' is not a time zone",
-        10: "debt: amount: 'lots' is not an amount",
-        11: "debt: 5.00 EUR is in another currency than the plan, USD",
-        12: "charge_permission_id: ",
+        7: "plan: 'tea' is not accepted; the plans are: coffee",
+        8: "anchor: 'yesterday' is not accepted; an instant is, such as 2026-01-31T09:00:00+01:00",
+        9: "zone: 'Mars/Olympus' is not accepted; IANA names of time zones are, such as 'Europe/Berlin'",
+        10: "debt: 'lots' is not accepted; an amount and a currency are, such as '9.99 USD'",
+        11: "debt: 5.00 EUR is not accepted; it is in another currency than the plan, USD",
+        12: "charge_permission_id: it must be given",
         13: "a period costs 1000.01 USD, and the charge permission allows 1000.00 a month",
     }
     assert {line: why for line, why in expected.items() if why not in told[line][1]} == {}
@@ -159,13 +159,14 @@ async def test_each_row_that_cannot_be_is_told_with_its_line_and_stops_no_other(
         ("rows.txt", "", "subscribers are read from a .csv or .jsonl file"),
         ("rows.csv", "charge_permission_id,plan,colour\n", "header: 'colour' is not a column, 'anchor' is missing"),
         ("rows.csv", "", "'charge_permission_id' is missing"),
+        ("rows.csv", "charge_permission_id,plan,anchor\nC01-\xff,coffee,2026\n", "rows.csv: not UTF-8: "),
     ],
 )
 async def test_a_file_that_cannot_be_read_is_said_in_one_line(
     house: Stage, tmp_path: Path, plans: Path, name: str, content: str | None, why: str
 ) -> None:
     if content is not None:
-        (tmp_path / name).write_text(content)
+        (tmp_path / name).write_text(content, encoding="latin-1")
 
     said = await command(house, "import", "start", str(tmp_path / name), "--plans", str(plans))
 
@@ -181,7 +182,36 @@ async def test_a_line_that_is_no_json_is_told_and_stops_no_other(house: Stage, t
     said = await command(house, "import", "start", str(file), "--plans", str(plans), "--json")
 
     assert (said.code, said.data["done"], said.data["refused"]) == (1, 1, 2)
-    assert [(each["row"], each["why"][:8]) for each in said.data["refusals"]] == [(1, "not JSON"), (3, "Input sh")]
+    assert [(each["row"], each["why"].partition(": ")[0]) for each in said.data["refusals"]] == [
+        (1, "not JSON"),
+        (3, "a list of 1 is not accepted; a table of fields is"),
+    ]
+
+
+async def test_a_row_is_told_by_the_names_of_its_columns(house: Stage, tmp_path: Path, plans: Path) -> None:
+    rows = [
+        row("C01-1", billing_day=40),
+        row("C01-2", billing_time="09:00"),
+        row("C01-3", quantity=2_000_000),
+        row("C01-4", next_period=-1),
+        row("C01-5", colour="red"),
+        row("C01-6", ends_at="2020-01-01T00:00:00Z"),
+    ]
+    file = written(tmp_path / "rows.jsonl", rows)
+
+    said = await command(house, "import", "start", str(file), "--plans", str(plans), "--json")
+
+    assert (said.code, said.data["done"], said.data["refused"]) == (1, 0, len(rows))
+    told = {each["row"]: each["why"] for each in said.data["refusals"]}
+    expected = {
+        1: "billing_day: 40 is not accepted; 31 or less is",
+        2: "billing_time: 09:00 is not accepted; a billing_day is needed beside it",
+        3: "quantity: 2000000 is not accepted; 1000000 or less is",
+        4: "next_period: -1 is not accepted; 0 or more is",
+        5: "colour: 'red' is not accepted; there is no such field",
+        6: "ends_at: 2020-01-01T00:00:00+00:00 is not accepted; instants after the anchor, ",
+    }
+    assert {line: why for line, why in expected.items() if not told[line].startswith(why)} == {}
 
 
 async def test_all_that_match_are_changed_and_a_dry_run_changes_nothing(house: Stage, tmp_path: Path) -> None:

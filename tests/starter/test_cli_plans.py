@@ -17,11 +17,11 @@ async def test_a_plan_is_explained_for_people_in_their_zone() -> None:
 
     assert (said.code, said.err) == (0, "")
     for words in (
-        "coffee-monthly: 19.90 EUR every 1 month, for as long as the subscription lives. Times in Asia/Tokyo.",
+        "coffee-monthly: 19.90 EUR a month, for as long as the subscription lives. Times in Asia/Tokyo.",
         "Due 2027-01-31 09:30, 2027-02-28 09:30, 2027-03-31 09:30",
         "HardDeclined",
         "Sun 2027-02-21 09:30",
-        "paused",
+        "it is unpaid, and not tried any more until the payment method is mended",
     ):
         assert words in said.out
 
@@ -44,7 +44,7 @@ async def test_what_a_policy_says_of_several_periods_is_said_in_words() -> None:
     for words in (
         "- Money is taken when you capture it, within 30 days of the charge.",
         "- A subscriber keeps what was bought for 0 days after the first failure.",
-        "- A period that is still owed when the next one falls due is given up for it.",
+        "- A period that is still owed when the next one falls due is written off for it.",
         "- Of periods that were missed, as in an outage, only the latest is charged.",
         "- Two overdue periods are charged at least 1 day apart, or half an interval.",
         "- A cancellation also cancels charges",
@@ -117,8 +117,14 @@ async def test_a_plan_is_previewed_as_json() -> None:
         (["--billing-day", "1", "--billing-time", "9 o'clock"], '--billing-time: "9 o\'clock" is not a wall time'),
         (["--billing-day", "1", "--billing-time", "09:00+01:00"], "is not a wall time such as 09:00"),
         (["--ends-at", "tomorrow"], "--ends-at: 'tomorrow' is not an instant"),
-        (["--anchor", "2027-01-31T09:00:00Z", "--ends-at", "2027-01-01T00:00:00Z"], "ends_at: 2027-01-01"),
-        (["--quantity", "0"], "--quantity: "),
+        (
+            ["--anchor", "2027-01-31T09:00:00Z", "--ends-at", "2027-01-01T00:00:00Z"],
+            (
+                "--ends-at: 2027-01-01T00:00:00+00:00 is not accepted; "
+                "instants after the anchor, 2027-01-31T09:00:00+00:00, are"
+            ),
+        ),
+        (["--quantity", "0"], "--quantity: 0 is not accepted; 1 or more is"),
     ],
 )
 async def test_an_option_that_cannot_be_meant_is_named(options: list[str], named: str) -> None:

@@ -97,7 +97,9 @@ async def test_a_crash_shows_where_it_happened_and_no_secret() -> None:
     ids=lambda trouble: next(reversed(trouble)),
 )
 async def test_another_setting_that_is_wrong_is_named_without_the_secrets_beside_it(trouble: dict[str, str]) -> None:
-    said = await typed("list", **trouble, PERENNIAL_PRIVATE_KEY=RSA_PEM, PERENNIAL_PRIVATE_KEY_PASSPHRASE=PASSPHRASE)
+    said = await typed(
+        "show", "C01-0", **trouble, PERENNIAL_PRIVATE_KEY=RSA_PEM, PERENNIAL_PRIVATE_KEY_PASSPHRASE=PASSPHRASE
+    )
 
     assert said.code == 2
     assert next(reversed(trouble)) in said.trouble

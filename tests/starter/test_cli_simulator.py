@@ -104,8 +104,8 @@ async def test_a_simulator_serves_https_by_a_certificate_that_stays(tmp_path: Pa
     ("text", "named"),
     [
         (None, "No such file"),
-        ("{", "JSON"),
-        ("[]", "object"),
+        ("{", "it is not JSON: EOF while parsing an object at line 1 column 1"),
+        ("[]", "an empty list is not accepted; a table of fields is"),
         ('{"requests": {"reset": 2}}', "requests.reset"),
         ('{"requests": {"reset": 0.7, "throttled": 0.7}}', "1.4"),
         ('{"requests": {"fire": 0.1}}', "fire"),

@@ -53,7 +53,7 @@ class Server:
         return True
 
     async def started(self) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not self.was_started:
                 await asyncio.sleep(0.05)
 

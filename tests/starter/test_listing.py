@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from billing.status import Status
 from sandbox.stage import Stage
-from starter.subscriptions import Listed
+from starter import listing
+from starter.listing import Listed, list_subscriptions
 from tests.scenarios.story import Story
 from tests.starter.agreements import new_terms
 
@@ -44,8 +47,10 @@ async def test_a_line_says_what_a_merchant_searches_by(house: Stage) -> None:
         plan="coffee",
         merchant_reference=f"order-{terms.charge_permission_id}",
         next_action_at=terms.anchor,
+        merchant_account="default",
         last_reason=None,
         needs_attention=False,
+        past_due=False,
     )
 
 
@@ -57,8 +62,8 @@ async def test_trouble_shows_in_the_status_the_reason_and_the_date_and_is_found_
     (line,) = await listed(house, identifier, status=awaiting, until=bool)
 
     assert (line.status, line.last_reason) == (awaiting, "HardDeclined")
-    assert subscription.next_step is not None
-    assert line.next_action_at == subscription.next_step.at
+    assert subscription.next is not None
+    assert line.next_action_at == subscription.next.at
     assert await listed(house, identifier, status=Status.ACTIVE, until=lambda lines: not lines) == []
     await story.mend_card()
     (mended,) = await listed(house, identifier, status=Status.ACTIVE, until=bool)
@@ -102,3 +107,20 @@ async def test_a_subscription_of_many_runs_is_one_line(house: Stage) -> None:
         (line,) = await listed(house, story.charge_permission_id, ended=ended, until=lambda lines: len(lines) == 1)
         assert (line.status, line.plan) == (Status.ACTIVE, "monthly")
         assert line.next_action_at == story.terms.schedule.due(14)
+
+
+async def test_a_list_longer_than_a_page_of_temporals_is_whole(house: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stories = [await Story.begin(house) for _ in range(3)]
+    for story in stories:
+        await listed(house, story.charge_permission_id, until=bool)
+    monkeypatch.setattr(listing, "PAGE_SIZE", 1)
+    references = ", ".join(f"'{story.terms.merchant_reference}'" for story in stories)
+
+    found = [
+        line.charge_permission_id
+        async for line in list_subscriptions(
+            house.client.workflow_service, house.client.namespace, query=f"MerchantReference IN ({references})"
+        )
+    ]
+
+    assert sorted(found) == sorted(story.charge_permission_id for story in stories)

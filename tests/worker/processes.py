@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 
 
 @asynccontextmanager

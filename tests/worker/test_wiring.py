@@ -26,7 +26,7 @@ async def rate_of(client: Client, task_queue: str) -> float:
         task_queue=TaskQueue(name=task_queue),
         task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             described = await client.workflow_service.describe_task_queue(request)
             if described.pollers:

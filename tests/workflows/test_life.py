@@ -6,14 +6,14 @@ from datetime import timedelta
 
 from temporalio.api.enums.v1 import EventType
 
-from billing.collection import Action
-from billing.ledger import PeriodOutcome
+from billing.parts.ledger import PeriodOutcome
+from billing.protocol.commands import Action
 from billing.status import Status
 from sandbox.stage import Stage
 from simulator.books import ScriptedAnswer
-from tests.scenarios.story import Story
+from tests.scenarios.story import Story, pending_charge_of
+from workflows.life import PERIODS_PER_RUN
 from workflows.names import NEEDS_ATTENTION, NEXT_ACTION_AT, STATUS, workflow_id
-from workflows.subscription import PERIODS_PER_RUN
 
 MOST_EVENTS_OF_A_HEALTHY_PERIOD = 13
 """Eleven for one timer and one activity, one for the next billing date as a search attribute, one for telling."""
@@ -86,7 +86,7 @@ async def test_a_pending_charge_is_settled_by_the_notification_and_never_charged
     status = await story.until_due(0)
     assert status.status is Status.PENDING
 
-    await house.simulator.decide_charge(status.pending_charge_id, at=await story.now())
+    await house.simulator.decide_charge(pending_charge_of(status), at=await story.now())
     status = await story.quiet()
 
     assert (status.status, status.periods_paid) == (Status.ACTIVE, 1)
@@ -98,14 +98,14 @@ async def test_a_pending_charge_whose_notification_is_lost_is_found_by_the_hourl
     status = await story.until_due(0)
     await house.simulator.send_notifications_to(None)
     try:
-        await house.simulator.decide_charge(status.pending_charge_id, "SoftDeclined", at=await story.now())
+        await house.simulator.decide_charge(pending_charge_of(status), "SoftDeclined", at=await story.now())
         status = await story.after(timedelta(hours=1))
     finally:
         await house.simulator.send_notifications_to(house.ipn_url)
 
     assert (status.status, status.last_reason) == (Status.RETRYING, "SoftDeclined")
-    assert status.next_step is not None
-    assert status.next_step.action is Action.CHARGE
+    assert status.next is not None
+    assert status.next.action is Action.CHARGE
 
 
 async def test_search_attributes_tell_what_an_operator_looks_for(house: Stage) -> None:
@@ -131,11 +131,11 @@ async def test_a_held_subscription_goes_on_by_itself_with_the_same_key_once_it_i
     assert calls[0].idempotency_key == calls[1].idempotency_key
 
 
-async def test_a_paused_subscription_waits_for_the_buyer_without_a_timer(house: Stage) -> None:
+async def test_an_unpaid_subscription_waits_for_the_buyer_without_a_timer(house: Stage) -> None:
     story = await Story.begin(house, script=["HardDeclined"])
     await story.until_due(0)
     status = await story.after(timedelta(days=22))
-    assert (status.status, status.next_step) == (Status.PAUSED, None)
+    assert (status.status, status.next) == (Status.UNPAID, None)
 
     await story.after(timedelta(days=70))
     status = await story.mend_card()

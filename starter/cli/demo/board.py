@@ -18,7 +18,7 @@ def progress_table(board: Sequence[Progress]) -> Table:
             table.add_row(progress.role.name, "-", "", "starting", "")
             continue
         done = min(subscription.next_period, PERIODS)
-        step = subscription.next_step
+        step = subscription.next
         table.add_row(
             progress.role.name,
             f"{progress.now:%Y-%m-%d}",

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from billing.calendar import Interval, Unit
-from billing.ledger import PeriodOutcome
+from billing.contract.terms import Terms
 from billing.money import Money
+from billing.parts.ledger import PeriodOutcome
 from billing.plan import Plan
 from billing.status import Status
-from billing.subscription import Subscription
-from billing.terms import Terms
+from billing.view import SubscriptionView
 from sandbox.stage import Stage
 from sandbox.subscriber import Subscriber
 
@@ -63,7 +63,7 @@ class Progress:
     """How far one subscriber is, for the live table."""
 
     role: Role
-    subscription: Subscription | None = None
+    subscription: SubscriptionView | None = None
     now: datetime | None = None
 
 
@@ -90,7 +90,7 @@ async def begin(stage: Stage, role: Role) -> Subscriber:
 async def live(subscriber: Subscriber, progress: Progress, changed: Changed) -> None:
     """One virtual year of one subscriber."""
 
-    async def see(what: Awaitable[Subscription]) -> Subscription:
+    async def see(what: Awaitable[SubscriptionView]) -> SubscriptionView:
         before = progress.subscription
         subscription = await what
         progress.subscription, progress.now = subscription, await subscriber.now()
@@ -100,12 +100,12 @@ async def live(subscriber: Subscriber, progress: Progress, changed: Changed) -> 
 
     for period in range(PERIODS):
         subscription = await see(subscriber.until_due(period))
-        while subscription.collection is not None:
+        while subscription.owed is not None:
             if subscription.status is Status.AWAITING_PAYMENT_METHOD:
                 await see(subscriber.after(DAYS_UNTIL_THE_CARD_IS_MENDED))
                 subscription = await see(subscriber.mend_card())
-            elif subscription.next_step is not None:
-                subscription = await see(subscriber.until(subscription.next_step.at))
+            elif subscription.next is not None:
+                subscription = await see(subscriber.until(subscription.next.at))
     if progress.role.cancels:
         await see(subscriber.cancel("the buyer has had enough coffee"))
 
@@ -117,17 +117,17 @@ async def live_all(subscribers: Sequence[Subscriber], board: Sequence[Progress],
             group.create_task(live(subscriber, progress, changed))
 
 
-def _news(before: Subscription | None, now: Subscription) -> str | None:
+def _news(before: SubscriptionView | None, now: SubscriptionView) -> str | None:
     """What is worth telling; an ordinary payment is not."""
     if now.has_ended:
         return f"{now.status.value}, charge permission closed"
-    if now.collection is not None:
-        if before is not None and before.collection is not None:
-            before_that = (before.status, before.collection.attempts)
-            if before_that == (now.status, now.collection.attempts):
+    if now.owed is not None:
+        if before is not None and before.owed is not None:
+            before_that = (before.status, before.owed.attempts)
+            if before_that == (now.status, now.owed.attempts):
                 return None
-        return f"period {now.collection.period}: {now.last_reason}, {now.status.value.replace('_', ' ')}"
-    if before is not None and before.collection is not None and now.ledger:
+        return f"period {now.owed.period}: {now.last_reason}, {now.status.value.replace('_', ' ')}"
+    if before is not None and before.owed is not None and now.ledger:
         record = now.ledger[-1]
         if record.outcome is PeriodOutcome.PAID:
             return f"period {record.period}: paid at attempt {record.attempts}"

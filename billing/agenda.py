@@ -1,0 +1,155 @@
+"""What a subscription does next: of all that its parts want, the first."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from billing.parts.collection import Collection
+from billing.parts.lifecycle import Active, AwaitingCheckout, Closing
+from billing.parts.renewal import AmountUnknown
+from billing.parts.stages import Charging, Stage, Starting, Unpaid
+from billing.plan.policy import NextDue
+from billing.protocol.commands import Action, AskAmount, Command, StartSuccessor, Timer, UpdatePermission, elapse
+from billing.subscription import Subscription
+
+
+def next_command(subscription: Subscription) -> Command | None:
+    """What is done next of all that stands; None where somebody has to decide, or it has ended.
+
+    What follows at once from what happened goes before what waits for its time; of that, the earliest.
+    """
+    return None if subscription.has_ended else _first(_commands(subscription))
+
+
+def next_that_matters(subscription: Subscription) -> Command | None:
+    """What is done next, as whoever has changed something wants to know it.
+
+    That Amazon is told of the new plan is left out: it follows at once, and says nothing of what is charged when.
+    """
+    if subscription.has_ended:
+        return None
+    return _first(each for each in _commands(subscription) if not isinstance(each, UpdatePermission))
+
+
+def _first(commands: Iterable[Command]) -> Command | None:
+    waiting = []
+    for command in commands:
+        if command.at_once:
+            return command
+        waiting.append(command)
+    return min(waiting, key=lambda command: command.at, default=None)
+
+
+def _commands(subscription: Subscription) -> Iterator[Command]:
+    """All that stands, the more pressing first."""
+    identifier = subscription.terms.charge_permission_id
+    cancellation, successor = subscription.lifecycle.cancellation, subscription.lifecycle.successor
+    if cancellation is not None and cancellation_is_due(subscription):
+        at = cancellation.at
+        yield elapse(Timer.CANCELLATION, at, "a cancellation was asked for", at_once=True, urgent=True)
+    if successor is not None and _hand_over_is_due(subscription):
+        name = successor.charge_permission_id
+        yield StartSuccessor(charge_permission_id=name, at=successor.at, at_once=True, why=f"it goes on under {name}")
+    if subscription.can_be_ended and not subscription.awaits_checkout and cancellation is None:
+        yield from _those([subscription.permission.tell(identifier, subscription.contract.recurrence)])
+    pauses = isinstance(subscription.lifecycle.stage, Active) and not subscription.is_over
+    for planned in subscription.lifecycle.planned_commands(pauses=pauses):
+        if planned.action is not Action.RESUME or subscription.collection is None:
+            yield planned
+    yield from _those([main_command(subscription)])
+    yield from (authorization.next_command for authorization in subscription.authorizations)
+    yield from _those(refund.next_command for refund in subscription.refunds.latest)
+    yield from _those(dispute.next_command for dispute in subscription.disputes.latest)
+    if subscription.can_be_ended and subscription.collection is not None:
+        yield from _those([subscription.collection.grace_command])
+    yield from _those([subscription.permission.look(identifier)])
+
+
+def main_command(subscription: Subscription) -> Command | None:
+    """What is done next for the period that is owed or to come, or for the end; this is what notices tell."""
+    if isinstance(subscription.lifecycle.stage, AwaitingCheckout | Closing):
+        cancels = subscription.policy.cancel_pending_charges
+        return subscription.lifecycle.next_command(subscription.terms.charge_permission_id, cancels_pending=cancels)
+    if subscription.collection is not None:
+        return _bounded_by_next_due(subscription, subscription.collection)
+    return _renewal_command(subscription) if isinstance(subscription.lifecycle.stage, Active) else None
+
+
+def _renewal_command(subscription: Subscription) -> Command | None:
+    """Waits for the next period, or for the end of the last one; while it is paused, for nothing."""
+    number, schedule = subscription.next_period, subscription.schedule
+    due = schedule.due(number)
+    if not schedule.has_period(number):
+        return elapse(Timer.TERM, due, f"all {number} periods of the plan are over")
+    if subscription.is_paused_over(number):
+        return None
+    asking = subscription.renewal.asking(number)
+    if asking is not None:
+        return _ask_amount(subscription, number, asking.at)
+    at = subscription.renewal.earliest(number, due)
+    amount = subscription.bill().amount
+    why = f"period {number} falls due: {amount}"
+    if isinstance(subscription.renewal.amount, AmountUnknown):
+        why = f"period {number} fell due, and your endpoint has not said what it costs; it is asked again"
+    elif at > due:
+        why = f"period {number} fell due on {due:%Y-%m-%d} and is caught up: {amount}"
+    return elapse(Timer.PERIOD, at, why)
+
+
+def _ask_amount(subscription: Subscription, number: int, at: datetime) -> AskAmount:
+    agreement, schedule = subscription.contract.agreement(number), subscription.schedule
+    return AskAmount(
+        charge_permission_id=subscription.terms.charge_permission_id,
+        merchant_reference=subscription.terms.merchant_reference,
+        plan_id=agreement.plan.plan_id,
+        quantity=agreement.quantity,
+        period=number,
+        due=schedule.due(number),
+        until=schedule.due(number + 1),
+        at_most=schedule.amount(number),
+        at=at,
+        at_once=True,
+        why=f"What does period {number} cost?",
+    )
+
+
+def _bounded_by_next_due(subscription: Subscription, collection: Collection) -> Command | None:
+    """A collection's command, or writing it off for the next period, where the policy says so and that is first."""
+    command, following = collection.next_command, collection.period + 1
+    dunning = collection.dunning
+    if (
+        command is None
+        or dunning is None
+        or dunning.policy.next_due is not NextDue.REPLACE
+        or collection.open_attempt is not None
+        or isinstance(collection.stage, Starting | Unpaid)
+        or not subscription.schedule.has_period(following)
+        or command.at < subscription.schedule.due(following)
+    ):
+        return command
+    why = f"period {following} falls due, and period {collection.period} is written off for it"
+    return elapse(Timer.NEXT_DUE, max(collection.decided_at, subscription.schedule.due(following)), why)
+
+
+def cancellation_is_due(subscription: Subscription) -> bool:
+    """Whether a requested cancellation can begin: a charge under way, or that Amazon is deciding on, is awaited."""
+    collection = subscription.collection
+    charging = collection is not None and isinstance(collection.stage, Charging)
+    pending = collection is not None and collection.word is Stage.PENDING
+    wanted = subscription.lifecycle.cancellation is not None and subscription.can_be_ended
+    return wanted and not charging and (not pending or subscription.policy.cancel_pending_charges)
+
+
+def _hand_over_is_due(subscription: Subscription) -> bool:
+    """Whether it can go on under another charge permission now: no attempt's outcome is awaited."""
+    open_attempt = subscription.collection is not None and subscription.collection.open_attempt is not None
+    return subscription.can_be_ended and subscription.lifecycle.cancellation is None and not open_attempt
+
+
+def asks_about(subscription: Subscription, period: int) -> bool:
+    """Whether what a period costs is what is waited for."""
+    command = main_command(subscription)
+    return isinstance(command, AskAmount) and command.period == period
+
+
+def _those(commands: Iterable[Command | None]) -> Iterator[Command]:
+    return (command for command in commands if command is not None)

@@ -1,0 +1,71 @@
+"""What a merchant may ask of a running subscription: one request a class, each with its rule, by kind.
+
+A request is applied to a value and gives another, so what is refused has changed nothing, and trying one is applying it
+and throwing the result away. `billing.machine.ask` applies them all, and recognises what was asked for before.
+
+Owns: when something may be asked, and what it changes. Does not decide: what follows; that is the subscription's.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from billing.changes.charges import Capture, RefundPeriod, RetryNow
+from billing.changes.ending import Cancel, UndoCancellation
+from billing.changes.items import AddItem
+from billing.changes.pausing import PauseSubscription, ResumeSubscription, SkipPeriod
+from billing.changes.permission import ReplacePermission
+from billing.changes.plans import ChangeBillingDay, ChangePlan, UndoChanges
+from billing.changes.rules import When, dearest_charge
+
+Change = Annotated[
+    ChangePlan
+    | ChangeBillingDay
+    | UndoChanges
+    | PauseSubscription
+    | ResumeSubscription
+    | SkipPeriod
+    | Cancel
+    | UndoCancellation
+    | AddItem,
+    Field(discriminator="kind"),
+]
+"""What changes a subscription; it answers when it takes effect."""
+
+AnyRequest = Annotated[
+    ChangePlan
+    | ChangeBillingDay
+    | UndoChanges
+    | PauseSubscription
+    | ResumeSubscription
+    | SkipPeriod
+    | Cancel
+    | UndoCancellation
+    | AddItem
+    | Capture
+    | RefundPeriod
+    | RetryNow
+    | ReplacePermission,
+    Field(discriminator="kind"),
+]
+"""Everything that can be asked."""
+
+__all__ = [
+    "AddItem",
+    "AnyRequest",
+    "Cancel",
+    "Capture",
+    "Change",
+    "ChangeBillingDay",
+    "ChangePlan",
+    "PauseSubscription",
+    "RefundPeriod",
+    "ReplacePermission",
+    "ResumeSubscription",
+    "RetryNow",
+    "SkipPeriod",
+    "UndoCancellation",
+    "UndoChanges",
+    "When",
+    "dearest_charge",
+]

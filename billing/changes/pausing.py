@@ -1,0 +1,93 @@
+"""A pause, its end, and a period that is left out."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from billing.changes.rules import Moment, When, check_changeable
+from billing.couplings.pauses import pause_begins, resume
+from billing.parts.lifecycle import Pause
+from billing.refusals import Kind, Refused
+from billing.requests import Request
+from billing.subscription import Subscription
+
+
+class PauseSubscription(Request):
+    """Nothing that falls due is owed until it is resumed; what is owed already goes on being collected.
+
+    Attributes:
+        when: from now on, from the end of the paid period, or from an instant.
+        until: when it is resumed by itself (UTC); by a request only when not given.
+        keeps_anchor: whether the due dates stay where they are; else they are counted from the moment of resuming.
+    """
+
+    kind: Literal["pause"] = "pause"
+    when: Moment = When.NOW
+    until: AwareDatetime | None = None
+    keeps_anchor: bool = True
+
+    def apply(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
+        """See the module."""
+        check_changeable(subscription, now)
+        planned = subscription.lifecycle.pause
+        if planned is not None:
+            why = f"it is to be paused from {planned.since:%Y-%m-%d %H:%M} UTC on"
+            raise Refused("pause", "", why, Kind.CONFLICT)
+        since = self._since(subscription, now)
+        if self.until is not None and self.until <= since:
+            accepted = f"instants after the pause begins, {since:%Y-%m-%dT%H:%M:%SZ}, are"
+            raise Refused("until", self.until.isoformat(), accepted)
+        pause = Pause(since=since, until=self.until, keeps_anchor=self.keeps_anchor)
+        asked = subscription.but(lifecycle=subscription.lifecycle.pausing(pause))
+        return pause_begins(asked, now) if since <= now else asked, since
+
+    def _since(self, subscription: Subscription, now: datetime) -> datetime:
+        if self.when is When.NOW:
+            return now
+        if isinstance(self.when, When):
+            return subscription.schedule.due(subscription.first_not_begun(now))
+        if self.when < now:
+            raise Refused("when", self.when.isoformat(), f"instants from now on are; it is {now:%Y-%m-%dT%H:%M:%SZ}")
+        return self.when
+
+
+class ResumeSubscription(Request):
+    """A paused subscription goes on; one that is to be paused is not.
+
+    Attributes:
+        keeps_anchor: as when it was paused when not given.
+    """
+
+    kind: Literal["resume"] = "resume"
+    keeps_anchor: bool | None = None
+
+    def apply(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
+        """See the module."""
+        check_changeable(subscription, now)
+        if subscription.lifecycle.pause is None:
+            raise Refused("resume", "", "the subscription is not paused by request", Kind.NOT_NOW)
+        return resume(subscription, now, keeps_anchor=self.keeps_anchor), now
+
+
+class SkipPeriod(Request):
+    """The next period is not owed, or is owed after all.
+
+    Attributes:
+        undo: it is owed after all.
+    """
+
+    kind: Literal["skip"] = "skip"
+    undo: bool = False
+
+    def apply(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
+        """See the module."""
+        check_changeable(subscription, now)
+        number, contract = subscription.first_not_begun(now), subscription.contract
+        if not subscription.schedule.has_period(number):
+            raise Refused("skip", "", "there is no next period", Kind.NOT_NOW)
+        if (number in contract.skips) != self.undo:
+            why = f"period {number} is {'not ' if self.undo else ''}skipped already"
+            raise Refused("skip", "", why, Kind.CONFLICT)
+        changed = contract.owing(number) if self.undo else contract.skipping([number])
+        return subscription.but(contract=changed), subscription.schedule.due(number)

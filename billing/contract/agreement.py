@@ -1,0 +1,85 @@
+"""What holds from a period on: a plan, how many units of it, and the day that periods are moved to."""
+
+from datetime import datetime, time
+from enum import StrEnum
+from typing import Annotated, Final, NamedTuple
+
+from pydantic import AwareDatetime, Field
+
+from billing.calendar import BillingCalendar, Interval, Unit
+from billing.plan.plan import Plan
+from billing.values import Value
+
+MOST_UNITS: Final = 1_000_000
+
+
+class FirstPeriod(StrEnum):
+    """What a period costs that is cut short, because it begins between two billing days."""
+
+    SHORT = "short"
+    """Its days' share of the price."""
+    WHOLE = "whole"
+    """All of it; it counts as one of the phase's periods."""
+    FREE = "free"
+    """Nothing."""
+
+
+class BillingDay(Value):
+    """A day of the month on which periods fall due, wherever a subscription begins; 31 is each month's last day.
+
+    Phases that cost nothing, and those counted in days or weeks, are not moved to it.
+
+    Attributes:
+        day: 1 to 31.
+        at: wall time in the subscription's zone; that of the beginning when not given.
+        first_period: what the period before the first such day costs.
+    """
+
+    day: Annotated[int, Field(ge=1, le=31)]
+    at: time | None = None
+    first_period: FirstPeriod = FirstPeriod.SHORT
+
+
+class Grid(NamedTuple):
+    """A point from which months are counted: an anchor, and months from it."""
+
+    anchor: datetime
+    months: int
+
+    def calendar(self, zone: str, interval: Interval) -> BillingCalendar:
+        """The due dates from here on."""
+        return BillingCalendar(anchor=self.anchor, zone=zone, interval=interval, offset=self.months)
+
+    def instant(self, zone: str) -> datetime:
+        """The instant of this point."""
+        return self.calendar(zone, Interval(unit=Unit.MONTH)).due(0)
+
+
+class Agreement(Value):
+    """What holds from a period on, until the next agreement does.
+
+    Attributes:
+        first: the period that it begins with.
+        starts_at: when that falls due (UTC).
+        plan: what is charged.
+        quantity: how many units of it.
+        consumed: how many periods of the plan's phases are over already.
+        billing_day: the day of the month that periods are moved to.
+        anchor: with `months`, the point that months are counted from; `starts_at` where there is none. A point later
+            than `starts_at` makes the first period a short one.
+        months: from the anchor to the first period that is not short.
+        aligned: it begins where a period does, so that none before it is short, however a later release of the zones'
+            rules reckons the two.
+        once: what it is for, where it is no plan's period, but something charged by itself, between two of them.
+    """
+
+    first: int = 0
+    starts_at: AwareDatetime
+    plan: Plan
+    quantity: Annotated[int, Field(ge=1, le=MOST_UNITS)] = 1
+    consumed: int = 0
+    billing_day: BillingDay | None = None
+    anchor: AwareDatetime | None = None
+    months: int = 0
+    aligned: bool = False
+    once: str | None = None

@@ -1,0 +1,42 @@
+"""An authorized charge of an earlier period is captured, or lost."""
+
+from datetime import datetime
+
+from billing.couplings.telling import OF_OUTCOME, about_record, telling
+from billing.parts.authorizations import Authorization
+from billing.parts.ledger import PeriodOutcome
+from billing.protocol.answers import ChargeAnswer
+from billing.protocol.commands import CaptureAuthorized, ReadAuthorized
+from billing.protocol.notices import NoticeType
+from billing.subscription import Subscription
+
+
+def authorization_answered(
+    subscription: Subscription, command: CaptureAuthorized | ReadAuthorized, answer: ChargeAnswer, now: datetime
+) -> Subscription:
+    """Takes the answer to capturing or reading an authorized charge."""
+    before = next((each for each in subscription.authorizations if each.charge_id == command.charge_id), None)
+    if before is None:
+        return subscription
+    after = before.answered(was_capture=isinstance(command, CaptureAuthorized), answer=answer, now=now)
+    if isinstance(after, Authorization):
+        changed = subscription.but(
+            authorizations=tuple(after if each is before else each for each in subscription.authorizations)
+        )
+        if before.is_capturing and not after.is_capturing:
+            about = about_record(after.record)
+            return telling(
+                changed,
+                NoticeType.CAPTURE_FAILED,
+                now,
+                **about,
+                reason_code=after.failed_for,
+                deadline=after.expires_at,
+            )
+        return changed
+    rest = tuple(each for each in subscription.authorizations if each is not before)
+    settled = subscription.but(authorizations=rest, ledger=subscription.ledger.amended(after))
+    about = about_record(after)
+    if after.outcome is PeriodOutcome.WRITTEN_OFF:
+        about["reason_code"] = after.reason
+    return telling(settled, OF_OUTCOME[after.outcome], now, **about)

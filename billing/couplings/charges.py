@@ -1,0 +1,118 @@
+"""Amazon answers to a charge, or says how the charge permission stands."""
+
+from datetime import datetime
+
+from billing.agenda import main_command
+from billing.couplings.ending import completed, lose_permission, permission_closed
+from billing.couplings.periods import settle
+from billing.couplings.telling import about_collection, notice_after, telling
+from billing.dunning.reasons import Meaning, meaning_of_non_chargeable
+from billing.dunning.rules import why_closed
+from billing.parts.collection import Collection
+from billing.parts.ledger import PeriodOutcome
+from billing.parts.lifecycle import AwaitingCheckout, AwaitingOutcomes, Closing
+from billing.parts.stages import Lost, Stage
+from billing.plan.plan import Capture
+from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
+from billing.protocol.commands import ReadPermission
+from billing.protocol.notices import NoticeType
+from billing.subscription import Subscription
+
+
+def charge_answered(subscription: Subscription, answer: ChargeAnswer, now: datetime) -> Subscription:
+    """Takes the outcome of the attempt under way."""
+    collection = subscription.owed
+    captured = answer.outcome is ChargeOutcome.CAPTURED
+    if captured or (answer.outcome is ChargeOutcome.AUTHORIZED and collection.capture is Capture.LATER):
+        permission = subscription.permission.charged()
+        if captured and collection.prompted:
+            permission = permission.but(look_at=permission.look_at or now)
+        outcome = PeriodOutcome.PAID if captured else PeriodOutcome.AUTHORIZED
+        return settle(subscription.but(permission=permission), outcome, now, charge_id=answer.charge_id)
+    if not subscription.can_be_ended and answer.outcome is ChargeOutcome.DECLINED:
+        return settle(subscription, PeriodOutcome.WRITTEN_OFF, now, reason="canceled while owed, not paid")
+    return collected(subscription, collection.answered(answer, subscription.plan.collection, now), now)
+
+
+def capture_answered(subscription: Subscription, answer: ChargeAnswer, now: datetime) -> Subscription:
+    """Takes the outcome of capturing the charge that was pending, and is authorized."""
+    if answer.outcome is ChargeOutcome.DECLINED:
+        return collected(subscription, subscription.owed.capture_declined(answer, now), now)
+    return charge_answered(subscription, answer, now)
+
+
+def permission_answered(
+    subscription: Subscription, command: ReadPermission, answer: PermissionAnswer, now: datetime
+) -> Subscription:
+    """Takes the charge permission as it was read, as the collection waited for or because of a signal."""
+    prompted = subscription.permission.look_at is not None
+    looked = subscription.but(permission=subscription.permission.looked())
+    stage, collection = subscription.lifecycle.stage, subscription.collection
+    if isinstance(stage, AwaitingCheckout) or (isinstance(stage, AwaitingOutcomes) and collection is None):
+        return looked  # closed for good, whatever an older reading says
+    if collection is not None:
+        after = collection.permission_read(answer, planned=command.planned, prompted=prompted, now=now)
+        if isinstance(after.stage, Lost):
+            looked = looked.but(permission=looked.permission.read(answer))
+        return collected(looked, after, now)
+    if answer.is_closed and not subscription.can_be_ended:
+        return permission_closed(looked, answer, now)
+    if answer.is_closed:
+        seen = looked.but(permission=looked.permission.read(answer))
+        reason_code = next(iter(answer.reason_codes), None)
+        return completed(seen, now) if seen.is_over else lose_permission(seen, why_closed(answer), reason_code, now)
+    return seen_between_dates(looked, answer, now) if answer.refused is None else looked
+
+
+def collected(subscription: Subscription, after: Collection, now: datetime) -> Subscription:
+    """Something was decided for the owed period: the merchant is told what is news."""
+    before, decided = subscription.owed, subscription.but(collection=after)
+    if after.stage is before.stage:
+        return decided
+    if isinstance(after.stage, Lost):
+        return lose_permission(decided, after.stage.why, after.last_reason, now)
+    kind = notice_after(before, after, main_command(decided))
+    if kind is None:
+        after = after.reminded(now)
+        if after == decided.collection:
+            return decided
+        kind = NoticeType.PAYMENT_METHOD_REMINDER
+    if kind is not NoticeType.CHARGE_PENDING:
+        after = after.but(told_attempt=after.attempts)
+    return telling(
+        subscription.but(collection=after),
+        kind,
+        now,
+        **about_collection(after),
+        charge_id=after.pending_charge_id,
+        reason_code=after.last_reason,
+        deadline=after.deadline if after.word is Stage.AWAITING_PAYMENT_METHOD else None,
+    )
+
+
+def seen_between_dates(subscription: Subscription, answer: PermissionAnswer, now: datetime) -> Subscription:
+    """A permission that cannot be charged is told at once, days before a charge would fail."""
+    was_broken = subscription.permission.is_broken
+    seen = subscription.but(permission=subscription.permission.but(seen=None if answer.is_chargeable else answer))
+    if answer.is_chargeable and was_broken:
+        return telling(seen, NoticeType.PAYMENT_METHOD_MENDED, now)
+    for_the_buyer = meaning_of_non_chargeable(answer.reason_codes) is Meaning.PAYMENT_METHOD
+    if not answer.is_chargeable and not was_broken and for_the_buyer:
+        reason_code = next(iter(answer.reason_codes), None)
+        return telling(seen, NoticeType.PAYMENT_METHOD_NEEDED, now, reason_code=reason_code)
+    return seen
+
+
+def read_pending_now(subscription: Subscription, charge_id: str, now: datetime) -> Collection:
+    """The pending charge is read now, unless the charge permission is to be closed first."""
+    collection = subscription.owed
+    return collection if isinstance(subscription.lifecycle.stage, Closing) else collection.read_now(charge_id, now)
+
+
+def grace_over(subscription: Subscription, now: datetime) -> Subscription:
+    """The subscriber is not to have what was bought any longer: the merchant is told."""
+    collection = subscription.owed.grace_over()
+    ended = subscription.but(collection=collection)
+    return telling(
+        ended, NoticeType.GRACE_ENDED, now, **about_collection(collection), reason_code=collection.last_reason
+    )

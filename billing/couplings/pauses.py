@@ -1,0 +1,46 @@
+"""A pause begins and ends: what falls due within it is not owed."""
+
+from datetime import datetime
+from typing import Final
+
+from billing.couplings.telling import telling
+from billing.parts.lifecycle import Pause
+from billing.protocol.notices import NoticeType
+from billing.subscription import Subscription
+
+ASKED_FOR: Final = "asked for"
+
+
+def pause_begins(subscription: Subscription, now: datetime, *, why: str = ASKED_FOR) -> Subscription:
+    """What falls due from now on is not owed."""
+    pause = subscription.lifecycle.pause
+    if pause is None:
+        raise AssertionError("no pause was asked for")
+    begun = subscription.but(lifecycle=subscription.lifecycle.pausing(pause.but(has_begun=True)))
+    return telling(begun, NoticeType.SUBSCRIPTION_PAUSED, now, reason=why, deadline=pause.until)
+
+
+def pause_until_resumed(subscription: Subscription, now: datetime, *, why: str) -> Subscription:
+    """Nothing that falls due is owed until somebody resumes it, whatever pause was agreed on before."""
+    pause = subscription.lifecycle.pause
+    if pause is not None and pause.has_begun:
+        return subscription.but(lifecycle=subscription.lifecycle.pausing(pause.but(until=None)))
+    return pause_begins(subscription.but(lifecycle=subscription.lifecycle.pausing(Pause(since=now))), now, why=why)
+
+
+def resume(subscription: Subscription, now: datetime, *, keeps_anchor: bool | None = None) -> Subscription:
+    """A pause is over, or will not be: what fell due within it is not owed."""
+    pause = subscription.lifecycle.pause
+    if pause is None:
+        raise AssertionError("nothing is paused")
+    resumed = subscription.but(lifecycle=subscription.lifecycle.pausing(None))
+    if not pause.has_begun:
+        return resumed
+    if pause.keeps_anchor if keeps_anchor is None else keeps_anchor:
+        fell_due = range(subscription.next_period, subscription.schedule.periods_due(now - datetime.resolution))
+        contract = subscription.contract.skipping(
+            [number for number in fell_due if subscription.is_paused_over(number)]
+        )
+    else:
+        contract = subscription.contract.counted_anew(subscription.first_to_come, now)
+    return telling(resumed.but(contract=contract), NoticeType.SUBSCRIPTION_RESUMED, now)

@@ -1,0 +1,25 @@
+"""Another plan holds from a period on: the merchant is told, and Amazon will be."""
+
+from datetime import datetime
+
+from billing.contract.contract import Contract
+from billing.couplings.telling import telling
+from billing.protocol.notices import NoticeType
+from billing.subscription import Subscription
+
+
+def agreeing(subscription: Subscription, contract: Contract, first: int, now: datetime) -> Subscription:
+    """Another plan, quantity or billing day holds from a period on: the merchant is told, and Amazon will be."""
+    agreed = subscription.but(contract=contract)
+    if contract.recurrence != subscription.contract.recurrence:
+        agreed = agreed.but(permission=agreed.permission.plan_changed(now))
+    schedule = contract.schedule
+    return telling(
+        agreed,
+        NoticeType.PLAN_CHANGED,
+        now,
+        period=first,
+        due=schedule.due(first),
+        amount=schedule.amount(first),
+        reason=str(contract.plan(first)),
+    )

@@ -1,0 +1,141 @@
+"""The charges to come: when, how much and why, supposing that every one of them succeeds."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from pydantic import AwareDatetime
+
+from billing.forecast.drive import perform, success
+from billing.machine import next_command
+from billing.money import Money
+from billing.parts.ledger import PeriodOutcome
+from billing.protocol.commands import (
+    AskAmount,
+    CaptureCharge,
+    CreateCharge,
+    Elapse,
+    ReadCharge,
+    StartSuccessor,
+    Timer,
+)
+from billing.refusals import Refused
+from billing.requests import Request
+from billing.subscription import Subscription
+from billing.values import Value
+
+MOST_CHARGES: Final = 120
+"""Ten years of months."""
+
+_MOST_STEPS: Final = 4_000
+_SHOWN: Final = frozenset({PeriodOutcome.PAID, PeriodOutcome.AUTHORIZED, PeriodOutcome.FREE})
+_DRY_RUN_CHARGES: Final = 4
+
+
+class Upcoming(Value):
+    """A period to come, or one that is owed.
+
+    Attributes:
+        period: its number, counted from 0.
+        due: when it falls due, or fell (UTC).
+        at: when it is charged (UTC).
+        amount: what is charged; zero where nothing is.
+        why: what kind of period it is, and what is special about it.
+    """
+
+    period: int
+    due: AwareDatetime
+    at: AwareDatetime
+    amount: Money
+    why: str
+
+
+class DryRun(Value):
+    """What a request would come to; nothing was changed.
+
+    Attributes:
+        effective_at: when it would take effect (UTC); None of a request that only asks for something to be done.
+        charged_now: what would be charged at once.
+        upcoming: the charges after that.
+        before: the charges to come as they are without it.
+    """
+
+    effective_at: AwareDatetime | None = None
+    charged_now: tuple[Upcoming, ...]
+    upcoming: tuple[Upcoming, ...]
+    before: tuple[Upcoming, ...]
+
+
+def upcoming(subscription: Subscription, count: int, now: datetime) -> list[Upcoming]:
+    """The next periods, up to `count`; fewer where the subscription ends before, or waits for somebody.
+
+    Args:
+        subscription: stays as it is.
+        count: 1 to 120.
+        now: nothing is charged before it (UTC).
+
+    Raises:
+        Refused: the count is not accepted.
+    """
+    check_count(count)
+    return list(islice(_to_come(subscription, now), count))
+
+
+def check_count(count: int) -> None:
+    """Whether so many charges can be looked at.
+
+    Raises:
+        Refused: they cannot.
+    """
+    if not 1 <= count <= MOST_CHARGES:
+        raise Refused("count", count, f"1 to {MOST_CHARGES} are")
+
+
+def dry_run(subscription: Subscription, request: Request, now: datetime) -> DryRun:
+    """What a request would come to: what would be charged today, and next.
+
+    Args:
+        subscription: stays as it is.
+        request: what is asked for.
+        now: when (UTC).
+
+    Raises:
+        Refused: it cannot be; says why.
+    """
+    after, result = request.apply(subscription, now)
+    charges = list(islice(_to_come(after, now), _DRY_RUN_CHARGES + 1))
+    at_once = [charge for charge in charges if charge.at <= now]
+    return DryRun(
+        effective_at=result if isinstance(result, datetime) else None,
+        charged_now=tuple(at_once),
+        upcoming=tuple(charges[len(at_once) :]),
+        before=tuple(islice(_to_come(subscription, now), _DRY_RUN_CHARGES)),
+    )
+
+
+def _to_come(ahead: Subscription, now: datetime) -> Iterator[Upcoming]:
+    begins, asks, tried = False, False, ""
+    for _ in range(_MOST_STEPS):
+        command = next_command(ahead)
+        if command is None or isinstance(command, StartSuccessor):
+            return
+        now, number = max(now, command.at), ahead.next_period
+        match command:
+            case Elapse(timer=Timer.PERIOD):
+                begins = True
+            case AskAmount():
+                asks = True
+            case Elapse(timer=Timer.RETRY):
+                tried = command.why
+            case CreateCharge() | ReadCharge() | CaptureCharge():
+                tried = tried or command.why
+        ahead = perform(ahead, command, now, success)
+        if ahead.next_period > number and ahead.collection is None:
+            record = ahead.ledger.records[-1]
+            why = ahead.schedule.describe(record.period) if begins or asks else tried
+            if asks:
+                why += "; at most, your endpoint says so when it falls due"
+            if record.outcome in _SHOWN:
+                yield Upcoming(period=record.period, due=record.due, at=now, amount=record.amount, why=why)
+            begins, asks, tried = False, False, ""

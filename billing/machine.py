@@ -1,0 +1,230 @@
+"""The state machine: an event goes in, and the subscription as it is then comes out.
+
+`billing.agenda.next_command` says what is to be done next. Whoever does it (the workflow, a forecast, a test) reports
+what came of it here, and that is all there is to leading a subscription through its life.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final, assert_never
+
+from billing.agenda import next_command
+from billing.couplings.captures import authorization_answered
+from billing.couplings.charges import (
+    capture_answered,
+    charge_answered,
+    grace_over,
+    permission_answered,
+    read_pending_now,
+)
+from billing.couplings.disputes import dispute_answered
+from billing.couplings.ending import (
+    begin_cancellation,
+    completed,
+    continued,
+    end_as_planned,
+    finish,
+    handed_over,
+    permission_closed,
+    used_up,
+    waited_long_enough,
+)
+from billing.couplings.pauses import pause_begins, resume
+from billing.couplings.periods import (
+    amount_decided,
+    amount_unknown,
+    begin_attempt,
+    begin_period,
+    written_off_for_next,
+)
+from billing.couplings.refunds import refund_answered
+from billing.couplings.telling import telling
+from billing.money import Money
+from billing.protocol.answers import ChargeAnswer, DisputeAnswer, PermissionAnswer, RefundAnswer, SuccessorAnswer
+from billing.protocol.commands import (
+    AskAmount,
+    CaptureAuthorized,
+    CaptureCharge,
+    ClosePermission,
+    Command,
+    CreateCharge,
+    CreateRefund,
+    ReadAuthorized,
+    ReadCharge,
+    ReadDispute,
+    ReadPermission,
+    ReadRefund,
+    StartSuccessor,
+    Timer,
+    UpdatePermission,
+)
+from billing.protocol.events import (
+    Answer,
+    Answered,
+    CancelAsked,
+    Elapsed,
+    Event,
+    HandedOn,
+    Refresh,
+    Started,
+    Thing,
+    Unanswered,
+)
+from billing.protocol.notices import NoticeType
+from billing.register import Entry, digest_of
+from billing.requests import Request
+from billing.subscription import Subscription
+from billing.values import Value
+
+__all__ = ["apply", "ask", "continued", "next_command"]
+
+
+def apply(subscription: Subscription, event: Event, now: datetime) -> Subscription:
+    """The subscription after something happened; it ends by itself once nothing is left to wait for.
+
+    Args:
+        subscription: stays as it is.
+        event: what happened.
+        now: when (UTC).
+    """
+    return finish(_after(subscription, event, now), now)
+
+
+def _after(subscription: Subscription, event: Event, now: datetime) -> Subscription:
+    match event:
+        case Started():
+            return _started(subscription, now)
+        case Elapsed(timer):
+            return _AFTER_TIMER[timer](subscription, now)
+        case Answered(command, answer):
+            return _answered(subscription, command, answer, now)
+        case Unanswered(command):
+            return _unanswered(subscription, command, now)
+        case Refresh():
+            return _refreshed(subscription, event, now)
+        case CancelAsked(reason):
+            return subscription.but(lifecycle=subscription.lifecycle.canceled(reason, now))
+        case HandedOn(numbers):
+            return subscription.but(outbox=subscription.outbox.handed_on(numbers))
+    assert_never(event)
+
+
+def ask(subscription: Subscription, request: Request, now: datetime, references: Sequence[str] = ()) -> Subscription:
+    """The subscription after a request; asking again under a name that is known changes nothing.
+
+    Args:
+        subscription: stays as it is.
+        request: what is wanted.
+        now: when (UTC).
+        references: the names that it goes by, beside the merchant's own.
+
+    Raises:
+        Refused: it cannot be, or one of the names is that of another wish; says why.
+    """
+    names, wish = (*references, *request.references), digest_of(request)
+    known = subscription.references.known(names, wish)
+    if known is not None:
+        return subscription.but(references=subscription.references.known_by(known, names))
+    after, result = request.apply(subscription, now)
+    entry = Entry(references=names, wish=wish, kind=request.kind, result=result)
+    return after.but(references=after.references.noting(entry))
+
+
+def _started(subscription: Subscription, now: datetime) -> Subscription:
+    """The merchant is told so, once."""
+    if subscription.outbox.told:
+        return subscription
+    return telling(
+        subscription,
+        NoticeType.SUBSCRIPTION_STARTED,
+        now,
+        amount=subscription.schedule.amount(subscription.next_period),
+    )
+
+
+def _unanswered(subscription: Subscription, command: Command, now: datetime) -> Subscription:
+    match command:
+        case AskAmount(period=period):
+            return amount_unknown(subscription, period, now)
+        case UpdatePermission():
+            return subscription.but(permission=subscription.permission.not_told(now))
+        case _:
+            raise AssertionError(f"{type(command).__name__} is asked for until it is answered")
+
+
+def _refreshed(subscription: Subscription, event: Refresh, now: datetime) -> Subscription:
+    identifier = event.id or ""
+    match event.thing:
+        case Thing.PERMISSION:
+            return subscription.but(permission=subscription.permission.may_have_changed(now, event.notification_id))
+        case Thing.CHARGE:
+            why = "a notification about the authorized charge"
+            return subscription.but(
+                collection=subscription.collection and read_pending_now(subscription, identifier, now),
+                authorizations=tuple(
+                    each.read_now(now, why) if each.charge_id == identifier else each
+                    for each in subscription.authorizations
+                ),
+            )
+        case Thing.REFUND:
+            return subscription.but(refunds=subscription.refunds.read_now(identifier, now))
+        case Thing.DISPUTE:
+            return subscription.but(disputes=subscription.disputes.reported(identifier, now))
+    assert_never(event.thing)
+
+
+def _answered(subscription: Subscription, command: Command, answer: Answer, now: datetime) -> Subscription:
+    expected, take = _AFTER_ANSWER[type(command)]
+    if not isinstance(answer, expected):
+        raise AssertionError(f"{type(answer).__name__} is no answer to {type(command).__name__}")
+    return take(subscription, command, answer, now)
+
+
+def _plan_told(subscription: Subscription, command: UpdatePermission, now: datetime) -> Subscription:
+    knows = subscription.contract.recurrence == command.recurrence
+    return subscription.but(permission=subscription.permission.told(knows=knows, now=now))
+
+
+def _successor(subscription: Subscription, answer: SuccessorAnswer, now: datetime) -> Subscription:
+    if answer.started:
+        return handed_over(subscription, now)
+    return subscription.but(lifecycle=subscription.lifecycle.replaced_by(None))
+
+
+_AFTER_TIMER: Final[Mapping[Timer, Callable[[Subscription, datetime], Subscription]]] = MappingProxyType(
+    {
+        Timer.PERIOD: begin_period,
+        Timer.RETRY: begin_attempt,
+        Timer.TERM: completed,
+        Timer.FINAL_ACTION: used_up,
+        Timer.NEXT_DUE: written_off_for_next,
+        Timer.GRACE: grace_over,
+        Timer.PAUSE: pause_begins,
+        Timer.RESUME: resume,
+        Timer.PLANNED_END: end_as_planned,
+        Timer.CANCELLATION: begin_cancellation,
+        Timer.CHECKOUT: waited_long_enough,
+    }
+)
+"""What follows when an instant has come that was waited for."""
+
+_Take = Callable[[Subscription, Any, Any, datetime], Subscription]  # Any: command and answer, as the table pairs them
+_AFTER_ANSWER: Final[Mapping[type[Command], tuple[type[Value], _Take]]] = MappingProxyType(
+    {
+        CreateCharge: (ChargeAnswer, lambda state, _, answer, now: charge_answered(state, answer, now)),
+        ReadCharge: (ChargeAnswer, lambda state, _, answer, now: charge_answered(state, answer, now)),
+        CaptureCharge: (ChargeAnswer, lambda state, _, answer, now: capture_answered(state, answer, now)),
+        CaptureAuthorized: (ChargeAnswer, authorization_answered),
+        ReadAuthorized: (ChargeAnswer, authorization_answered),
+        ReadPermission: (PermissionAnswer, permission_answered),
+        UpdatePermission: (PermissionAnswer, lambda state, command, _, now: _plan_told(state, command, now)),
+        ClosePermission: (PermissionAnswer, lambda state, _, answer, now: permission_closed(state, answer, now)),
+        CreateRefund: (RefundAnswer, refund_answered),
+        ReadRefund: (RefundAnswer, refund_answered),
+        ReadDispute: (DisputeAnswer, dispute_answered),
+        AskAmount: (Money, amount_decided),
+        StartSuccessor: (SuccessorAnswer, lambda state, _, answer, now: _successor(state, answer, now)),
+    }
+)
+"""What kind of answer a command has, and what follows it."""

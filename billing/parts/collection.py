@@ -1,0 +1,441 @@
+"""One period that is being collected: what was tried, and what is done next.
+
+The rules of dunning decide (`billing.dunning.rules`); a collection carries their decisions out. Where it stands is one
+of the stages in `billing.parts.stages`, each with what belongs to it and nothing else.
+"""
+
+from datetime import datetime
+from typing import Final, assert_never
+
+from pydantic import AwareDatetime
+
+from billing.calendar import first_of_next_month
+from billing.dunning.decisions import (
+    AfterCharge,
+    AfterPermission,
+    AskPermission,
+    AwaitBuyer,
+    Capture,
+    ChargeAtOnce,
+    HoldPermission,
+    Keep,
+    LeaveToMerchant,
+    LookAgain,
+    LosePermission,
+    NextMonth,
+    Pending,
+    PendingUnreadable,
+    Repeat,
+    Retry,
+)
+from billing.dunning.reasons import TIMED_OUT, Meaning, meaning_of_charge, meaning_of_non_chargeable
+from billing.dunning.rules import NO_REASON, Awaits, after_charge, after_permission, tells_nothing, unreadable_because
+from billing.dunning.schedules import Dunning
+from billing.keys import MOST_CAPTURES, idempotency_key
+from billing.money import Money
+from billing.parts.stages import (
+    LOOK_AGAIN_AFTER,
+    AskingPermission,
+    AwaitingBuyer,
+    AwaitingDecision,
+    Capturing,
+    Charging,
+    LeftToMerchant,
+    Lost,
+    OneStage,
+    Repeating,
+    Retrying,
+    Stage,
+    Starting,
+    Unpaid,
+    UsedUp,
+)
+from billing.plan.plan import Capture as WhenCaptured
+from billing.plan.policy import CollectionPolicy
+from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
+from billing.protocol.commands import Attempt, Command, Timer, elapse
+from billing.values import Value
+from billing.zones import ZoneName
+
+MISSED_PERIODS: Final = "MissedPeriods"
+"""Our own reason beside Amazon's codes: several periods fell due while nothing could be charged."""
+
+
+class Failure(Value):
+    """The last failure: what it meant, and Amazon's reasonCode."""
+
+    meaning: Meaning | None = None
+    reason_code: str
+
+
+class Collection(Value):
+    """One period that is being collected.
+
+    Attributes:
+        charge_permission_id: what is charged.
+        merchant_reference: sent with each attempt.
+        period: counted from 0.
+        due: when it fell due (UTC).
+        begun_at: when its collection began (UTC): later than due after an outage.
+        amount: what is owed.
+        credit: how much of its price a credit has paid already; it is not in the amount.
+        items: how much of the amount is for one-off items.
+        zone: the subscription's zone, for calendar months and hours of the day.
+        spread: which part of a jitter is the subscriber's, in thousandths.
+        capture: when the money is taken.
+        attempt: the last attempt that was begun.
+        decided_at: when it was last decided what is done next (UTC).
+        stage: where it stands.
+        failure: the last one.
+        dunning: how far the policy is used up; None before the first failure.
+        permission: the charge permission as it was last seen since the last failure.
+        prompted: a signal said that something changed, and no reading has told since.
+        was_unpaid: it was not tried any more for a while; what fell due meanwhile is not owed.
+        told_attempt: the last attempt whose failure the merchant was told.
+    """
+
+    charge_permission_id: str
+    merchant_reference: str = ""
+    period: int
+    due: AwareDatetime
+    begun_at: AwareDatetime
+    amount: Money
+    credit: Money | None = None
+    items: Money | None = None
+    zone: ZoneName = "UTC"
+    spread: int = 0
+    capture: WhenCaptured = WhenCaptured.NOW
+    attempt: Attempt | None = None
+    decided_at: AwareDatetime
+    stage: OneStage
+    failure: Failure | None = None
+    dunning: Dunning | None = None
+    permission: PermissionAnswer | None = None
+    prompted: bool = False
+    was_unpaid: bool = False
+    told_attempt: int = 0
+
+    # What can be told of it
+
+    @property
+    def attempts(self) -> int:
+        """How many were begun."""
+        return self.attempt.number if self.attempt else 0
+
+    @property
+    def open_attempt(self) -> Attempt | None:
+        """The attempt whose outcome is not known for certain, so that no other may begin."""
+        return self.attempt if self.stage.attempt_is_open else None
+
+    @property
+    def pending_charge_id(self) -> str | None:
+        """A charge whose outcome Amazon has not decided yet."""
+        return self.stage.pending_charge_id
+
+    @property
+    def last_reason(self) -> str | None:
+        """The reasonCode of the trouble that stands."""
+        return self.held_for or (self.failure.reason_code if self.failure else None)
+
+    @property
+    def held_for(self) -> str | None:
+        """Why it is left to the merchant, or why a pending charge cannot be read."""
+        return self.stage.held_for
+
+    @property
+    def is_past_due(self) -> bool:
+        """Whether it could not be collected at once: not where the first attempt is under way, or Amazon decides."""
+        return self.failure is not None or isinstance(self.stage, LeftToMerchant)
+
+    @property
+    def word(self) -> Stage:
+        """Where it stands, in a word."""
+        return self.stage.word
+
+    @property
+    def awaits(self) -> Awaits:
+        """What it waits for, as far as the charge permission matters."""
+        return self.stage.awaits
+
+    @property
+    def deadline(self) -> datetime | None:
+        """Until when the buyer may mend the payment method (UTC), where that is waited for."""
+        return self.dunning.buyers_deadline if self.dunning and isinstance(self.stage, AwaitingBuyer) else None
+
+    @property
+    def next_command(self) -> Command | None:
+        """What is done next; None where the buyer, the merchant or the subscription has to decide."""
+        return self.stage.next_command(self)
+
+    @property
+    def grace_command(self) -> Command | None:
+        """The end of the grace; None where it does not run, or is over."""
+        ends = self.dunning.grace_ends_at if self.dunning else None
+        return elapse(Timer.GRACE, ends, f"{self.last_reason}: the grace ends") if ends else None
+
+    # What changes it
+
+    def begin_attempt(self, now: datetime) -> "Collection":
+        """Opens the next attempt, with a number and a key of its own. What was signalled before it is stale."""
+        if self.open_attempt is not None:
+            raise AssertionError(f"period {self.period}: attempt {self.attempts} has no known outcome yet")
+        number = self.attempts + 1
+        timed_out = self.failure is not None and self.failure.reason_code == TIMED_OUT
+        handles_pending = timed_out and self.dunning is not None and self.dunning.policy.pending_after_timeout
+        attempt = Attempt(
+            period=self.period,
+            number=number,
+            amount=self.amount,
+            idempotency_key=idempotency_key(self.charge_permission_id, self.period, number),
+            handles_pending=handles_pending,
+            capture_now=self.capture is WhenCaptured.NOW and not handles_pending,
+        )
+        urgent = isinstance(self.stage, Starting | Retrying) and self.stage.urgent
+        return self.but(attempt=attempt, prompted=False, stage=Charging(at=now, urgent=urgent), decided_at=now)
+
+    def answered(self, answer: ChargeAnswer, policy: CollectionPolicy, now: datetime) -> "Collection":
+        """What follows an answer other than a success to the attempt, to its capture, or to reading its charge.
+
+        Args:
+            answer: Amazon's.
+            policy: the plan's; frozen at the first failure.
+            now: the instant of the answer (UTC).
+        """
+        if self.attempt is None or self.open_attempt is None:
+            raise AssertionError(f"period {self.period}: an answer came although no attempt is open")
+        later_capture = self.attempt.handles_pending
+        was_pending = self.pending_charge_id is not None
+        decision = after_charge(answer, was_pending=was_pending, asked_for_later_capture=later_capture)
+        if answer.outcome in {ChargeOutcome.DECLINED, ChargeOutcome.REFUSED} and not isinstance(
+            decision, PendingUnreadable
+        ):
+            meaning = meaning_of_charge(answer.reason_code)
+            failed = self.but(failure=Failure(meaning=meaning, reason_code=answer.reason_code or NO_REASON))
+            return failed._after_failure(decision, policy, now)
+        return self._while_open(decision, now)
+
+    def capture_declined(self, answer: ChargeAnswer, now: datetime) -> "Collection":
+        """Says nothing of the charge: while it still stands, another attempt would be one too many, so it is read."""
+        if not isinstance(self.stage, Capturing):
+            raise AssertionError(f"period {self.period}: no capture is under way")
+        code = answer.reason_code or NO_REASON
+        return self._at(
+            AwaitingDecision(
+                charge_id=self.stage.charge_id,
+                at=now,
+                at_once=True,
+                captures_failed=self.stage.captures_failed + 1,
+                unreadable=code,
+                why=f"{code}: the capture failed; does the charge still stand?",
+            ),
+            now,
+        )
+
+    def permission_read(
+        self, answer: PermissionAnswer, *, planned: bool, prompted: bool, now: datetime
+    ) -> "Collection":
+        """What follows a reading of the charge permission.
+
+        Args:
+            answer: as it stands.
+            planned: the collection waited for it; else a signal alone asked for it.
+            prompted: a signal since the last look said that something changed.
+            now: the instant of the answer (UTC).
+        """
+        heard = self.but(prompted=self.prompted or prompted)  # kept until a reading tells something
+        if self.open_attempt is not None:
+            return heard  # its outcome comes first, also where the permission is closed: it may have captured
+        meaning = self.failure.meaning if self.failure else None
+        decision = after_permission(
+            answer, self.permission, self.awaits, meaning, planned=planned, prompted=heard.prompted
+        )
+        if not answer.is_closed and self.awaits is not Awaits.NOTHING and meaning is not Meaning.MONTHLY_LIMIT:
+            heard = heard._seen(answer)
+        return heard._after_permission(answer, decision, planned=planned, now=now)
+
+    def read_now(self, charge_id: str, now: datetime) -> "Collection":
+        """Somebody says that a charge has changed: if it is the pending one it is read now."""
+        if not isinstance(self.stage, AwaitingDecision) or self.stage.charge_id != charge_id:
+            return self
+        why = "a notification about the pending charge"
+        return self._at(self.stage.but(at=now, at_once=True, why=why), now)
+
+    def awaited_to_the_end(self, now: datetime) -> "Collection":
+        """The charge permission is closed for good: what became of the charge that was pending is read."""
+        failed = self.stage.captures_failed if isinstance(self.stage, AwaitingDecision | Capturing) else 0
+        why = "the charge was pending when the subscription was canceled"
+        charge_id = self.pending_charge_id
+        return self._at(
+            AwaitingDecision(charge_id=charge_id, at=now, at_once=True, captures_failed=failed, why=why), now
+        )
+
+    def left_to_merchant(self, code: str, now: datetime) -> "Collection":
+        """Nothing is done any more before the merchant says so."""
+        return self._at(LeftToMerchant(code=code), now)
+
+    def unpaid(self, now: datetime) -> "Collection":
+        """It is not tried any more until the buyer mends the payment method."""
+        return self._anew()._at(Unpaid(), now).but(was_unpaid=True)
+
+    def released(self, now: datetime, why: str) -> "Collection":
+        """The merchant wants tried what was left to them: with all the time and all the attempts of the policy."""
+        return self._anew()._at(Starting(at=now, why=why, urgent=True), now)
+
+    def asked_now(self, now: datetime, why: str) -> "Collection":
+        """The merchant wants what stands next done now; what it is stays as it is."""
+        match self.stage:
+            case Retrying():
+                return self._at(Retrying(at=now, why=why, at_once=True, urgent=True), now)
+            case Repeating() | AskingPermission():
+                return self._at(self.stage.but(at=now, at_once=True), now)
+            case _:
+                return self
+
+    def grace_over(self) -> "Collection":
+        """The subscriber is not to have what was bought any longer."""
+        return self.but(dunning=self.dunning and self.dunning.but(grace_is_over=True))
+
+    def reminded(self, now: datetime) -> "Collection":
+        """Reminders that are due are noted as sent."""
+        awaits_buyer = self.word is Stage.AWAITING_PAYMENT_METHOD
+        return self.but(dunning=self.dunning.reminded(now)) if self.dunning and awaits_buyer else self
+
+    # Carrying out decisions
+
+    def _while_open(self, decision: AfterCharge, now: datetime) -> "Collection":
+        failed = self.stage.captures_failed if isinstance(self.stage, AwaitingDecision | Capturing) else 0
+        match decision:
+            case Capture(charge_id) if failed < MOST_CAPTURES:
+                why = "Amazon has authorized the charge"
+                if failed:
+                    why += ", and its capture failed: tried again"
+                at = now + LOOK_AGAIN_AFTER if failed else now
+                return self._at(
+                    Capturing(charge_id=charge_id, at=at, at_once=not failed, captures_failed=failed, why=why), now
+                )
+            case Capture(charge_id):
+                why = f"{MOST_CAPTURES} captures of the authorized charge failed"
+                return self._awaiting(charge_id, failed, why, now)
+            case Pending(charge_id):
+                return self._awaiting(charge_id, failed, "Amazon has not decided on the charge yet", now)
+            case PendingUnreadable(code):
+                why = f"{code}: the pending charge could not be read"
+                return self._awaiting(self.pending_charge_id, failed, why, now, unreadable=code)
+            case _:
+                raise AssertionError(f"{decision} does not follow an open outcome")
+
+    def _awaiting(
+        self, charge_id: str | None, failed: int, why: str, now: datetime, unreadable: str | None = None
+    ) -> "Collection":
+        at = now + LOOK_AGAIN_AFTER
+        stage = AwaitingDecision(charge_id=charge_id, at=at, captures_failed=failed, unreadable=unreadable, why=why)
+        return self._at(stage, now)
+
+    def _after_failure(self, decision: AfterCharge, policy: CollectionPolicy, now: datetime) -> "Collection":
+        match decision:
+            case Repeat(code):
+                return self._at(Repeating(at=now + LOOK_AGAIN_AFTER, code=code), now)
+            case LeaveToMerchant(code):
+                return self.left_to_merchant(code, now)
+            case NextMonth(code):
+                at = first_of_next_month(now, self.zone)
+                why = f"{code}: the charge permission's monthly limit is used up, so the next calendar month"
+                delayed = self.but(dunning=self.dunning and self.dunning.delayed(now, at))
+                return delayed._at(Retrying(at=at, why=why), now)
+            case LosePermission(why, _):
+                return self._spent(policy, now)._at(Lost(why=why), now)
+            case AskPermission():
+                asking = self._spent(policy, now).but(permission=None)
+                return asking._at(AskingPermission(at=now, at_once=True), now)
+            case _:
+                raise AssertionError(f"{decision} does not follow a failure")
+
+    def _after_permission(
+        self, answer: PermissionAnswer, decision: AfterPermission, *, planned: bool, now: datetime
+    ) -> "Collection":
+        match decision:
+            case Keep() if planned and isinstance(self.stage, Unpaid):
+                return self._at(Unpaid(), now)
+            case Keep():
+                return self
+            case LosePermission(why, code):
+                return self._explained(code)._at(Lost(why=why), now)
+            case Retry():
+                return self._retry(now)
+            case ChargeAtOnce():
+                return self._charge_at_once(now)
+            case AwaitBuyer(code):
+                return self._explained(code)._await_buyer(now)
+            case LookAgain():
+                return self._look_again(answer, now)
+            case HoldPermission(code):
+                held = self._explained(code)
+                at = now + LOOK_AGAIN_AFTER
+                if self.awaits is Awaits.BUYER:
+                    return held._at(AwaitingBuyer(at=at, held=True), now)
+                return held._at(AskingPermission(at=at, held=True), now)
+        assert_never(decision)
+
+    def _retry(self, now: datetime) -> "Collection":
+        dunning, meaning = self._dunning, self.failure.meaning if self.failure else None
+        next_one = dunning.retry(now, meaning, self.zone, self.spread)
+        if isinstance(next_one, str):
+            return self._used_up(next_one, now)
+        used, at = next_one
+        why = f"{self.last_reason}: retry, attempt {self.attempts + 1}"
+        return self.but(dunning=used)._at(Retrying(at=at, why=why), now)
+
+    def _charge_at_once(self, now: datetime) -> "Collection":
+        if self._dunning.is_capped:
+            return self._used_up(self._dunning.why_capped, now)
+        return self._at(Retrying(at=now, why="the payment method was mended", at_once=True, urgent=True), now)
+
+    def _await_buyer(self, now: datetime) -> "Collection":
+        dunning = self._dunning
+        deadline, policy = dunning.buyers_deadline, dunning.policy
+        if now >= deadline:
+            days = policy.payment_method_deadline.days
+            return self._used_up(f"the buyer has not mended the payment method within {days} days", now)
+        at = min(now + policy.payment_method_poll, deadline, *(at for at in dunning.reminders if at > now))
+        return self._at(AwaitingBuyer(at=at), now)
+
+    def _look_again(self, answer: PermissionAnswer, now: datetime) -> "Collection":
+        at = now + LOOK_AGAIN_AFTER
+        if isinstance(self.stage, Unpaid):
+            why = f"{unreadable_because(answer)}: whether the payment method was mended is looked at again"
+            return self._at(Unpaid(look_at=at, why=why), now)
+        if at > self._dunning.last_instant:
+            return self._used_up("the time to collect is over", now)
+        return self._at(AskingPermission(at=at, busy=True), now)
+
+    def _used_up(self, why: str, now: datetime) -> "Collection":
+        return self._at(UsedUp(at=now, why=f"{self.last_reason}: {why}"), now)
+
+    def _seen(self, answer: PermissionAnswer) -> "Collection":
+        """Keeps what a reading told, to notice what changes."""
+        if tells_nothing(answer, self.permission):
+            return self
+        of_the_buyer = meaning_of_non_chargeable(answer.reason_codes) is Meaning.PAYMENT_METHOD
+        kept = answer if answer.is_chargeable or of_the_buyer else self.permission
+        return self.but(prompted=False, permission=kept)
+
+    def _explained(self, code: str | None) -> "Collection":
+        """With a reason that tells more than the charge's own."""
+        if code is None:
+            return self
+        return self.but(failure=Failure(meaning=self.failure.meaning if self.failure else None, reason_code=code))
+
+    def _spent(self, policy: CollectionPolicy, now: datetime) -> "Collection":
+        return self.but(dunning=(self.dunning or Dunning(policy=policy)).failed(now))
+
+    def _anew(self) -> "Collection":
+        return self.but(dunning=self.dunning and self.dunning.anew())
+
+    def _at(self, stage: OneStage, now: datetime) -> "Collection":
+        return self.but(stage=stage, decided_at=now)
+
+    @property
+    def _dunning(self) -> Dunning:
+        if self.dunning is None:
+            raise AssertionError(f"period {self.period} is dunned before its first failure was noted")
+        return self.dunning

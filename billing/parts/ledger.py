@@ -1,0 +1,105 @@
+"""How each period ended, in the subscription's own account: a window on the latest ones."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+
+from pydantic import AwareDatetime
+
+from billing.money import Money
+from billing.values import Value
+
+LEDGER_LENGTH: Final = 24
+"""Periods kept in the state; older ones are counted only, so that the state stays small for ever."""
+
+
+class PeriodOutcome(StrEnum):
+    """How a period ended."""
+
+    PAID = "paid"
+    AUTHORIZED = "authorized"
+    """The buyer's bank agreed; the merchant has not captured it yet."""
+    FREE = "free"
+    WRITTEN_OFF = "written_off"
+    """It was owed, and is not collected any more."""
+    SKIPPED = "skipped"
+    """Nothing was owed for it: it fell due while the subscription was paused, or as a policy says."""
+
+
+CHARGED: Final = frozenset({PeriodOutcome.PAID, PeriodOutcome.AUTHORIZED})
+
+
+class PeriodRecord(Value):
+    """One period's end in the subscription's own account.
+
+    Attributes:
+        period: counted from 0.
+        due: when it fell due (UTC).
+        amount: what it cost; what was captured, where that was less.
+        outcome: how it ended.
+        attempts: how many were made to charge it.
+        settled_at: when it ended (UTC).
+        charge_id: Amazon's, of the charge that paid it.
+        reason: why it ended so, where that needs a reason.
+        refunded: how much has gone back since.
+        credit: how much of its price a credit has paid; it is not in the amount.
+        items: how much of the amount was for one-off items.
+    """
+
+    period: int
+    due: AwareDatetime
+    amount: Money
+    outcome: PeriodOutcome
+    attempts: int = 0
+    settled_at: AwareDatetime
+    charge_id: str | None = None
+    reason: str | None = None
+    refunded: Money | None = None
+    credit: Money | None = None
+    items: Money | None = None
+
+    def with_refund(self, amount: Money) -> "PeriodRecord":
+        """So much more has gone back."""
+        return self.but(refunded=self.refunded.plus(amount) if self.refunded else amount)
+
+
+class Ledger(Value):
+    """The latest periods' records, and how many there were in all.
+
+    Attributes:
+        records: oldest first, at most `LEDGER_LENGTH`.
+        next_period: the first period that has no record yet.
+        joined_with: the first period that was charged here; those before were charged elsewhere.
+        periods_paid: since the beginning.
+    """
+
+    records: tuple[PeriodRecord, ...] = ()
+    next_period: int = 0
+    joined_with: int = 0
+    periods_paid: int = 0
+
+    def record(self, period: int) -> PeriodRecord | None:
+        """A period's record, as far as the window reaches back."""
+        return next((record for record in self.records if record.period == period), None)
+
+    def of_charge(self, charge_id: str | None) -> PeriodRecord | None:
+        """The record of the period that a charge was made for."""
+        return next((record for record in self.records if record.charge_id == charge_id is not None), None)
+
+    def settled(self, records: Iterable[PeriodRecord]) -> "Ledger":
+        """The next periods ended so."""
+        ledger, paid = list(self.records), self.periods_paid
+        for number, record in enumerate(records, start=self.next_period):
+            if record.period != number:
+                raise AssertionError(f"period {record.period} was settled although period {number} is next")
+            ledger.append(record)
+            paid += record.outcome is PeriodOutcome.PAID
+        grown = self.next_period + len(ledger) - len(self.records)
+        return self.but(records=tuple(ledger[-LEDGER_LENGTH:]), next_period=grown, periods_paid=paid)
+
+    def amended(self, record: PeriodRecord) -> "Ledger":
+        """A period that ended otherwise than it seemed, or of which money went back."""
+        before = self.record(record.period)
+        paid = (record.outcome is PeriodOutcome.PAID) - (before is not None and before.outcome is PeriodOutcome.PAID)
+        records = tuple(record if each.period == record.period else each for each in self.records)
+        return self.but(records=records, periods_paid=self.periods_paid + paid)

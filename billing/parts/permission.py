@@ -1,0 +1,110 @@
+"""What is known of the charge permission, what is to be asked of it, and what Amazon is to be told."""
+
+from datetime import datetime
+from typing import Final
+
+from pydantic import AwareDatetime
+
+from billing.parts.stages import LOOK_AGAIN_AFTER
+from billing.plan.recurrence import Recurrence
+from billing.protocol.answers import PermissionAnswer
+from billing.protocol.commands import Command, ReadPermission, UpdatePermission
+from billing.values import Value
+
+REMEMBERED_NOTIFICATIONS: Final = 20
+"""Notification ids kept to recognise a repetition; one period causes two or three."""
+
+
+class Telling(Value):
+    """Another plan was agreed on, and Amazon does not know yet: when it is told (UTC)."""
+
+    at: AwareDatetime
+    at_once: bool = True
+
+
+class Permission(Value):
+    """The charge permission, as far as nothing that is owed depends on it.
+
+    Attributes:
+        seen: as it was last read while nothing was owed; None where that is no news any more.
+        look_at: a signal said then (UTC) that it may have changed, and it was not read since.
+        notification_ids: of the latest notifications, to recognise repetitions.
+        telling: Amazon is to be told how often how much is charged.
+    """
+
+    seen: PermissionAnswer | None = None
+    look_at: AwareDatetime | None = None
+    notification_ids: tuple[str, ...] = ()
+    telling: Telling | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is known to be closed, which is for good."""
+        return self.seen is not None and self.seen.is_closed
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it could not be charged when it was last read."""
+        return self.seen is not None and not self.seen.is_chargeable
+
+    @property
+    def last_reason(self) -> str | None:
+        """Why it could not be charged."""
+        if self.seen is None or self.seen.is_chargeable:
+            return None
+        return self.seen.refused or next(iter(self.seen.reason_codes), self.seen.state.value)
+
+    def look(self, charge_permission_id: str) -> Command | None:
+        """It is read, where somebody said that it may have changed."""
+        if self.look_at is None:
+            return None
+        why = "somebody says that the charge permission may have changed"
+        return ReadPermission(charge_permission_id=charge_permission_id, at=self.look_at, at_once=True, why=why)
+
+    def tell(self, charge_permission_id: str, recurrence: Recurrence) -> Command | None:
+        """Amazon is told, where it does not know."""
+        if self.telling is None:
+            return None
+        return UpdatePermission(
+            charge_permission_id=charge_permission_id,
+            recurrence=recurrence,
+            at=self.telling.at,
+            at_once=self.telling.at_once,
+            why=f"Amazon is told of the plan: {recurrence}",
+        )
+
+    # What changes it
+
+    def may_have_changed(self, now: datetime, notification_id: str | None) -> "Permission":
+        """Somebody says so; a repeated notification is ignored."""
+        if notification_id is None:
+            return self.but(look_at=now)
+        if notification_id in self.notification_ids:
+            return self
+        return self.but(
+            look_at=now, notification_ids=(*self.notification_ids, notification_id)[-REMEMBERED_NOTIFICATIONS:]
+        )
+
+    def looked(self) -> "Permission":
+        """It was read; or it is about to be charged, which makes what was signalled before stale."""
+        return self.but(look_at=None) if self.look_at else self
+
+    def charged(self) -> "Permission":
+        """It was charged, so what was read of it before is no news any more; but a closed one stays closed."""
+        return self if self.seen is None or self.seen.is_closed else self.but(seen=None)
+
+    def read(self, answer: PermissionAnswer) -> "Permission":
+        """As it was read."""
+        return self.but(seen=answer)
+
+    def plan_changed(self, now: datetime) -> "Permission":
+        """Amazon is to be told."""
+        return self.but(telling=Telling(at=now))
+
+    def told(self, *, knows: bool, now: datetime) -> "Permission":
+        """Amazon was told; `knows` where nothing else was agreed on meanwhile."""
+        return self.but(telling=None if knows else Telling(at=now))
+
+    def not_told(self, now: datetime) -> "Permission":
+        """Amazon did not answer: it is told later."""
+        return self.but(telling=Telling(at=now + LOOK_AGAIN_AFTER, at_once=False))

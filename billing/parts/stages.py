@@ -1,0 +1,418 @@
+"""The stages of a collection: where an owed period stands, and what is done next there.
+
+Each is a value with what belongs to it and nothing else. `at` is when something is done next (UTC); `at_once` where
+that follows from what just happened.
+"""
+
+from abc import ABC
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import AwareDatetime, Field
+
+from billing.dunning.rules import Awaits
+from billing.keys import capture_key
+from billing.protocol.commands import (
+    Attempt,
+    CaptureCharge,
+    Command,
+    CreateCharge,
+    ReadCharge,
+    ReadPermission,
+    Timer,
+    elapse,
+)
+from billing.values import Value
+
+if TYPE_CHECKING:
+    from billing.parts.collection import Collection
+
+LOOK_AGAIN_AFTER: Final = timedelta(hours=1)
+"""How often a pending charge or a held subscription is looked at; Amazon advises polling once an hour."""
+
+
+class Stage(StrEnum):
+    """Where an open collection stands, in a word for people."""
+
+    CHARGING = "charging"
+    PENDING = "pending"
+    RETRYING = "retrying"
+    AWAITING_PAYMENT_METHOD = "awaiting_payment_method"
+    ON_HOLD = "on_hold"
+    UNPAID = "unpaid"
+    """Not paid, and not tried any more."""
+
+
+class AnyStage(Value, ABC):
+    """What all stages can be asked."""
+
+    @property
+    def word(self) -> Stage:
+        """In a word for people."""
+        return Stage.CHARGING
+
+    @property
+    def awaits(self) -> Awaits:
+        """What is waited for, as far as the charge permission matters."""
+        return Awaits.NOTHING
+
+    @property
+    def attempt_is_open(self) -> bool:
+        """Whether the last attempt's outcome is not known for certain, so that no other may begin."""
+        return False
+
+    @property
+    def pending_charge_id(self) -> str | None:
+        """A charge whose outcome Amazon has not decided yet."""
+        return None
+
+    @property
+    def held_for(self) -> str | None:
+        """Why it is left to the merchant, or why a pending charge cannot be read."""
+        return None
+
+    def next_command(self, owed: "Collection") -> Command | None:  # noqa: ARG002 - most stages need it
+        """What is done next; None where the buyer, the merchant or the subscription has to decide."""
+        return None
+
+
+class Starting(AnyStage):
+    """An attempt is begun at once, whatever the charge permission is like: the period fell due, or the merchant wants
+    tried again what was left to them."""
+
+    kind: Literal["starting"] = "starting"
+    at: AwareDatetime
+    why: str = ""
+    urgent: bool = False
+
+    def next_command(self, owed: "Collection") -> Command:  # noqa: ARG002 - as in `AnyStage`
+        """The attempt is begun."""
+        return elapse(Timer.RETRY, self.at, self.why, at_once=True, urgent=self.urgent)
+
+
+class Charging(AnyStage):
+    """An attempt is to be sent, or was, and its outcome is awaited."""
+
+    kind: Literal["charging"] = "charging"
+    at: AwareDatetime
+    urgent: bool = False
+
+    @property
+    def attempt_is_open(self) -> bool:
+        """See `AnyStage`."""
+        return True
+
+    def next_command(self, owed: "Collection") -> Command:
+        """The attempt is sent."""
+        why = f"period {owed.period}, attempt {owed.attempts}: {owed.amount}"
+        return _create_charge(owed, self.at, why, at_once=True, urgent=self.urgent)
+
+
+class Repeating(AnyStage):
+    """The attempt was refused for what only an operator can mend: it is sent again slowly, with the same key."""
+
+    kind: Literal["repeating"] = "repeating"
+    at: AwareDatetime
+    at_once: bool = False
+    code: str
+
+    @property
+    def word(self) -> Stage:
+        """See `AnyStage`."""
+        return Stage.ON_HOLD
+
+    @property
+    def attempt_is_open(self) -> bool:
+        """See `AnyStage`."""
+        return True
+
+    def next_command(self, owed: "Collection") -> Command:
+        """The attempt is sent again."""
+        return _create_charge(owed, self.at, _held(self.code), at_once=self.at_once, repeats=True)
+
+
+class AwaitingDecision(AnyStage):
+    """Amazon is deciding on the charge, or does not show it; it is read.
+
+    Attributes:
+        captures_failed: how many captures of it were declined.
+        unreadable: why it could not be read, or captured.
+        why: what is waited for.
+    """
+
+    kind: Literal["awaiting_decision"] = "awaiting_decision"
+    charge_id: str | None = None
+    at: AwareDatetime
+    at_once: bool = False
+    captures_failed: int = 0
+    unreadable: str | None = None
+    why: str
+
+    @property
+    def word(self) -> Stage:
+        """See `AnyStage`."""
+        return Stage.PENDING
+
+    @property
+    def attempt_is_open(self) -> bool:
+        """See `AnyStage`."""
+        return True
+
+    @property
+    def pending_charge_id(self) -> str | None:
+        """See `AnyStage`."""
+        return self.charge_id
+
+    @property
+    def held_for(self) -> str | None:
+        """See `AnyStage`."""
+        return self.unreadable
+
+    def next_command(self, owed: "Collection") -> Command:  # noqa: ARG002 - as in `AnyStage`
+        """The charge is read."""
+        return ReadCharge(charge_id=self.charge_id or "", at=self.at, at_once=self.at_once, why=self.why)
+
+
+class Capturing(AnyStage):
+    """Amazon has authorized the charge that was pending; its money is taken."""
+
+    kind: Literal["capturing"] = "capturing"
+    charge_id: str | None = None
+    at: AwareDatetime
+    at_once: bool
+    captures_failed: int
+    why: str
+
+    @property
+    def word(self) -> Stage:
+        """See `AnyStage`."""
+        return Stage.PENDING
+
+    @property
+    def attempt_is_open(self) -> bool:
+        """See `AnyStage`."""
+        return True
+
+    @property
+    def pending_charge_id(self) -> str | None:
+        """See `AnyStage`."""
+        return self.charge_id
+
+    def next_command(self, owed: "Collection") -> Command:
+        """It is captured."""
+        return CaptureCharge(
+            period=owed.period,
+            charge_id=self.charge_id or "",
+            amount=owed.amount,
+            idempotency_key=capture_key(_attempt_of(owed).idempotency_key, self.captures_failed + 1),
+            at=self.at,
+            at_once=self.at_once,
+            why=self.why,
+        )
+
+
+class AskingPermission(AnyStage):
+    """The attempt failed; the charge permission says whether another may follow.
+
+    Attributes:
+        busy: Amazon's own trouble, or an older state than was seen; it is read again in a while.
+        held: it says what only an operator can mend, or nothing.
+    """
+
+    kind: Literal["asking_permission"] = "asking_permission"
+    at: AwareDatetime
+    at_once: bool = False
+    busy: bool = False
+    held: bool = False
+
+    @property
+    def word(self) -> Stage:
+        """See `AnyStage`."""
+        if self.held:
+            return Stage.ON_HOLD
+        return Stage.RETRYING if self.busy else Stage.CHARGING
+
+    @property
+    def awaits(self) -> Awaits:
+        """See `AnyStage`."""
+        return Awaits.FIRST_WORD
+
+    def next_command(self, owed: "Collection") -> Command:
+        """It is read."""
+        why = f"{owed.last_reason}: the charge permission says whether to retry"
+        if self.busy:
+            why = f"{owed.last_reason}: the charge permission is not chargeable for now"
+        return _read_permission(owed, self.at, _held(owed.last_reason) if self.held else why, at_once=self.at_once)
+
+
+class Retrying(AnyStage):
+    """Another attempt is made at an instant."""
+
+    kind: Literal["retrying"] = "retrying"
+    at: AwareDatetime
+    why: str
+    at_once: bool = False
+    urgent: bool = False
+
+    @property
+    def word(self) -> Stage:
+        """See `AnyStage`."""
+        return Stage.RETRYING
+
+    @property
+    def awaits(self) -> Awaits:
+        """See `AnyStage`."""
+        return Awaits.RETRY
+
+    def next_command(self, owed: "Collection") -> Command:  # noqa: ARG002 - as in `AnyStage`
+        """The instant is waited for."""
+        return elapse(Timer.RETRY, self.at, self.why, at_once=self.at_once, urgent=self.urgent)
+
+
+class AwaitingBuyer(AnyStage):
+    """Only the buyer can mend it; the charge permission is read now and then, in case every notification is lost.
+
+    Attributes:
+        held: the permission could not be read at the last look.
+    """
+
+    kind: Literal["awaiting_buyer"] = "awaiting_buyer"
+    at: AwareDatetime
+    held: bool = False
+
+    @property
+    def word(self) -> Stage:
+        """See `AnyStage`."""
+        return Stage.ON_HOLD if self.held else Stage.AWAITING_PAYMENT_METHOD
+
+    @property
+    def awaits(self) -> Awaits:
+        """See `AnyStage`."""
+        return Awaits.BUYER
+
+    def next_command(self, owed: "Collection") -> Command:
+        """The permission is read."""
+        why = f"{owed.last_reason}: waiting for the buyer to mend the payment method until {owed.deadline:%Y-%m-%d}"
+        return _read_permission(owed, self.at, _held(owed.last_reason) if self.held else why)
+
+
+class UsedUp(AnyStage):
+    """The policy's time or attempts are used up: its final action follows at once."""
+
+    kind: Literal["used_up"] = "used_up"
+    at: AwareDatetime
+    why: str
+
+    @property
+    def word(self) -> Stage:
+        """See `AnyStage`."""
+        return Stage.RETRYING
+
+    def next_command(self, owed: "Collection") -> Command:  # noqa: ARG002 - as in `AnyStage`
+        """The final action."""
+        return elapse(Timer.FINAL_ACTION, self.at, self.why, at_once=True)
+
+
+class LeftToMerchant(AnyStage):
+    """Nothing is done before the merchant says so."""
+
+    kind: Literal["left_to_merchant"] = "left_to_merchant"
+    code: str
+
+    @property
+    def word(self) -> Stage:
+        """See `AnyStage`."""
+        return Stage.ON_HOLD
+
+    @property
+    def held_for(self) -> str | None:
+        """See `AnyStage`."""
+        return self.code
+
+
+class Unpaid(AnyStage):
+    """Nothing is tried before the buyer has mended the payment method.
+
+    Attributes:
+        look_at: a reading told nothing, so the permission is read again then (UTC).
+        why: what that was.
+    """
+
+    kind: Literal["unpaid"] = "unpaid"
+    look_at: AwareDatetime | None = None
+    why: str = ""
+
+    @property
+    def word(self) -> Stage:
+        """See `AnyStage`."""
+        return Stage.UNPAID
+
+    @property
+    def awaits(self) -> Awaits:
+        """See `AnyStage`."""
+        return Awaits.UNPAID
+
+    def next_command(self, owed: "Collection") -> Command | None:
+        """The permission is read, where the last reading told nothing."""
+        return _read_permission(owed, self.look_at, self.why) if self.look_at else None
+
+
+class Lost(AnyStage):
+    """The charge permission cannot be charged any more; what follows is the subscription's to decide."""
+
+    kind: Literal["lost"] = "lost"
+    why: str
+
+
+OneStage = Annotated[
+    Starting
+    | Charging
+    | Repeating
+    | AwaitingDecision
+    | Capturing
+    | AskingPermission
+    | Retrying
+    | AwaitingBuyer
+    | UsedUp
+    | LeftToMerchant
+    | Unpaid
+    | Lost,
+    Field(discriminator="kind"),
+]
+"""One of them, as it is written down."""
+
+
+def _held(code: str | None) -> str:
+    return f"{code}: held for the operator, tried again slowly"
+
+
+def _attempt_of(owed: "Collection") -> Attempt:
+    if owed.attempt is None:
+        raise AssertionError(f"period {owed.period}: no attempt was begun")
+    return owed.attempt
+
+
+def _create_charge(
+    owed: "Collection",
+    at: AwareDatetime,
+    why: str,
+    *,
+    at_once: bool = False,
+    urgent: bool = False,
+    repeats: bool = False,
+) -> Command:
+    return CreateCharge(
+        charge_permission_id=owed.charge_permission_id,
+        merchant_reference=owed.merchant_reference,
+        attempt=_attempt_of(owed),
+        at=at,
+        why=why,
+        at_once=at_once,
+        urgent=urgent,
+        repeats=repeats,
+    )
+
+
+def _read_permission(owed: "Collection", at: AwareDatetime, why: str, *, at_once: bool = False) -> Command:
+    return ReadPermission(charge_permission_id=owed.charge_permission_id, planned=True, at=at, at_once=at_once, why=why)

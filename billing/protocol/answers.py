@@ -1,0 +1,131 @@
+"""What Amazon Pay answered, in the words that the rules need. Made by the activities, decided upon by the rules."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from billing.money import Money
+from billing.values import Value
+
+
+class ChargeOutcome(StrEnum):
+    """How one attempt stands."""
+
+    CAPTURED = "captured"
+    AUTHORIZED = "authorized"
+    """The buyer's bank agreed; nothing was captured."""
+    PENDING = "pending"
+    """Amazon is still deciding or capturing; only Amazon can say how it ends."""
+    DECLINED = "declined"
+    """A known decline: the buyer was not charged."""
+    REFUSED = "refused"
+    """Amazon did not take the request: the merchant's fault or the account's, not the buyer's."""
+
+
+class ChargeAnswer(Value):
+    """The known outcome of one attempt.
+
+    Attributes:
+        outcome: how it stands.
+        charge_id: Amazon's id; a synchronous decline has none.
+        captured: how much was captured, where that was asked for.
+        reason_code: Amazon's reasonCode for anything but a success; an open set.
+        message: Amazon's text, for people.
+        request_id: what Amazon's support asks for.
+    """
+
+    outcome: ChargeOutcome
+    charge_id: str | None = None
+    captured: Money | None = None
+    reason_code: str | None = None
+    message: str | None = None
+    request_id: str | None = None
+
+
+class PermissionState(StrEnum):
+    """Whether a charge permission can be charged."""
+
+    CHARGEABLE = "chargeable"
+    NON_CHARGEABLE = "non_chargeable"
+    CLOSED = "closed"
+    UNKNOWN = "unknown"
+    """A state that Amazon has added since, or an answer that tells none."""
+
+
+class PermissionAnswer(Value):
+    """A charge permission as it was read.
+
+    Attributes:
+        state: whether it can be charged.
+        reason_codes: Amazon's reasons; an open set.
+        last_updated: when its state last changed (UTC), to tell a mended permission from one never broken.
+        refused: the reasonCode when Amazon did not answer the question itself (configuration, account).
+        monthly_limit: what may be charged under it in one calendar month, where Amazon says so.
+    """
+
+    state: PermissionState
+    reason_codes: tuple[str, ...] = ()
+    last_updated: datetime | None = None
+    refused: str | None = None
+    monthly_limit: Money | None = None
+
+    @property
+    def is_chargeable(self) -> bool:
+        return self.state is PermissionState.CHARGEABLE
+
+    @property
+    def is_closed(self) -> bool:
+        return self.state is PermissionState.CLOSED
+
+
+class RefundState(StrEnum):
+    """How a refund stands."""
+
+    REQUESTED = "requested"
+    """Amazon has not answered yet; whether it has taken it is not known before it does."""
+    PENDING = "pending"
+    REFUNDED = "refunded"
+    FAILED = "failed"
+
+
+class RefundAnswer(Value):
+    """What Amazon said of a refund.
+
+    Attributes:
+        state: `failed` where it was declined, or not taken at all.
+        refund_id: Amazon's; None where it was not taken.
+        reason_code: Amazon's reasonCode of a failure; an open set.
+    """
+
+    state: RefundState
+    refund_id: str | None = None
+    reason_code: str | None = None
+
+
+class DisputeAnswer(Value):
+    """A dispute as it was read.
+
+    Attributes:
+        charge_id: Amazon's, of the charge that it is about; None where it could not be read.
+        amount: how much.
+        state: Amazon's; an open set.
+        reason_code: Amazon's; an open set.
+        resolution: in whose favour it ended; an open set.
+        deadline: until when the merchant may contest it (UTC).
+        refused: the reasonCode where Amazon did not show it.
+    """
+
+    charge_id: str | None = None
+    amount: Money | None = None
+    state: str | None = None
+    reason_code: str | None = None
+    resolution: str | None = None
+    deadline: AwareDatetime | None = None
+    refused: str | None = None
+
+
+class SuccessorAnswer(Value):
+    """Whether the subscription could be started under another charge permission; else that has one already."""
+
+    started: bool

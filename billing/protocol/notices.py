@@ -1,0 +1,107 @@
+"""What happened, as the merchant is told it: typed events with a number of their own for each subscription.
+
+A notice says what is so and what happens next, never what to believe about Amazon's objects. The numbers are without
+gaps, so whoever receives them knows whether one is missing and which came first, in whatever order they arrive.
+"""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from billing.money import Money
+from billing.values import Value
+
+
+class NoticeType(StrEnum):
+    """The kinds of notices."""
+
+    SUBSCRIPTION_STARTED = "subscription.started"
+    PERIOD_PAID = "period.paid"
+    PERIOD_AUTHORIZED = "period.authorized"
+    """The buyer's bank agreed; it is the merchant's to capture it until `deadline`."""
+    CAPTURE_FAILED = "capture.failed"
+    """The charge is still authorized; the merchant may try again."""
+    PERIOD_FREE = "period.free"
+    """It cost nothing, so Amazon was not asked."""
+    PERIOD_SKIPPED = "period.skipped"
+    """Nothing is owed for it; `reason` says why."""
+    PERIOD_WRITTEN_OFF = "period.written_off"
+    """It was owed, and is not collected any more."""
+    PLAN_CHANGED = "plan.changed"
+    """From `due` on a period costs `amount`: in time to tell the buyer, where a law wants that."""
+    REFUND_COMPLETED = "refund.completed"
+    """The money is on its way back to the buyer."""
+    REFUND_FAILED = "refund.failed"
+    """Nothing has gone back, and it is not tried again by itself."""
+    DISPUTE_OPENED = "dispute.opened"
+    """A charge is disputed; the merchant may contest that until `deadline`."""
+    DISPUTE_CHANGED = "dispute.changed"
+    CHARGE_PENDING = "charge.pending"
+    """Amazon has not decided yet."""
+    CHARGE_DECLINED = "charge.declined"
+    """It is tried again; `next_action_at` says when."""
+    MONTHLY_LIMIT_REACHED = "monthly_limit.reached"
+    """Amazon's limit of the calendar month is used up; it is tried again in the next."""
+    PAYMENT_METHOD_NEEDED = "payment_method.needed"
+    """Only the buyer can mend it, on Amazon's page; also before anything is owed."""
+    PAYMENT_METHOD_REMINDER = "payment_method.reminder"
+    PAYMENT_METHOD_MENDED = "payment_method.mended"
+    GRACE_ENDED = "grace.ended"
+    """A period is still owed, and the subscriber is not to have what was bought any longer."""
+    SUBSCRIPTION_HELD = "subscription.held"
+    """The merchant has to look: a key, an account or a configuration is in the way, or periods were missed."""
+    SUBSCRIPTION_UNPAID = "subscription.unpaid"
+    """A period was not paid, and is not tried any more before the buyer has mended the payment method."""
+    SUBSCRIPTION_PAUSED = "subscription.paused"
+    """As somebody asked, or a policy where a charge is disputed: nothing that falls due meanwhile is owed."""
+    SUBSCRIPTION_RESUMED = "subscription.resumed"
+    CHARGE_PERMISSION_CLOSED = "charge_permission.closed"
+    """By the buyer, by Amazon or by its age: nothing can be charged any more."""
+    CHARGE_PERMISSION_REPLACED = "charge_permission.replaced"
+    """The subscription goes on under another one: `successor`."""
+    SUBSCRIPTION_ENDED = "subscription.ended"
+
+
+NEEDS_THE_BUYER = frozenset({NoticeType.PAYMENT_METHOD_NEEDED, NoticeType.PAYMENT_METHOD_REMINDER})
+"""Notices that carry the page on which the buyer mends the payment method."""
+
+
+class Notice(Value):
+    """One thing that happened.
+
+    Attributes:
+        number: counted from 1 within the subscription, without gaps.
+        type: what kind of thing.
+        at: when (UTC, the subscription's time).
+        period: the period that it is about, counted from 0.
+        due: when that fell due (UTC).
+        amount: what that costs.
+        attempt: the attempt that it is about, counted from 1 within the period.
+        charge_id: Amazon's.
+        refund_id: Amazon's.
+        dispute_id: Amazon's.
+        reason_code: Amazon's; an open set.
+        next_action_at: when something is done next (UTC).
+        deadline: until when the buyer may mend the payment method or approve a new charge permission, or the merchant
+            may capture (UTC).
+        successor: the charge permission under which the subscription goes on.
+        status: how a subscription ended, or how a dispute stands at Amazon.
+        reason: why, in words; never what a buyer wrote.
+    """
+
+    number: int
+    type: NoticeType
+    at: AwareDatetime
+    period: int | None = None
+    due: AwareDatetime | None = None
+    amount: Money | None = None
+    attempt: int | None = None
+    charge_id: str | None = None
+    refund_id: str | None = None
+    dispute_id: str | None = None
+    reason_code: str | None = None
+    next_action_at: AwareDatetime | None = None
+    deadline: AwareDatetime | None = None
+    successor: str | None = None
+    status: str | None = None
+    reason: str | None = None

@@ -1,0 +1,35 @@
+"""What a merchant may ask of a running subscription, as a form; what there is stands in `billing.changes`."""
+
+from abc import ABC, abstractmethod
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from billing.register import Result
+from billing.values import Value
+
+if TYPE_CHECKING:
+    from billing.subscription import Subscription
+
+
+class Request(Value, ABC):
+    """One thing that is wanted. It is tried on a value, so what is refused has changed nothing."""
+
+    kind: str
+    """What kind of thing, in a word."""
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The merchant's own names for it, by which asking again is recognised."""
+        return ()
+
+    @abstractmethod
+    def apply(self, subscription: "Subscription", now: datetime) -> "tuple[Subscription, Result]":
+        """The subscription as it is then, and what the request came to.
+
+        Args:
+            subscription: stays as it is.
+            now: when it is asked for (UTC).
+
+        Raises:
+            Refused: it cannot be; says why.
+        """

@@ -1,0 +1,90 @@
+"""Every command that can be typed after `perennial`: where it is found, and what the front page says of it.
+
+This table is all that is read before a command is known, so a command's own module is imported when it is typed, and
+no other's. What it says of a command is the first paragraph of the command's own help; a test holds the two together.
+"""
+
+from typing import Final, NamedTuple
+
+PROGRAM: Final = "perennial"
+ABOUT: Final = "Durable subscription billing for merchants who take Amazon Pay, on Temporal."
+
+COMMANDS_PANEL: Final = "Commands"
+SUBSCRIPTIONS_PANEL: Final = "Subscriptions"
+PROCESSES_PANEL: Final = "Processes"
+
+
+class Command(NamedTuple):
+    """A command, or a group of commands.
+
+    Attributes:
+        name: as it is typed.
+        source: module and name of its function, or of its group.
+        help: what it is for, in a line.
+        panel: where it stands on the front page.
+    """
+
+    name: str
+    source: str
+    help: str
+    panel: str = SUBSCRIPTIONS_PANEL
+
+
+COMMANDS: Final = (
+    Command(
+        "demo",
+        "starter.cli.demo.command:demo",
+        "Watch three subscribers being billed through a virtual year.",
+        COMMANDS_PANEL,
+    ),
+    Command("start", "starter.cli.subscriptions:start", "Start billing a new subscriber."),
+    Command("show", "starter.cli.subscriptions:show", "Show what a subscription is doing, why, and what happens next."),
+    Command(
+        "upcoming",
+        "starter.cli.subscriptions:upcoming",
+        "Show the charges to come: when, how much and why, supposing that each succeeds.",
+    ),
+    Command("list", "starter.cli.listing:list_", "List subscriptions with status and next billing date."),
+    Command("cancel", "starter.cli.subscriptions:cancel", "Cancel a subscription and close its charge permission."),
+    Command("replace", "starter.cli.subscriptions:replace", "Let a subscription go on under a new charge permission."),
+    Command(
+        "capture", "starter.cli.subscriptions:capture", "Capture an authorized charge, of a plan that captures later."
+    ),
+    Command(
+        "refund",
+        "starter.cli.subscriptions:refund",
+        "Give money back for a period that was paid. Amazon decides in its own time; a notice tells how it ends.",
+    ),
+    Command(
+        "retry",
+        "starter.cli.subscriptions:retry",
+        "Try what is owed again now; also release periods that were missed and are held.",
+    ),
+    Command(
+        "audit",
+        "starter.cli.audit:audit",
+        "Check what must always hold: nobody charged twice, nothing forgotten, nothing overdue.",
+    ),
+    Command("change", "starter.cli.changes:changes", "Change a running subscription."),
+    Command("plan", "starter.cli.plans:plans", "Look at plans before anything is billed by them."),
+    Command("import", "starter.cli.imports:imports", "Take over subscribers who are billed elsewhere."),
+    Command("bulk", "starter.cli.bulk:bulk", "Change all subscriptions that match a query."),
+    Command(
+        "worker",
+        "starter.cli.processes:worker",
+        "Run a worker: hosts the subscriptions and calls Amazon Pay.",
+        PROCESSES_PANEL,
+    ),
+    Command(
+        "ipn",
+        "starter.cli.processes:ipn",
+        "Run the receiver of Amazon's notifications (IPNs) at /ipn.",
+        PROCESSES_PANEL,
+    ),
+    Command(
+        "simulator",
+        "starter.cli.processes:simulator",
+        "Run a local Amazon Pay with a control API at /simulator (documented at /docs).",
+        PROCESSES_PANEL,
+    ),
+)

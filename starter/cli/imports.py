@@ -1,0 +1,109 @@
+"""The commands `perennial import ...`: subscribers who are billed elsewhere until now."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from billing.plan import Plan
+from billing.refusals import Refused
+from runtime.errors import StartupError
+from starter.cli.connection import subscriptions
+from starter.cli.many import RateOption, ReportOption, do_and_tell
+from starter.cli.output import JsonOption, asynchronous
+from starter.cli.plan_file import read_plan
+from starter.many.joining import Checker, Joining, Starter, joining
+from starter.many.runner import Result
+from workflows.names import Call
+
+FileArgument = Annotated[
+    Path, typer.Argument(help="Subscribers, a .csv with a header or .jsonl; docs/operations.md lists the columns.")
+]
+PlansOption = Annotated[
+    Path, typer.Option("--plans", help="Folder of the plan files that the rows name by plan_id.", file_okay=False)
+]
+
+imports = typer.Typer(name="import", help="Take over subscribers who are billed elsewhere.", no_args_is_help=True)
+
+
+@imports.callback()
+def _import() -> None:
+    """Take over subscribers who are billed elsewhere: check, start (paused), cut over. Each may be repeated safely."""
+
+
+@imports.command("check")
+@asynchronous
+async def check(
+    file: FileArgument, plans: PlansOption, report: ReportOption = None, as_json: JsonOption = False
+) -> None:
+    """Compare every row with its charge permission at Amazon; change nothing.
+
+    Asks Amazon once for each row, not faster than Amazon's limit: 10,000 rows take some 40 minutes in live.
+    """
+    from runtime.settings import load_settings
+    from worker.wiring import amazon_pay_client, calls_per_second
+
+    settings, known = load_settings(), _plans(plans)
+    rate = calls_per_second(settings, Call.GET_CHARGE_PERMISSION)
+    async with amazon_pay_client(settings) as amazon_pay:
+        rows = _rows(file, known)
+        await do_and_tell(rows, Checker(amazon_pay).check, "checked", report, rate, as_json=as_json)
+
+
+@imports.command("start")
+@asynchronous
+async def start(
+    file: FileArgument,
+    plans: PlansOption,
+    report: ReportOption = None,
+    rate: RateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Start a paused subscription for each row. Nothing is charged before it is cut over."""
+    await _import_each(file, plans, Starter.start, "started", report, rate, as_json=as_json)
+
+
+@imports.command("cut-over")
+@asynchronous
+async def cut_over(
+    file: FileArgument,
+    plans: PlansOption,
+    report: ReportOption = None,
+    rate: RateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Resume each row's subscription: from now on it is billed here, on its next due date."""
+    await _import_each(file, plans, Starter.cut_over, "cut over", report, rate, as_json=as_json)
+
+
+async def _import_each(
+    file: Path,
+    plans: Path,
+    perform: Callable[[Starter, Joining | Result], Awaitable[Result]],
+    done: str,
+    report: Path | None,
+    rate: float | None,
+    *,
+    as_json: bool,
+) -> None:
+    starter = Starter(await subscriptions())
+    await do_and_tell(_rows(file, _plans(plans)), partial(perform, starter), done, report, rate, as_json=as_json)
+
+
+def _plans(folder: Path) -> dict[str, Plan]:
+    if not folder.is_dir():
+        raise StartupError(f"--plans {folder}: is not a folder")
+    plans = [read_plan(path) for path in sorted(folder.iterdir()) if path.suffix in {".toml", ".json"}]
+    return {plan.plan_id: plan for plan in plans}
+
+
+async def _rows(file: Path, plans: dict[str, Plan]) -> AsyncIterator[Joining | Result]:
+    try:
+        async for row in joining(file, plans):
+            yield row
+    except OSError as error:
+        raise StartupError(f"{file}: {error.strerror or error}") from None
+    except Refused as refused:
+        raise StartupError(str(refused)) from None

@@ -1,0 +1,453 @@
+"""What a merchant does with subscriptions, over a Temporal client."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeVar
+from uuid import uuid4
+
+from pydantic import ValidationError
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from billing.changes import Capture, Change, ChangePlan, RefundPeriod, ReplacePermission, RetryNow
+from billing.contract.terms import Terms
+from billing.forecast.preview import DryRun, Upcoming, check_count
+from billing.money import Money
+from billing.refusals import Kind, Refused, refusal_of
+from billing.register import digest_of
+from billing.requests import Request
+from billing.status import Status
+from billing.subscription import Subscription
+from billing.view import RefundView, SubscriptionView
+from starter.errors import (
+    NotAnsweredError,
+    NoWorkerError,
+    RequestRefusedError,
+    SubscriptionConflictError,
+    SubscriptionEndedError,
+    SubscriptionError,
+    SubscriptionNotFoundError,
+)
+from starter.listing import Listed, list_subscriptions
+from workflows.display import initial_search_attributes, static_summary
+from workflows.life import REFUSED
+from workflows.memo import TERMS_MEMO, differing, initial_memo
+from workflows.messages import (
+    CancelRequest,
+    CaptureResult,
+    Changed,
+    Outcome,
+    Question,
+    Refunding,
+    Refusal,
+    Replaced,
+    Retried,
+    Underway,
+    Unknown,
+    Wish,
+)
+from workflows.names import workflow_id
+from workflows.subscription import SubscriptionWorkflow
+
+CALL_TIMEOUT: Final = timedelta(seconds=10)
+
+FIRST_LOOK: Final = timedelta(milliseconds=20)
+LONGEST_LOOK: Final = timedelta(seconds=1)
+"""How soon, and how seldom, is looked for what became of a request."""
+
+Asked = TypeVar("Asked", Changed, Retried, Refunding, CaptureResult, Replaced)
+Handle = WorkflowHandle[SubscriptionWorkflow, SubscriptionView]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A subscription that runs; `already` where it had been started before with the same terms."""
+
+    workflow_id: str
+    already: bool
+
+
+def new_request_id() -> str:
+    """An id for a request that has none: repeated with it, the request asks for nothing new."""
+    return uuid4().hex
+
+
+class Subscriptions:
+    """Starts, shows, lists and cancels subscriptions.
+
+    Args:
+        client: connected with the project's data converter.
+        task_queue: where the workers listen.
+        needs_consent: whether a buyer has to agree to another plan in a new checkout, as in the EU and the UK.
+    """
+
+    def __init__(self, client: Client, task_queue: str, *, needs_consent: bool = False) -> None:
+        self._client = client
+        self._task_queue = task_queue
+        self._needs_consent = needs_consent
+
+    async def start(self, terms: Terms, *, anchor_was_given: bool = True) -> Started:
+        """Starts a subscription; starting it again with the same terms finds the running one.
+
+        Args:
+            terms: what was agreed.
+            anchor_was_given: False where the anchor only is the moment of this call, so that a repeated call with
+                another moment still means the same subscription.
+
+        Raises:
+            SubscriptionConflictError: it was started with other terms; nothing was changed.
+            SubscriptionEndedError: it has ended already, so nothing would be billed under that permission.
+        """
+        return await self._start(Subscription.begin(terms), anchor_was_given=anchor_was_given)
+
+    async def adopt(self, subscription: Subscription) -> Started:
+        """Starts a subscription as it stands, such as one that was billed elsewhere until now.
+
+        Raises:
+            SubscriptionConflictError: it was started with other terms; nothing was changed.
+            SubscriptionEndedError: it has ended already.
+        """
+        return await self._start(subscription, anchor_was_given=True)
+
+    async def _start(self, subscription: Subscription, *, anchor_was_given: bool) -> Started:
+        terms = subscription.terms
+        identifier = workflow_id(terms.charge_permission_id)
+        try:
+            await self._client.start_workflow(
+                SubscriptionWorkflow.run,
+                subscription,
+                id=identifier,
+                task_queue=self._task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                search_attributes=initial_search_attributes(subscription),
+                static_summary=static_summary(terms),
+                memo=initial_memo(terms),
+                priority=Priority(fairness_key=terms.merchant_account),
+            )
+        except RPCError as error:
+            raise _explained(error, terms.charge_permission_id) from error
+        except WorkflowAlreadyStartedError:
+            await self._refuse_other_terms(terms, anchor_was_given=anchor_was_given)
+            return Started(identifier, already=True)
+        return Started(identifier, already=False)
+
+    async def status(self, charge_permission_id: str) -> SubscriptionView:
+        """How a running or ended subscription stands.
+
+        Raises:
+            SubscriptionNotFoundError: there is none.
+            NoWorkerError: no worker answers.
+        """
+        try:
+            return await self._handle(charge_permission_id).query(SubscriptionWorkflow.status, rpc_timeout=CALL_TIMEOUT)
+        except (RPCError, WorkflowQueryRejectedError) as error:
+            raise _explained(error, charge_permission_id) from error
+
+    async def upcoming(self, charge_permission_id: str, count: int = 12) -> list[Upcoming]:
+        """The charges to come, up to 120, supposing that each succeeds.
+
+        Raises:
+            SubscriptionNotFoundError: there is none.
+            NoWorkerError: no worker answers.
+            Refused: the count is not accepted.
+        """
+        check_count(count)
+        handle = self._handle(charge_permission_id)
+        try:
+            return await handle.query(SubscriptionWorkflow.upcoming, count, rpc_timeout=CALL_TIMEOUT)
+        except (RPCError, WorkflowQueryRejectedError) as error:
+            raise _explained(error, charge_permission_id) from error
+
+    async def dry_run(self, charge_permission_id: str, request: Request, at: datetime | None = None) -> DryRun:
+        """What a request would come to: what would be charged at once, and next. Nothing is changed.
+
+        Args:
+            charge_permission_id: whose.
+            request: what would be asked for.
+            at: when (UTC); now when not given.
+
+        Raises:
+            SubscriptionNotFoundError: there is none.
+            RequestRefusedError: it would be refused.
+            NoWorkerError: no worker answers.
+        """
+        self._check_consent(charge_permission_id, request)
+        question = Question.model_validate({"request": request, "at": at or datetime.now(UTC)})
+        handle = self._handle(charge_permission_id)
+        try:
+            answer = await handle.query(SubscriptionWorkflow.dry_run, question, rpc_timeout=CALL_TIMEOUT)
+        except (RPCError, WorkflowQueryRejectedError) as error:
+            raise _explained(error, charge_permission_id) from error
+        if answer.refusal is not None:
+            raise RequestRefusedError(charge_permission_id, answer.refusal.refused)
+        if answer.dry_run is None:
+            raise AssertionError("a dry run answered nothing")
+        return answer.dry_run
+
+    async def cancel(self, charge_permission_id: str, reason: str) -> None:
+        """Asks a subscription to end; it closes the charge permission as soon as no charge is under way.
+
+        A signal: it is safe once this returns, also where no worker is there.
+
+        Raises:
+            SubscriptionNotFoundError: there is none.
+            SubscriptionEndedError: it has ended already.
+        """
+        handle = self._handle(charge_permission_id)
+        try:
+            await handle.signal(SubscriptionWorkflow.cancel, CancelRequest(reason=reason), rpc_timeout=CALL_TIMEOUT)
+        except RPCError as error:
+            raise _explained(error, charge_permission_id) from error
+
+    async def replace_charge_permission(
+        self, charge_permission_id: str, successor: str, request_id: str | None = None
+    ) -> str:
+        """Lets a subscription go on under a new charge permission that the buyer has approved.
+
+        Anchor, period number, account and what is owed are kept; the old permission is closed. Waits until it is
+        done, and a charge under way is awaited first.
+
+        Returns:
+            The workflow id of the subscription as it goes on.
+
+        Raises:
+            SubscriptionError: as `ask`.
+        """
+        try:
+            request = ReplacePermission(charge_permission_id=successor)
+        except ValidationError as error:
+            raise RequestRefusedError(charge_permission_id, refusal_of(error)) from error
+        outcome = await self.ask(charge_permission_id, request, request_id)
+        return workflow_id(_as(Replaced, outcome).charge_permission_id)
+
+    async def capture(
+        self, charge_permission_id: str, period: int, amount: Money | None = None, request_id: str | None = None
+    ) -> CaptureResult:
+        """Captures the authorized charge of a period whose plan captures later.
+
+        Args:
+            charge_permission_id: whose.
+            period: counted from 0.
+            amount: a part of what was authorized, the rest of which is released; all of it when not given.
+            request_id: see `ask`.
+
+        Returns:
+            What became of it: captured, declined but still authorized, or lost for good.
+
+        Raises:
+            SubscriptionError: as `ask`.
+        """
+        outcome = await self.ask(charge_permission_id, Capture(period=period, amount=amount), request_id)
+        return _as(CaptureResult, outcome)
+
+    async def refund(
+        self, charge_permission_id: str, wanted: RefundPeriod, request_id: str | None = None
+    ) -> RefundView:
+        """Gives money back for a period that was paid.
+
+        Returns:
+            The refund as Amazon has taken it, nearly always pending; or failed, with its reason. How a pending one ends
+            is told by a notice.
+
+        Raises:
+            SubscriptionError: as `ask`.
+        """
+        return _as(Refunding, await self.ask(charge_permission_id, wanted, request_id)).refund
+
+    async def change(self, charge_permission_id: str, change: Change, request_id: str | None = None) -> Changed:
+        """Changes a running subscription: see `billing.changes` for what can be changed, and when.
+
+        Returns:
+            When it takes effect, and what happens next.
+
+        Raises:
+            SubscriptionError: as `ask`.
+        """
+        return _as(Changed, await self.ask(charge_permission_id, change, request_id))
+
+    async def retry_now(self, charge_permission_id: str, request_id: str | None = None) -> None:
+        """Tries what is owed again now, instead of when the schedule says; also releases periods that were held.
+
+        Where only the buyer can mend it, the charge permission is read, and charged if it can be.
+
+        Raises:
+            SubscriptionError: as `ask`.
+        """
+        _as(Retried, await self.ask(charge_permission_id, RetryNow(), request_id))
+
+    async def ask(self, charge_permission_id: str, request: Request, request_id: str | None = None) -> Outcome:
+        """Asks a running subscription for something, and waits a while for what becomes of it.
+
+        Args:
+            charge_permission_id: whose.
+            request: what is wanted.
+            request_id: made when not given. Asking again with the same one gives the first answer, and asks for
+                nothing new.
+
+        Raises:
+            SubscriptionNotFoundError: there is none.
+            SubscriptionEndedError: it has ended already.
+            RequestRefusedError: a rule said no, or the id is that of another request; nothing was changed.
+            NotAnsweredError: no worker has taken it yet, or Amazon has not answered; it says which.
+        """
+        self._check_consent(charge_permission_id, request)
+        request_id = request_id or new_request_id()
+        outcome = await self._accepted(charge_permission_id, request, request_id)
+        deadline, wait = asyncio.get_running_loop().time() + CALL_TIMEOUT.total_seconds(), FIRST_LOOK
+        while isinstance(outcome, Underway):
+            if asyncio.get_running_loop().time() > deadline:
+                raise NotAnsweredError(charge_permission_id, request_id, accepted=True)
+            await asyncio.sleep(wait.total_seconds())
+            wait = min(2 * wait, LONGEST_LOOK)
+            outcome = await self._outcome(charge_permission_id, request_id)
+        if isinstance(outcome, Refusal):
+            raise RequestRefusedError(charge_permission_id, outcome.refused)
+        return outcome
+
+    async def _accepted(self, charge_permission_id: str, request: Request, request_id: str) -> Outcome:
+        handle = self._handle(charge_permission_id)
+        try:
+            update = await handle.start_update(
+                SubscriptionWorkflow.request,
+                Wish.model_validate({"request": request}),
+                id=request_id,
+                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+                rpc_timeout=CALL_TIMEOUT,
+            )
+            answer = await update.result(rpc_timeout=CALL_TIMEOUT)
+        except WorkflowUpdateFailedError as error:
+            raise _refusal(charge_permission_id, error) from error
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            raise NotAnsweredError(charge_permission_id, request_id, accepted=False) from None
+        except RPCError as error:
+            return await self._answered_before_it_ended(charge_permission_id, request_id, error)
+        if answer.wish != digest_of(request):
+            why = "it is that of another request; each request has its own"
+            raise RequestRefusedError(charge_permission_id, Refused("request_id", request_id, why, Kind.CONFLICT))
+        return answer.outcome
+
+    async def _answered_before_it_ended(self, charge_permission_id: str, request_id: str, error: RPCError) -> Outcome:
+        """What became of a request that an ended subscription had taken; where it had not, why it cannot any more."""
+        explained = _explained(error, charge_permission_id)
+        if isinstance(explained, NoWorkerError):
+            raise NotAnsweredError(charge_permission_id, request_id, accepted=False) from error
+        if not isinstance(explained, SubscriptionEndedError):
+            raise explained from error
+        outcome = await self._outcome(charge_permission_id, request_id)
+        if isinstance(outcome, Unknown):
+            raise explained from error
+        return outcome
+
+    async def _outcome(self, charge_permission_id: str, request_id: str) -> Outcome:
+        handle = self._handle(charge_permission_id)
+        try:
+            answer = await handle.query(SubscriptionWorkflow.outcome, request_id, rpc_timeout=CALL_TIMEOUT)
+        except (RPCError, WorkflowQueryRejectedError) as error:
+            explained = _explained(error, charge_permission_id)
+            if isinstance(explained, NoWorkerError):
+                raise NotAnsweredError(charge_permission_id, request_id, accepted=True) from error
+            raise explained from error
+        return answer.outcome
+
+    def _check_consent(self, charge_permission_id: str, request: Request) -> None:
+        if self._needs_consent and isinstance(request, ChangePlan) and not request.consented:
+            why = (
+                "in the EU and the UK Amazon wants the buyer to agree to another plan: have the buyer check out again, "
+                "replace the charge permission, and say so (consented)"
+            )
+            raise RequestRefusedError(charge_permission_id, Refused("consented", "", why, Kind.NOT_NOW))
+
+    async def list(
+        self,
+        *,
+        status: Status | None = None,
+        past_due: bool = False,
+        ended: bool = False,
+        query: str | None = None,
+    ) -> AsyncIterator[Listed]:
+        """Lists subscriptions, in the order of Temporal's visibility store.
+
+        Args:
+            status: only those with this status.
+            past_due: only those who owe a period that could not be collected at once.
+            ended: also those that have ended, as far back as the namespace retains them.
+            query: only those that match this condition over search attributes, in Temporal's query language.
+
+        Raises:
+            SubscriptionError: the query is none.
+        """
+        service, namespace = self._client.workflow_service, self._client.namespace
+        lines = list_subscriptions(
+            service, namespace, status=status.value if status else None, past_due=past_due, ended=ended, query=query
+        )
+        try:
+            async for listed in lines:
+                yield listed
+        except RPCError as error:
+            if query is not None and error.status is RPCStatusCode.INVALID_ARGUMENT:
+                raise SubscriptionError(f"query {query!r}: {error.message}") from error
+            raise
+
+    def _handle(self, charge_permission_id: str) -> Handle:
+        return self._client.get_workflow_handle_for(SubscriptionWorkflow.run, workflow_id(charge_permission_id))
+
+    async def _refuse_other_terms(self, terms: Terms, *, anchor_was_given: bool) -> None:
+        description = await self._handle(terms.charge_permission_id).describe()
+        if description.status is not WorkflowExecutionStatus.RUNNING:
+            raise SubscriptionEndedError(
+                f"charge permission {terms.charge_permission_id}: its subscription has ended already; billing goes on "
+                "under the charge permission of a new checkout"
+            )
+        running = await description.memo_value(TERMS_MEMO, type_hint=Terms)
+        differs = differing(running, terms, anchor_was_given=anchor_was_given)
+        if differs:
+            raise SubscriptionConflictError(
+                f"charge permission {terms.charge_permission_id} has a subscription with another "
+                f"{' and another '.join(differs)} (its anchor is {running.anchor.isoformat()}); it was not changed"
+            )
+
+
+def _as(kind: type[Asked], outcome: Outcome) -> Asked:
+    if not isinstance(outcome, kind):
+        raise SubscriptionError(f"the subscription answered {outcome.kind}, which is no answer to this request")
+    return outcome
+
+
+def _refusal(charge_permission_id: str, error: WorkflowUpdateFailedError) -> SubscriptionError:
+    """What a rule said, as it was told by the workflow."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type == REFUSED and cause.details:
+        return RequestRefusedError(charge_permission_id, Refusal.model_validate(cause.details[0]).refused)
+    return SubscriptionError(f"charge permission {charge_permission_id}: {cause}")
+
+
+def _explained(
+    error: RPCError | WorkflowQueryRejectedError | WorkflowUpdateRPCTimeoutOrCancelledError, charge_permission_id: str
+) -> SubscriptionError:
+    subject = f"charge permission {charge_permission_id}"
+    if isinstance(error, WorkflowUpdateRPCTimeoutOrCancelledError):
+        return NoWorkerError(f"{subject}: no worker answers; start one with `perennial worker`")
+    if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+        if "already completed" in error.message:
+            return SubscriptionEndedError(f"{subject}: its subscription has ended already")
+        return SubscriptionNotFoundError(f"{subject}: there is no subscription; `perennial list` shows those there are")
+    if isinstance(error, RPCError) and error.status in {
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.FAILED_PRECONDITION,
+        RPCStatusCode.CANCELLED,
+    }:
+        return NoWorkerError(f"{subject}: no worker answers; start one with `perennial worker`")
+    return SubscriptionError(f"{subject}: {error}")

@@ -1,0 +1,132 @@
+"""The list of subscriptions, as Temporal's visibility store has it.
+
+It needs no worker; and of ours it imports names, of Temporal's SDK the bare service: the command `list` is to answer at
+once.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
+from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
+from temporalio.converter import decode_typed_search_attributes
+from temporalio.service import WorkflowService
+
+from workflows.names import (
+    LAST_REASON,
+    MERCHANT_ACCOUNT,
+    MERCHANT_REFERENCE,
+    NEEDS_ATTENTION,
+    NEXT_ACTION_AT,
+    PAST_DUE,
+    PLAN,
+    STATUS,
+    workflow_id,
+)
+
+PAGE_SIZE: Final = 1_000
+"""Of Temporal's own clients."""
+
+StatusName = Literal[
+    "active",
+    "pending",
+    "retrying",
+    "awaiting_payment_method",
+    "on_hold",
+    "unpaid",
+    "paused",
+    "awaiting_checkout",
+    "ending",
+    "canceled",
+    "closed",
+    "written_off",
+    "completed",
+    "replaced",
+]
+"""The values of `billing.status.Status`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of the list of subscriptions. Instants in UTC.
+
+    Attributes:
+        charge_permission_id: which.
+        status: a value of `billing.status.Status`.
+        plan: the id of its plan.
+        merchant_reference: the merchant's own.
+        merchant_account: the short name of the Amazon Pay account that is charged for.
+        next_action_at: when something happens next by itself; None for what has ended.
+        last_reason: Amazon's last reason code, while it matters.
+        needs_attention: whether somebody has to do something.
+        past_due: whether a period is owed that could not be collected at once.
+    """
+
+    charge_permission_id: str
+    status: str | None
+    plan: str | None
+    merchant_reference: str | None
+    merchant_account: str | None
+    next_action_at: datetime | None
+    last_reason: str | None
+    needs_attention: bool
+    past_due: bool
+
+
+async def list_subscriptions(
+    service: WorkflowService,
+    namespace: str,
+    *,
+    status: str | None = None,
+    past_due: bool = False,
+    ended: bool = False,
+    query: str | None = None,
+) -> AsyncIterator[Listed]:
+    """Lists subscriptions, in the order of Temporal's visibility store.
+
+    Args:
+        service: of the Temporal server, such as a client's `workflow_service`.
+        namespace: where they run.
+        status: only those with this status, a value of `billing.status.Status`.
+        past_due: only those who owe a period that could not be collected at once.
+        ended: also those that have ended, as far back as the namespace retains them.
+        query: only those that match this condition over search attributes, in Temporal's query language.
+
+    Raises:
+        RPCError: the query is none, or the server does not answer.
+    """
+    condition = "WorkflowType = 'SubscriptionWorkflow' AND "
+    condition += "ExecutionStatus != 'ContinuedAsNew'" if ended else "ExecutionStatus = 'Running'"
+    if status is not None:
+        condition += f" AND {STATUS.name} = '{status}'"
+    if past_due:
+        condition += f" AND {PAST_DUE.name} = true"
+    if query is not None:
+        condition += f" AND ({query})"
+    request = ListWorkflowExecutionsRequest(namespace=namespace, query=condition, page_size=PAGE_SIZE)
+    while True:
+        page = await service.list_workflow_executions(request, retry=True)
+        for execution in page.executions:
+            yield _listed(execution)
+        if not page.next_page_token:
+            return
+        request.next_page_token = page.next_page_token
+
+
+def _listed(execution: WorkflowExecutionInfo) -> Listed:
+    attributes = decode_typed_search_attributes(execution.search_attributes)
+    is_running = execution.status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING
+    return Listed(
+        charge_permission_id=execution.execution.workflow_id.removeprefix(workflow_id("")),
+        status=attributes.get(STATUS),
+        plan=attributes.get(PLAN),
+        merchant_reference=attributes.get(MERCHANT_REFERENCE),
+        merchant_account=attributes.get(MERCHANT_ACCOUNT),
+        next_action_at=attributes.get(NEXT_ACTION_AT) if is_running else None,
+        last_reason=attributes.get(LAST_REASON),
+        needs_attention=bool(attributes.get(NEEDS_ATTENTION)),
+        past_due=bool(attributes.get(PAST_DUE)),
+    )

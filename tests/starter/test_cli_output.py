@@ -1,0 +1,123 @@
+"""How a command ends: what it raised becomes one line and an exit code, unless nobody foresaw it. What it prints."""
+
+from collections.abc import Callable
+from typing import Annotated, NoReturn
+
+import pytest
+import typer
+from pydantic import BaseModel, Field
+from rich.console import Console
+from typer.testing import CliRunner
+
+from billing.keys import idempotency_key
+from billing.refusals import Kind, Refused
+from runtime.errors import StartupError
+from starter.cli import output
+from starter.cli.output import JsonOption, RefusedError, asynchronous, say
+from starter.errors import NotAnsweredError, RequestRefusedError, SubscriptionNotFoundError
+from tests.starter.command_line import Said
+
+
+class Order(BaseModel):
+    """Something with a rule."""
+
+    quantity: Annotated[int, Field(le=3)]
+
+
+def raising(error: Exception) -> Callable[[], NoReturn]:
+    def trouble() -> NoReturn:
+        raise error
+
+    return trouble
+
+
+def ended(trouble: Callable[[], object]) -> Said:
+    """What comes of a command in whose course something is called.
+
+    Raises:
+        Exception: whatever it did not turn into an exit code.
+    """
+    app = typer.Typer()
+
+    @app.command()
+    @asynchronous
+    async def command() -> None:
+        trouble()
+
+    result = CliRunner().invoke(app, [], catch_exceptions=False)
+    return Said(result.exit_code, result.stdout, result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "line"),
+    [
+        (raising(StartupError("--plan: is missing")), 2, "--plan: is missing"),
+        (raising(RefusedError("the books differ")), 1, "the books differ"),
+        (raising(SubscriptionNotFoundError("there is none")), 1, "there is none"),
+        (
+            raising(RequestRefusedError("C01-7", Refused("skip", "", "there is no next period", Kind.NOT_NOW))),
+            1,
+            "charge permission C01-7: skip: there is no next period",
+        ),
+        (
+            raising(NotAnsweredError("C01-7", "order-5", accepted=True)),
+            3,
+            (
+                "charge permission C01-7: it was accepted, and Amazon has not answered yet: "
+                "ask again with the request id order-5, which asks for nothing new"
+            ),
+        ),
+        (lambda: Order(quantity=4), 2, "quantity: 4 is not accepted; 3 or less is"),
+        (
+            lambda: idempotency_key("C01-1234567-1234567", -1, 1),
+            2,
+            "attempt: 1 of period -1 is not accepted; what fits into an idempotency key of 32 characters is",
+        ),
+    ],
+    ids=[
+        "cannot start",
+        "refused",
+        "no subscription",
+        "the subscription refuses",
+        "not answered",
+        "a model refuses",
+        "a rule refuses",
+    ],
+)
+def test_expected_trouble_is_one_line_and_an_exit_code(trouble: Callable[[], object], code: int, line: str) -> None:
+    said = ended(trouble)
+
+    assert (said.code, said.trouble) == (code, f"error: {line}")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a mistake"), ValueError("a mistake"), KeyError("a mistake")], ids=repr)
+def test_what_nobody_foresaw_is_not_made_small(error: Exception) -> None:
+    with pytest.raises(type(error), match="a mistake"):
+        ended(raising(error))
+
+
+def test_a_command_keeps_its_name_its_help_and_its_options() -> None:
+    @asynchronous
+    async def greet(name: Annotated[str, typer.Option(help="Whom.")], *, as_json: JsonOption = False) -> None:
+        """Say hello."""
+        say({"hello": name}, f"hello {name}", as_json=as_json)
+
+    app = typer.Typer()
+    app.command()(greet)
+
+    text, data, page = (CliRunner().invoke(app, [*of, "--name", "Ada"]).stdout for of in ([], ["--json"], ["--help"]))
+    assert text == "hello Ada\n"
+    assert data == '{\n  "hello": "Ada"\n}\n'
+    for words in ("greet", "Say hello.", "--name", "Whom.", "--json"):
+        assert words in page
+
+
+@pytest.mark.parametrize(("is_terminal", "lines"), [(True, 2), (False, 1)])
+def test_a_text_is_wrapped_for_a_terminal_and_not_for_a_pipe(
+    *, is_terminal: bool, lines: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "out", Console(width=80, force_terminal=is_terminal))
+
+    say(None, "a word " * 20, as_json=False)
+
+    assert len(capsys.readouterr().out.strip().splitlines()) == lines

@@ -1,0 +1,176 @@
+"""Tables on terminals of several widths and in a pipe: an id stands whole on one line, whatever must give way."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Final
+
+import pytest
+from rich.console import Console, RenderableType
+
+from billing.forecast.preview import Upcoming
+from billing.money import Money
+from billing.protocol.commands import Action
+from billing.status import Status
+from billing.view import view_of
+from starter.audit.auditor import Audited
+from starter.cli import audit, listing, many
+from starter.cli.calendar import calendar_of
+from starter.cli.page import Page
+from starter.cli.tables import Column, Sheet
+from starter.listing import Listed
+from starter.many.runner import Outcome, Result
+from tests.billing.support import CAPTURED, Life, terms
+from workflows.display import details
+
+TableOf = Callable[[], Sheet]
+
+WIDTHS: Final = [80, 120, 200]
+IDS: Final = [f"C01-{number:07}-{number:07}" for number in range(1, 4)]
+LONG_STORY: Final = (
+    "a charge under way is awaited, and the charge permission is closed only once it is known what became of it"
+)
+DUE: Final = datetime(2026, 12, 31, 9, 30, tzinfo=UTC)
+
+
+def printed(table: RenderableType, width: int | None) -> list[str]:
+    """The lines on a terminal of that width; in a pipe where there is none."""
+    console = Console(file=StringIO(), width=width, force_terminal=width is not None, color_system=None)
+    console.print(table, soft_wrap=width is None, crop=False)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def lines_with(lines: Sequence[str], word: str) -> list[str]:
+    return [line for line in lines if word in line]
+
+
+def listed() -> Sheet:
+    return listing.sheet_of(
+        [
+            Listed(
+                charge_permission_id=identifier,
+                status=Status.AWAITING_PAYMENT_METHOD,
+                plan="magazine-with-a-trial-and-a-long-name",
+                merchant_reference=f"customer-2026/order-{identifier}",
+                next_action_at=DUE,
+                merchant_account="default",
+                last_reason="PeriodicAmountExceeded",
+                needs_attention=True,
+                past_due=True,
+            )
+            for identifier in IDS
+        ]
+    )
+
+
+def to_come() -> Sheet:
+    price = Money.parse("1234.50 USD")
+    return calendar_of(
+        [Upcoming(period=number, due=DUE, at=DUE, amount=price, why=LONG_STORY) for number in range(3)],
+        "America/Argentina/Buenos_Aires",
+    )
+
+
+def audited() -> Sheet:
+    return audit.sheet_of([Audited(identifier, (LONG_STORY,)) for identifier in IDS])
+
+
+def refused() -> Sheet:
+    return many.sheet_of([Result(identifier, Outcome.REFUSED, LONG_STORY, 12_345) for identifier in IDS])
+
+
+@pytest.mark.parametrize("width", [*WIDTHS, None])
+@pytest.mark.parametrize("table", [listed, audited, refused])
+def test_every_charge_permission_stands_whole_on_one_line(table: TableOf, width: int | None) -> None:
+    lines = printed(table(), width)
+
+    for identifier in IDS:
+        assert len(lines_with(lines, f" {identifier} ")) == 1
+    assert width is None or max(len(line) for line in lines) <= width
+
+
+@pytest.mark.parametrize("width", [*WIDTHS, None])
+def test_status_and_next_action_stand_on_the_line_of_their_subscription(width: int | None) -> None:
+    for line in lines_with(printed(listed(), width), "C01-"):
+        assert "awaiting_payment_method owes !" in line
+        assert "2026-12-31 09:30" in line
+
+
+@pytest.mark.parametrize("width", [*WIDTHS, None])
+def test_each_charge_to_come_has_its_date_and_amount_on_one_line(width: int | None) -> None:
+    lines = printed(to_come(), width)
+
+    assert len(lines_with(lines, "│ Thu 2026-12-31 06:30 ")) == 3
+    assert lines_with(lines, "06:30") == lines_with(lines, "1234.50 USD")
+    assert width is None or max(len(line) for line in lines) <= width
+
+
+def test_a_narrow_terminal_is_told_what_a_wider_one_also_shows() -> None:
+    narrow, wider, wide = (printed(listed(), width) for width in WIDTHS)
+
+    assert narrow[-1] == "wider terminals also show: Last reason, Plan, Reference"
+    assert wider[-1] == "wider terminals also show: Plan, Reference"
+    assert not lines_with(wide, "wider terminals")
+    assert "customer-2026/order-C01-0000001-0000001" in "".join(wide)
+
+
+@pytest.mark.parametrize("table", [listed, to_come, audited, refused])
+def test_a_pipe_gets_everything_each_row_on_a_line(table: TableOf) -> None:
+    lines = printed(table(), None)
+
+    assert not lines_with(lines, "wider terminals")
+    assert len({len(line) for line in lines}) == 1
+    assert len(lines_with(lines, "│")) == 3
+    assert len(lines_with(lines, LONG_STORY)) == (0 if table is listed else 3)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_prose_is_wrapped_between_words_and_loses_none(width: int) -> None:
+    lines = lines_with(printed(audited(), width), "│")
+
+    words = [word for line in lines for word in line.split("│")[2].split()]
+    assert words == 3 * LONG_STORY.split()
+
+
+def test_a_terminal_too_narrow_for_the_ids_alone_still_gets_them_whole() -> None:
+    lines = printed(listed(), 40)
+
+    for identifier in IDS:
+        assert len(lines_with(lines, f" {identifier} ")) == 1
+
+
+def test_what_looks_like_markup_is_printed_as_it_is() -> None:
+    (line,) = lines_with(printed(Sheet([Column("Reference")], [["[red]1[/]"]]), 80), "1")
+
+    assert line == "│ [red]1[/] │"
+
+
+def test_a_table_without_rows_has_its_headings() -> None:
+    assert "Charge permission" in "".join(printed(listing.sheet_of([]), 80))
+
+
+def paid_often(periods: int) -> Life:
+    life = Life(terms())
+    for number in range(periods):
+        due = life.subscription.schedule.due(number)
+        answer = CAPTURED.model_copy(update={"charge_id": charge_id(number)})
+        life.step(Action.CHARGE, f"{due:%Y-%m-%d %H:%M}", answer)
+    return life
+
+
+def charge_id(number: int) -> str:
+    return f"S01-1234567-1234567-C{number:06}"
+
+
+@pytest.mark.parametrize("width", [*WIDTHS, None])
+def test_the_details_show_every_charge_whole_with_its_period_and_its_outcome(width: int | None) -> None:
+    lines = printed(Page(details(view_of(paid_often(12).subscription))), width)
+
+    for number in range(12):
+        (line,) = lines_with(lines, f" {charge_id(number)} ")
+        cells = [cell.strip() for cell in line.split("│")]
+        assert str(number) in cells
+        assert "paid" in cells
+    assert lines_with(lines, f" {terms().charge_permission_id} ")
+    assert bool(lines_with(lines, "wider terminals also show: ")) == (width == 80)

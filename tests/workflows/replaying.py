@@ -1,0 +1,66 @@
+"""Replays the histories of subscriptions: as they were, and as if the zones' rules had changed since.
+
+A replay does not notice changed durations, arguments or timeouts; the stories' own assertions do.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from unittest.mock import patch
+from zoneinfo import ZoneInfo
+
+from temporalio.client import Client, WorkflowHistory
+from temporalio.worker import Replayer
+
+from billing.calendar import first_valid_instant
+from runtime.payloads import DATA_CONVERTER
+from workflows.subscription import SubscriptionWorkflow
+
+OTHER_RULES: Final = (timedelta(hours=3), timedelta(hours=-7), timedelta(hours=11))
+"""By how much all dates are moved: those that lie behind come out later, or earlier, than they were acted on."""
+
+_USERS_OF_RULES: Final = ("billing.calendar.first_valid_instant", "billing.contract.schedule.first_valid_instant")
+_USERS_OF_THE_EDITION: Final = ("billing.contract.contract.RULES", "activities.notices.RULES")
+
+
+@contextmanager
+def other_rules(moved: timedelta) -> Iterator[None]:
+    """As if a release had come with other rules, by which each wall time is another instant; and with their name."""
+
+    def elsewhere(day: date, wall_time: time, zone: ZoneInfo) -> datetime:
+        return first_valid_instant(day, wall_time, zone) + moved
+
+    with ExitStack() as patched:
+        for name in _USERS_OF_RULES:
+            patched.enter_context(patch(name, elsewhere))
+        for name in _USERS_OF_THE_EDITION:
+            patched.enter_context(patch(name, f"moved by {moved}"))
+        yield
+
+
+async def histories_of(client: Client, workflow_id: str) -> AsyncIterator[WorkflowHistory]:
+    """The histories of every run of a subscription."""
+    async for execution in client.list_workflows(f"WorkflowId = '{workflow_id}'"):
+        handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
+        yield await handle.fetch_history()
+
+
+async def replay(history: WorkflowHistory) -> None:
+    """Replays one, by the rules as they are.
+
+    Raises:
+        Exception: the workflow made other commands than it had made.
+    """
+    await Replayer(workflows=[SubscriptionWorkflow], data_converter=DATA_CONVERTER).replay_workflow(history)
+
+
+async def replay_all(client: Client, workflow_id: str) -> int:
+    """Replays every run of a subscription, as it was and under other rules; answers how many there were."""
+    histories = [history async for history in histories_of(client, workflow_id)]
+    for history in histories:
+        await replay(history)
+        for moved in OTHER_RULES:
+            with other_rules(moved):
+                await replay(history)
+    return len(histories)

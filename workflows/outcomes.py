@@ -1,0 +1,72 @@
+"""What became of a request that was accepted, as far as that is known."""
+
+from billing.agenda import next_that_matters
+from billing.parts.ledger import PeriodOutcome
+from billing.protocol.answers import RefundState
+from billing.protocol.commands import Next
+from billing.refusals import Kind, Refused
+from billing.register import Entry
+from billing.status import Status
+from billing.subscription import Subscription
+from billing.view import RefundView
+from workflows.messages import (
+    CaptureResult,
+    Changed,
+    Outcome,
+    Refunding,
+    Refusal,
+    Replaced,
+    Retried,
+    Underway,
+    Unknown,
+    changed_at,
+)
+
+
+def outcome_of(subscription: Subscription, request_id: str) -> Outcome:
+    """What became of the request with an id."""
+    entry = subscription.references.find(request_id)
+    if entry is None:
+        return Unknown()
+    match entry.kind:
+        case "refund":
+            return _of_refund(subscription, entry)
+        case "capture":
+            return _of_capture(subscription, str(entry.result))
+        case "replace":
+            return _of_replacement(subscription, str(entry.result))
+        case "retry":
+            return Retried()
+        case _:
+            command = next_that_matters(subscription)
+            return Changed(effective_at=changed_at(entry.result), next=Next.of(command) if command else None)
+
+
+def _of_refund(subscription: Subscription, entry: Entry) -> Outcome:
+    number = entry.result if isinstance(entry.result, int) else 0
+    refund = subscription.refunds.numbered(number)
+    if refund is None:
+        return Unknown()
+    return Underway() if refund.state is RefundState.REQUESTED else Refunding(refund=RefundView.of(refund))
+
+
+def _of_capture(subscription: Subscription, charge_id: str) -> Outcome:
+    for authorization in subscription.authorizations:
+        if authorization.charge_id == charge_id:
+            still, failed_for = PeriodOutcome.AUTHORIZED, authorization.failed_for
+            known = CaptureResult(charge_id=charge_id, outcome=still, reason_code=failed_for)
+            return Underway() if authorization.is_capturing else known
+    record = subscription.ledger.of_charge(charge_id)
+    if record is None:
+        return Unknown()
+    return CaptureResult(charge_id=charge_id, outcome=record.outcome, reason_code=record.reason)
+
+
+def _of_replacement(subscription: Subscription, wanted: str) -> Outcome:
+    successor = subscription.lifecycle.successor
+    if successor is None or successor.charge_permission_id != wanted:
+        why = "it has a subscription of its own already, or this one ended first"
+        return Refusal.of(Refused("charge_permission_id", wanted, why, Kind.CONFLICT))
+    ending = subscription.lifecycle.ending
+    replaced = ending is not None and ending.status is Status.REPLACED
+    return Replaced(charge_permission_id=wanted) if replaced else Underway()

@@ -1,0 +1,231 @@
+"""How a command is performed: which activity, on which queue, with which request. One row a kind of command."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, Final
+
+from temporalio import workflow
+from temporalio.common import Priority, RetryPolicy
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from activities import signatures
+    from activities.signatures import AmazonPayActivities, AmountActivities
+    from billing.protocol import commands
+    from billing.protocol.commands import Command, Elapse
+    from billing.protocol.events import Answered, Elapsed, Event, Unanswered
+    from workflows.names import Call, amounts_queue, call_queue
+
+_UNTIL_KNOWN: Final = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(minutes=10),
+    maximum_attempts=0,
+)
+_ATTEMPT_TIMEOUT: Final = timedelta(seconds=60)
+"""Above the client's own limit of 40 s, so that a slow answer is read rather than abandoned."""
+
+_HEARTBEAT_TIMEOUT: Final = timedelta(seconds=12)
+"""A worker that died is noticed after this; a living one sends a heartbeat every 4 s."""
+
+_TELLING_TIMEOUT: Final = timedelta(seconds=60)
+"""What the buyer reads at Amazon must not hold up a charge or a cancellation."""
+
+_AMOUNT_TIMEOUT: Final = timedelta(seconds=20)
+_AMOUNT_IN_ALL: Final = timedelta(minutes=5)
+_AMOUNT_RETRY: Final = RetryPolicy(initial_interval=timedelta(seconds=2), maximum_attempts=5)
+"""The merchant's endpoint must not hold up a cancellation, so it is given up soon and asked again by the hour."""
+
+_URGENT_KEY: Final = 1
+"""Before everything routine: a buyer who has just mended a card, and a cancellation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """How one kind of command is performed.
+
+    Attributes:
+        activity: what does it.
+        request: the activity's input, made of the command alone.
+        call: the operation of Amazon's that it counts for, which has a queue of its own; None where the merchant is
+            asked.
+        summary: what the Web UI shows of it.
+        in_all: how long it may take with all its repetitions; None where its outcome must be known, however long that
+            takes.
+    """
+
+    activity: Callable[..., Any]  # Any: activities of different kinds
+    request: Callable[[Any], Any]  # Any: a command of the row's kind, and what its activity takes
+    call: Call | None
+    summary: Callable[[Any], str]  # Any: as above
+    in_all: timedelta | None = None
+
+
+def _charge(command: commands.CreateCharge) -> signatures.CreateCharge:
+    attempt = command.attempt
+    return signatures.CreateCharge(
+        charge_permission_id=command.charge_permission_id,
+        amount=attempt.amount,
+        idempotency_key=attempt.idempotency_key,
+        merchant_reference=command.merchant_reference,
+        capture_now=attempt.capture_now,
+        can_handle_pending_authorization=attempt.handles_pending,
+    )
+
+
+def _capture(command: commands.CaptureCharge | commands.CaptureAuthorized) -> signatures.CaptureCharge:
+    return signatures.CaptureCharge(
+        charge_id=command.charge_id, amount=command.amount, idempotency_key=command.idempotency_key
+    )
+
+
+def _amount(command: commands.AskAmount) -> signatures.AmountQuestion:
+    return signatures.AmountQuestion(
+        charge_permission_id=command.charge_permission_id,
+        merchant_reference=command.merchant_reference,
+        plan_id=command.plan_id,
+        quantity=command.quantity,
+        period=command.period,
+        due=command.due,
+        until=command.until,
+        at_most=command.at_most,
+    )
+
+
+def _attempt_in_words(command: commands.CreateCharge) -> str:
+    attempt = command.attempt
+    return f"Period {attempt.period}, attempt {attempt.number}: {attempt.amount}"
+
+
+PERFORMANCES: Final[Mapping[type[Command], Performance]] = MappingProxyType(
+    {
+        commands.CreateCharge: Performance(
+            AmazonPayActivities.create_charge, _charge, Call.CREATE_CHARGE, _attempt_in_words
+        ),
+        commands.ReadCharge: Performance(
+            AmazonPayActivities.read_charge,
+            lambda command: signatures.ReadCharge(charge_id=command.charge_id),
+            Call.GET_CHARGE,
+            lambda command: f"Has Amazon decided on {command.charge_id}?",
+        ),
+        commands.CaptureCharge: Performance(
+            AmazonPayActivities.capture_charge,
+            _capture,
+            Call.CAPTURE_CHARGE,
+            lambda command: f"Capture period {command.period}: {command.amount}",
+        ),
+        commands.CaptureAuthorized: Performance(
+            AmazonPayActivities.capture_charge,
+            _capture,
+            Call.CAPTURE_CHARGE,
+            lambda command: f"Capture {command.amount} of period {command.period}",
+        ),
+        commands.ReadAuthorized: Performance(
+            AmazonPayActivities.read_charge,
+            lambda command: signatures.ReadCharge(charge_id=command.charge_id),
+            Call.GET_CHARGE,
+            lambda command: f"How does the charge of period {command.period} stand?",
+        ),
+        commands.CreateRefund: Performance(
+            AmazonPayActivities.create_refund,
+            lambda command: signatures.CreateRefund(
+                charge_id=command.charge_id, amount=command.amount, idempotency_key=command.idempotency_key
+            ),
+            Call.CREATE_REFUND,
+            lambda command: f"Refund {command.number}: {command.amount} of period {command.period}",
+        ),
+        commands.ReadRefund: Performance(
+            AmazonPayActivities.read_refund,
+            lambda command: signatures.ReadRefund(refund_id=command.refund_id),
+            Call.GET_REFUND,
+            lambda command: f"Has Amazon decided on refund {command.number}?",
+        ),
+        commands.ReadDispute: Performance(
+            AmazonPayActivities.read_dispute,
+            lambda command: signatures.ReadDispute(dispute_id=command.dispute_id),
+            Call.GET_DISPUTE,
+            lambda command: f"How does dispute {command.dispute_id} stand?",
+        ),
+        commands.ReadPermission: Performance(
+            AmazonPayActivities.read_permission,
+            lambda command: signatures.ReadPermission(charge_permission_id=command.charge_permission_id),
+            Call.GET_CHARGE_PERMISSION,
+            lambda _: "Can the charge permission be charged?",
+        ),
+        commands.UpdatePermission: Performance(
+            AmazonPayActivities.update_permission,
+            lambda command: signatures.UpdatePermission(
+                charge_permission_id=command.charge_permission_id, recurrence=command.recurrence
+            ),
+            Call.UPDATE_CHARGE_PERMISSION,
+            lambda command: f"Tell Amazon of the plan: {command.recurrence}",
+            in_all=_TELLING_TIMEOUT,
+        ),
+        commands.ClosePermission: Performance(
+            AmazonPayActivities.close_permission,
+            lambda command: signatures.ClosePermission(
+                charge_permission_id=command.charge_permission_id,
+                reason=command.reason,
+                cancel_pending_charges=command.cancel_pending_charges,
+            ),
+            Call.CLOSE_CHARGE_PERMISSION,
+            lambda _: "Close the charge permission",
+        ),
+        commands.AskAmount: Performance(
+            AmountActivities.decide_amount,
+            _amount,
+            None,
+            lambda command: f"What does period {command.period} cost?",
+            in_all=_AMOUNT_IN_ALL,
+        ),
+    }
+)
+"""Every command but the wait for an instant, and the start of a successor, which the workflow does itself."""
+
+
+async def perform(command: Command, account: str) -> Event:
+    """Performs a command, and says what came of it.
+
+    Args:
+        command: what is to be done.
+        account: the merchant account that it is done for: each has its fair share of a queue.
+    """
+    if isinstance(command, Elapse):
+        return Elapsed(command.timer)
+    how = PERFORMANCES[type(command)]
+    try:
+        return Answered(command, await _run(how, command, account))
+    except ActivityError:
+        if how.in_all is None:
+            raise
+        workflow.logger.warning("no answer in good time", extra={"command": command.action.value})
+        return Unanswered(command)
+
+
+async def _run(how: Performance, command: Command, account: str) -> Any:  # Any: as the activity answers
+    priority = Priority(priority_key=_URGENT_KEY if command.urgent else None, fairness_key=account)
+    queue, summary = workflow.info().task_queue, how.summary(command)
+    if how.call is None:
+        return await workflow.execute_activity_method(
+            how.activity,
+            how.request(command),
+            task_queue=amounts_queue(queue),
+            priority=priority,
+            schedule_to_close_timeout=how.in_all,
+            start_to_close_timeout=_AMOUNT_TIMEOUT,
+            retry_policy=_AMOUNT_RETRY,
+            summary=summary,
+        )
+    return await workflow.execute_activity_method(
+        how.activity,
+        how.request(command),
+        task_queue=call_queue(queue, how.call),
+        priority=priority,
+        schedule_to_close_timeout=how.in_all,
+        start_to_close_timeout=_ATTEMPT_TIMEOUT,
+        heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+        retry_policy=_UNTIL_KNOWN,
+        summary=summary,
+    )
