@@ -8,11 +8,11 @@ the timer that fired is the event. So a release that reckons dates otherwise rep
 """
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, WorkflowAlreadyStartedError
 
 from activities.signatures import AmazonPayActivities, Announcement, NoticeActivities, ReadPermission
 from billing.agenda import next_command
@@ -23,7 +23,7 @@ from billing.money import Money
 from billing.plan.monthly_limit import check_monthly_limit
 from billing.protocol.answers import SuccessorAnswer
 from billing.protocol.commands import Command, StartSuccessor
-from billing.protocol.events import Answered, Event, HandedOn, Started
+from billing.protocol.events import Answered, CancelAsked, Event, HandedOn, Refresh, Started
 from billing.refusals import Kind, Refused
 from billing.register import digest_of
 from billing.requests import Request
@@ -31,7 +31,7 @@ from billing.subscription import Subscription
 from billing.view import view_of
 from workflows.display import details, initial_search_attributes, search_attribute_updates, static_summary
 from workflows.memo import initial_memo
-from workflows.messages import Answer, Refusal
+from workflows.messages import Answer, CancelRequest, NotificationSignal, Refusal
 from workflows.names import SUBSCRIPTION_WORKFLOW, Call, call_queue, workflow_id
 from workflows.outcomes import outcome_of
 from workflows.performing import perform
@@ -54,6 +54,14 @@ _SHORTEST_WAIT: Final = timedelta(milliseconds=1)
 """What is late is waited for as well, for no time: its timer is what says that it has come."""
 
 
+class Said(NamedTuple):
+    """What somebody said to the workflow: what it means, and the signal by which a successor is told the same."""
+
+    event: CancelAsked | Refresh
+    signal: str
+    argument: CancelRequest | NotificationSignal | None
+
+
 class Life:
     """One run of one subscription.
 
@@ -65,6 +73,8 @@ class Life:
         self.subscription = subscription
         self._first_period, self._revision = subscription.next_period, subscription.contract.revision
         self._dates_are_old = False
+        self._said_meanwhile: list[Said] | None = None
+        """While a successor is being started, which has the state of before, what is said is kept for it."""
 
     async def live(self) -> None:
         """Goes on until the subscription has ended, or the run continues as new."""
@@ -84,6 +94,13 @@ class Life:
     def happened(self, event: Event) -> None:
         """Takes what happened."""
         self.subscription = apply(self.subscription, event, workflow.now())
+
+    def said(self, said: Said) -> None:
+        """Takes what somebody says: by itself, or for its successor while that is being started."""
+        if self._said_meanwhile is None:
+            self.happened(said.event)
+        else:
+            self._said_meanwhile.append(said)
 
     # Requests
 
@@ -113,9 +130,17 @@ class Life:
 
     def _asked(self, request: Request, request_id: str) -> Subscription:
         try:
+            self._check_not_handing_over(request_id)
             return ask(self.subscription, request, workflow.now(), (request_id,))
         except Refused as refused:
             raise _refusal(refused) from None
+
+    def _check_not_handing_over(self, request_id: str) -> None:
+        successor = self.subscription.lifecycle.successor
+        if self._said_meanwhile is None or successor is None or self.subscription.references.find(request_id):
+            return
+        why = f"it is just going on under {successor.charge_permission_id}: ask it there, in a moment"
+        raise Refused("subscription", self.subscription.status.value, why, Kind.NOT_NOW)
 
     def _dearest_charge(self, request: Request, within: Money | None = None) -> Money | None:
         """Tries a request, so that what is refused has changed nothing; see `billing.changes.dearest_charge`."""
@@ -176,10 +201,14 @@ class Life:
         return await perform(command, self.subscription.terms.merchant_account)
 
     async def _start_successor(self) -> SuccessorAnswer:
-        """Starts the same subscription under its new charge permission; its end here stands in the same history."""
-        successor = continued(self.subscription)
+        """Starts the same subscription under its new charge permission; its end here stands in the same history.
+
+        What is said before it runs is said to it too, so that a cancellation or a dispute is lost by neither.
+        """
+        successor, self._said_meanwhile = continued(self.subscription), []
+        started: workflow.ChildWorkflowHandle[Any, Any] | None = None
         try:
-            await workflow.start_child_workflow(
+            started = await workflow.start_child_workflow(
                 SUBSCRIPTION_WORKFLOW,
                 successor,
                 id=workflow_id(successor.terms.charge_permission_id),
@@ -190,8 +219,21 @@ class Life:
                 memo=initial_memo(successor.terms),
             )
         except WorkflowAlreadyStartedError:
-            return SuccessorAnswer(started=False)
-        return SuccessorAnswer(started=True)
+            workflow.logger.warning("the new charge permission has a subscription of its own")
+        while self._said_meanwhile:
+            said = self._said_meanwhile.pop(0)
+            if started is None:
+                self.happened(said.event)
+            else:
+                await self._pass_on(said, started)
+        self._said_meanwhile = None
+        return SuccessorAnswer(started=started is not None)
+
+    async def _pass_on(self, said: Said, successor: workflow.ChildWorkflowHandle[Any, Any]) -> None:
+        try:
+            await successor.signal(said.signal, args=[] if said.argument is None else [said.argument])
+        except FailureError:
+            workflow.logger.warning("the successor has ended already", extra={"signal": said.signal})
 
     async def _tell_merchant(self) -> None:
         """Hands on what is new. Where that is not possible, the outbox keeps it, and the next command tries again.

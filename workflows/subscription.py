@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.refusals import Refused
     from billing.subscription import Subscription
     from billing.view import SubscriptionView, view_of
-    from workflows.life import Life
+    from workflows.life import Life, Said
     from workflows.messages import Answer, CancelRequest, DryRunAnswer, NotificationSignal, Question, Refusal, Wish
     from workflows.names import SUBSCRIPTION_WORKFLOW, THINGS
     from workflows.outcomes import outcome_of
@@ -37,14 +37,14 @@ class SubscriptionWorkflow:
         except asyncio.CancelledError:
             if living.done():
                 raise
-            self._life.happened(CancelAsked("Canceled in Temporal"))
+            self.cancel(CancelRequest(reason="Canceled in Temporal"))
             await living
         return view_of(self._life.subscription)
 
     @workflow.signal
     def cancel(self, request: CancelRequest) -> None:
         """Ends the subscription: a charge under way is awaited, then the charge permission is closed."""
-        self._life.happened(CancelAsked(request.reason))
+        self._life.said(Said(CancelAsked(request.reason), "cancel", request))
 
     @workflow.signal
     def instrument_updated(self, notification: NotificationSignal | None = None) -> None:
@@ -54,14 +54,16 @@ class SubscriptionWorkflow:
         buyer has come back from the update page.
         """
         notification_id = notification.notification_id if notification else None
-        self._life.happened(Refresh(Thing.PERMISSION, notification_id=notification_id))
+        event = Refresh(Thing.PERMISSION, notification_id=notification_id)
+        self._life.said(Said(event, "instrument_updated", notification))
 
     @workflow.signal
     def amazon_pay_notification(self, notification: NotificationSignal) -> None:
         """Amazon's notification about a charge, a refund or a dispute: what it is about is read at once."""
         thing = THINGS.get(notification.object_type)
         if thing is not None:
-            self._life.happened(Refresh(Thing(thing), notification.object_id, notification.notification_id))
+            event = Refresh(Thing(thing), notification.object_id, notification.notification_id)
+            self._life.said(Said(event, "amazon_pay_notification", notification))
 
     @workflow.update
     async def request(self, wish: Wish) -> Answer:

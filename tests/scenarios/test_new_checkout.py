@@ -1,10 +1,14 @@
 """The buyer checks out again after the permission was closed: the subscription goes on under the new one."""
 
 import asyncio
+import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from temporalio import workflow
 
+from billing.changes import RefundPeriod
 from billing.parts.ledger import PeriodOutcome
 from billing.status import Status
 from sandbox.stage import Stage
@@ -177,3 +181,38 @@ async def test_who_asked_is_told_that_a_charge_is_awaited_and_not_that_nobody_an
 
     await house.simulator.decide_charge(pending_charge_of(await story.status()), at=await story.now())
     assert (await story.quiet()).status is Status.REPLACED
+
+
+async def test_what_is_said_while_the_successor_is_started_is_lost_by_neither(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = await Story.begin(house)
+    await story.until_due(0)
+    begins, said = threading.Event(), threading.Event()
+    start = workflow.start_child_workflow
+
+    def start_slowly(*args: Any, **options: Any) -> Any:
+        begins.set()
+        said.wait(1.5)  # what is said while this workflow task lasts comes with the next one, before the answer
+        return start(*args, **options)
+
+    monkeypatch.setattr(workflow, "start_child_workflow", start_slowly)
+    successor = await new_permission(house)
+    replaced = asyncio.create_task(continued(house, story, successor))
+    while not begins.is_set():
+        await asyncio.sleep(0.01)
+    refunded = asyncio.create_task(house.subscriptions.refund(story.charge_permission_id, RefundPeriod(period=0)))
+    await house.subscriptions.cancel(story.charge_permission_id, reason="moved to Kyoto")
+    await asyncio.sleep(0.3)
+    said.set()
+
+    with pytest.raises(RequestRefusedError, match=f"going on under {successor}"):
+        await refunded
+    after = await replaced
+    await story.quiet()
+
+    assert (await story.status()).status is Status.REPLACED
+    assert (await after.status()).status is Status.CANCELED
+    assert [await each.permission_state() for each in (story, after)] == ["Closed", "Closed"]
+    assert len(await story.charges()) == 1
+    assert await after.charges() == []
