@@ -5,6 +5,7 @@ The commands that take signals or set up logging (worker, ipn, demo) are run as 
 
 import asyncio
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -50,10 +51,24 @@ async def typed(*arguments: str, **environment: str) -> Said:
         Exception: whatever the command did not turn into an exit code: a person would have seen a traceback.
     """
     theirs: dict[str, str | None] = {name: None for name in os.environ if name.startswith(("PERENNIAL_", "TEMPORAL_"))}
-    result = await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=theirs | environment)
+    with logging_as_it_was():
+        result = await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=theirs | environment)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Said(result.exit_code, result.stdout, result.stderr)
+
+
+@contextmanager
+def logging_as_it_was() -> Iterator[None]:
+    """A command that sets up logging before it is refused leaves it as it was for the tests that follow."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    root.handlers = []
+    try:
+        yield
+    finally:
+        root.handlers = handlers
+        root.setLevel(level)
 
 
 async def run(*arguments: str, **environment: str) -> Said:
