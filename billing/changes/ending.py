@@ -1,13 +1,18 @@
 """The end of a subscription: now, at the end of the paid period, or at an instant; and taking that back."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from billing.changes.rules import Moment, When, Words, check_changeable
+from pydantic import StringConstraints
+
+from billing.changes.rules import Moment, When, check_changeable
 from billing.parts.lifecycle import Cancellation
 from billing.refusals import Kind, Refused
 from billing.requests import Request
 from billing.subscription import Subscription
+
+ClosureReason = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,255}$")]
+"""A line of text, as long as Amazon takes (Close Charge Permission, `closureReason`). Never personal data."""
 
 
 class Cancel(Request):
@@ -20,7 +25,7 @@ class Cancel(Request):
 
     kind: Literal["cancel"] = "cancel"
     when: Moment = When.RENEWAL
-    reason: Words = "Canceled by the merchant"
+    reason: ClosureReason = "Canceled by the merchant"
 
     def apply(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
         """See the module."""

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from billing.agenda import main_command
 from billing.calendar import Interval, Unit
@@ -414,6 +415,15 @@ class TestPlannedEnd:
         assert (life.subscription.status, len(life.book)) == (Status.CANCELED, 1)
         assert life.subscription.lifecycle.ending is not None
         assert life.subscription.lifecycle.ending.reason == "moved away"
+
+    def test_its_reason_may_be_as_long_as_amazon_takes(self) -> None:
+        life = begun()
+        life.ask("2026-05-10 12:00", Cancel(reason="m" * 255))
+        assert life.subscription.lifecycle.planned_end is not None
+        assert life.subscription.lifecycle.planned_end.reason == "m" * 255
+
+        with pytest.raises(ValidationError, match="reason"):
+            Cancel(reason="m" * 256)
 
     def test_it_ends_on_a_date_and_what_falls_due_before_is_charged(self) -> None:
         life = begun()
