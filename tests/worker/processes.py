@@ -10,6 +10,11 @@ from contextlib import asynccontextmanager
 STOP_SECONDS = 60.0
 
 
+def _heed_interrupts() -> None:
+    """A shell lets what it starts in the background ignore Ctrl-C, and so do the processes that this starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @asynccontextmanager
 async def perennial(*arguments: str, environment: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
     """Runs `perennial ARGUMENTS` while the context is open; what it prints is kept in its pipes."""
@@ -22,6 +27,7 @@ async def perennial(*arguments: str, environment: Mapping[str, str]) -> AsyncIte
         env={**kept, **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        preexec_fn=_heed_interrupts,
     )
     try:
         yield process
