@@ -15,7 +15,7 @@ demo: .venv/.synced ## three subscribers live a virtual year; the books are comp
 	@$(RUN) perennial demo
 
 test: check ## everything CI runs: format, lint, types, import contracts, tests
-	$(RUN) pytest -n 2 --dist loadfile
+	$(RUN) pytest -n 4 --dist loadfile
 
 soak: .venv/.synced ## many random stories on a real server; takes about an hour
 	$(RUN) pytest tests/scenarios/test_any_story.py --hypothesis-profile soak

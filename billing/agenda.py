@@ -46,7 +46,7 @@ def _commands(subscription: Subscription) -> Iterator[Command]:
     if cancellation is not None and cancellation_is_due(subscription):
         at = cancellation.at
         yield elapse(Timer.CANCELLATION, at, "a cancellation was asked for", at_once=True, urgent=True)
-    if successor is not None and _hand_over_is_due(subscription):
+    if successor is not None and hands_over(subscription):
         name = successor.charge_permission_id
         yield StartSuccessor(charge_permission_id=name, at=successor.at, at_once=True, why=f"it goes on under {name}")
     if subscription.can_be_ended and not subscription.awaits_checkout and cancellation is None:
@@ -139,10 +139,11 @@ def cancellation_is_due(subscription: Subscription) -> bool:
     return wanted and not charging and (not pending or subscription.policy.cancel_pending_charges)
 
 
-def _hand_over_is_due(subscription: Subscription) -> bool:
-    """Whether it can go on under another charge permission now: no attempt's outcome is awaited."""
+def hands_over(subscription: Subscription) -> bool:
+    """Whether it is being started under another charge permission, or is about to: no attempt's outcome is awaited."""
+    wanted = subscription.lifecycle.successor is not None and subscription.lifecycle.cancellation is None
     open_attempt = subscription.collection is not None and subscription.collection.open_attempt is not None
-    return subscription.can_be_ended and subscription.lifecycle.cancellation is None and not open_attempt
+    return wanted and subscription.can_be_ended and not open_attempt
 
 
 def asks_about(subscription: Subscription, period: int) -> bool:

@@ -9,7 +9,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, assert_never
 
-from billing.agenda import next_command
 from billing.couplings.captures import authorization_answered
 from billing.couplings.charges import (
     capture_answered,
@@ -22,7 +21,6 @@ from billing.couplings.disputes import dispute_answered
 from billing.couplings.ending import (
     begin_cancellation,
     completed,
-    continued,
     end_as_planned,
     finish,
     handed_over,
@@ -72,12 +70,10 @@ from billing.protocol.events import (
     Unanswered,
 )
 from billing.protocol.notices import NoticeType
-from billing.register import Entry, digest_of
+from billing.register import Entry, Result, digest_of
 from billing.requests import Request
 from billing.subscription import Subscription
 from billing.values import Value
-
-__all__ = ["apply", "ask", "continued", "next_command"]
 
 
 def apply(subscription: Subscription, event: Event, now: datetime) -> Subscription:
@@ -111,7 +107,14 @@ def _after(subscription: Subscription, event: Event, now: datetime) -> Subscript
 
 
 def ask(subscription: Subscription, request: Request, now: datetime, references: Sequence[str] = ()) -> Subscription:
-    """The subscription after a request; asking again under a name that is known changes nothing.
+    """The subscription after a request; see `tried`."""
+    return tried(subscription, request, now, references)[0]
+
+
+def tried(
+    subscription: Subscription, request: Request, now: datetime, references: Sequence[str] = ()
+) -> tuple[Subscription, Result]:
+    """The subscription after a request, and what that came to; asked again under a known name, it changes nothing.
 
     Args:
         subscription: stays as it is.
@@ -125,10 +128,10 @@ def ask(subscription: Subscription, request: Request, now: datetime, references:
     names, wish = (*references, *request.references), digest_of(request)
     known = subscription.references.known(names, wish)
     if known is not None:
-        return subscription.but(references=subscription.references.known_by(known, names))
+        return subscription.but(references=subscription.references.known_by(known, names)), known.result
     after, result = request.apply(subscription, now)
     entry = Entry(references=names, wish=wish, kind=request.kind, result=result)
-    return after.but(references=after.references.noting(entry))
+    return after.but(references=after.references.noting(entry)), result
 
 
 def _started(subscription: Subscription, now: datetime) -> Subscription:

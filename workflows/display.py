@@ -6,12 +6,11 @@ from typing import Any, Final
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
-from billing.agenda import next_command
 from billing.contract.agreement import Agreement
 from billing.contract.terms import Terms
 from billing.parts.ledger import PeriodRecord
 from billing.subscription import Subscription
-from billing.view import DisputeView, RefundView, SubscriptionView, ToBeCaptured
+from billing.view import DisputeView, RefundView, SubscriptionView, ToBeCaptured, view_of
 from workflows.names import (
     LAST_REASON,
     MERCHANT_ACCOUNT,
@@ -31,7 +30,7 @@ def initial_search_attributes(subscription: Subscription) -> TypedSearchAttribut
     """The search attributes that a subscription is started with, so that no worker is needed to list it."""
     terms = subscription.terms
     pairs: list[SearchAttributePair[Any]] = [  # Any: the values' types differ by key
-        SearchAttributePair(key, value) for key, value in _changing(subscription) if value is not None
+        SearchAttributePair(key, value) for key, value in _changing(view_of(subscription)) if value is not None
     ]
     pairs.append(SearchAttributePair(MERCHANT_ACCOUNT, terms.merchant_account))
     if terms.merchant_reference:
@@ -40,24 +39,23 @@ def initial_search_attributes(subscription: Subscription) -> TypedSearchAttribut
 
 
 def search_attribute_updates(
-    subscription: Subscription, current: TypedSearchAttributes
+    view: SubscriptionView, current: TypedSearchAttributes
 ) -> list[SearchAttributeUpdate[Any]]:  # Any: as above
     """What has to change in the search attributes; empty where they are right already."""
     return [
         key.value_unset() if value is None else key.value_set(value)
-        for key, value in _changing(subscription)
+        for key, value in _changing(view)
         if current.get(key) != value
     ]
 
 
-def _changing(subscription: Subscription) -> Iterator[tuple[SearchAttributeKey[Any], Any]]:
-    command = next_command(subscription)
-    yield PLAN, subscription.plan.plan_id
-    yield STATUS, subscription.status.value
-    yield NEXT_ACTION_AT, command.at if command else None
-    yield LAST_REASON, subscription.last_reason
-    yield NEEDS_ATTENTION, subscription.needs_attention
-    yield PAST_DUE, subscription.is_past_due
+def _changing(view: SubscriptionView) -> Iterator[tuple[SearchAttributeKey[Any], Any]]:
+    yield PLAN, view.agreed.plan.plan_id
+    yield STATUS, view.status.value
+    yield NEXT_ACTION_AT, view.next.at if view.next else None
+    yield LAST_REASON, view.last_reason
+    yield NEEDS_ATTENTION, view.needs_attention
+    yield PAST_DUE, view.past_due
 
 
 def static_summary(terms: Terms) -> str:

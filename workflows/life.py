@@ -7,22 +7,24 @@ What fired decides, not what is reckoned anew: an instant that is waited for alw
 the timer that fired is the event. So a release that reckons dates otherwise replays what happened as it happened.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from temporalio import workflow
-from temporalio.common import Priority, RetryPolicy, WorkflowIDReusePolicy
+from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, WorkflowAlreadyStartedError
 
-from activities.signatures import AmazonPayActivities, Announcement, NoticeActivities, ReadPermission
+from activities.signatures import Announcement, NoticeActivities
 from billing.agenda import next_command
-from billing.changes import dearest_charge
+from billing.changes import gets_dearer
 from billing.couplings.ending import continued
 from billing.machine import apply, ask
 from billing.money import Money
 from billing.plan.monthly_limit import check_monthly_limit
-from billing.protocol.answers import SuccessorAnswer
-from billing.protocol.commands import Command, StartSuccessor
+from billing.protocol.answers import PermissionAnswer, SuccessorAnswer
+from billing.protocol.commands import Command, ReadPermission, StartSuccessor
 from billing.protocol.events import Answered, CancelAsked, Event, HandedOn, Refresh, Started
 from billing.refusals import Kind, Refused
 from billing.register import digest_of
@@ -32,7 +34,7 @@ from billing.view import view_of
 from workflows.display import details, initial_search_attributes, search_attribute_updates, static_summary
 from workflows.memo import initial_memo
 from workflows.messages import Answer, CancelRequest, NotificationSignal, Refusal
-from workflows.names import SUBSCRIPTION_WORKFLOW, Call, call_queue, workflow_id
+from workflows.names import SUBSCRIPTION_WORKFLOW, workflow_id
 from workflows.outcomes import outcome_of
 from workflows.performing import perform
 
@@ -55,11 +57,11 @@ _SHORTEST_WAIT: Final = timedelta(milliseconds=1)
 
 
 class Said(NamedTuple):
-    """What somebody said to the workflow: what it means, and the signal by which a successor is told the same."""
+    """What somebody said to the workflow: what it means, and the signal that says so."""
 
     event: CancelAsked | Refresh
     signal: str
-    argument: CancelRequest | NotificationSignal | None
+    arguments: Sequence[CancelRequest | NotificationSignal]
 
 
 class Life:
@@ -73,8 +75,7 @@ class Life:
         self.subscription = subscription
         self._first_period, self._revision = subscription.next_period, subscription.contract.revision
         self._dates_are_old = False
-        self._said_meanwhile: list[Said] | None = None
-        """While a successor is being started, which has the state of before, what is said is kept for it."""
+        self._starts_successor = False
 
     async def live(self) -> None:
         """Goes on until the subscription has ended, or the run continues as new."""
@@ -95,12 +96,18 @@ class Life:
         """Takes what happened."""
         self.subscription = apply(self.subscription, event, workflow.now())
 
-    def said(self, said: Said) -> None:
-        """Takes what somebody says: by itself, or for its successor while that is being started."""
-        if self._said_meanwhile is None:
+    async def said(self, said: Said) -> None:
+        """Takes what somebody says. As soon as it goes on under another charge permission, that is said there."""
+        if self._starts_successor:
+            await workflow.wait_condition(lambda: not self._starts_successor)
+        elsewhere = self.subscription.lifecycle.goes_on_under
+        if elsewhere is None:
             self.happened(said.event)
-        else:
-            self._said_meanwhile.append(said)
+            return
+        try:
+            await workflow.get_external_workflow_handle(workflow_id(elsewhere)).signal(said.signal, args=said.arguments)
+        except FailureError:
+            workflow.logger.warning("the successor has ended", extra={"signal": said.signal})
 
     # Requests
 
@@ -121,53 +128,31 @@ class Life:
             ApplicationError: of type `Refused`; nothing was changed.
         """
         request_id = _request_id()
-        is_new = self.subscription.references.find(request_id) is None
-        if is_new and self._dearest_charge(request) is not None:
-            self._dearest_charge(request, within=await self._monthly_limit())
-        self.subscription = self._asked(request, request_id)
+        after = self._asked(request, request_id)
+        if gets_dearer(self.subscription, after):
+            limit = await self._monthly_limit()
+            after = self._asked(request, request_id)  # of what has become of it meanwhile
+            with _refusing():
+                check_monthly_limit(after.most_to_come, limit)
+        self.subscription = after
         self._show()  # nothing else may have news of it before the next command
         return Answer(outcome=outcome_of(self.subscription, request_id), wish=digest_of(request))
 
     def _asked(self, request: Request, request_id: str) -> Subscription:
-        try:
-            self._check_not_handing_over(request_id)
+        with _refusing():
             return ask(self.subscription, request, workflow.now(), (request_id,))
-        except Refused as refused:
-            raise _refusal(refused) from None
-
-    def _check_not_handing_over(self, request_id: str) -> None:
-        successor = self.subscription.lifecycle.successor
-        if self._said_meanwhile is None or successor is None or self.subscription.references.find(request_id):
-            return
-        why = f"it is just going on under {successor.charge_permission_id}: ask it there, in a moment"
-        raise Refused("subscription", self.subscription.status.value, why, Kind.NOT_NOW)
-
-    def _dearest_charge(self, request: Request, within: Money | None = None) -> Money | None:
-        """Tries a request, so that what is refused has changed nothing; see `billing.changes.dearest_charge`."""
-        try:
-            dearest = dearest_charge(request, self.subscription, workflow.now())
-            if dearest is not None:
-                check_monthly_limit(dearest, within)
-        except Refused as refused:
-            raise _refusal(refused) from None
-        return dearest
 
     async def _monthly_limit(self) -> Money | None:
         """What the charge permission may be charged in a calendar month; somebody waits for the answer."""
-        terms = self.subscription.terms
-        try:
-            answer = await workflow.execute_activity_method(
-                AmazonPayActivities.read_permission,
-                ReadPermission(charge_permission_id=terms.charge_permission_id),
-                task_queue=call_queue(workflow.info().task_queue, Call.GET_CHARGE_PERMISSION),
-                priority=Priority(priority_key=1, fairness_key=terms.merchant_account),
-                schedule_to_close_timeout=_LIMIT_TIMEOUT,
-                summary="What may be charged in a calendar month?",
-            )
-        except ActivityError:
+        identifier, now = self.subscription.terms.charge_permission_id, workflow.now()
+        why = "What may be charged in a calendar month?"
+        read = ReadPermission(charge_permission_id=identifier, at=now, at_once=True, urgent=True, why=why)
+        match await perform(read, self.subscription.terms.merchant_account, within=_LIMIT_TIMEOUT):
+            case Answered(answer=PermissionAnswer(monthly_limit=limit)):
+                return limit
+        with _refusing():
             why = "Amazon did not say what may be charged in a calendar month; try it again in a while"
-            raise _refusal(Refused("amount", "", why, Kind.NOT_NOW)) from None
-        return answer.monthly_limit
+            raise Refused("amount", "", why, Kind.NOT_NOW)
 
     # What it does
 
@@ -201,14 +186,10 @@ class Life:
         return await perform(command, self.subscription.terms.merchant_account)
 
     async def _start_successor(self) -> SuccessorAnswer:
-        """Starts the same subscription under its new charge permission; its end here stands in the same history.
-
-        What is said before it runs is said to it too, so that a cancellation or a dispute is lost by neither.
-        """
-        successor, self._said_meanwhile = continued(self.subscription), []
-        started: workflow.ChildWorkflowHandle[Any, Any] | None = None
+        """Starts the same subscription under its new charge permission; its end here stands in the same history."""
+        successor, self._starts_successor = continued(self.subscription), True
         try:
-            started = await workflow.start_child_workflow(
+            await workflow.start_child_workflow(
                 SUBSCRIPTION_WORKFLOW,
                 successor,
                 id=workflow_id(successor.terms.charge_permission_id),
@@ -219,21 +200,10 @@ class Life:
                 memo=initial_memo(successor.terms),
             )
         except WorkflowAlreadyStartedError:
-            workflow.logger.warning("the new charge permission has a subscription of its own")
-        while self._said_meanwhile:
-            said = self._said_meanwhile.pop(0)
-            if started is None:
-                self.happened(said.event)
-            else:
-                await self._pass_on(said, started)
-        self._said_meanwhile = None
-        return SuccessorAnswer(started=started is not None)
-
-    async def _pass_on(self, said: Said, successor: workflow.ChildWorkflowHandle[Any, Any]) -> None:
-        try:
-            await successor.signal(said.signal, args=[] if said.argument is None else [said.argument])
-        except FailureError:
-            workflow.logger.warning("the successor has ended already", extra={"signal": said.signal})
+            return SuccessorAnswer(started=False)
+        finally:
+            self._starts_successor = False
+        return SuccessorAnswer(started=True)
 
     async def _tell_merchant(self) -> None:
         """Hands on what is new. Where that is not possible, the outbox keeps it, and the next command tries again.
@@ -284,8 +254,9 @@ class Life:
 
     def _show(self) -> None:
         """Brings search attributes and details up to date; costs an event only where an attribute changed."""
-        workflow.set_current_details(details(view_of(self.subscription)))
-        updates = search_attribute_updates(self.subscription, workflow.info().typed_search_attributes)
+        view = view_of(self.subscription)
+        workflow.set_current_details(details(view))
+        updates = search_attribute_updates(view, workflow.info().typed_search_attributes)
         if updates:
             workflow.upsert_search_attributes(updates)
 
@@ -298,5 +269,10 @@ def _request_id() -> str:
     return update.id
 
 
-def _refusal(refused: Refused) -> ApplicationError:
-    return ApplicationError(str(refused), Refusal.of(refused), type=REFUSED, non_retryable=True)
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What a rule refuses in here is told to whoever asks."""
+    try:
+        yield
+    except Refused as refused:
+        raise ApplicationError(str(refused), Refusal.of(refused), type=REFUSED, non_retryable=True) from None

@@ -6,7 +6,6 @@ from billing.protocol.answers import RefundState
 from billing.protocol.commands import Next
 from billing.refusals import Kind, Refused
 from billing.register import Entry
-from billing.status import Status
 from billing.subscription import Subscription
 from billing.view import RefundView
 from workflows.messages import (
@@ -67,6 +66,4 @@ def _of_replacement(subscription: Subscription, wanted: str) -> Outcome:
     if successor is None or successor.charge_permission_id != wanted:
         why = "it has a subscription of its own already, or this one ended first"
         return Refusal.of(Refused("charge_permission_id", wanted, why, Kind.CONFLICT))
-    ending = subscription.lifecycle.ending
-    replaced = ending is not None and ending.status is Status.REPLACED
-    return Replaced(charge_permission_id=wanted) if replaced else Underway()
+    return Replaced(charge_permission_id=wanted) if subscription.lifecycle.goes_on_under else Underway()

@@ -1,7 +1,7 @@
 """How a command is performed: which activity, on which queue, with which request. One row a kind of command."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Final
@@ -43,6 +43,27 @@ _URGENT_KEY: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How long something may take, and how often it is tried.
+
+    Attributes:
+        attempt: one try.
+        heartbeat: how soon a worker that died is noticed; None where the end of the try is soon enough.
+        retry: how it is tried again.
+        in_all: all tries together; None where the outcome must be known, however long that takes.
+    """
+
+    attempt: timedelta
+    heartbeat: timedelta | None
+    retry: RetryPolicy
+    in_all: timedelta | None = None
+
+
+_OF_AMAZON: Final = Limits(_ATTEMPT_TIMEOUT, _HEARTBEAT_TIMEOUT, _UNTIL_KNOWN)
+_OF_THE_MERCHANT: Final = Limits(_AMOUNT_TIMEOUT, None, _AMOUNT_RETRY, _AMOUNT_IN_ALL)
+
+
+@dataclass(frozen=True, slots=True)
 class Performance:
     """How one kind of command is performed.
 
@@ -52,15 +73,14 @@ class Performance:
         call: the operation of Amazon's that it counts for, which has a queue of its own; None where the merchant is
             asked.
         summary: what the Web UI shows of it.
-        in_all: how long it may take with all its repetitions; None where its outcome must be known, however long that
-            takes.
+        limits: of time and tries.
     """
 
     activity: Callable[..., Any]  # Any: activities of different kinds
     request: Callable[[Any], Any]  # Any: a command of the row's kind, and what its activity takes
     call: Call | None
     summary: Callable[[Any], str]  # Any: as above
-    in_all: timedelta | None = None
+    limits: Limits = _OF_AMAZON
 
 
 def _charge(command: commands.CreateCharge) -> signatures.CreateCharge:
@@ -152,7 +172,7 @@ PERFORMANCES: Final[Mapping[type[Command], Performance]] = MappingProxyType(
             AmazonPayActivities.read_permission,
             lambda command: signatures.ReadPermission(charge_permission_id=command.charge_permission_id),
             Call.GET_CHARGE_PERMISSION,
-            lambda _: "Can the charge permission be charged?",
+            lambda command: command.why,
         ),
         commands.UpdatePermission: Performance(
             AmazonPayActivities.update_permission,
@@ -161,7 +181,7 @@ PERFORMANCES: Final[Mapping[type[Command], Performance]] = MappingProxyType(
             ),
             Call.UPDATE_CHARGE_PERMISSION,
             lambda command: f"Tell Amazon of the plan: {command.recurrence}",
-            in_all=_TELLING_TIMEOUT,
+            limits=replace(_OF_AMAZON, in_all=_TELLING_TIMEOUT),
         ),
         commands.ClosePermission: Performance(
             AmazonPayActivities.close_permission,
@@ -178,54 +198,40 @@ PERFORMANCES: Final[Mapping[type[Command], Performance]] = MappingProxyType(
             _amount,
             None,
             lambda command: f"What does period {command.period} cost?",
-            in_all=_AMOUNT_IN_ALL,
+            limits=_OF_THE_MERCHANT,
         ),
     }
 )
 """Every command but the wait for an instant, and the start of a successor, which the workflow does itself."""
 
 
-async def perform(command: Command, account: str) -> Event:
+async def perform(command: Command, account: str, *, within: timedelta | None = None) -> Event:
     """Performs a command, and says what came of it.
 
     Args:
         command: what is to be done.
         account: the merchant account that it is done for: each has its fair share of a queue.
+        within: how long it may take in all, where somebody waits who cannot wait as long as the command can.
     """
     if isinstance(command, Elapse):
         return Elapsed(command.timer)
-    how = PERFORMANCES[type(command)]
+    how, queue = PERFORMANCES[type(command)], workflow.info().task_queue
+    in_all = within or how.limits.in_all
     try:
-        return Answered(command, await _run(how, command, account))
+        answer = await workflow.execute_activity_method(
+            how.activity,
+            how.request(command),
+            task_queue=call_queue(queue, how.call) if how.call else amounts_queue(queue),
+            priority=Priority(priority_key=_URGENT_KEY if command.urgent else None, fairness_key=account),
+            schedule_to_close_timeout=in_all,
+            start_to_close_timeout=how.limits.attempt,
+            heartbeat_timeout=how.limits.heartbeat,
+            retry_policy=how.limits.retry,
+            summary=how.summary(command),
+        )
     except ActivityError:
-        if how.in_all is None:
+        if in_all is None:
             raise
         workflow.logger.warning("no answer in good time", extra={"command": command.action.value})
         return Unanswered(command)
-
-
-async def _run(how: Performance, command: Command, account: str) -> Any:  # Any: as the activity answers
-    priority = Priority(priority_key=_URGENT_KEY if command.urgent else None, fairness_key=account)
-    queue, summary = workflow.info().task_queue, how.summary(command)
-    if how.call is None:
-        return await workflow.execute_activity_method(
-            how.activity,
-            how.request(command),
-            task_queue=amounts_queue(queue),
-            priority=priority,
-            schedule_to_close_timeout=how.in_all,
-            start_to_close_timeout=_AMOUNT_TIMEOUT,
-            retry_policy=_AMOUNT_RETRY,
-            summary=summary,
-        )
-    return await workflow.execute_activity_method(
-        how.activity,
-        how.request(command),
-        task_queue=call_queue(queue, how.call),
-        priority=priority,
-        schedule_to_close_timeout=how.in_all,
-        start_to_close_timeout=_ATTEMPT_TIMEOUT,
-        heartbeat_timeout=_HEARTBEAT_TIMEOUT,
-        retry_policy=_UNTIL_KNOWN,
-        summary=summary,
-    )
+    return Answered(command, answer)

@@ -37,17 +37,17 @@ class SubscriptionWorkflow:
         except asyncio.CancelledError:
             if living.done():
                 raise
-            self.cancel(CancelRequest(reason="Canceled in Temporal"))
+            await self.cancel(CancelRequest(reason="Canceled in Temporal"))
             await living
         return view_of(self._life.subscription)
 
     @workflow.signal
-    def cancel(self, request: CancelRequest) -> None:
+    async def cancel(self, request: CancelRequest) -> None:
         """Ends the subscription: a charge under way is awaited, then the charge permission is closed."""
-        self._life.said(Said(CancelAsked(request.reason), "cancel", request))
+        await self._life.said(Said(CancelAsked(request.reason), "cancel", [request]))
 
     @workflow.signal
-    def instrument_updated(self, notification: NotificationSignal | None = None) -> None:
+    async def instrument_updated(self, notification: NotificationSignal | None = None) -> None:
         """The payment method, or the permission as a whole, may have changed: it is read before acting.
 
         Sent for Amazon's CHARGE_PERMISSION notifications, which do not say what changed, and by a merchant whose
@@ -55,15 +55,15 @@ class SubscriptionWorkflow:
         """
         notification_id = notification.notification_id if notification else None
         event = Refresh(Thing.PERMISSION, notification_id=notification_id)
-        self._life.said(Said(event, "instrument_updated", notification))
+        await self._life.said(Said(event, "instrument_updated", [notification] if notification else []))
 
     @workflow.signal
-    def amazon_pay_notification(self, notification: NotificationSignal) -> None:
+    async def amazon_pay_notification(self, notification: NotificationSignal) -> None:
         """Amazon's notification about a charge, a refund or a dispute: what it is about is read at once."""
         thing = THINGS.get(notification.object_type)
         if thing is not None:
             event = Refresh(Thing(thing), notification.object_id, notification.notification_id)
-            self._life.said(Said(event, "amazon_pay_notification", notification))
+            await self._life.said(Said(event, "amazon_pay_notification", [notification]))
 
     @workflow.update
     async def request(self, wish: Wish) -> Answer:

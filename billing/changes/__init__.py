@@ -16,7 +16,7 @@ from billing.changes.items import AddItem
 from billing.changes.pausing import PauseSubscription, ResumeSubscription, SkipPeriod
 from billing.changes.permission import ReplacePermission
 from billing.changes.plans import ChangeBillingDay, ChangePlan, UndoChanges
-from billing.changes.rules import When, dearest_charge
+from billing.changes.rules import When, gets_dearer
 
 Change = Annotated[
     ChangePlan
@@ -32,22 +32,7 @@ Change = Annotated[
 ]
 """What changes a subscription; it answers when it takes effect."""
 
-AnyRequest = Annotated[
-    ChangePlan
-    | ChangeBillingDay
-    | UndoChanges
-    | PauseSubscription
-    | ResumeSubscription
-    | SkipPeriod
-    | Cancel
-    | UndoCancellation
-    | AddItem
-    | Capture
-    | RefundPeriod
-    | RetryNow
-    | ReplacePermission,
-    Field(discriminator="kind"),
-]
+AnyRequest = Annotated[Change | Capture | RefundPeriod | RetryNow | ReplacePermission, Field(discriminator="kind")]
 """Everything that can be asked."""
 
 __all__ = [
@@ -67,5 +52,5 @@ __all__ = [
     "UndoCancellation",
     "UndoChanges",
     "When",
-    "dearest_charge",
+    "gets_dearer",
 ]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from billing.agenda import next_command
+from billing.changes.rules import check_stays
 from billing.couplings.periods import missed_are_wanted
 from billing.money import Money
 from billing.parts.collection import Collection
@@ -28,6 +29,7 @@ class Capture(Request):
 
     def apply(self, subscription: Subscription, now: datetime) -> tuple[Subscription, str]:
         """See the module; answers the charge's id."""
+        check_stays(subscription)
         for authorization in subscription.authorizations:
             if authorization.record.period == self.period:
                 after = authorization.capturing(self.amount, now)
@@ -61,6 +63,7 @@ class RefundPeriod(Request):
 
     def apply(self, subscription: Subscription, now: datetime) -> tuple[Subscription, int]:
         """See the module; answers the refund's number."""
+        check_stays(subscription)
         refunds = subscription.refunds
         record, amount = check_refund(
             subscription.ledger, refunds.latest, self.period, self.amount, goodwill=self.goodwill
@@ -80,6 +83,7 @@ class RetryNow(Request):
 
     def apply(self, subscription: Subscription, now: datetime) -> tuple[Subscription, None]:
         """See the module."""
+        check_stays(subscription)
         collection = self._tried(subscription)
         match collection.stage:
             case LeftToMerchant():

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
-from billing.changes.rules import Moment, When, check_changeable
+from billing.changes.rules import Moment, When, check_changeable, check_stays, moment_of
 from billing.parts.lifecycle import Cancellation
 from billing.refusals import Kind, Refused
 from billing.requests import Request
@@ -30,13 +30,12 @@ class Cancel(Request):
     def apply(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
         """See the module."""
         if self.when is When.NOW:
+            check_stays(subscription)
             if not subscription.can_be_ended:
                 raise Refused("subscription", subscription.status.value, "its end is decided already", Kind.NOT_NOW)
             return subscription.but(lifecycle=subscription.lifecycle.canceled(self.reason, now)), now
         check_changeable(subscription, now)
-        at = subscription.schedule.due(subscription.first_not_begun(now)) if isinstance(self.when, When) else self.when
-        if at < now:
-            raise Refused("when", at.isoformat(), f"instants from now on are; it is {now:%Y-%m-%dT%H:%M:%SZ}")
+        at = moment_of(self.when, subscription, now)
         planned = Cancellation(at=at, reason=self.reason)
         return subscription.but(lifecycle=subscription.lifecycle.with_planned_end(planned)), at
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
-from billing.changes.rules import Moment, When, check_changeable
+from billing.changes.rules import Moment, When, check_changeable, moment_of
 from billing.couplings.pauses import pause_begins, resume
 from billing.parts.lifecycle import Pause
 from billing.refusals import Kind, Refused
@@ -34,22 +34,13 @@ class PauseSubscription(Request):
         if planned is not None:
             why = f"it is to be paused from {planned.since:%Y-%m-%d %H:%M} UTC on"
             raise Refused("pause", "", why, Kind.CONFLICT)
-        since = self._since(subscription, now)
+        since = moment_of(self.when, subscription, now)
         if self.until is not None and self.until <= since:
             accepted = f"instants after the pause begins, {since:%Y-%m-%dT%H:%M:%SZ}, are"
             raise Refused("until", self.until.isoformat(), accepted)
         pause = Pause(since=since, until=self.until, keeps_anchor=self.keeps_anchor)
         asked = subscription.but(lifecycle=subscription.lifecycle.pausing(pause))
         return pause_begins(asked, now) if since <= now else asked, since
-
-    def _since(self, subscription: Subscription, now: datetime) -> datetime:
-        if self.when is When.NOW:
-            return now
-        if isinstance(self.when, When):
-            return subscription.schedule.due(subscription.first_not_begun(now))
-        if self.when < now:
-            raise Refused("when", self.when.isoformat(), f"instants from now on are; it is {now:%Y-%m-%dT%H:%M:%SZ}")
-        return self.when
 
 
 class ResumeSubscription(Request):

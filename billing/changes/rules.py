@@ -6,10 +6,9 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, StringConstraints
 
-from billing.machine import ask
+from billing.agenda import hands_over
 from billing.money import Money
 from billing.refusals import Kind, Refused
-from billing.requests import Request
 from billing.subscription import Subscription
 
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,128}$")]
@@ -54,6 +53,33 @@ def check_changeable(subscription: Subscription, now: datetime) -> None:
         )
 
 
+def check_stays(subscription: Subscription) -> None:
+    """Whether what is asked would still be done here.
+
+    Raises:
+        Refused: it is just being started under another charge permission, with the state of before.
+    """
+    successor = subscription.lifecycle.successor
+    if successor is not None and hands_over(subscription):
+        why = f"it is just going on under {successor.charge_permission_id}: ask it there, in a moment"
+        raise Refused("subscription", subscription.status.value, why, Kind.NOT_NOW)
+
+
+def moment_of(when: Moment, subscription: Subscription, now: datetime) -> datetime:
+    """The instant that is meant (UTC).
+
+    Raises:
+        Refused: it is over.
+    """
+    if when is When.NOW:
+        return now
+    if isinstance(when, When):
+        return subscription.schedule.due(subscription.first_not_begun(now))
+    if when < now:
+        raise Refused("when", when.isoformat(), f"instants from now on are; it is {now:%Y-%m-%dT%H:%M:%SZ}")
+    return when
+
+
 def _no_more(subscription: Subscription, why: str) -> Refused:
     return Refused("subscription", subscription.status.value, f"{why}: nothing can be changed any more", Kind.NOT_NOW)
 
@@ -66,10 +92,10 @@ def check_sums(subscription: Subscription) -> None:
     """
     first, currency = subscription.first_to_come, subscription.terms.plan.currency
     dearest = Money.rounded(subscription.schedule.most(first), currency)
-    dearest.plus(subscription.balance.items_in_all(currency))
-    owed = subscription.collection.credit if subscription.collection else None
-    if owed is not None and subscription.balance.credit is not None:
-        owed.plus(subscription.balance.credit)  # it comes back where the period is written off
+    balance = subscription.balance
+    if subscription.collection is not None:  # its items and its credit come back where it is not charged
+        balance = balance.taken_back(subscription.collection.bill, "")
+    dearest.plus(balance.items_in_all(currency))
 
 
 def renewal_or_now(field: str, when: Moment) -> When:
@@ -83,11 +109,6 @@ def renewal_or_now(field: str, when: Moment) -> When:
     return when
 
 
-def dearest_charge(request: Request, subscription: Subscription, now: datetime) -> Money | None:
-    """What the dearest charge to come would cost, where a request makes it dearer: Amazon's limit is to be asked for.
-
-    Raises:
-        Refused: it cannot be asked so; says why.
-    """
-    dearest = ask(subscription, request, now).most_to_come
-    return dearest if dearest.amount > subscription.most_to_come.amount else None
+def gets_dearer(before: Subscription, after: Subscription) -> bool:
+    """Whether a charge to come costs more than any did, so that Amazon's limit has to be read."""
+    return after.most_to_come.amount > before.most_to_come.amount

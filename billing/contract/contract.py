@@ -38,17 +38,22 @@ class Contract(Value):
     @cached_property
     def schedule(self) -> Schedule:
         """The periods, as they are agreed on now."""
-        return Schedule([self.terms.agreement, *self.agreements], self.terms.zone, self.terms.ends_at, self.written)
+        return Schedule(self._in_all, self.terms.zone, self.terms.ends_at, self.written)
+
+    @cached_property
+    def _in_all(self) -> tuple[Agreement, ...]:
+        """What was agreed first, and what was changed since."""
+        return (self.terms.agreement, *self.agreements)
 
     @property
     def recurrence(self) -> Recurrence:
         """How often how much is charged in the long run, by what was agreed last."""
-        last = [self.terms.agreement, *self.agreements][-1]
+        last = self._in_all[-1]
         return Recurrence.of(last.plan, last.quantity)
 
     def agreement(self, period: int) -> Agreement:
         """What holds for a period."""
-        return [each for each in (self.terms.agreement, *self.agreements) if each.first <= period][-1]
+        return [each for each in self._in_all if each.first <= period][-1]
 
     def plan(self, period: int) -> Plan:
         """What is charged for a period."""
@@ -152,7 +157,7 @@ class Contract(Value):
 
     def _without_end(self) -> Schedule:
         """The periods by the calendar as it is now, as they would be if nothing ended them."""
-        return Schedule([self.terms.agreement, *self.agreements], self.terms.zone)
+        return Schedule(self._in_all, self.terms.zone)
 
 
 def _after(item: Agreement, following: Agreement) -> Agreement:

@@ -5,7 +5,7 @@ reckoned from the anchor and the number, never from the date before.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -57,7 +57,7 @@ class WrittenDates(Value):
         """When a period falls due; None where that is not written down."""
         return self.dates[number - self.first] if self.first <= number < self.end else None
 
-    def fallen_due(self, now: datetime, reckoned: int) -> int:
+    def fallen_due(self, now: datetime, reckoned: Callable[[datetime], int]) -> int:
         """How many periods have fallen due until now.
 
         Args:
@@ -65,9 +65,11 @@ class WrittenDates(Value):
             reckoned: how many by today's rules; it counts for those that are not written down.
         """
         written = self.first + bisect_right(self.dates, now)
+        if not self.dates:
+            return reckoned(now)
         if written == self.first:
-            return min(reckoned, self.first) if self.dates else reckoned
-        return max(reckoned, self.end) if written == self.end else written
+            return min(reckoned(now), self.first)
+        return max(reckoned(now), self.end) if written == self.end else written
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,7 @@ class Schedule:
         """How many periods have fallen due until now, the instant itself included."""
         if self._ends_at is not None:
             now = min(now, self._ends_at - datetime.resolution)
-        end, fallen_due = self._stretches[-1].end, self._written.fallen_due(now, self._reckoned_due(now))
+        end, fallen_due = self._stretches[-1].end, self._written.fallen_due(now, self._reckoned_due)
         return fallen_due if end is None else min(fallen_due, end)
 
     def _due(self, number: int) -> datetime:

@@ -9,7 +9,6 @@ from billing.parts.disputes import Disputes
 from billing.parts.ledger import PeriodOutcome
 from billing.parts.lifecycle import Active, AwaitingOutcomes, Lifecycle
 from billing.parts.outbox import Outbox
-from billing.parts.renewal import Renewal
 from billing.parts.stages import Stage
 from billing.plan.policy import FinalAction
 from billing.protocol.answers import PermissionAnswer
@@ -173,12 +172,13 @@ def continued(subscription: Subscription) -> Subscription:
     if subscription.lifecycle.successor is None:
         raise AssertionError("no other charge permission was named")
     terms = subscription.terms.but(charge_permission_id=subscription.lifecycle.successor.charge_permission_id)
+    balance, owed = subscription.balance, subscription.collection
     return Subscription(
         contract=subscription.contract.but(terms=terms).written_down(subscription.next_period),
         ledger=subscription.ledger,
         lifecycle=Lifecycle(pause=subscription.lifecycle.pause, planned_end=subscription.lifecycle.planned_end),
-        balance=subscription.balance,
-        renewal=Renewal(collects_until=max(subscription.renewal.collects_until, subscription.next_period + 1)),
+        balance=balance.taken_back(owed.bill, f"one-off items of period {owed.period}") if owed else balance,
+        renewal=subscription.renewal.under_another_permission(subscription.next_period),
         authorizations=subscription.authorizations,
         refunds=subscription.refunds,
         disputes=subscription.disputes,

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from billing.agenda import next_command
 from billing.contract.schedule import first_that_costs
 from billing.contract.terms import Terms
 from billing.forecast.drive import CAPTURED, failing, perform
-from billing.machine import next_command
 from billing.parts.ledger import PeriodOutcome
 from billing.parts.outbox import Outbox
 from billing.plan.plan import Capture, Plan

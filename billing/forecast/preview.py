@@ -7,8 +7,9 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
+from billing.agenda import next_command
 from billing.forecast.drive import perform, success
-from billing.machine import next_command
+from billing.machine import tried
 from billing.money import Money
 from billing.parts.ledger import PeriodOutcome
 from billing.protocol.commands import (
@@ -103,7 +104,7 @@ def dry_run(subscription: Subscription, request: Request, now: datetime) -> DryR
     Raises:
         Refused: it cannot be; says why.
     """
-    after, result = request.apply(subscription, now)
+    after, result = tried(subscription, request, now)
     charges = list(islice(_to_come(after, now), _DRY_RUN_CHARGES + 1))
     at_once = [charge for charge in charges if charge.at <= now]
     return DryRun(

@@ -61,6 +61,17 @@ class Balance(Value):
         left = self.credit.less(bill.credit) if self.credit and bill.credit else self.credit
         return Balance(credit=None if left is None or left.is_zero else left)
 
+    def taken_back(self, bill: Bill, what: str) -> "Balance":
+        """What a period was billed, but not charged, waits for the next charge again, before all that came since.
+
+        Args:
+            bill: the period's.
+            what: what its one-off items are called from now on; their own names went with the bill.
+        """
+        items = (Item(amount=bill.items, what=what), *self.items) if bill.items else self.items
+        before = Balance(items=items, credit=bill.credit)
+        return before.with_credit(self.credit) if self.credit else before
+
     def with_item(self, item: Item) -> "Balance":
         """One more item.
 

@@ -33,6 +33,7 @@ from billing.dunning.rules import NO_REASON, Awaits, after_charge, after_permiss
 from billing.dunning.schedules import Dunning
 from billing.keys import MOST_CAPTURES, idempotency_key
 from billing.money import Money
+from billing.parts.balance import Bill
 from billing.parts.stages import (
     LOOK_AGAIN_AFTER,
     AskingPermission,
@@ -126,6 +127,11 @@ class Collection(Value):
     def open_attempt(self) -> Attempt | None:
         """The attempt whose outcome is not known for certain, so that no other may begin."""
         return self.attempt if self.stage.attempt_is_open else None
+
+    @property
+    def bill(self) -> Bill:
+        """What the period came to when it was begun."""
+        return Bill(self.amount, self.credit, self.items)
 
     @property
     def pending_charge_id(self) -> str | None:

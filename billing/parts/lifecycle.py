@@ -131,6 +131,12 @@ class Lifecycle(Value):
         return isinstance(self.stage, Ended)
 
     @property
+    def goes_on_under(self) -> str | None:
+        """The charge permission under which it has been started, so that this one only comes to its end."""
+        replaced = self.ending is not None and self.ending.status is Status.REPLACED
+        return self.successor.charge_permission_id if replaced and self.successor else None
+
+    @property
     def is_paused(self) -> bool:
         """Whether it is paused by request."""
         return self.pause is not None and self.pause.has_begun
@@ -183,9 +189,7 @@ class Lifecycle(Value):
         elif pauses and self.pause is not None and self.pause.until is not None:
             yield elapse(Timer.RESUME, self.pause.until, "the pause ends")
         if self.planned_end is not None and self.cancellation is None and self.ending is None:
-            yield elapse(
-                Timer.PLANNED_END, self.planned_end.at, f"the cancellation was planned: {self.planned_end.reason}"
-            )
+            yield elapse(Timer.PLANNED_END, self.planned_end.at, "the cancellation was planned")
 
     # What changes it
 

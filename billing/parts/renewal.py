@@ -83,8 +83,9 @@ class Renewal(Value):
 
     def earliest(self, period: int, due: datetime) -> datetime:
         """When a period is begun (UTC)."""
-        unknown = isinstance(self.amount, AmountUnknown) and self.amount.period == period
-        again_at = self.amount.again_at if unknown and isinstance(self.amount, AmountUnknown) else due
+        again_at = due
+        if isinstance(self.amount, AmountUnknown) and self.amount.period == period:
+            again_at = self.amount.again_at
         return max(due, self.not_before or due, again_at)
 
     # What changes it
@@ -101,6 +102,11 @@ class Renewal(Value):
         """The merchant has not said it."""
         since = self.undecided_since or now
         return self.but(amount=AmountUnknown(period=period, since=since, again_at=now + LOOK_AGAIN_AFTER))
+
+    def under_another_permission(self, next_period: int) -> "Renewal":
+        """What is owed is charged whatever a policy says of missed periods; what the merchant said it costs stands."""
+        decided = self.amount if self.decided(next_period) else None
+        return Renewal(collects_until=max(self.collects_until, next_period + 1), amount=decided)
 
     def not_asked(self) -> "Renewal":
         """It is not asked for now; it will be when the period is begun."""

@@ -7,7 +7,7 @@ that follows from what just happened.
 from abc import ABC
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -45,22 +45,22 @@ class Stage(StrEnum):
 
 
 class AnyStage(Value, ABC):
-    """What all stages can be asked."""
+    """What all stages can be asked.
+
+    Attributes:
+        stands: in a word for people, unless something is in the way.
+        awaits: what is waited for, as far as the charge permission matters.
+        attempt_is_open: the last attempt's outcome is not known for certain, so that no other may begin.
+    """
+
+    stands: ClassVar[Stage] = Stage.CHARGING
+    awaits: ClassVar[Awaits] = Awaits.NOTHING
+    attempt_is_open: ClassVar[bool] = False
 
     @property
     def word(self) -> Stage:
         """In a word for people."""
-        return Stage.CHARGING
-
-    @property
-    def awaits(self) -> Awaits:
-        """What is waited for, as far as the charge permission matters."""
-        return Awaits.NOTHING
-
-    @property
-    def attempt_is_open(self) -> bool:
-        """Whether the last attempt's outcome is not known for certain, so that no other may begin."""
-        return False
+        return self.stands
 
     @property
     def pending_charge_id(self) -> str | None:
@@ -94,14 +94,10 @@ class Starting(AnyStage):
 class Charging(AnyStage):
     """An attempt is to be sent, or was, and its outcome is awaited."""
 
+    attempt_is_open: ClassVar = True
     kind: Literal["charging"] = "charging"
     at: AwareDatetime
     urgent: bool = False
-
-    @property
-    def attempt_is_open(self) -> bool:
-        """See `AnyStage`."""
-        return True
 
     def next_command(self, owed: "Collection") -> Command:
         """The attempt is sent."""
@@ -112,20 +108,12 @@ class Charging(AnyStage):
 class Repeating(AnyStage):
     """The attempt was refused for what only an operator can mend: it is sent again slowly, with the same key."""
 
+    stands: ClassVar = Stage.ON_HOLD
+    attempt_is_open: ClassVar = True
     kind: Literal["repeating"] = "repeating"
     at: AwareDatetime
     at_once: bool = False
     code: str
-
-    @property
-    def word(self) -> Stage:
-        """See `AnyStage`."""
-        return Stage.ON_HOLD
-
-    @property
-    def attempt_is_open(self) -> bool:
-        """See `AnyStage`."""
-        return True
 
     def next_command(self, owed: "Collection") -> Command:
         """The attempt is sent again."""
@@ -141,6 +129,8 @@ class AwaitingDecision(AnyStage):
         why: what is waited for.
     """
 
+    stands: ClassVar = Stage.PENDING
+    attempt_is_open: ClassVar = True
     kind: Literal["awaiting_decision"] = "awaiting_decision"
     charge_id: str | None = None
     at: AwareDatetime
@@ -148,16 +138,6 @@ class AwaitingDecision(AnyStage):
     captures_failed: int = 0
     unreadable: str | None = None
     why: str
-
-    @property
-    def word(self) -> Stage:
-        """See `AnyStage`."""
-        return Stage.PENDING
-
-    @property
-    def attempt_is_open(self) -> bool:
-        """See `AnyStage`."""
-        return True
 
     @property
     def pending_charge_id(self) -> str | None:
@@ -177,22 +157,14 @@ class AwaitingDecision(AnyStage):
 class Capturing(AnyStage):
     """Amazon has authorized the charge that was pending; its money is taken."""
 
+    stands: ClassVar = Stage.PENDING
+    attempt_is_open: ClassVar = True
     kind: Literal["capturing"] = "capturing"
     charge_id: str | None = None
     at: AwareDatetime
     at_once: bool
     captures_failed: int
     why: str
-
-    @property
-    def word(self) -> Stage:
-        """See `AnyStage`."""
-        return Stage.PENDING
-
-    @property
-    def attempt_is_open(self) -> bool:
-        """See `AnyStage`."""
-        return True
 
     @property
     def pending_charge_id(self) -> str | None:
@@ -220,6 +192,7 @@ class AskingPermission(AnyStage):
         held: it says what only an operator can mend, or nothing.
     """
 
+    awaits: ClassVar = Awaits.FIRST_WORD
     kind: Literal["asking_permission"] = "asking_permission"
     at: AwareDatetime
     at_once: bool = False
@@ -233,11 +206,6 @@ class AskingPermission(AnyStage):
             return Stage.ON_HOLD
         return Stage.RETRYING if self.busy else Stage.CHARGING
 
-    @property
-    def awaits(self) -> Awaits:
-        """See `AnyStage`."""
-        return Awaits.FIRST_WORD
-
     def next_command(self, owed: "Collection") -> Command:
         """It is read."""
         why = f"{owed.last_reason}: the charge permission says whether to retry"
@@ -249,21 +217,13 @@ class AskingPermission(AnyStage):
 class Retrying(AnyStage):
     """Another attempt is made at an instant."""
 
+    stands: ClassVar = Stage.RETRYING
+    awaits: ClassVar = Awaits.RETRY
     kind: Literal["retrying"] = "retrying"
     at: AwareDatetime
     why: str
     at_once: bool = False
     urgent: bool = False
-
-    @property
-    def word(self) -> Stage:
-        """See `AnyStage`."""
-        return Stage.RETRYING
-
-    @property
-    def awaits(self) -> Awaits:
-        """See `AnyStage`."""
-        return Awaits.RETRY
 
     def next_command(self, owed: "Collection") -> Command:  # noqa: ARG002 - as in `AnyStage`
         """The instant is waited for."""
@@ -277,6 +237,8 @@ class AwaitingBuyer(AnyStage):
         held: the permission could not be read at the last look.
     """
 
+    stands: ClassVar = Stage.AWAITING_PAYMENT_METHOD
+    awaits: ClassVar = Awaits.BUYER
     kind: Literal["awaiting_buyer"] = "awaiting_buyer"
     at: AwareDatetime
     held: bool = False
@@ -284,12 +246,7 @@ class AwaitingBuyer(AnyStage):
     @property
     def word(self) -> Stage:
         """See `AnyStage`."""
-        return Stage.ON_HOLD if self.held else Stage.AWAITING_PAYMENT_METHOD
-
-    @property
-    def awaits(self) -> Awaits:
-        """See `AnyStage`."""
-        return Awaits.BUYER
+        return Stage.ON_HOLD if self.held else self.stands
 
     def next_command(self, owed: "Collection") -> Command:
         """The permission is read."""
@@ -300,14 +257,10 @@ class AwaitingBuyer(AnyStage):
 class UsedUp(AnyStage):
     """The policy's time or attempts are used up: its final action follows at once."""
 
+    stands: ClassVar = Stage.RETRYING
     kind: Literal["used_up"] = "used_up"
     at: AwareDatetime
     why: str
-
-    @property
-    def word(self) -> Stage:
-        """See `AnyStage`."""
-        return Stage.RETRYING
 
     def next_command(self, owed: "Collection") -> Command:  # noqa: ARG002 - as in `AnyStage`
         """The final action."""
@@ -317,13 +270,9 @@ class UsedUp(AnyStage):
 class LeftToMerchant(AnyStage):
     """Nothing is done before the merchant says so."""
 
+    stands: ClassVar = Stage.ON_HOLD
     kind: Literal["left_to_merchant"] = "left_to_merchant"
     code: str
-
-    @property
-    def word(self) -> Stage:
-        """See `AnyStage`."""
-        return Stage.ON_HOLD
 
     @property
     def held_for(self) -> str | None:
@@ -339,19 +288,11 @@ class Unpaid(AnyStage):
         why: what that was.
     """
 
+    stands: ClassVar = Stage.UNPAID
+    awaits: ClassVar = Awaits.UNPAID
     kind: Literal["unpaid"] = "unpaid"
     look_at: AwareDatetime | None = None
     why: str = ""
-
-    @property
-    def word(self) -> Stage:
-        """See `AnyStage`."""
-        return Stage.UNPAID
-
-    @property
-    def awaits(self) -> Awaits:
-        """See `AnyStage`."""
-        return Awaits.UNPAID
 
     def next_command(self, owed: "Collection") -> Command | None:
         """The permission is read, where the last reading told nothing."""

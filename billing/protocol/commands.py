@@ -281,22 +281,6 @@ class StartSuccessor(Command):
     charge_permission_id: str
 
 
-AmazonCall = (
-    CreateCharge
-    | ReadCharge
-    | CaptureCharge
-    | CaptureAuthorized
-    | ReadAuthorized
-    | ReadPermission
-    | UpdatePermission
-    | ClosePermission
-    | CreateRefund
-    | ReadRefund
-    | ReadDispute
-)
-"""Commands that ask Amazon."""
-
-
 class Next(Value):
     """What is done next, as it is shown: what kind of thing, when (UTC), and why."""
 

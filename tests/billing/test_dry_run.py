@@ -2,6 +2,7 @@
 
 import pytest
 
+from billing.agenda import next_command
 from billing.changes import (
     AddItem,
     Cancel,
@@ -16,6 +17,7 @@ from billing.changes import (
     When,
 )
 from billing.contract.agreement import BillingDay
+from billing.forecast.drive import perform, success
 from billing.forecast.preview import DryRun, Upcoming, dry_run, upcoming
 from billing.money import Money
 from billing.plan import Amounts, Phase, Plan
@@ -233,3 +235,31 @@ def test_what_is_told_is_what_is_shown_once_it_was_asked_for(request_: Request) 
     assert life.ask(MID, request_) == found.effective_at
     count = len(found.charged_now) + len(found.upcoming)
     assert upcoming(life.subscription, count, at(MID)) == [*found.charged_now, *found.upcoming]
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        AddItem(amount=Money.parse("5.50 EUR"), what="a scarf", when=When.NOW, reference="order-88"),
+        RefundPeriod(period=0, amount=Money.parse("1.20 EUR"), reference="order-88"),
+    ],
+)
+def test_what_was_asked_for_before_under_its_reference_would_charge_and_change_nothing_more(wish: Request) -> None:
+    life = begun()
+    life.wants(MID, wish)
+    while (command := next_command(life.subscription)) is not None and command.at <= at(MID):
+        life.subscription = perform(life.subscription, command, at(MID), success)
+
+    found = tried(life, wish)
+
+    assert found.charged_now == ()
+    assert shown(found.upcoming)[:4] == shown(found.before) == AS_IT_IS
+
+
+def test_another_wish_under_a_reference_that_is_known_would_be_refused() -> None:
+    life = begun()
+    life.wants(MID, RefundPeriod(period=0, amount=Money.parse("1.20 EUR"), reference="order-88"))
+
+    with pytest.raises(Refused, match="another refund") as told:
+        tried(life, RefundPeriod(period=0, amount=Money.parse("2.10 EUR"), reference="order-88"))
+    assert told.value.kind is Kind.CONFLICT

@@ -10,23 +10,28 @@ from billing.agenda import next_command
 from billing.changes import (
     AddItem,
     Cancel,
+    Capture,
     ChangePlan,
     PauseSubscription,
     RefundPeriod,
     ReplacePermission,
+    RetryNow,
     SkipPeriod,
     When,
 )
 from billing.couplings.ending import continued
 from billing.machine import apply
+from billing.money import Money
 from billing.parts.authorizations import Authorization
+from billing.parts.balance import Bill
 from billing.parts.outbox import Outbox
+from billing.plan.plan import Amounts
 from billing.plan.policy import CollectionPolicy
 from billing.protocol.answers import ChargeAnswer, SuccessorAnswer
 from billing.protocol.commands import Action, CreateCharge, Timer
-from billing.protocol.events import Elapsed, Refresh, Thing
+from billing.protocol.events import Answered, Elapsed, Refresh, Thing
 from billing.protocol.notices import NoticeType
-from billing.refusals import Refused
+from billing.refusals import Kind, Refused
 from billing.requests import Request
 from billing.status import Status
 from billing.subscription import Subscription
@@ -34,6 +39,10 @@ from tests.billing.support import CAPTURED, PENDING, SOFT, Life, at, chargeable,
 
 POLICY = CollectionPolicy(new_checkout_deadline=timedelta(days=10))
 NEW = "C01-7654321-1234567"
+
+
+def eur(amount: str) -> Money:
+    return Money.parse(f"{amount} EUR")
 
 
 def paid_and_closed() -> Life:
@@ -168,6 +177,90 @@ def test_everything_that_is_not_about_the_old_permission_goes_along() -> None:
     assert all(leaves), "each has something to lose"
 
     assert continued(life.subscription).model_dump(exclude=STAYS_BEHIND) == before
+
+
+def test_what_the_owed_period_was_billed_with_goes_along_and_its_amount_is_the_same() -> None:
+    life = Life(terms(policy=POLICY))
+    life.step(Action.CHARGE, "2026-01-31 09:00", CAPTURED)
+    life.ask("2026-02-03 12:00", AddItem(amount=eur("4.30"), what="a mug"))
+    life.ask("2026-02-03 12:00", AddItem(amount=eur("1.15"), what="a late parcel", credit=True))
+    bill = life.subscription.bill()
+    life.step(Action.CHARGE, "2026-02-28 09:00", SOFT)
+    life.step(Action.READ_PERMISSION, "2026-02-28 09:00", chargeable())
+    life.ask("2026-02-28 10:00", AddItem(amount=eur("0.80"), what="a card"))
+    life.ask("2026-02-28 10:00", AddItem(amount=eur("0.25"), what="a dent", credit=True))
+    life.signal("2026-02-28 12:00", closed("BuyerClosed"))
+    replace(life, "2026-03-01 09:00")
+
+    successor = continued(life.subscription)
+
+    assert bill == Bill(eur("13.14"), credit=eur("1.15"), items=eur("4.30"))
+    assert successor.bill() == Bill(eur("13.69"), credit=eur("1.40"), items=eur("5.10")), "and what came since"
+    assert [item.what for item in successor.balance.items] == ["one-off items of period 1", "a card"]
+
+
+def test_a_credit_that_paid_more_than_the_owed_period_goes_along_whole() -> None:
+    life = Life(terms(policy=POLICY))
+    life.ask("2026-01-30 12:00", AddItem(amount=eur("3.00"), what="a voucher", credit=True))
+    life.step(Action.CHARGE, "2026-01-31 09:00", SOFT)
+    life.step(Action.READ_PERMISSION, "2026-01-31 09:00", chargeable())
+    assert life.subscription.balance.credit is None
+    replace(life, "2026-02-01 09:00")
+
+    assert continued(life.subscription).balance.credit == eur("3.00")
+
+
+def test_what_the_merchant_said_that_the_owed_period_costs_stands_under_the_new_permission() -> None:
+    asked = terms(policy=POLICY)
+    life = Life(asked.but(plan=asked.plan.but(amounts=Amounts.ASKED)))
+    life.elapses(Timer.PERIOD)
+    life.step(Action.ASK_AMOUNT, "2026-01-31 09:00", eur("7.77"))
+    attempt = next_command(life.subscription)
+    assert attempt is not None
+    life.happens(Answered(attempt, SOFT))
+    life.step(Action.READ_PERMISSION, "2026-01-31 09:00", chargeable())
+    replace(life, "2026-02-01 09:00")
+
+    begun = apply(continued(life.subscription), Elapsed(Timer.PERIOD), at("2026-02-01 09:00"))
+
+    charge = next_command(begun)
+    assert isinstance(charge, CreateCharge)
+    assert charge.attempt.amount == eur("7.77")
+
+
+@pytest.mark.parametrize("wish", [RefundPeriod(period=0), Capture(period=0), RetryNow(), Cancel(when=When.NOW)])
+def test_while_the_successor_is_started_what_would_be_lost_with_this_one_is_refused(wish: Request) -> None:
+    life = owed_and_closed()
+    replace(life, "2026-02-01 09:00")
+
+    with pytest.raises(Refused, match=f"going on under {NEW}: ask it there") as told:
+        life.wants("2026-02-01 09:00", wish)
+    assert told.value.kind is Kind.NOT_NOW
+
+
+def test_while_an_attempt_is_awaited_before_the_hand_over_it_can_still_be_canceled_here() -> None:
+    life = Life(terms(policy=POLICY))
+    life.step(Action.CHARGE, "2026-01-31 09:00", PENDING)
+    replace(life, "2026-01-31 10:00")
+
+    life.wants("2026-01-31 11:00", Cancel(when=When.NOW))
+
+    assert life.subscription.lifecycle.cancellation is not None
+
+
+def test_what_is_added_while_a_period_is_owed_leaves_room_for_what_comes_back_of_it() -> None:
+    life = Life(terms(policy=POLICY))
+    life.ask("2026-01-30 12:00", AddItem(amount=eur("6000000"), what="a house"))
+    life.step(Action.CHARGE, "2026-01-31 09:00", SOFT)
+    life.step(Action.READ_PERMISSION, "2026-01-31 09:00", chargeable())
+
+    with pytest.raises(Refused, match="can be added"):
+        life.ask("2026-02-01 12:00", AddItem(amount=eur("3999991"), what="a garden"))
+    life.ask("2026-02-01 12:00", AddItem(amount=eur("3999990.01"), what="a garden"))
+    life.signal("2026-02-01 13:00", closed("BuyerClosed"))
+    replace(life, "2026-02-01 14:00")
+
+    assert continued(life.subscription).bill().amount == eur("10000000")
 
 
 def test_the_predecessor_ends_as_replaced_and_the_numbers_of_the_notices_go_on() -> None:

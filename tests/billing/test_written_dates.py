@@ -80,10 +80,10 @@ class TestWrittenDates:
         ],
     )
     def test_how_many_have_fallen_due_is_what_they_say(self, now: str, reckoned: int, fallen_due: int) -> None:
-        assert self.WRITTEN.fallen_due(at(now), reckoned) == fallen_due
+        assert self.WRITTEN.fallen_due(at(now), lambda _: reckoned) == fallen_due
 
     def test_where_nothing_is_written_down_the_calendar_counts(self) -> None:
-        assert WrittenDates().fallen_due(at("2027-02-05 13:00"), 7) == 7
+        assert WrittenDates().fallen_due(at("2027-02-05 13:00"), lambda _: 7) == 7
 
 
 class TestContract:

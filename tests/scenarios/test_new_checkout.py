@@ -12,6 +12,7 @@ from billing.changes import RefundPeriod
 from billing.parts.ledger import PeriodOutcome
 from billing.status import Status
 from sandbox.stage import Stage
+from simulator.faults import Fault, FaultPlan
 from starter import client
 from starter.errors import NotAnsweredError, RequestRefusedError, SubscriptionEndedError
 from tests.endpoint import Endpoint
@@ -216,3 +217,29 @@ async def test_what_is_said_while_the_successor_is_started_is_lost_by_neither(
     assert [await each.permission_state() for each in (story, after)] == ["Closed", "Closed"]
     assert len(await story.charges()) == 1
     assert await after.charges() == []
+
+
+async def test_what_is_said_while_the_old_permission_cannot_be_closed_yet_reaches_the_successor(house: Stage) -> None:
+    story = await Story.begin(house)
+    await story.until_due(0)
+    (charge,) = await story.charges()
+    terms = story.terms.model_copy(update={"charge_permission_id": await new_permission(house)})
+    after = Story(house, terms)
+    await house.simulator.set_faults(FaultPlan(requests={Fault.UNAVAILABLE: 1}))
+    try:
+        await house.subscriptions.replace_charge_permission(story.charge_permission_id, after.charge_permission_id)
+        assert (await story.status()).status is Status.ENDING
+        await house.simulator.dispute_charge(charge.charge_id, at=await story.now())
+        await house.simulator.deliver_notifications()
+        await house.subscriptions.cancel(story.charge_permission_id, reason="moved to Kyoto")
+        async with asyncio.timeout(20):
+            while not (await after.status()).disputes:
+                await asyncio.sleep(0.05)
+    finally:
+        await house.simulator.set_faults(FaultPlan())
+    await asyncio.gather(story.quiet(), after.quiet())
+
+    assert [(await each.status()).status for each in (story, after)] == [Status.REPLACED, Status.CANCELED]
+    assert [await each.permission_state() for each in (story, after)] == ["Closed", "Closed"]
+    assert [await each.charges() for each in (story, after)] == [[charge], []]
+    assert (await story.status()).disputes == ()
