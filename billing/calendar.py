@@ -199,3 +199,20 @@ def first_valid_instant(day: date, wall_time: time, zone: ZoneInfo) -> datetime:
         else:
             after = middle
     return after.replace(microsecond=0)
+
+
+def shifted(instant: datetime, since: datetime, until: datetime, zone: str) -> datetime:
+    """An instant, later by the time between two others as clocks on a wall of the zone show it (UTC).
+
+    So what falls due at nine in the morning does so after a pause of some days too, whatever the clocks did meanwhile.
+    """
+    tz = rules_of(zone)
+    wall, begun, ended = (each.astimezone(tz).replace(tzinfo=None) for each in (instant, since, until))
+    moved = wall + (ended - begun)
+    return first_valid_instant(moved.date(), moved.time(), tz)
+
+
+def days_between(start: datetime, end: datetime, zone: str) -> int:
+    """How many days lie between two instants, as a calendar on a wall of the zone shows them."""
+    tz = rules_of(zone)
+    return (end.astimezone(tz).date() - start.astimezone(tz).date()).days

@@ -221,8 +221,43 @@ class Subscription(Value):
         return period in self.contract.skips or self.is_paused_over(period)
 
     def first_not_begun(self, now: datetime) -> int:
-        """The first period that has neither fallen due nor been begun."""
+        """The first period that has neither fallen due nor been begun; none falls due in a pause that moves them."""
+        if self.lifecycle.is_paused and self.lifecycle.moves_dates:
+            return self.first_to_come
         return max(self.first_to_come, self.schedule.periods_due(now))
+
+    def first_to_renew(self, now: datetime) -> int:
+        """The period that a change at the renewal begins with: the next one that is charged.
+
+        A skipped period stays the one that it was, and a trial is not cut short: both were promised.
+        """
+        schedule, number = self.schedule, self.first_not_begun(now)
+        found = number
+        while schedule.has_period(found):
+            end = schedule.stretch(found).end
+            if schedule.amount(found).is_zero:
+                if end is None:
+                    return number  # all that follows is free
+                found = end
+            elif found in self.contract.skips:
+                found += 1
+            else:
+                return found
+        return found
+
+    def first_to_bill(self, now: datetime) -> int | None:
+        """The period with which an item is charged that is added now; None where no charge follows.
+
+        Of a pause that nobody has said the end of, the first one within it, as if that were over by then.
+        """
+        number, schedule, pause = self.first_not_begun(now), self.schedule, self.lifecycle.pause
+        while schedule.has_period(number) and self.lifecycle.goes_on_at(schedule.due(number)):
+            due = schedule.due(number)
+            within = pause is not None and pause.keeps_anchor and pause.since <= due < (pause.until or due)
+            if number not in self.contract.skips and not within:
+                return number
+            number += 1
+        return None
 
     def is_behind(self, now: datetime) -> bool:
         """Whether a period is owed, or the next one is due already."""

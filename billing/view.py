@@ -271,7 +271,7 @@ def view_of(subscription: Subscription) -> SubscriptionView:
     return SubscriptionView(
         terms=subscription.terms,
         agreed=contract.agreement(number),
-        changes=tuple(each for each in contract.agreements if each.first > number),
+        changes=contract.to_come(number),
         status=subscription.status,
         past_due=subscription.is_past_due,
         needs_attention=subscription.needs_attention,

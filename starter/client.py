@@ -22,7 +22,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from billing.changes import Capture, Change, ChangePlan, RefundPeriod, ReplacePermission, RetryNow
-from billing.contract.terms import Terms
+from billing.contract.terms import Terms, check_anchor
 from billing.forecast.preview import DryRun, Upcoming, check_count
 from billing.money import Money
 from billing.refusals import Kind, Refused, refusal_of
@@ -98,18 +98,26 @@ class Subscriptions:
         self._task_queue = task_queue
         self._needs_consent = needs_consent
 
-    async def start(self, terms: Terms, *, anchor_was_given: bool = True) -> Started:
+    async def start(self, terms: Terms, *, anchor_was_given: bool = True, backdated: bool = False) -> Started:
         """Starts a subscription; starting it again with the same terms finds the running one.
 
         Args:
             terms: what was agreed.
             anchor_was_given: False where the anchor only is the moment of this call, so that a repeated call with
                 another moment still means the same subscription.
+            backdated: it began more than a period ago, and all that fell due since is owed.
 
         Raises:
+            Refused: it began more than a period ago, and nobody says that this is meant.
             SubscriptionConflictError: it was started with other terms; nothing was changed.
             SubscriptionEndedError: it has ended already, so nothing would be billed under that permission.
         """
+        try:
+            if not backdated:
+                check_anchor(terms, datetime.now(UTC))
+        except Refused:
+            if not await self._is_known(terms.charge_permission_id):
+                raise
         return await self._start(Subscription.begin(terms), anchor_was_given=anchor_was_given)
 
     async def adopt(self, subscription: Subscription) -> Started:
@@ -120,6 +128,16 @@ class Subscriptions:
             SubscriptionEndedError: it has ended already.
         """
         return await self._start(subscription, anchor_was_given=True)
+
+    async def _is_known(self, charge_permission_id: str) -> bool:
+        """Whether it was started before, and did not end so long ago that Temporal has forgotten it."""
+        try:
+            await self._handle(charge_permission_id).describe(rpc_timeout=CALL_TIMEOUT)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise _explained(error, charge_permission_id) from error
+        return True
 
     async def _start(self, subscription: Subscription, *, anchor_was_given: bool) -> Started:
         terms = subscription.terms

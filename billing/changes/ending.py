@@ -35,6 +35,9 @@ class Cancel(Request):
                 raise Refused("subscription", subscription.status.value, "its end is decided already", Kind.NOT_NOW)
             return subscription.but(lifecycle=subscription.lifecycle.canceled(self.reason, now)), now
         check_changeable(subscription, now)
+        if subscription.lifecycle.moves_dates:
+            why = "a pause moves the due dates, so no end of the paid period is known: resume it first, or cancel now"
+            raise Refused("when", str(self.when), why, Kind.CONFLICT)
         at = moment_of(self.when, subscription, now)
         planned = Cancellation(at=at, reason=self.reason)
         return subscription.but(lifecycle=subscription.lifecycle.with_planned_end(planned)), at

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from billing.changes.rules import Moment, When, Words, check_changeable, check_sums, renewal_or_now
+from billing.changes.rules import Moment, When, Words, check_changeable, check_not_paused, check_sums, renewal_or_now
 from billing.contract.agreement import Agreement
 from billing.money import Money
 from billing.parts.balance import Item
@@ -51,7 +51,10 @@ class AddItem(Request):
         return changed, at
 
     def _with_the_next(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
-        balance, first = subscription.balance, subscription.first_not_begun(now)
+        balance, first = subscription.balance, subscription.first_to_bill(now)
+        if first is None:
+            instead = "refund a period instead" if self.credit else "charge it now, or take the cancellation back first"
+            raise Refused("when", "renewal", f"no charge follows: {instead}", Kind.NOT_NOW)
         if self.credit:
             changed = balance.with_credit(self.amount)
         else:
@@ -61,8 +64,7 @@ class AddItem(Request):
     def _by_itself(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
         if self.credit:
             raise Refused("when", "now", "a credit is taken off the next charges; it cannot be charged now")
-        if subscription.lifecycle.is_paused:
-            raise Refused("when", "now", "the subscription is paused: add it to the next charge", Kind.NOT_NOW)
+        check_not_paused(subscription, "add it to the next charge")
         if subscription.is_behind(now):
             raise Refused("when", "now", "a period is owed: add it to the next charge", Kind.NOT_NOW)
         at, current = now.replace(microsecond=0), subscription.plan

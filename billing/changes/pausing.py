@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
-from billing.changes.rules import Moment, When, check_changeable, moment_of
+from billing.changes.rules import Moment, When, check_changeable, check_goes_on, moment_of
 from billing.couplings.pauses import pause_begins, resume
 from billing.parts.lifecycle import Pause
 from billing.refusals import Kind, Refused
@@ -19,7 +19,8 @@ class PauseSubscription(Request):
     Attributes:
         when: from now on, from the end of the paid period, or from an instant.
         until: when it is resumed by itself (UTC); by a request only when not given.
-        keeps_anchor: whether the due dates stay where they are; else they are counted from the moment of resuming.
+        keeps_anchor: whether the due dates stay where they are; else they move by as long as the pause lasts, so that
+            no day that is paid is lost.
     """
 
     kind: Literal["pause"] = "pause"
@@ -35,6 +36,9 @@ class PauseSubscription(Request):
             why = f"it is to be paused from {planned.since:%Y-%m-%d %H:%M} UTC on"
             raise Refused("pause", "", why, Kind.CONFLICT)
         since = moment_of(self.when, subscription, now)
+        check_goes_on(subscription, since)
+        if not self.keeps_anchor:
+            _check_no_end(subscription)
         if self.until is not None and self.until <= since:
             accepted = f"instants after the pause begins, {since:%Y-%m-%dT%H:%M:%SZ}, are"
             raise Refused("until", self.until.isoformat(), accepted)
@@ -58,6 +62,8 @@ class ResumeSubscription(Request):
         check_changeable(subscription, now)
         if subscription.lifecycle.pause is None:
             raise Refused("resume", "", "the subscription is not paused by request", Kind.NOT_NOW)
+        if self.keeps_anchor is False:
+            _check_no_end(subscription)
         return resume(subscription, now, keeps_anchor=self.keeps_anchor), now
 
 
@@ -77,8 +83,21 @@ class SkipPeriod(Request):
         number, contract = subscription.first_not_begun(now), subscription.contract
         if not subscription.schedule.has_period(number):
             raise Refused("skip", "", "there is no next period", Kind.NOT_NOW)
+        check_goes_on(subscription, subscription.schedule.due(number))
         if (number in contract.skips) != self.undo:
             why = f"period {number} is {'not ' if self.undo else ''}skipped already"
             raise Refused("skip", "", why, Kind.CONFLICT)
         changed = contract.owing(number) if self.undo else contract.skipping([number])
         return subscription.but(contract=changed), subscription.schedule.due(number)
+
+
+def _check_no_end(subscription: Subscription) -> None:
+    """Whether due dates can be moved: a planned end would stay where it is, and cut off days that are paid.
+
+    Raises:
+        Refused: an end is planned.
+    """
+    planned = subscription.lifecycle.planned_end
+    if planned is not None:
+        why = f"it is to end on {planned.at:%Y-%m-%d}: keep the due dates, or take the cancellation back first"
+        raise Refused("keeps_anchor", "false", why, Kind.CONFLICT)

@@ -5,31 +5,41 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from billing.changes.rules import Moment, When, check_changeable, check_sums, renewal_or_now
-from billing.contract.agreement import MOST_UNITS, Agreement, BillingDay
-from billing.contract.proration import prorate_actual_days
+from billing.calendar import days_between
+from billing.changes.rules import (
+    Moment,
+    When,
+    check_changeable,
+    check_goes_on,
+    check_not_paused,
+    check_sums,
+)
+from billing.contract.agreement import MOST_UNITS, BillingDay
+from billing.contract.planned import PlannedChange
+from billing.contract.proration import prorate
 from billing.contract.terms import check_quantity
+from billing.couplings.credits import with_unused
 from billing.couplings.plans import agreeing
 from billing.money import Money
-from billing.parts.ledger import PeriodOutcome
+from billing.parts.ledger import PeriodOutcome, PeriodRecord
 from billing.plan.plan import Plan
 from billing.refusals import Kind, Refused
 from billing.requests import Request
 from billing.subscription import Subscription
-from billing.zones import zone as rules_of
 
 
 class ChangePlan(Request):
     """Another plan or another quantity.
 
-    From the next period on, nothing else changes. Now, what is left of the paid period is credited by its days, and the
-    new one begins at once: short, until the old one would have ended, where the interval is the same; whole, from now
-    on, where it is another. A new plan's free phases are not given again.
+    From the next charged period on, or from the first one that falls due at an instant or later, nothing else changes;
+    a trial is not cut short by it. Now, what is left of the paid period is credited by its days, and the new one begins
+    at once: short, until the old one would have ended, where the interval is the same; whole, from now on, where it is
+    another. What is planned stays planned. A new plan's free phases are not given again.
 
     Attributes:
         plan: the new one; the same when not given.
         quantity: how many units; as many as before when not given.
-        when: at the renewal, or now.
+        when: at the renewal, now, or from an instant on.
         consented: the buyer has agreed to it in a new checkout, which Amazon wants in the EU and the UK.
     """
 
@@ -51,38 +61,38 @@ class ChangePlan(Request):
                 self.plan.currency,
                 f"the charge permission is in {currency}; a new checkout is needed for another currency",
             )
-        if renewal_or_now("another plan", self.when) is When.RENEWAL:
-            return self._agreed(subscription, self._agreement(subscription, subscription.first_not_begun(now)), now)
-        unused = _unused(subscription, now)
-        agreement = self._from_now(subscription, now)
-        credited = subscription.but(balance=subscription.balance.with_credit(unused))
-        return self._agreed(credited, agreement, now)
+        if self.when is When.NOW:
+            return self._now(subscription, now)
+        change = _planned(subscription, self.when, now).but(plan=self.plan, quantity=self.quantity)
+        return _planning(subscription, change, now)
 
-    def _agreed(self, subscription: Subscription, agreement: Agreement, now: datetime) -> tuple[Subscription, datetime]:
-        check_quantity(agreement.plan, agreement.quantity)
-        agreed = agreeing(subscription, subscription.contract.agreed(agreement), agreement.first, now)
-        check_sums(agreed)
-        return agreed, agreed.schedule.due(agreement.first)
-
-    def _agreement(self, subscription: Subscription, first: int) -> Agreement:
-        following = subscription.contract.following(first)
-        if self.plan is not None:
-            following = following.but(plan=self.plan, consumed=_free_at_first(self.plan))
-        return following if self.quantity is None else following.but(quantity=self.quantity)
-
-    def _from_now(self, subscription: Subscription, now: datetime) -> Agreement:
-        first = subscription.next_period
-        schedule = subscription.schedule
-        agreement = self._agreement(subscription, first).but(starts_at=now.replace(microsecond=0))
-        interval = schedule.stretch(first - 1).calendar.interval
-        if _first_interval(agreement) == interval:
-            grid = schedule.grid(first)
-            return agreement.but(billing_day=None, anchor=grid.anchor, months=grid.months, aligned=False)
-        return agreement.but(anchor=None, months=0, aligned=False)
+    def _now(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
+        check_not_paused(subscription, "change it at the renewal")
+        unused, first = _unused(subscription, now), subscription.next_period
+        contract = subscription.contract.fixed(first)
+        running = contract.running(first)
+        keeps_dates = contract.running(first, self.plan, self.quantity).first_interval == running.first_interval
+        if not keeps_dates and (contract.skips or contract.planned):
+            what = "a change" if contract.planned else "a skipped period"
+            raise _only_at_renewal(f"{what} is planned for the dates that it would do away with: take that back first")
+        sold = _days_sold(subscription, subscription.ledger.records[-1])
+        changed = contract.changed_now(first, now, self.plan, self.quantity, keeps_dates=keeps_dates, whole_days=sold)
+        ends_at, planned_end = changed.schedule.due(first + 1), subscription.lifecycle.planned_end
+        if planned_end is not None and ends_at > planned_end.at:
+            raise Refused(
+                "when",
+                "now",
+                f"it would be paid until {ends_at:%Y-%m-%d}, and is to end on {planned_end.at:%Y-%m-%d}: take the "
+                "cancellation back first",
+                Kind.CONFLICT,
+            )
+        agreed = agreeing(with_unused(subscription, first - 1, unused), changed, first, now)
+        _check_sums(agreed)
+        return agreed, agreed.schedule.due(first)
 
 
 class ChangeBillingDay(Request):
-    """Another day of the month; the period that begins next is short, whole or free until then."""
+    """Another day of the month; the charged period that begins next is short, whole or free until then."""
 
     kind: Literal["billing_day"] = "billing_day"
     billing_day: BillingDay
@@ -90,13 +100,12 @@ class ChangeBillingDay(Request):
     def apply(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
         """See the module."""
         check_changeable(subscription, now)
-        agreement = subscription.contract.following(subscription.first_not_begun(now))
+        change = _planned(subscription, When.RENEWAL, now).but(billing_day=self.billing_day)
+        agreement = subscription.contract.agreement(change.first)
         if not any(phase.interval.months for phase in agreement.plan.phases):
             why = "a plan counted in days or weeks has no day of the month"
             raise Refused("billing_day", self.billing_day.day, why)
-        moved = agreement.but(billing_day=self.billing_day, anchor=None, months=0, aligned=False)
-        agreed = agreeing(subscription, subscription.contract.agreed(moved), moved.first, now)
-        return agreed, agreed.schedule.due(moved.first)
+        return _planning(subscription, change, now)
 
 
 class UndoChanges(Request):
@@ -107,16 +116,52 @@ class UndoChanges(Request):
     def apply(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
         """See the module."""
         check_changeable(subscription, now)
-        first, contract = subscription.first_not_begun(now), subscription.contract
-        if contract.agreed_before(first) == contract.agreements:
+        first = subscription.first_not_begun(now)
+        contract = subscription.contract.fixed(first)
+        if not contract.planned:
             raise Refused("undo", "", "there is no change that has not taken effect", Kind.NOT_NOW)
         undone = agreeing(subscription, contract.undone(first), first, now)
         check_sums(undone)  # what it cost before may not go with an item that was added since
         return undone, now
 
 
+def _planned(subscription: Subscription, when: Moment, now: datetime) -> PlannedChange:
+    """An empty change that begins at the renewal, or with the first period after it that falls due at an instant or
+    later.
+
+    Raises:
+        Refused: the instant is over, or no period falls due then or later.
+    """
+    schedule, renewal = subscription.schedule, subscription.first_to_renew(now)
+    due = schedule.due(renewal)
+    if isinstance(when, When) or now <= when <= due:
+        return PlannedChange(first=renewal, starts_at=due, at_renewal=True)
+    if when < now:
+        raise Refused("when", when.isoformat(), f"instants from now on are; it is {now:%Y-%m-%dT%H:%M:%SZ}")
+    first = schedule.periods_due(when - datetime.resolution)
+    if not schedule.has_period(first):
+        raise Refused("when", when.isoformat(), f"the last period falls due on {schedule.due(first - 1):%Y-%m-%d}")
+    return PlannedChange(first=first, starts_at=when)
+
+
+def _planning(subscription: Subscription, change: PlannedChange, now: datetime) -> tuple[Subscription, datetime]:
+    check_goes_on(subscription, subscription.schedule.due(change.first))
+    first = subscription.first_not_begun(now)
+    contract = subscription.contract.fixed(first).planning(change)
+    agreed = agreeing(subscription, contract, change.first, now)
+    _check_sums(agreed)
+    return agreed, agreed.schedule.due(change.first)
+
+
+def _check_sums(subscription: Subscription) -> None:
+    contract, first = subscription.contract, subscription.first_to_come
+    for agreement in (contract.agreement(first), *contract.to_come(first)):
+        check_quantity(agreement.plan, agreement.quantity)
+    check_sums(subscription)
+
+
 def _unused(subscription: Subscription, now: datetime) -> Money:
-    """What is left of the paid period, by its days.
+    """What the days that are left of the running period are worth: their share of what was paid for it.
 
     Raises:
         Refused: the period is not paid.
@@ -129,32 +174,15 @@ def _unused(subscription: Subscription, now: datetime) -> Money:
     record = subscription.ledger.records[-1]
     if record.outcome not in {PeriodOutcome.PAID, PeriodOutcome.FREE}:
         raise _only_at_renewal(f"period {number} is {record.outcome.value}")
-    tz = rules_of(subscription.terms.zone)
-    begins, ends = (instant.astimezone(tz).date() for instant in schedule.period(number)[1:])
-    price = schedule.amount(number)
-    left = prorate_actual_days(price, min(now.astimezone(tz).date(), ends), ends, begins, ends)
-    return left.less(record.refunded) if record.refunded else left
+    days_left = days_between(now, schedule.due(number + 1), subscription.terms.zone)
+    return prorate(record.paid, max(days_left, 0), _days_sold(subscription, record))
+
+
+def _days_sold(subscription: Subscription, record: PeriodRecord) -> int:
+    """For how many days a period was paid; a pause that moved its end has given none."""
+    ends = record.until or subscription.schedule.due(record.period + 1)
+    return days_between(record.due, ends, subscription.terms.zone)
 
 
 def _only_at_renewal(why: str) -> Refused:
     return Refused("when", "now", f"{why}: change it at the renewal", Kind.NOT_NOW)
-
-
-def _free_at_first(plan: Plan) -> int:
-    """How many periods a plan begins with that cost nothing; all but the last phase's."""
-    count = 0
-    for phase in plan.phases[:-1]:
-        if not phase.amount.is_zero:
-            break
-        count += phase.periods or 0
-    return count
-
-
-def _first_interval(agreement: Agreement) -> object:
-    """The interval of the phase that an agreement begins in."""
-    consumed = agreement.consumed
-    for phase in agreement.plan.phases:
-        if phase.periods is None or consumed < phase.periods:
-            return phase.interval
-        consumed -= phase.periods
-    return None

@@ -53,6 +53,28 @@ def check_changeable(subscription: Subscription, now: datetime) -> None:
         )
 
 
+def check_goes_on(subscription: Subscription, at: datetime) -> None:
+    """Whether it is not to end before something takes effect (UTC).
+
+    Raises:
+        Refused: it is; the cancellation would have to be taken back first.
+    """
+    lifecycle = subscription.lifecycle
+    if lifecycle.planned_end is not None and not lifecycle.goes_on_at(at):
+        why = f"it is to end on {lifecycle.planned_end.at:%Y-%m-%d}, and nothing falls due after that: take the "
+        raise Refused("subscription", subscription.status.value, f"{why}cancellation back first", Kind.CONFLICT)
+
+
+def check_not_paused(subscription: Subscription, instead: str) -> None:
+    """Whether something can be charged now.
+
+    Raises:
+        Refused: it is paused; says what can be done instead.
+    """
+    if subscription.lifecycle.is_paused:
+        raise Refused("when", "now", f"the subscription is paused: {instead}", Kind.NOT_NOW)
+
+
 def check_stays(subscription: Subscription) -> None:
     """Whether what is asked would still be done here.
 

@@ -68,6 +68,8 @@ class Agreement(Value):
         anchor: with `months`, the point that months are counted from; `starts_at` where there is none. A point later
             than `starts_at` makes the first period a short one.
         months: from the anchor to the first period that is not short.
+        whole_days: how many days a whole period has, of which the short one is a part; those of the interval that ends
+            with it when not given.
         aligned: it begins where a period does, so that none before it is short, however a later release of the zones'
             rules reckons the two.
         once: what it is for, where it is no plan's period, but something charged by itself, between two of them.
@@ -81,5 +83,16 @@ class Agreement(Value):
     billing_day: BillingDay | None = None
     anchor: AwareDatetime | None = None
     months: int = 0
+    whole_days: int | None = None
     aligned: bool = False
     once: str | None = None
+
+    @property
+    def first_interval(self) -> Interval | None:
+        """The time between two due dates in the phase that it begins in; None where nothing is left of the plan."""
+        consumed = self.consumed
+        for phase in self.plan.phases:
+            if phase.periods is None or consumed < phase.periods:
+                return phase.interval
+            consumed -= phase.periods
+        return None

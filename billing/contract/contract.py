@@ -1,11 +1,17 @@
-"""What holds between the merchant and one buyer: the terms, what was changed since, and the periods that follow."""
+"""What holds between the merchant and one buyer: the terms, what was changed since, and the periods that follow.
+
+What holds already is a row of agreements, each from a period on. What is planned follows its date: whatever changes the
+periods before it finds it a new place among them.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
+from billing.calendar import shifted
 from billing.contract.agreement import Agreement
+from billing.contract.planned import PlannedChange, with_wish
 from billing.contract.schedule import Schedule, WrittenDates, first_billing_day
 from billing.contract.terms import Terms
 from billing.money import Money
@@ -23,14 +29,18 @@ class Contract(Value):
 
     Attributes:
         terms: what was agreed when the subscription began.
-        agreements: what was changed since, by the period that each begins with.
+        base: what held before the agreements that are kept; None while that is the terms.
+        agreements: what was changed since and holds, by the period that each begins with.
+        planned: what is to be changed, by its date.
         skips: periods to come that are not owed.
         written: the due dates that stand; see `WrittenDates`.
         revision: how often it was changed so that dates were reckoned anew.
     """
 
     terms: Terms
+    base: Agreement | None = None
     agreements: tuple[Agreement, ...] = ()
+    planned: tuple[PlannedChange, ...] = ()
     skips: tuple[int, ...] = ()
     written: WrittenDates = WrittenDates()
     revision: int = 0
@@ -41,9 +51,17 @@ class Contract(Value):
         return Schedule(self._in_all, self.terms.zone, self.terms.ends_at, self.written)
 
     @cached_property
+    def _held(self) -> tuple[Agreement, ...]:
+        """What holds without what is planned."""
+        return (self.base or self.terms.agreement, *self.agreements)
+
+    @cached_property
     def _in_all(self) -> tuple[Agreement, ...]:
-        """What was agreed first, and what was changed since."""
-        return (self.terms.agreement, *self.agreements)
+        """What holds, and what is planned."""
+        row = self._held
+        for change in self.planned:
+            row = _joined(row, change, self.terms.zone)
+        return row
 
     @property
     def recurrence(self) -> Recurrence:
@@ -53,26 +71,19 @@ class Contract(Value):
 
     def agreement(self, period: int) -> Agreement:
         """What holds for a period."""
-        return [each for each in self._in_all if each.first <= period][-1]
+        return _holding(self._in_all, period)
 
     def plan(self, period: int) -> Plan:
         """What is charged for a period."""
         return self.agreement(period).plan
 
-    def following(self, first: int) -> Agreement:
-        """What holds for a period, as an agreement that begins with it: what is over is over, and the dates are the
-        same, but that whatever was written down of them is reckoned anew."""
-        current, schedule = self.agreement(first), self._without_end()
-        grid, due, day = schedule.grid(first), schedule.due(first), current.billing_day
-        on_its_day = day is None or first_billing_day(day, due, self.terms.zone).instant(self.terms.zone) == due
-        return current.but(
-            first=first,
-            starts_at=due,
-            aligned=on_its_day and not schedule.stretch(first).is_short,
-            consumed=current.consumed + schedule.counted(first, since=current.first),
-            anchor=None if current.billing_day else grid.anchor,
-            months=0 if current.billing_day else grid.months,
-        )
+    def to_come(self, period: int) -> tuple[Agreement, ...]:
+        """What holds from later periods on."""
+        return tuple(each for each in self._in_all if each.first > period)
+
+    def planned_from(self, first: int) -> tuple[PlannedChange, ...]:
+        """The changes that begin with a period or with a later one."""
+        return tuple(each for each in self.planned if each.first >= first)
 
     def most_to_come(self, first: int, items: Money) -> Money:
         """What the dearest charge to come may cost, credits aside.
@@ -92,46 +103,82 @@ class Contract(Value):
         dates = tuple(reckoned.due(number) for number in range(first, first + DATES_AHEAD))
         return self.but(written=WrittenDates(first=first, dates=dates, rules=RULES))
 
-    def agreed(self, agreement: Agreement) -> "Contract":
-        """Something else holds from a period on."""
-        kept = [each for each in self.agreements if each.first < agreement.first]
-        return self._with([*kept, agreement], agreement.first)
+    def planning(self, change: PlannedChange) -> "Contract":
+        """Something is to be different from a period on; what is planned for other dates stays planned."""
+        rest = [each for each in self.planned if each.first != change.first]
+        for same in self.planned:
+            if same.first == change.first:
+                change = same.with_(change)
+        return self._with(change.first, planned=sorted([*rest, change], key=lambda each: each.starts_at))
 
     def undone(self, first: int) -> "Contract":
         """Without the changes that begin with a period or with a later one."""
-        return self._with(self.agreed_before(first), first)
+        return self._with(first, planned=[each for each in self.planned if each.first < first])
 
-    def agreed_before(self, first: int) -> Sequence[Agreement]:
-        """What was agreed, without the changes that begin with a period or with a later one."""
-        kept = tuple(each for each in self.agreements if each.first < first)
-        if not kept or kept[-1].once is None:
-            return kept
-        item = kept[-1]
-        held = self.agreed_before(item.first)
-        following = self.but(agreements=tuple(held)).following(item.first)
-        return (*(each for each in held if each.first < item.first), item, _after(item, following))
+    def changed_now(
+        self, first: int, now: datetime, plan: Plan | None, quantity: int | None, *, keeps_dates: bool, whole_days: int
+    ) -> "Contract":
+        """Another plan, another quantity, at once.
+
+        Args:
+            first: the next period.
+            now: when (UTC).
+            plan: the new plan; the same where none is given.
+            quantity: how many units; as many as before where none is given.
+            keeps_dates: a short period, of the price that the running one would have, lasts until the next due date;
+                else the new plan begins with a whole period, and all dates are counted from now on.
+            whole_days: how many days the running period was sold for.
+        """
+        settled = self.fixed(first)
+        starts_at = now.replace(microsecond=0)
+        before = [each for each in settled.agreements if each.first < first]
+        following = with_wish(settled._following(first), plan, quantity)
+        if not keeps_dates:
+            anew = following.but(starts_at=starts_at, anchor=None, months=0, aligned=False)
+            return settled._with(first, agreements=[*before, anew])
+        schedule = Schedule(settled._held, self.terms.zone)
+        grid = schedule.grid(first)
+        bridge = settled.running(first, plan, quantity).but(
+            first=first,
+            starts_at=starts_at,
+            billing_day=None,
+            anchor=grid.anchor,
+            months=grid.months,
+            whole_days=schedule.stretch(first - 1).whole_days or whole_days,
+            aligned=False,
+        )
+        return settled._making_room(first)._with(first, agreements=[*before, bridge, _later_by_one(following)])
+
+    def running(self, first: int, plan: Plan | None = None, quantity: int | None = None) -> Agreement:
+        """What holds for the period before the next one, in the phase that this is in; and with a wish, if any."""
+        current = _holding(self._held, first - 1)
+        over = Schedule(self._held, self.terms.zone).counted(first - 1, since=current.first)
+        return with_wish(current.but(consumed=current.consumed + over), plan, quantity)
 
     def with_period_of_its_own(self, item: Agreement) -> "Contract":
         """Something is charged by itself before the next period; what was agreed goes on after it."""
-        before = [each for each in self.agreements if each.first < item.first]
-        later = [each.but(first=each.first + 1) for each in self.agreements if each.first > item.first]
-        agreements = [*before, item, _after(item, self.following(item.first)), *later]
-        skips = tuple(number + (number >= item.first) for number in self.skips)
-        return self.but(skips=skips)._with(agreements, item.first)
+        settled = self.fixed(item.first)
+        before = [each for each in settled.agreements if each.first < item.first]
+        following = settled._following(item.first)
+        agreements = [*before, item, _later_by_one(following)]
+        return settled._making_room(item.first)._with(item.first, agreements=agreements)
 
-    def counted_anew(self, first: int, now: datetime) -> "Contract":
-        """The due dates are counted from this moment, beginning with the plan's next period."""
-        while self.agreement(first).once is not None:
+    def moved(self, first: int, since: datetime, until: datetime) -> "Contract":
+        """The plan's next period and all after it fall due later, by as long as a pause lasted.
+
+        Args:
+            first: the first period that is not being collected.
+            since: when the pause began (UTC).
+            until: when it ended (UTC).
+        """
+        settled = self.fixed(first)
+        while _holding(settled._held, first).once is not None:
             first += 1
-        start = {
-            "starts_at": now.replace(microsecond=0),
-            "anchor": None,
-            "months": 0,
-            "billing_day": None,
-            "aligned": False,
-        }
-        before = [each for each in self.agreements if each.first < first]
-        return self._with([*before, self.following(first).but(**start)], first)
+        endless = Schedule(settled._in_all, self.terms.zone, written=self.written)
+        due = shifted(endless.due(first), since, until, self.terms.zone).replace(microsecond=0)
+        start = {"starts_at": due, "anchor": None, "months": 0, "billing_day": None, "aligned": False}
+        before = [each for each in settled.agreements if each.first < first]
+        return settled._with(first, agreements=[*before, settled._following(first).but(**start)])
 
     def skipping(self, periods: Sequence[int]) -> "Contract":
         """These periods are not owed either."""
@@ -141,25 +188,107 @@ class Contract(Value):
         """A period is owed after all."""
         return self.but(skips=tuple(number for number in self.skips if number != period))
 
-    def settled(self, next_period: int) -> "Contract":
-        """What was skipped before the next period lies behind."""
-        return self.but(skips=tuple(number for number in self.skips if number >= next_period)) if self.skips else self
+    def settled(self, next_period: int, oldest: int) -> "Contract":
+        """What lies behind is forgotten.
 
-    def _with(self, agreements: Sequence[Agreement], first: int) -> "Contract":
-        """With other agreements from a period on. Dates that this does not change stand as they were written down."""
-        changed = self.but(agreements=tuple(agreements))
-        before, after, written = self._without_end(), changed._without_end(), self.written
+        Args:
+            next_period: what was skipped before it lies behind; what was planned for before it holds.
+            oldest: the oldest period that is still spoken of; what held only before it is folded away.
+        """
+        settled = self.fixed(next_period)
+        if settled.skips and settled.skips[0] < next_period:
+            settled = settled.but(skips=tuple(number for number in settled.skips if number >= next_period))
+        over = sum(each.first <= oldest for each in settled.agreements)
+        if not over:
+            return settled
+        return settled.but(base=settled.agreements[over - 1], agreements=settled.agreements[over:])
+
+    # How that is done
+
+    def fixed(self, first: int) -> "Contract":
+        """What was planned for periods before this one holds, and is not taken back any more; no date changes."""
+        over = [each for each in self.planned if each.first < first]
+        if not over:
+            return self
+        row = self._held
+        for change in over:
+            row = _joined(row, change, self.terms.zone)
+        left = self.planned[len(over) :]
+        if self.base is None and row[0] == self.terms.agreement:
+            return self.but(agreements=row[1:], planned=left)
+        return self.but(base=row[0], agreements=row[1:], planned=left)
+
+    def _making_room(self, first: int) -> "Contract":
+        """One more period is about to come before what is skipped."""
+        return self.but(skips=tuple(number + (number >= first) for number in self.skips)) if self.skips else self
+
+    def _following(self, first: int) -> Agreement:
+        """What holds for a period without what is planned, as an agreement that begins with it."""
+        return _following(self._held, first, self.terms.zone)
+
+    def _with(self, first: int, **changes: Sequence[Any]) -> "Contract":  # Any: agreements, or planned changes
+        """With other agreements, or other plans, from a period on. What is planned finds its place. Dates that this
+        does not change stand as they were written down."""
+        before, written = self._without_end(), self.written
+        changed = self.but(**{name: tuple(each) for name, each in changes.items()})
+        changed = changed.but(planned=changed._placed(known=self.planned, before=before))
+        after = changed._without_end()
         stand = {before.due(number): date for number, date in enumerate(written.dates, start=written.first)}
         kept = written.dates[: max(0, first - written.first)]
         reckoned = (after.due(number) for number in range(written.first + len(kept), written.end))
         dates = (*kept, *(stand.get(date, date) for date in reckoned))
         return changed.but(written=written.but(dates=dates), revision=self.revision + 1)
 
+    def _placed(self, known: Sequence[PlannedChange], before: Schedule) -> tuple[PlannedChange, ...]:
+        """What is planned begins with the first period that falls due on its date, or later.
+
+        Args:
+            known: those that have a place already, among the periods as they were.
+            before: those periods.
+        """
+        row, placed = self._held, []
+        for change in self.planned:
+            first = change.first
+            if change in known:
+                wanted = before.due(first) if change.at_renewal else change.starts_at
+                due_before = Schedule(row, self.terms.zone).periods_due(wanted - datetime.resolution)
+                first = max(row[-1].first, due_before)
+            placed.append(change.but(first=first))
+            row = _joined(row, placed[-1], self.terms.zone)
+        return tuple(placed)
+
     def _without_end(self) -> Schedule:
         """The periods by the calendar as it is now, as they would be if nothing ended them."""
         return Schedule(self._in_all, self.terms.zone)
 
 
-def _after(item: Agreement, following: Agreement) -> Agreement:
-    """What goes on after something was charged by itself: one period later, on the same dates."""
-    return following.but(first=item.first + 1)
+def _holding(row: Sequence[Agreement], period: int) -> Agreement:
+    return [each for each in row if each.first <= period][-1]
+
+
+def _following(row: Sequence[Agreement], first: int, zone: str) -> Agreement:
+    """What holds for a period, as an agreement that begins with it: what is over is over, and the dates are the same,
+    but that whatever was written down of them is reckoned anew."""
+    current, schedule = _holding(row, first), Schedule(row, zone)
+    grid, due, day = schedule.grid(first), schedule.due(first), current.billing_day
+    on_its_day = day is None or first_billing_day(day, due, zone).instant(zone) == due
+    return current.but(
+        first=first,
+        starts_at=due,
+        aligned=on_its_day and not schedule.stretch(first).is_short,
+        whole_days=None,
+        consumed=current.consumed + schedule.counted(first, since=current.first),
+        anchor=None if current.billing_day else grid.anchor,
+        months=0 if current.billing_day else grid.months,
+    )
+
+
+def _joined(row: Sequence[Agreement], change: PlannedChange, zone: str) -> tuple[Agreement, ...]:
+    """What holds with a planned change, from its period on."""
+    before = tuple(each for each in row if each.first < change.first)
+    return (*before, change.applied_to(_following(row, change.first, zone)))
+
+
+def _later_by_one(following: Agreement) -> Agreement:
+    """What goes on after one more period was charged in between, on the same dates."""
+    return following.but(first=following.first + 1)

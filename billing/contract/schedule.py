@@ -21,7 +21,7 @@ from billing.calendar import (
     first_valid_instant,
 )
 from billing.contract.agreement import Agreement, BillingDay, FirstPeriod, Grid
-from billing.contract.proration import prorate_actual_days
+from billing.contract.proration import prorate
 from billing.money import Money
 from billing.plan.plan import MOST_PERIODS, Phase, Plan
 from billing.refusals import Refused
@@ -84,6 +84,7 @@ class Stretch:
         counts: whether they are among the periods that the plan's phases speak of.
         before: the billing day that it is the single, short one before; None of all others.
         of: the plan and, where it has several, the number of its phase.
+        whole_days: of a short one: how many days a whole one has.
     """
 
     first: int
@@ -93,6 +94,7 @@ class Stretch:
     counts: bool
     before: Grid | None
     of: str
+    whole_days: int | None = None
 
     @property
     def end(self) -> int | None:
@@ -297,16 +299,17 @@ def _over(agreement: Agreement, zone: str) -> Stretch:
 
 
 def _before(target: Grid, begins: datetime, phase: Phase, price: Money, agreement: Agreement, zone: str) -> Stretch:
-    """The short period that lies before a billing day."""
+    """The short period that lies before a billing day; its share is of the whole period that would end there."""
     tz = rules_of(zone)
     ends_on, begins_on = target.instant(zone).astimezone(tz).date(), begins.astimezone(tz).date()
     kind = agreement.billing_day.first_period if agreement.billing_day else FirstPeriod.SHORT
-    whole_from = add_months(ends_on, -phase.interval.months) - timedelta(days=phase.interval.days)
-    from_ = min(max(begins_on, whole_from), ends_on)
-    share = prorate_actual_days(price, from_, ends_on, whole_from, ends_on)
+    whole_from = add_months(ends_on, -phase.interval.months) - timedelta(phase.interval.days)
+    whole_days = agreement.whole_days or (ends_on - whole_from).days
+    share = prorate(price, max((ends_on - begins_on).days, 0), whole_days)
     amount = {FirstPeriod.FREE: Money.zero(price.currency), FirstPeriod.WHOLE: price, FirstPeriod.SHORT: share}[kind]
     calendar = BillingCalendar(anchor=begins, zone=zone, interval=phase.interval)
-    return Stretch(0, 1, calendar, amount, counts=kind is FirstPeriod.WHOLE, before=target, of="")
+    counts = kind is FirstPeriod.WHOLE
+    return Stretch(0, 1, calendar, amount, counts=counts, before=target, of="", whole_days=whole_days)
 
 
 def first_billing_day(day: BillingDay, begins: datetime, zone: str) -> Grid:

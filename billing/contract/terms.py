@@ -99,3 +99,24 @@ def check_quantity(plan: Plan, quantity: int) -> None:
     """
     for phase in plan.phases:
         phase.amount.times(quantity)
+
+
+def check_anchor(terms: Terms, now: datetime) -> None:
+    """Whether a new subscription begins no more than a period ago; what fell due before would be charged at once.
+
+    Args:
+        terms: what was agreed.
+        now: when it is started (UTC).
+
+    Raises:
+        Refused: it begins earlier; says how much would be charged.
+    """
+    fallen_due = terms.schedule.periods_due(now)
+    if fallen_due > 1:
+        raise Refused(
+            "anchor",
+            terms.anchor.isoformat(),
+            f"{fallen_due} periods have fallen due since then and would be charged, as soon as they may: the running "
+            "one's begin is, or one to come; say that it is backdated where each is owed, or import who was billed "
+            "elsewhere until now",
+        )

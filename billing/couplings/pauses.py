@@ -36,11 +36,16 @@ def resume(subscription: Subscription, now: datetime, *, keeps_anchor: bool | No
     resumed = subscription.but(lifecycle=subscription.lifecycle.pausing(None))
     if not pause.has_begun:
         return resumed
-    if pause.keeps_anchor if keeps_anchor is None else keeps_anchor:
-        fell_due = range(subscription.next_period, subscription.schedule.periods_due(now - datetime.resolution))
-        contract = subscription.contract.skipping(
-            [number for number in fell_due if subscription.is_paused_over(number)]
-        )
+    keeps = pause.keeps_anchor if keeps_anchor is None else keeps_anchor
+    schedule, contract = subscription.schedule, subscription.contract
+    if keeps:
+        fell_due = range(subscription.next_period, schedule.periods_due(now - datetime.resolution))
+        contract = contract.skipping([number for number in fell_due if subscription.is_paused_over(number)])
     else:
-        contract = subscription.contract.counted_anew(subscription.first_to_come, now)
+        first = max(subscription.first_to_come, schedule.periods_due(pause.since - datetime.resolution))
+        contract = contract.moved(first, pause.since, now)
+        running = subscription.ledger.record(first - 1)
+        if running is not None and running.until is None:
+            ledger = subscription.ledger.amended(running.but(until=schedule.due(first)))
+            resumed = resumed.but(ledger=ledger)
     return telling(resumed.but(contract=contract), NoticeType.SUBSCRIPTION_RESUMED, now)

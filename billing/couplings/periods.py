@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from billing.agenda import asks_about, cancellation_is_due, main_command
+from billing.contract.contract import Contract
 from billing.couplings.telling import OF_OUTCOME, about_collection, about_record, telling
 from billing.keys import spread_of
 from billing.money import Money
@@ -31,7 +32,7 @@ def begin_period(subscription: Subscription, now: datetime) -> Subscription:
         skipped, records = passed_over(subscription, number + 1, SKIPPED_ON_REQUEST, now)
         waiting = skipped.but(
             renewal=Renewal(collects_until=subscription.renewal.collects_until),
-            contract=skipped.contract.settled(number + 1),
+            contract=_settled(skipped),
         )
         return telling_of(waiting, records, now)
     missed, catch_up = missed_periods(subscription, now), subscription.plan.collection.catch_up
@@ -179,7 +180,13 @@ def waiting_for_next(subscription: Subscription, now: datetime, *, charged: bool
         spacing = min(subscription.plan.collection.catch_up_spacing, (schedule.due(number + 1) - due) / 2)
         not_before = now + spacing
     renewal = Renewal(not_before=not_before, collects_until=schedule.periods_due(now))
-    return subscription.but(renewal=renewal, contract=subscription.contract.settled(number))
+    return subscription.but(renewal=renewal, contract=_settled(subscription))
+
+
+def _settled(subscription: Subscription) -> Contract:
+    """The contract, without what lies behind the periods that the account still knows."""
+    records, number = subscription.ledger.records, subscription.next_period
+    return subscription.contract.settled(number, oldest=records[0].period if records else number)
 
 
 def owed_until_after(

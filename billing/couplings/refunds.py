@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from billing.couplings.credits import with_what_is_due
 from billing.couplings.telling import telling
 from billing.protocol.answers import RefundAnswer, RefundState
 from billing.protocol.commands import CreateRefund, ReadRefund
@@ -28,6 +29,7 @@ def refund_answered(
         "refund_id": refund.refund_id,
     }
     if refund.state is RefundState.FAILED:
+        answered = with_what_is_due(answered, refund.period)  # it was taken for the unused days, and has not gone back
         return telling(answered, NoticeType.REFUND_FAILED, now, **about, reason_code=refund.reason_code)
     record = answered.ledger.record(refund.period)
     ledger = answered.ledger.amended(record.with_refund(refund.amount)) if record else answered.ledger

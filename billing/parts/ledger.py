@@ -44,6 +44,9 @@ class PeriodRecord(Value):
         refunded: how much has gone back since.
         credit: how much of its price a credit has paid; it is not in the amount.
         items: how much of the amount was for one-off items.
+        until: when it would have ended (UTC), where a pause has moved that.
+        unused: what its last days were worth, where a change cut it short.
+        credited: how much of that was credited; the rest had gone back already, or was going.
     """
 
     period: int
@@ -57,6 +60,15 @@ class PeriodRecord(Value):
     refunded: Money | None = None
     credit: Money | None = None
     items: Money | None = None
+    until: AwareDatetime | None = None
+    unused: Money | None = None
+    credited: Money | None = None
+
+    @property
+    def paid(self) -> Money:
+        """What was paid for the period itself: with money or with credit, one-off items apart."""
+        gross = self.amount.plus(self.credit) if self.credit else self.amount
+        return gross.less(self.items) if self.items else gross
 
     def with_refund(self, amount: Money) -> "PeriodRecord":
         """So much more has gone back."""

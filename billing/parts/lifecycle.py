@@ -79,7 +79,7 @@ class Pause(Value):
     Attributes:
         since: when it begins (UTC).
         until: when it ends by itself (UTC); by a request only when not given.
-        keeps_anchor: whether the due dates stay where they are.
+        keeps_anchor: whether the due dates stay where they are; else they move by as long as it lasts.
         has_begun: whether it has.
     """
 
@@ -140,6 +140,15 @@ class Lifecycle(Value):
     def is_paused(self) -> bool:
         """Whether it is paused by request."""
         return self.pause is not None and self.pause.has_begun
+
+    @property
+    def moves_dates(self) -> bool:
+        """Whether it is paused, or is to be, so that what falls due later is moved by as long as that lasts."""
+        return self.pause is not None and not self.pause.keeps_anchor
+
+    def goes_on_at(self, instant: datetime) -> bool:
+        """Whether what falls due at an instant (UTC) lies before the planned end, if there is one."""
+        return self.planned_end is None or instant < self.planned_end.at
 
     @property
     def status(self) -> Status | None:

@@ -202,12 +202,37 @@ def check_refund(
 
 
 def refundable(record: PeriodRecord, refunds: Sequence[Refund], *, goodwill: bool = False) -> Money:
-    """How much of a paid period may still go back; what is under way counts as gone."""
-    currency = record.amount.currency
-    most = min(record.amount.amount + (_allowance(record.amount) if goodwill else 0), LARGEST)
+    """How much of a paid period may still go back: what is under way counts as gone, and so does what was credited.
+
+    A credit that was given for its unused days went back already; only goodwill gives it once more.
+    """
     gone = record.refunded.amount if record.refunded else Decimal(0)
-    under_way = sum(refund.amount.amount for refund in refunds if refund.is_open and refund.period == record.period)
-    return Money(amount=max(most - gone - under_way, Decimal(0)), currency=currency)
+    left = min(_most(record, goodwill=goodwill), LARGEST) - gone - under_way(record, refunds).amount
+    return Money(amount=max(left, Decimal(0)), currency=record.amount.currency)
+
+
+def under_way(record: PeriodRecord, refunds: Sequence[Refund]) -> Money:
+    """How much of a period is going back at the moment."""
+    total = Money.zero(record.amount.currency)
+    for refund in refunds:
+        if refund.is_open and refund.period == record.period:
+            total = total.plus(refund.amount)
+    return total
+
+
+def credit_due(record: PeriodRecord, refunds: Sequence[Refund]) -> Money:
+    """What a credit owes the buyer for the unused days of a period; a refund, also one under way, is taken for them."""
+    if record.unused is None:
+        return Money.zero(record.amount.currency)
+    left = record.unused.less(record.refunded) if record.refunded else record.unused
+    return left.less(under_way(record, refunds))
+
+
+def _most(record: PeriodRecord, *, goodwill: bool) -> Decimal:
+    if goodwill:
+        return record.amount.amount + _allowance(record.amount)
+    paid = record.amount.plus(record.credit) if record.credit else record.amount
+    return min(record.amount.amount, (paid.less(record.credited) if record.credited else paid).amount)
 
 
 def _allowance(captured: Money) -> Decimal:

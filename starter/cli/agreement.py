@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from billing.contract.agreement import BillingDay, FirstPeriod
-from billing.contract.terms import DEFAULT_ACCOUNT, Terms
+from billing.contract.terms import DEFAULT_ACCOUNT, Terms, check_anchor
 from billing.money import Money
 from billing.plan import Plan
 from billing.refusals import Refused
@@ -38,6 +38,10 @@ BillingTimeOption = Annotated[
 ]
 FirstPeriodOption = Annotated[
     FirstPeriod, typer.Option(help="What the period before the first billing day costs: its share, all, or nothing.")
+]
+BackdatedOption = Annotated[
+    bool,
+    typer.Option("--backdated", help="It began more than a period ago, and all that has fallen due since is owed."),
 ]
 AccountOption = Annotated[
     str, typer.Option("--account", help="Short name of the Amazon Pay account that is charged for.")
@@ -125,3 +129,16 @@ def money(amount: str) -> Money:
         return Money.parse(amount)
     except Refused as refused:
         raise StartupError(str(refused.under("--amount"))) from None
+
+
+def check_begins(terms: Terms, now: datetime, *, backdated: bool) -> None:
+    """Whether the anchor is meant.
+
+    Raises:
+        StartupError: it is long over, and nobody says that this is meant.
+    """
+    try:
+        if not backdated:
+            check_anchor(terms, now)
+    except Refused as refused:
+        raise StartupError(str(refused.under("--anchor"))) from None

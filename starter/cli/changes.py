@@ -105,7 +105,7 @@ async def pause(
         str | None, typer.Option(help="When it is resumed by itself, ISO 8601 with offset; by hand when not given.")
     ] = None,
     move_dates: Annotated[
-        bool, typer.Option("--move-dates", help="Count the due dates from the moment of resuming.")
+        bool, typer.Option("--move-dates", help="Move the due dates by as long as it is paused; no paid day is lost.")
     ] = False,
     dry_run: DryRunOption = False,
     request_id: RequestIdOption = None,

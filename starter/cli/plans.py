@@ -1,7 +1,7 @@
 """The commands about plans: explain, preview, checkout."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from billing.subscription import Subscription
 from billing.zones import zone as rules_of
 from starter.cli.agreement import (
     AnchorOption,
+    BackdatedOption,
     BillingDayOption,
     BillingTimeOption,
     EndsAtOption,
@@ -25,6 +26,7 @@ from starter.cli.agreement import (
     QuantityOption,
     ZoneOption,
     agreed,
+    check_begins,
 )
 from starter.cli.calendar import calendar_of
 from starter.cli.output import JsonOption, asynchronous, say
@@ -91,9 +93,10 @@ async def preview_plan(
     billing_time: BillingTimeOption = None,
     first_period: FirstPeriodOption = FirstPeriod.SHORT,
     ends_at: EndsAtOption = None,
+    backdated: BackdatedOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the calendar of a plan: when it would charge, how much and why, if each charge succeeded."""
+    """Print the calendar of a plan: when it would charge, how much and why, if it was started now and all succeeded."""
     terms = agreed(
         charge_permission_id=NOBODY,
         plan=read_plan(file),
@@ -105,7 +108,9 @@ async def preview_plan(
         first_period=first_period,
         ends_at=ends_at,
     )
-    found = upcoming(Subscription.begin(terms), count, terms.anchor)
+    now = datetime.now(UTC)
+    check_begins(terms, now, backdated=backdated)
+    found = upcoming(Subscription.begin(terms), count, now)
     say(
         [each.model_dump(mode="json") for each in found],
         f"[bold]{terms.plan.plan_id}[/]: {terms.plan}",

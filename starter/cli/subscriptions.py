@@ -19,6 +19,7 @@ from runtime.errors import StartupError
 from starter.cli.agreement import (
     AccountOption,
     AnchorOption,
+    BackdatedOption,
     BillingDayOption,
     BillingTimeOption,
     EndsAtOption,
@@ -62,6 +63,7 @@ async def start(
         str, typer.Option("--reference", help="Your own reference (customer, order); never personal data.")
     ] = "",
     merchant_account: AccountOption = DEFAULT_ACCOUNT,
+    backdated: BackdatedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start billing a new subscriber.
@@ -84,7 +86,7 @@ async def start(
     )
     if warning := limit_warning(terms.plan, terms.quantity):
         err.print(f"[bold yellow]mind:[/] {warning}")
-    started = await (await subscriptions()).start(terms, anchor_was_given=anchor is not None)
+    started = await (await subscriptions()).start(terms, anchor_was_given=anchor is not None, backdated=backdated)
     how = "runs already with these terms"
     if not started.already:
         how = f"started, first charge {terms.anchor:%Y-%m-%d %H:%M} UTC"

@@ -21,7 +21,7 @@ from billing.forecast.drive import perform, success
 from billing.forecast.preview import DryRun, Upcoming, dry_run, upcoming
 from billing.money import Money
 from billing.plan import Amounts, Phase, Plan
-from billing.protocol.commands import Action
+from billing.protocol.commands import Action, Timer
 from billing.refusals import Kind, Refused
 from billing.requests import Request
 from tests.billing.support import CAPTURED, FREE, MONTHLY, SOFT, Life, at, chargeable, terms
@@ -119,11 +119,13 @@ def test_a_pause_with_an_end_is_shown_with_what_comes_after() -> None:
 
 def test_resuming_may_charge_at_once() -> None:
     life = begun()
-    life.ask(MID, PauseSubscription())
-    found = tried(life, ResumeSubscription(keeps_anchor=False), "2026-05-20 10:00")
+    life.ask(MID, PauseSubscription(when=When.RENEWAL))
+    life.now = life.subscription.schedule.due(1)
+    life.elapses(Timer.PAUSE)
+    found = tried(life, ResumeSubscription(keeps_anchor=False), "2026-07-20 10:00")
 
-    assert shown(found.charged_now) == [("05-20", "31.00")]
-    assert shown(found.upcoming)[:1] == [("06-20", "31.00")]
+    assert shown(found.charged_now) == [("07-20", "31.00")]
+    assert shown(found.upcoming)[:1] == [("08-20", "31.00")]
     assert found.before == ()
 
 

@@ -10,6 +10,7 @@ from billing.calendar import Interval, Unit
 from billing.changes import AddItem, ChangeBillingDay, ChangePlan, UndoChanges, When
 from billing.contract.agreement import BillingDay
 from billing.contract.contract import DATES_AHEAD, Contract
+from billing.contract.planned import PlannedChange
 from billing.contract.schedule import WrittenDates
 from billing.contract.terms import Terms
 from billing.forecast.preview import upcoming
@@ -134,7 +135,7 @@ class TestContract:
 
     def test_a_contract_that_was_never_written_down_is_changed_by_the_calendar(self) -> None:
         contract = Contract(terms=agreed())
-        changed = contract.agreed(contract.following(2).but(quantity=2))
+        changed = contract.planning(PlannedChange(first=2, starts_at=at("2028-01-05 12:00"), quantity=2))
 
         assert changed.written == WrittenDates()
         assert changed.schedule.due(2) == at("2028-01-05 12:00")

@@ -54,7 +54,7 @@ class Story(Subscriber):
             zone=zone,
             merchant_reference=f"order-{identifier}",
         )
-        await house.subscriptions.start(terms)
+        await house.subscriptions.start(terms, backdated=True)
         return cls(house, terms)
 
     async def charges(self) -> list[Charge]:

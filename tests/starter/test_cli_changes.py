@@ -87,7 +87,7 @@ async def test_it_is_paused_resumed_skipped_and_ended_later(house: Stage) -> Non
         (
             ["plan", "--quantity", "2", "--when", "2020-01-01T00:00:00Z"],
             1,
-            "when: 2020-01-01T00:00:00+00:00 is not accepted; now or renewal is, for another plan",
+            "when: 2020-01-01T00:00:00+00:00 is not accepted; instants from now on are; it is 20",
         ),
         (["pause", "--until", "soon"], 2, "--until: 'soon' is not an instant"),
         (

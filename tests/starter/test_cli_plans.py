@@ -1,5 +1,6 @@
 """`perennial plan explain` and `plan preview`, as somebody types them who is about to write a plan."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -76,38 +77,55 @@ async def test_wrong_options_are_named(options: list[str], named: str) -> None:
 async def test_a_plan_is_previewed_as_a_calendar_in_its_zone_with_sums() -> None:
     said = await typed(
         *("plan", "preview", str(PLAN.with_name("magazine-with-trial.toml")), "--count", "6"),
-        *("--anchor", "2026-01-31T09:00:00+01:00", "--zone", "Europe/Berlin", "--billing-day", "31"),
+        *("--anchor", "2097-01-31T09:00:00+01:00", "--zone", "Europe/Berlin", "--billing-day", "31"),
         COLUMNS="150",
     )
 
     assert (said.code, said.err) == (0, "")
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in said.out.splitlines() if "│" in line]
     assert rows == [
-        ["0", "Sat 2026-01-31 09:00", "0.00 USD", "0.00", "magazine-with-trial, phase 1, 1 of 1"],
-        ["1", "Sat 2026-02-14 09:00", "2.24 USD", "2.24", "magazine-with-trial, phase 2, short: until 2026-02-28"],
-        ["2", "Sat 2026-02-28 09:00", "4.95 USD", "7.19", "magazine-with-trial, phase 2, 1 of 3"],
-        ["3", "Tue 2026-03-31 09:00", "4.95 USD", "12.14", "magazine-with-trial, phase 2, 2 of 3"],
-        ["4", "Thu 2026-04-30 09:00", "4.95 USD", "17.09", "magazine-with-trial, phase 2, 3 of 3"],
-        ["5", "Sun 2026-05-31 09:00", "9.90 USD", "26.99", "magazine-with-trial, phase 3"],
+        ["0", "Thu 2097-01-31 09:00", "0.00 USD", "0.00", "magazine-with-trial, phase 1, 1 of 1"],
+        ["1", "Thu 2097-02-14 09:00", "2.24 USD", "2.24", "magazine-with-trial, phase 2, short: until 2097-02-28"],
+        ["2", "Thu 2097-02-28 09:00", "4.95 USD", "7.19", "magazine-with-trial, phase 2, 1 of 3"],
+        ["3", "Sun 2097-03-31 09:00", "4.95 USD", "12.14", "magazine-with-trial, phase 2, 2 of 3"],
+        ["4", "Tue 2097-04-30 09:00", "4.95 USD", "17.09", "magazine-with-trial, phase 2, 3 of 3"],
+        ["5", "Fri 2097-05-31 09:00", "9.90 USD", "26.99", "magazine-with-trial, phase 3"],
     ]
 
 
 async def test_a_plan_is_previewed_as_json() -> None:
     said = await typed(
-        *("plan", "preview", str(PLAN), "--anchor", "2027-01-31T09:00:00Z", "--quantity", "2", "--count", "2"),
-        *("--ends-at", "2027-02-10T00:00:00Z", "--json"),
+        *("plan", "preview", str(PLAN), "--anchor", "2097-01-31T09:00:00Z", "--quantity", "2", "--count", "2"),
+        *("--ends-at", "2097-02-10T00:00:00Z", "--json"),
     )
 
     assert (said.code, said.err) == (0, "")
     assert said.data == [
         {
             "period": 0,
-            "due": "2027-01-31T09:00:00Z",
-            "at": "2027-01-31T09:00:00Z",
+            "due": "2097-01-31T09:00:00Z",
+            "at": "2097-01-31T09:00:00Z",
             "amount": {"amount": "39.80", "currency": "EUR"},
             "why": "coffee-monthly",
         }
     ]
+
+
+async def test_what_began_more_than_a_period_ago_is_previewed_only_where_that_is_meant() -> None:
+    """One mistyped digit of the year would charge each month of a year, a day apart."""
+    anchor = f"{datetime.now(UTC) - timedelta(days=75):%Y-%m-%dT%H:%M:%SZ}"
+    said = await typed("plan", "preview", str(PLAN), "--anchor", anchor)
+
+    assert (said.code, said.out) == (2, "")
+    assert "--anchor: " in said.err
+    assert "3 periods have fallen due since then and would be charged" in said.err
+
+    said = await typed("plan", "preview", str(PLAN), "--anchor", anchor, "--backdated", "--count", "4", "--json")
+    charged = [datetime.fromisoformat(each["at"]) for each in said.data]
+    assert [(at - charged[0]).days for at in charged[:3]] == [0, 1, 2], (
+        "those that are overdue, a day apart from now on"
+    )
+    assert charged[0] - datetime.now(UTC) < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
