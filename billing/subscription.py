@@ -234,11 +234,11 @@ class Subscription(Value):
         schedule, number = self.schedule, self.first_not_begun(now)
         found = number
         while schedule.has_period(found):
-            end = schedule.stretch(found).end
-            if schedule.amount(found).is_zero:
-                if end is None:
+            stretch = schedule.stretch(found)
+            if stretch.amount.is_zero and not stretch.is_short:
+                if stretch.end is None:
                     return number  # all that follows is free
-                found = end
+                found = stretch.end
             elif found in self.contract.skips:
                 found += 1
             else:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from billing.calendar import shifted
-from billing.contract.agreement import Agreement
+from billing.contract.agreement import Agreement, FirstPeriod
 from billing.contract.planned import PlannedChange, with_wish
 from billing.contract.schedule import Schedule, WrittenDates, first_billing_day
 from billing.contract.terms import Terms
@@ -105,11 +105,11 @@ class Contract(Value):
 
     def planning(self, change: PlannedChange) -> "Contract":
         """Something is to be different from a period on; what is planned for other dates stays planned."""
-        rest = [each for each in self.planned if each.first != change.first]
-        for same in self.planned:
-            if same.first == change.first:
-                change = same.with_(change)
-        return self._with(change.first, planned=sorted([*rest, change], key=lambda each: each.starts_at))
+        same = [each for each in self.planned if each.starts_at == change.starts_at]
+        rest = [each for each in self.planned if each not in same]
+        for earlier in same:
+            change = earlier.with_(change)
+        return self._with(change.first, planned=_in_order([*rest, change]))
 
     def undone(self, first: int) -> "Contract":
         """Without the changes that begin with a period or with a later one."""
@@ -126,7 +126,8 @@ class Contract(Value):
             plan: the new plan; the same where none is given.
             quantity: how many units; as many as before where none is given.
             keeps_dates: a short period, of the price that the running one would have, lasts until the next due date;
-                else the new plan begins with a whole period, and all dates are counted from now on.
+                else the new plan begins with a whole period, or with the days until the billing day, and all dates are
+                counted from now on.
             whole_days: how many days the running period was sold for.
         """
         settled = self.fixed(first)
@@ -134,7 +135,8 @@ class Contract(Value):
         before = [each for each in settled.agreements if each.first < first]
         following = with_wish(settled._following(first), plan, quantity)
         if not keeps_dates:
-            anew = following.but(starts_at=starts_at, anchor=None, months=0, aligned=False)
+            day = following.billing_day and following.billing_day.but(first_period=FirstPeriod.SHORT)
+            anew = following.but(starts_at=starts_at, billing_day=day, anchor=None, months=0, aligned=False)
             return settled._with(first, agreements=[*before, anew])
         schedule = Schedule(settled._held, self.terms.zone)
         grid = schedule.grid(first)
@@ -178,7 +180,14 @@ class Contract(Value):
         due = shifted(endless.due(first), since, until, self.terms.zone).replace(microsecond=0)
         start = {"starts_at": due, "anchor": None, "months": 0, "billing_day": None, "aligned": False}
         before = [each for each in settled.agreements if each.first < first]
-        return settled._with(first, agreements=[*before, settled._following(first).but(**start)])
+        planned = [
+            each.but(starts_at=shifted(each.starts_at, since, until, self.terms.zone)) if each.at_renewal else each
+            for each in settled.planned
+        ]
+        moved = [*before, settled._following(first).but(**start)]
+        return settled.but(planned=tuple(planned))._with(
+            first, renumbers=False, agreements=moved, planned=_in_order(planned)
+        )
 
     def skipping(self, periods: Sequence[int]) -> "Contract":
         """These periods are not owed either."""
@@ -226,12 +235,19 @@ class Contract(Value):
         """What holds for a period without what is planned, as an agreement that begins with it."""
         return _following(self._held, first, self.terms.zone)
 
-    def _with(self, first: int, **changes: Sequence[Any]) -> "Contract":  # Any: agreements, or planned changes
+    def _with(self, first: int, *, renumbers: bool = True, **changes: Sequence[Any]) -> "Contract":  # Any: what changes
         """With other agreements, or other plans, from a period on. What is planned finds its place. Dates that this
-        does not change stand as they were written down."""
+        does not change stand as they were written down.
+
+        Args:
+            first: the first period that something else holds for.
+            renumbers: whether periods come to have other numbers; else what is planned for one stays with it.
+            changes: the agreements, or the planned changes.
+        """
         before, written = self._without_end(), self.written
         changed = self.but(**{name: tuple(each) for name, each in changes.items()})
-        changed = changed.but(planned=changed._placed(known=self.planned, before=before))
+        known = [each for each in self.planned if renumbers or not each.at_renewal]
+        changed = changed.but(planned=changed._placed(known, before))
         after = changed._without_end()
         stand = {before.due(number): date for number, date in enumerate(written.dates, start=written.first)}
         kept = written.dates[: max(0, first - written.first)]
@@ -272,9 +288,12 @@ def _following(row: Sequence[Agreement], first: int, zone: str) -> Agreement:
     current, schedule = _holding(row, first), Schedule(row, zone)
     grid, due, day = schedule.grid(first), schedule.due(first), current.billing_day
     on_its_day = day is None or first_billing_day(day, due, zone).instant(zone) == due
+    if day is not None and schedule.is_aligned(current.first, first):
+        day = day.but(first_period=FirstPeriod.SHORT)  # the one before the first such day was whole or free, no other
     return current.but(
         first=first,
         starts_at=due,
+        billing_day=day,
         aligned=on_its_day and not schedule.stretch(first).is_short,
         whole_days=None,
         consumed=current.consumed + schedule.counted(first, since=current.first),
@@ -287,6 +306,11 @@ def _joined(row: Sequence[Agreement], change: PlannedChange, zone: str) -> tuple
     """What holds with a planned change, from its period on."""
     before = tuple(each for each in row if each.first < change.first)
     return (*before, change.applied_to(_following(row, change.first, zone)))
+
+
+def _in_order(planned: Sequence[PlannedChange]) -> list[PlannedChange]:
+    """By their dates; of two with one date the one that was asked for first."""
+    return sorted(planned, key=lambda each: each.starts_at)
 
 
 def _later_by_one(following: Agreement) -> Agreement:

@@ -209,6 +209,14 @@ class Schedule:
             fallen_due = stretch.first + (in_stretch if stretch.periods is None else min(in_stretch, stretch.periods))
         return fallen_due
 
+    def is_aligned(self, since: int, number: int) -> bool:
+        """Whether one of the periods from `since` up to but not including `number` was moved to a billing day."""
+        return any(
+            since <= stretch.first < number
+            and (stretch.is_short or (stretch.calendar.interval.months and not stretch.amount.is_zero))
+            for stretch in self._stretches
+        )
+
     def counted(self, number: int, since: int) -> int:
         """How many of the periods from `since` up to but not including `number` the plan's phases speak of."""
         return sum(self.stretch(period).counts for period in range(since, number))
@@ -265,8 +273,7 @@ def _stretches(agreement: Agreement, zone: str) -> Iterator[Stretch]:
             aligned = True
             begins = grid.instant(zone)
             day = agreement.billing_day
-            from_ = begins - _NEAR if agreement.aligned else begins
-            target = wanted or (first_billing_day(day, from_, zone) if day else grid)
+            target = wanted or (first_billing_day(day, begins, zone, earlier=agreement.aligned) if day else grid)
             is_near = agreement.aligned and abs(target.instant(zone) - begins) <= _NEAR
             if target.instant(zone) != begins and not is_near:
                 short = _before(target, begins, phase, price, agreement, zone)
@@ -312,12 +319,19 @@ def _before(target: Grid, begins: datetime, phase: Phase, price: Money, agreemen
     return Stretch(0, 1, calendar, amount, counts=counts, before=target, of="", whole_days=whole_days)
 
 
-def first_billing_day(day: BillingDay, begins: datetime, zone: str) -> Grid:
-    """The first billing day on or after an instant, counted from a January, which has all days."""
+def first_billing_day(day: BillingDay, begins: datetime, zone: str, *, earlier: bool = False) -> Grid:
+    """The first billing day on or after an instant, counted from a January, which has all days.
+
+    Args:
+        day: the day of the month; at the instant's own wall time where it says none.
+        begins: the instant (UTC).
+        zone: IANA zone in which days are counted.
+        earlier: it may be a little before the instant too, which newer rules of the zone have moved.
+    """
     tz = rules_of(zone)
-    local = begins.astimezone(tz)
-    wall = day.at or local.time()
-    first = first_anchor_on_or_after(local.date(), day.day)
-    if first_valid_instant(first, wall, tz) < begins:
+    wall = day.at or begins.astimezone(tz).time()
+    from_ = begins - _NEAR if earlier else begins
+    first = first_anchor_on_or_after(from_.astimezone(tz).date(), day.day)
+    if first_valid_instant(first, wall, tz) < from_:
         first = first_anchor_on_or_after(add_months(first.replace(day=1), 1), day.day)
     return Grid(first_valid_instant(date(first.year, 1, day.day), wall, tz), first.month - 1)

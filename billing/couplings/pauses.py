@@ -44,8 +44,15 @@ def resume(subscription: Subscription, now: datetime, *, keeps_anchor: bool | No
     else:
         first = max(subscription.first_to_come, schedule.periods_due(pause.since - datetime.resolution))
         contract = contract.moved(first, pause.since, now)
-        running = subscription.ledger.record(first - 1)
-        if running is not None and running.until is None:
-            ledger = subscription.ledger.amended(running.but(until=schedule.due(first)))
-            resumed = resumed.but(ledger=ledger)
+        resumed = _with_end_of_running(resumed, first - 1, schedule.due(first))
     return telling(resumed.but(contract=contract), NoticeType.SUBSCRIPTION_RESUMED, now)
+
+
+def _with_end_of_running(subscription: Subscription, period: int, until: datetime) -> Subscription:
+    """Remembers when a period would have ended whose end has moved: it was sold for the days until then."""
+    record, owed = subscription.ledger.record(period), subscription.collection
+    if record is not None and record.until is None:
+        return subscription.but(ledger=subscription.ledger.amended(record.but(until=until)))
+    if owed is not None and owed.period == period and owed.until is None:
+        return subscription.but(collection=owed.but(until=until))
+    return subscription

@@ -154,6 +154,7 @@ def settle(
         reason=reason,
         credit=collection.credit,
         items=collection.items,
+        until=collection.until,
     )
     settled = subscription.but(ledger=subscription.ledger.settled([record]), collection=None)
     about: dict[str, Any] = {**about_record(record), "charge_id": charge_id}  # Any: fields of a notice

@@ -92,6 +92,7 @@ class Collection(Value):
         permission: the charge permission as it was last seen since the last failure.
         prompted: a signal said that something changed, and no reading has told since.
         was_unpaid: it was not tried any more for a while; what fell due meanwhile is not owed.
+        until: when the period would have ended (UTC), where a pause has moved that.
         told_attempt: the last attempt whose failure the merchant was told.
     """
 
@@ -114,6 +115,7 @@ class Collection(Value):
     permission: PermissionAnswer | None = None
     prompted: bool = False
     was_unpaid: bool = False
+    until: AwareDatetime | None = None
     told_attempt: int = 0
 
     # What can be told of it
