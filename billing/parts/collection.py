@@ -53,6 +53,7 @@ from billing.parts.stages import (
 )
 from billing.plan.plan import Capture as WhenCaptured
 from billing.plan.policy import CollectionPolicy
+from billing.plan.texts import ChargeTexts
 from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
 from billing.protocol.commands import Attempt, Command, Timer, elapse
 from billing.values import Value
@@ -93,6 +94,8 @@ class Collection(Value):
         prompted: a signal said that something changed, and no reading has told since.
         was_unpaid: it was not tried any more for a while; what fell due meanwhile is not owed.
         told_attempt: the last attempt whose failure the merchant was told.
+        texts: what the buyer reads of its charge: filled in once, so that each attempt, repetition and capture says
+            the same.
     """
 
     charge_permission_id: str
@@ -115,6 +118,7 @@ class Collection(Value):
     prompted: bool = False
     was_unpaid: bool = False
     told_attempt: int = 0
+    texts: ChargeTexts | None = None
 
     # What can be told of it
 
@@ -132,6 +136,11 @@ class Collection(Value):
     def bill(self) -> Bill:
         """What the period came to when it was begun."""
         return Bill(self.amount, self.credit, self.items)
+
+    @property
+    def soft_descriptor(self) -> str | None:
+        """What the buyer's statement shows of it."""
+        return self.texts.soft_descriptor if self.texts else None
 
     @property
     def pending_charge_id(self) -> str | None:
