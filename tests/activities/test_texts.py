@@ -9,11 +9,13 @@ from activities.amazon_pay import AmazonPayCalls
 from activities.signatures import CreateCharge
 from amazon_pay.models import CreateChargeRequest, CreateRefundRequest, MerchantMetadata
 from amazon_pay.models.charges import CaptureChargeRequest
-from billing.plan.texts import LIMITS, ChargeTexts
+from billing.plan.texts import LIMITS, LONGEST_MERCHANT_REFERENCE, ChargeTexts
 from billing.protocol.answers import ChargeOutcome
 from runtime.payloads import JsonPayloads
 from simulator import SimulatorHandle
 from tests.activities.requests import capture, create, refund, run
+from tests.activities.test_unknown_outcomes import error
+from tests.amazon_pay.loopback import Loopback
 from tests.simulator.witness import calls_of, charges_of
 
 TEXTS: Final = ChargeTexts(
@@ -69,3 +71,37 @@ def test_the_plans_limits_are_those_of_the_client(field: str) -> None:
     for model in models:
         (text, _) = model.model_json_schema(by_alias=False)["properties"][field]["anyOf"]
         assert text == {"type": "string", "maxLength": LIMITS[field]}
+
+
+async def test_a_charge_without_texts_is_sent_byte_for_byte_as_before(
+    calls_by_wire: AmazonPayCalls, wire: Loopback
+) -> None:
+    """One that was recorded by an older release is repeated by this one under the same key."""
+    wire.answer = error(422, "SoftDeclined")
+
+    await run(calls_by_wire.create_charge, create("C01-1-2", merchant_reference="order-1"))
+    await run(calls_by_wire.create_charge, create("C01-1-2", merchant_reference=""))
+    await run(calls_by_wire.capture_charge, capture("S01-1-2-C3"))
+    await run(calls_by_wire.create_refund, refund("S01-1-2-C3"))
+
+    price = b'{"amount":"9.99","currencyCode":"USD"}'
+    before = b'{"chargePermissionId":"C01-1-2","chargeAmount":' + price
+    before += b',"captureNow":true,"canHandlePendingAuthorization":false,"merchantMetadata":'
+    assert [request.body for request in wire.received] == [
+        before + b'{"merchantReferenceId":"order-1"}}',
+        before + b"{}}",
+        b'{"captureAmount":' + price + b"}",
+        b'{"chargeId":"S01-1-2-C3","refundAmount":' + price + b"}",
+    ]
+
+
+async def test_a_merchant_reference_goes_whole_beside_the_texts_and_is_none_of_them(
+    calls: AmazonPayCalls, simulator: SimulatorHandle, permission: str
+) -> None:
+    longest = "r" * LONGEST_MERCHANT_REFERENCE
+
+    await run(calls.create_charge, create(permission, merchant_reference=longest, texts=TEXTS))
+
+    (charge,) = await charges_of(simulator, permission)
+    assert charge.merchant_metadata is not None
+    assert charge.merchant_metadata.merchant_reference_id == longest
