@@ -47,6 +47,13 @@ async def test_a_charge_carries_the_texts_and_its_repetition_the_same(
     }
 
 
+def test_where_nothing_is_to_be_said_not_a_byte_of_it_is_recorded() -> None:
+    for request in (create(), capture("S01-1-2-C3"), refund("S01-1-2-C3")):
+        recorded = JsonPayloads().to_payload(request).data
+        assert b"texts" not in recorded
+        assert b"descriptor" not in recorded
+
+
 async def test_a_capture_and_a_refund_carry_a_descriptor(
     calls: AmazonPayCalls, simulator: SimulatorHandle, permission: str
 ) -> None:
