@@ -42,6 +42,7 @@ from amazon_pay.models.charge_permissions import UpdateChargePermissionRequest
 from amazon_pay.models.charges import CaptureChargeRequest
 from amazon_pay.models.refunds import RefundState as AmazonRefundState
 from billing.money import Money
+from billing.plan.texts import ChargeTexts
 from billing.protocol.answers import (
     ChargeAnswer,
     ChargeOutcome,
@@ -102,12 +103,19 @@ class AmazonPayCalls(AmazonPayActivities):
     @activity.defn
     async def create_charge(self, request: CreateCharge) -> ChargeAnswer:
         """See `AmazonPayActivities.create_charge`."""
+        texts = request.texts or ChargeTexts()
         body = CreateChargeRequest(
             charge_permission_id=request.charge_permission_id,
             charge_amount=Price(amount=request.amount.amount, currency_code=request.amount.currency),
             capture_now=request.capture_now,
             can_handle_pending_authorization=request.can_handle_pending_authorization,
-            merchant_metadata=MerchantMetadata(merchant_reference_id=request.merchant_reference or None),
+            soft_descriptor=texts.soft_descriptor,
+            merchant_metadata=MerchantMetadata(
+                merchant_reference_id=request.merchant_reference or None,
+                merchant_store_name=texts.merchant_store_name,
+                note_to_buyer=texts.note_to_buyer,
+                custom_information=texts.custom_information,
+            ),
         )
         async with _heartbeats():
             try:
@@ -124,7 +132,8 @@ class AmazonPayCalls(AmazonPayActivities):
     async def capture_charge(self, request: CaptureCharge) -> ChargeAnswer:
         """See `AmazonPayActivities.capture_charge`."""
         body = CaptureChargeRequest(
-            capture_amount=Price(amount=request.amount.amount, currency_code=request.amount.currency)
+            capture_amount=Price(amount=request.amount.amount, currency_code=request.amount.currency),
+            soft_descriptor=request.soft_descriptor,
         )
         async with _heartbeats():
             try:
@@ -153,6 +162,7 @@ class AmazonPayCalls(AmazonPayActivities):
         body = CreateRefundRequest(
             charge_id=request.charge_id,
             refund_amount=Price(amount=request.amount.amount, currency_code=request.amount.currency),
+            soft_descriptor=request.soft_descriptor,
         )
         async with _heartbeats():
             try:

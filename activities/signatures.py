@@ -12,6 +12,7 @@ from temporalio import activity
 
 from billing.money import Money
 from billing.plan.recurrence import Recurrence
+from billing.plan.texts import ChargeTexts
 from billing.protocol.answers import ChargeAnswer, DisputeAnswer, PermissionAnswer, RefundAnswer
 from billing.protocol.notices import Notice
 
@@ -32,6 +33,7 @@ class CreateCharge(_Input):
     merchant_reference: str
     capture_now: bool = True
     can_handle_pending_authorization: bool = False
+    texts: ChargeTexts | None = None
 
 
 class CaptureCharge(_Input):
@@ -40,6 +42,7 @@ class CaptureCharge(_Input):
     charge_id: str
     amount: Money
     idempotency_key: str
+    soft_descriptor: str | None = None
 
 
 class ReadCharge(_Input):
@@ -54,6 +57,7 @@ class CreateRefund(_Input):
     charge_id: str
     amount: Money
     idempotency_key: str
+    soft_descriptor: str | None = None
 
 
 class ReadRefund(_Input):

@@ -235,7 +235,10 @@ def _parse(kind: type[RequestModel], body: bytes) -> RequestModel:
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
-        fields = ", ".join(".".join(map(str, item["loc"])) or "body" for item in error.errors())
+        found = error.errors()
+        if found[0]["type"] == "value_error" and not found[0]["loc"]:  # each field by itself is right
+            raise Refusal("InvalidParameterCombination", found[0]["msg"]) from None
+        fields = ", ".join(".".join(map(str, item["loc"])) or "body" for item in found)
         raise Refusal("InvalidParameterValue", f"Not accepted: {fields}") from None
 
 

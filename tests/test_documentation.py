@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from billing.plan.texts import LIMITS, PLACEHOLDERS
 from billing.protocol.notices import NoticeType
 from billing.status import Status
 from runtime.settings import PREFIX, Settings
@@ -38,6 +39,15 @@ def test_every_setting_is_documented_and_no_other() -> None:
 
 def test_every_status_and_search_attribute_is_documented() -> None:
     assert in_tables(OPERATIONS) >= {status.value for status in Status} | {key.name for key in SEARCH_ATTRIBUTES}
+
+
+def test_every_text_and_placeholder_is_documented_with_its_length() -> None:
+    (section,) = re.findall(r"^## What the buyer reads\n(.*?)^## ", OPERATIONS, re.MULTILINE | re.DOTALL)
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in re.findall(r"^\| `.*", section, re.MULTILINE)]
+    limits = {row[0].strip("`"): int(row[-1]) for row in rows if "{" not in row[0]}
+
+    assert limits == LIMITS
+    assert {name.strip("{}") for name in in_tables(section) if "{" in name} == set(PLACEHOLDERS)
 
 
 def test_every_kind_of_notice_is_documented_and_no_other() -> None:

@@ -92,12 +92,16 @@ def _charge(command: commands.CreateCharge) -> signatures.CreateCharge:
         merchant_reference=command.merchant_reference,
         capture_now=attempt.capture_now,
         can_handle_pending_authorization=attempt.handles_pending,
+        texts=command.texts,
     )
 
 
 def _capture(command: commands.CaptureCharge | commands.CaptureAuthorized) -> signatures.CaptureCharge:
     return signatures.CaptureCharge(
-        charge_id=command.charge_id, amount=command.amount, idempotency_key=command.idempotency_key
+        charge_id=command.charge_id,
+        amount=command.amount,
+        idempotency_key=command.idempotency_key,
+        soft_descriptor=command.soft_descriptor,
     )
 
 
@@ -151,7 +155,10 @@ PERFORMANCES: Final[Mapping[type[Command], Performance]] = MappingProxyType(
         commands.CreateRefund: Performance(
             AmazonPayActivities.create_refund,
             lambda command: signatures.CreateRefund(
-                charge_id=command.charge_id, amount=command.amount, idempotency_key=command.idempotency_key
+                charge_id=command.charge_id,
+                amount=command.amount,
+                idempotency_key=command.idempotency_key,
+                soft_descriptor=command.soft_descriptor,
             ),
             Call.CREATE_REFUND,
             lambda command: f"Refund {command.number}: {command.amount} of period {command.period}",

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from billing.agenda import next_command
 from billing.changes.rules import check_stays
+from billing.contract.texts import texts_of
 from billing.couplings.periods import missed_are_wanted
 from billing.money import Money
 from billing.parts.collection import Collection
@@ -69,7 +70,9 @@ class RefundPeriod(Request):
             subscription.ledger, refunds.latest, self.period, self.amount, goodwill=self.goodwill
         )
         number, permission = refunds.asked + 1, subscription.terms.charge_permission_id
-        refund = Refund.of(record, amount, number, permission, now, self.reference)
+        texts = texts_of(subscription.contract, self.period)
+        descriptor = texts.soft_descriptor if texts else None
+        refund = Refund.of(record, amount, number, permission, now, self.reference, descriptor)
         return subscription.but(refunds=refunds.requested(refund)), number
 
 

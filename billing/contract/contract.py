@@ -4,8 +4,8 @@ What holds already is a row of agreements, each from a period on. What is planne
 periods before it finds it a new place among them.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from billing.plan.plan import Plan
 from billing.plan.recurrence import Recurrence
 from billing.values import Value
 from billing.zones import RULES
+from billing.zones import zone as rules_of
 
 DATES_AHEAD: Final = 15
 """Due dates written down: of a year of months, and some; a run of the workflow seldom meets more."""
@@ -77,6 +78,10 @@ class Contract(Value):
         """What is charged for a period."""
         return self.agreement(period).plan
 
+    def day(self, period: int) -> date:
+        """The day on which a period falls due, in the subscription's zone."""
+        return self.written.day(period) or self._day_of(self._without_end().due(period))
+
     def to_come(self, period: int) -> tuple[Agreement, ...]:
         """What holds from later periods on."""
         return tuple(each for each in self._in_all if each.first > period)
@@ -101,7 +106,7 @@ class Contract(Value):
         """With the due dates of a period and of those after it written down, by the calendar as it is now."""
         reckoned = self._without_end()
         dates = tuple(reckoned.due(number) for number in range(first, first + DATES_AHEAD))
-        return self.but(written=WrittenDates(first=first, dates=dates, rules=RULES))
+        return self.but(written=WrittenDates(first=first, dates=dates, rules=RULES, days=self._days(dates, {})))
 
     def planning(self, change: PlannedChange) -> "Contract":
         """Something is to be different from a period on; what is planned for other dates stays planned."""
@@ -253,7 +258,19 @@ class Contract(Value):
         kept = written.dates[: max(0, first - written.first)]
         reckoned = (after.due(number) for number in range(written.first + len(kept), written.end))
         dates = (*kept, *(stand.get(date, date) for date in reckoned))
-        return changed.but(written=written.but(dates=dates), revision=self.revision + 1)
+        days = dict(zip(written.dates, written.days or (), strict=False))
+        return changed.but(
+            written=written.but(dates=dates, days=changed._days(dates, days)), revision=self.revision + 1
+        )
+
+    def _days(self, dates: Sequence[datetime], known: Mapping[datetime, date]) -> tuple[date, ...] | None:
+        """The days of due dates, where a plan's texts may name them; those that were known before stand."""
+        if all(each.plan.texts is None for each in self._in_all):
+            return None
+        return tuple(known.get(each) or self._day_of(each) for each in dates)
+
+    def _day_of(self, instant: datetime) -> date:
+        return instant.astimezone(rules_of(self.terms.zone)).date()
 
     def _placed(self, known: Sequence[PlannedChange], before: Schedule) -> tuple[PlannedChange, ...]:
         """What is planned begins with the first period that falls due on its date, or later.

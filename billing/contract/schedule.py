@@ -42,11 +42,14 @@ class WrittenDates(Value):
         first: the period of the first date.
         dates: of it and those after it (UTC).
         rules: the edition of the zones' rules that they were reckoned by.
+        days: the dates' days in the subscription's zone, by the same rules, where a plan's texts may name them: an
+            attempt that is repeated after an upgrade says what it said before. Else None.
     """
 
     first: int = 0
     dates: tuple[AwareDatetime, ...] = ()
     rules: str = ""
+    days: tuple[date, ...] | None = None
 
     @property
     def end(self) -> int:
@@ -56,6 +59,10 @@ class WrittenDates(Value):
     def due(self, number: int) -> datetime | None:
         """When a period falls due; None where that is not written down."""
         return self.dates[number - self.first] if self.first <= number < self.end else None
+
+    def day(self, number: int) -> date | None:
+        """On which day that is; None where it is not written down."""
+        return self.days[number - self.first] if self.days and self.first <= number < self.end else None
 
     def fallen_due(self, now: datetime, reckoned: Callable[[datetime], int]) -> int:
         """How many periods have fallen due until now.

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from billing.agenda import asks_about, cancellation_is_due, main_command
 from billing.contract.contract import Contract
+from billing.contract.texts import texts_of
 from billing.couplings.telling import OF_OUTCOME, about_collection, about_record, telling
 from billing.keys import spread_of
 from billing.money import Money
@@ -62,6 +63,7 @@ def open_collection(subscription: Subscription, now: datetime) -> Subscription:
         capture=subscription.plan.capture,
         decided_at=now,
         stage=Starting(at=now),
+        texts=texts_of(subscription.contract, number),
     )
     return subscription.but(collection=collection, balance=subscription.balance.billed(bill))
 
@@ -163,7 +165,8 @@ def settle(
         if collection.credit is not None:
             settled = settled.but(balance=settled.balance.with_credit(collection.credit))
     if outcome is PeriodOutcome.AUTHORIZED and charge_id is not None and collection.attempt is not None:
-        authorization = Authorization.of(record, charge_id, collection.attempt.idempotency_key)
+        key, descriptor = collection.attempt.idempotency_key, collection.soft_descriptor
+        authorization = Authorization.of(record, charge_id, key, descriptor)
         settled = settled.but(authorizations=(*settled.authorizations, authorization))
         about["deadline"] = authorization.expires_at
     until, why = owed_until_after(settled, collection, outcome, now)

@@ -42,6 +42,7 @@ class Authorization(Value):
         capture: how much is being captured; None while the merchant has not said so.
         captures: how many captures were begun; the last one's number is part of its idempotency key.
         failed_for: the reasonCode of the last capture that failed.
+        soft_descriptor: what the buyer's statement shows of a capture.
         doing: what is done next to it.
         at: when (UTC).
         at_once: whether that follows from what just happened.
@@ -55,18 +56,27 @@ class Authorization(Value):
     capture: Money | None = None
     captures: int = 0
     failed_for: str | None = None
+    soft_descriptor: str | None = None
     doing: Doing = Doing.READ
     at: AwareDatetime
     at_once: bool = False
     why: str
 
     @classmethod
-    def of(cls, record: PeriodRecord, charge_id: str, attempt_key: str) -> "Authorization":
+    def of(
+        cls, record: PeriodRecord, charge_id: str, attempt_key: str, soft_descriptor: str | None = None
+    ) -> "Authorization":
         """A charge that was authorized just now; at its end it is looked at, whatever Amazon's notifications say."""
         expires_at = record.settled_at + AUTHORIZATION_LIVES
         why = f"period {record.period} is authorized, to be captured until {expires_at:%Y-%m-%d}"
         return cls(
-            record=record, charge_id=charge_id, attempt_key=attempt_key, expires_at=expires_at, at=expires_at, why=why
+            record=record,
+            charge_id=charge_id,
+            attempt_key=attempt_key,
+            expires_at=expires_at,
+            soft_descriptor=soft_descriptor,
+            at=expires_at,
+            why=why,
         )
 
     @property
@@ -90,6 +100,7 @@ class Authorization(Value):
             charge_id=self.charge_id,
             amount=self.capture or self.record.amount,
             idempotency_key=self.capture_key,
+            soft_descriptor=self.soft_descriptor,
             at=self.at,
             at_once=at_once,
             why=self.why,

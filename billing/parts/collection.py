@@ -53,6 +53,7 @@ from billing.parts.stages import (
 )
 from billing.plan.plan import Capture as WhenCaptured
 from billing.plan.policy import CollectionPolicy
+from billing.plan.texts import ChargeTexts
 from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
 from billing.protocol.commands import Attempt, Command, Timer, elapse
 from billing.values import Value
@@ -94,6 +95,8 @@ class Collection(Value):
         was_unpaid: it was not tried any more for a while; what fell due meanwhile is not owed.
         until: when the period would have ended (UTC), where a pause has moved that.
         told_attempt: the last attempt whose failure the merchant was told.
+        texts: what the buyer reads of its charge: filled in once, so that each attempt, repetition and capture says
+            the same.
     """
 
     charge_permission_id: str
@@ -117,6 +120,7 @@ class Collection(Value):
     was_unpaid: bool = False
     until: AwareDatetime | None = None
     told_attempt: int = 0
+    texts: ChargeTexts | None = None
 
     # What can be told of it
 
@@ -134,6 +138,11 @@ class Collection(Value):
     def bill(self) -> Bill:
         """What the period came to when it was begun."""
         return Bill(self.amount, self.credit, self.items)
+
+    @property
+    def soft_descriptor(self) -> str | None:
+        """What the buyer's statement shows of it."""
+        return self.texts.soft_descriptor if self.texts else None
 
     @property
     def pending_charge_id(self) -> str | None:

@@ -43,6 +43,7 @@ class Refund(Value):
         requested_at: when the merchant asked for it (UTC).
         settled_at: when it was refunded or failed (UTC).
         reason_code: Amazon's, of a failure.
+        soft_descriptor: what the buyer's statement shows of it.
         look_at: when it is asked for, or read (UTC); None once it is settled.
         at_once: whether that follows from what just happened.
         why: in words.
@@ -59,6 +60,7 @@ class Refund(Value):
     requested_at: AwareDatetime
     settled_at: AwareDatetime | None = None
     reason_code: str | None = None
+    soft_descriptor: str | None = None
     look_at: AwareDatetime | None = None
     at_once: bool = False
     why: str = ""
@@ -72,6 +74,7 @@ class Refund(Value):
         charge_permission_id: str,
         now: datetime,
         reference: str | None = None,
+        soft_descriptor: str | None = None,
     ) -> Self:
         """A refund that the merchant asks for now."""
         if record.charge_id is None:
@@ -83,6 +86,7 @@ class Refund(Value):
             amount=amount,
             idempotency_key=refund_key(charge_permission_id, number),
             reference=reference,
+            soft_descriptor=soft_descriptor,
             requested_at=now,
             look_at=now,
             at_once=True,
@@ -106,6 +110,7 @@ class Refund(Value):
                 charge_id=self.charge_id,
                 amount=self.amount,
                 idempotency_key=self.idempotency_key,
+                soft_descriptor=self.soft_descriptor,
                 at=self.look_at,
                 at_once=self.at_once,
                 why=self.why,

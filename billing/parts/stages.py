@@ -178,6 +178,7 @@ class Capturing(AnyStage):
             charge_id=self.charge_id or "",
             amount=owed.amount,
             idempotency_key=capture_key(_attempt_of(owed).idempotency_key, self.captures_failed + 1),
+            soft_descriptor=owed.soft_descriptor,
             at=self.at,
             at_once=self.at_once,
             why=self.why,
@@ -343,10 +344,12 @@ def _create_charge(
     urgent: bool = False,
     repeats: bool = False,
 ) -> Command:
+    attempt, texts = _attempt_of(owed), owed.texts
     return CreateCharge(
         charge_permission_id=owed.charge_permission_id,
         merchant_reference=owed.merchant_reference,
-        attempt=_attempt_of(owed),
+        attempt=attempt,
+        texts=texts if texts is None or attempt.capture_now else texts.until_captured,
         at=at,
         why=why,
         at_once=at_once,

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from billing.calendar import Interval
 from billing.money import Money
 from billing.plan.policy import CollectionPolicy
+from billing.plan.texts import Texts
 from billing.refusals import Refused
 from billing.values import Value
 
@@ -65,6 +66,7 @@ class Plan(Value):
         amounts: who says what a period costs.
         capture: when the money is taken.
         collection: what happens when a charge fails.
+        texts: what the buyer reads of a charge; None where Amazon's own words are enough.
     """
 
     plan_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
@@ -72,6 +74,7 @@ class Plan(Value):
     amounts: Amounts = Amounts.FIXED
     capture: Capture = Capture.NOW
     collection: CollectionPolicy = CollectionPolicy()
+    texts: Texts | None = None
 
     @classmethod
     def of(
@@ -84,6 +87,7 @@ class Plan(Value):
         after: Sequence[Phase] = (),
         capture: Capture = Capture.NOW,
         collection: CollectionPolicy | None = None,
+        texts: Texts | None = None,
     ) -> Self:
         """A plan of one phase, or of one after others such as a trial."""
         return cls(
@@ -91,6 +95,7 @@ class Plan(Value):
             phases=(*after, Phase(amount=amount, interval=interval, periods=periods)),
             capture=capture,
             collection=collection or CollectionPolicy(),
+            texts=texts,
         )
 
     @model_validator(mode="before")
@@ -116,6 +121,12 @@ class Plan(Value):
         currencies = dict.fromkeys(phase.amount.currency for phase in self.phases)
         if len(currencies) > 1:
             raise Refused("phases", " and ".join(currencies), "one currency is, as a charge permission has one")
+        return self
+
+    @model_validator(mode="after")
+    def _texts_keep_to_amazons_limits(self) -> Self:
+        if self.texts is not None:
+            self.texts.check_lengths(self.plan_id)
         return self
 
     @property

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime
 
 from billing.money import Money
 from billing.plan.recurrence import Recurrence
+from billing.plan.texts import ChargeTexts
 from billing.values import Value
 
 
@@ -145,6 +146,7 @@ class CreateCharge(Command):
         merchant_reference: the merchant's own, for Amazon's statements.
         attempt: what is sent.
         repeats: it was sent before, and refused for what only an operator can mend.
+        texts: what the buyer reads of it.
     """
 
     does: ClassVar = Action.CHARGE
@@ -152,6 +154,7 @@ class CreateCharge(Command):
     merchant_reference: str
     attempt: Attempt
     repeats: bool = False
+    texts: ChargeTexts | None = None
 
     @property
     def action(self) -> Action:
@@ -174,6 +177,7 @@ class CaptureCharge(Command):
     charge_id: str
     amount: Money
     idempotency_key: str
+    soft_descriptor: str | None = None
 
 
 class CaptureAuthorized(Command):
@@ -184,6 +188,7 @@ class CaptureAuthorized(Command):
     charge_id: str
     amount: Money
     idempotency_key: str
+    soft_descriptor: str | None = None
 
 
 class ReadAuthorized(Command):
@@ -232,6 +237,7 @@ class CreateRefund(Command):
     charge_id: str
     amount: Money
     idempotency_key: str
+    soft_descriptor: str | None = None
 
 
 class ReadRefund(Command):

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
 
 from billing.contract.agreement import FirstPeriod
+from billing.contract.schedule import first_that_costs
 from billing.contract.terms import Terms
 from billing.forecast.explain import CASES, Event, explain, standing_rules
-from billing.forecast.preview import MOST_CHARGES, upcoming
+from billing.forecast.preview import MOST_CHARGES, Upcoming, upcoming
 from billing.plan.monthly_limit import limit_warning
 from billing.plan.recurrence import Recurrence
 from billing.subscription import Subscription
@@ -32,6 +33,7 @@ from starter.cli.calendar import calendar_of
 from starter.cli.output import JsonOption, asynchronous, say
 from starter.cli.plan_file import read_plan
 from starter.cli.tables import Column, Sheet
+from starter.cli.texts import SOME_REFERENCE, texts_for, texts_in_words
 
 SHOWN_PERIODS = 4
 NOBODY = "C01-0000000-0000000"
@@ -56,13 +58,17 @@ async def explain_plan(
     as_json: JsonOption = False,
 ) -> None:
     """Say in words and dates what a plan would do: when it charges, and what follows each kind of failure."""
-    terms = agreed(charge_permission_id=NOBODY, plan=read_plan(file), zone=zone, anchor=anchor)
+    terms = agreed(
+        charge_permission_id=NOBODY, plan=read_plan(file), zone=zone, anchor=anchor, merchant_reference=SOME_REFERENCE
+    )
+    texts = texts_for(terms, first_that_costs(terms.schedule))
     dates = [terms.schedule.due(n) for n in range(SHOWN_PERIODS) if terms.schedule.has_period(n)]
     cases = {code: explain(terms, code) for code in CASES}
     data = {
         "due": [at.isoformat() for at in dates],
         "warning": limit_warning(terms.plan),
         "rules": standing_rules(terms.plan),
+        "texts": texts.model_dump(exclude_none=True) if texts else None,
         "failures": {
             code: [{"at": at.isoformat(), "what": what} for at, what in events] for code, events in cases.items()
         },
@@ -107,14 +113,16 @@ async def preview_plan(
         billing_time=billing_time,
         first_period=first_period,
         ends_at=ends_at,
+        merchant_reference=SOME_REFERENCE,
     )
     now = datetime.now(UTC)
     check_begins(terms, now, backdated=backdated)
     found = upcoming(Subscription.begin(terms), count, now)
     say(
-        [each.model_dump(mode="json") for each in found],
+        [_with_texts(each, terms) for each in found],
         f"[bold]{terms.plan.plan_id}[/]: {terms.plan}",
         calendar_of(found, zone),
+        *texts_in_words(terms),
         *_warning(terms),
         as_json=as_json,
     )
@@ -130,11 +138,19 @@ def _explained(
     yield f"Due {', '.join(f'{at.astimezone(tz):%Y-%m-%d %H:%M}' for at in dates)}, ..."
     yield from _warning(terms)
     yield from (f"- {rule}" for rule in standing_rules(plan))
+    yield from texts_in_words(terms)
     columns = (Column("Day", justify="right"), Column("When"), Column("What happens", is_prose=True))
     for code, events in cases.items():
         rows = [(str((at - terms.anchor).days), f"{at.astimezone(tz):%a %Y-%m-%d %H:%M}", what) for at, what in events]
         yield ""
         yield Sheet(columns, rows, title=f"{CASES[code]} ({code})")
+
+
+def _with_texts(charge: Upcoming, terms: Terms) -> dict[str, Any]:  # Any: as JSON writes it
+    """A charge to come, and what the buyer reads of it, where the plan says something."""
+    texts = None if charge.amount.is_zero else texts_for(terms, charge.period)
+    said = {"texts": texts.model_dump(exclude_none=True)} if texts else {}
+    return charge.model_dump(mode="json") | said
 
 
 def _warning(terms: Terms) -> Iterator[RenderableType]:

@@ -50,14 +50,28 @@ def create(permission: str = NOWHERE, key: str | None = None, amount: str = "9.9
     )
 
 
-def capture(charge_id: str, amount: str = "9.99 USD", key: str | None = None) -> CaptureCharge:
+def capture(
+    charge_id: str, amount: str = "9.99 USD", key: str | None = None, descriptor: str | None = None
+) -> CaptureCharge:
     """The capture of an authorized charge."""
-    return CaptureCharge(charge_id=charge_id, amount=Money.parse(amount), idempotency_key=key or new_key())
+    return CaptureCharge(
+        charge_id=charge_id,
+        amount=Money.parse(amount),
+        idempotency_key=key or new_key(),
+        soft_descriptor=descriptor,
+    )
 
 
-def refund(charge_id: str, amount: str = "9.99 USD", key: str | None = None) -> CreateRefund:
+def refund(
+    charge_id: str, amount: str = "9.99 USD", key: str | None = None, descriptor: str | None = None
+) -> CreateRefund:
     """A refund of a captured charge."""
-    return CreateRefund(charge_id=charge_id, amount=Money.parse(amount), idempotency_key=key or new_key())
+    return CreateRefund(
+        charge_id=charge_id,
+        amount=Money.parse(amount),
+        idempotency_key=key or new_key(),
+        soft_descriptor=descriptor,
+    )
 
 
 async def run(activity: Callable[..., Awaitable[Answer]], *arguments: object) -> Answer:

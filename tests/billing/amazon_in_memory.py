@@ -9,6 +9,7 @@ from typing import Final
 
 from billing.money import Money
 from billing.parts.authorizations import AUTHORIZATION_LIVES
+from billing.plan.texts import ChargeTexts
 from billing.protocol.answers import (
     ChargeAnswer,
     ChargeOutcome,
@@ -83,6 +84,8 @@ class AmazonInMemory:
     """By their keys."""
     disputes: dict[str, DisputeAnswer] = field(default_factory=dict)
     earlier_permissions: list[PermissionAnswer] = field(default_factory=list)
+    said: dict[str, ChargeTexts | str | None] = field(default_factory=dict)
+    """What the buyer was to read, by key."""
 
     def perform(
         self, command: Command, now: datetime, charge: ChargeAnswer = TAKEN, refund: RefundState = RefundState.REFUNDED
@@ -96,12 +99,15 @@ class AmazonInMemory:
             refund: how a refund is.
         """
         match command:
-            case CreateCharge(attempt=attempt):
+            case CreateCharge(attempt=attempt, texts=texts):
+                self.hear(attempt.idempotency_key, texts)
+                assert attempt.capture_now or texts is None or texts.soft_descriptor is None, "only with captureNow"
                 return self.create_charge(attempt, charge, now)
             case ReadCharge(charge_id=charge_id) | ReadAuthorized(charge_id=charge_id):
                 self.lapse(now)
                 return self.charges[charge_id].answer
             case CaptureCharge() | CaptureAuthorized():
+                self.hear(command.idempotency_key, command.soft_descriptor)
                 self.lapse(now)
                 return self.capture(command.charge_id, command.idempotency_key, command.amount, charge)
             case ClosePermission():
@@ -112,6 +118,7 @@ class AmazonInMemory:
             case ReadPermission() | UpdatePermission():
                 return self.permission
             case CreateRefund():
+                self.hear(command.idempotency_key, command.soft_descriptor)
                 return self.create_refund(command, refund)
             case ReadRefund(refund_id=refund_id):
                 return next(each.answer for each in self.refunds.values() if each.answer.refund_id == refund_id)
@@ -119,6 +126,10 @@ class AmazonInMemory:
                 return self.disputes[dispute_id]
             case _:
                 raise AssertionError(f"{command.action} asks somebody else")
+
+    def hear(self, key: str, texts: ChargeTexts | str | None) -> None:
+        """Takes what the buyer is to read: under a key that is known, what it was."""
+        assert self.said.setdefault(key, texts) == texts, "the same key with other texts is a DuplicateIdempotencyKey"
 
     def create_charge(self, attempt: Attempt, decision: ChargeAnswer, now: datetime) -> ChargeAnswer:
         """Answers a request: a known key as it was answered before, a new one as decided."""

@@ -42,7 +42,7 @@ from billing.money import Money
 from billing.parts.collection import MISSED_PERIODS
 from billing.parts.ledger import PeriodOutcome
 from billing.parts.stages import LeftToMerchant
-from billing.plan import Amounts, Plan
+from billing.plan import Amounts, Plan, Texts
 from billing.plan import Capture as WhenCaptured
 from billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue, OnDispute
 from billing.protocol.answers import (
@@ -102,15 +102,19 @@ policies = st.builds(
 )
 
 
-def agreed_on(amounts: Amounts, **agreed: Any) -> Terms:
-    """Terms, of a plan whose amounts the merchant says or not."""
+TEXTS: Final = Texts(soft_descriptor="BASIC {start}", note_to_buyer="Period {nth}, until {last_day}")
+
+
+def agreed_on(amounts: Amounts, texts: Texts | None, **agreed: Any) -> Terms:
+    """Terms, of a plan whose amounts the merchant says or not, and that has something to say to the buyer or not."""
     fixed = terms("2026-01-31 09:00", **agreed)
-    return fixed.but(plan=fixed.plan.but(amounts=amounts))
+    return fixed.but(plan=fixed.plan.but(amounts=amounts, texts=texts))
 
 
 agreements = st.builds(
     agreed_on,
     amounts=st.sampled_from([Amounts.FIXED, Amounts.FIXED, Amounts.FIXED, Amounts.ASKED]),
+    texts=st.sampled_from([None, TEXTS]),
     amount=st.sampled_from([PRICE, PRICE, PRICE, FREE]),
     interval=intervals,
     periods=st.sampled_from([None, 1, 2, 5]),

@@ -72,6 +72,7 @@ def test_a_state_without_a_part_that_came_later_is_read_with_that_part_as_it_beg
         ("collection", "was_unpaid"),
         ("collection", "told_attempt"),
         ("collection", "merchant_reference"),
+        ("collection", "texts"),
     ],
 )
 def test_a_part_without_an_optional_field_is_read(part: str, field: str) -> None:

@@ -164,6 +164,9 @@ async def test_another_currency_than_the_permissions_is_refused(
         ({"captureNow": "perhaps"}, "captureNow"),
         ({"softDescriptor": "seventeen letters"}, "softDescriptor"),
         ({"merchantMetadata": {"merchantReferenceId": "x" * 257}}, "merchantReferenceId"),
+        ({"merchantMetadata": {"merchantStoreName": "x" * 51}}, "merchantStoreName"),
+        ({"merchantMetadata": {"noteToBuyer": "x" * 256}}, "noteToBuyer"),
+        ({"merchantMetadata": {"customInformation": "x" * 4097}}, "customInformation"),
         ({"chargeAmounts": {}}, "chargeAmounts"),
     ],
     ids=lambda value: json.dumps(value)[:60] if isinstance(value, dict) else "",
@@ -192,7 +195,23 @@ async def test_a_soft_descriptor_needs_a_capture(merchant: Merchant, permission:
 
     status, answer = await merchant.create_charge(body, new_key())
 
-    assert (status, answer["reasonCode"]) == (400, "InvalidParameterValue")
+    assert (status, answer["reasonCode"]) == (400, "InvalidParameterCombination")
+    assert "only together with captureNow=true" in answer["message"]
+
+
+async def test_what_the_buyer_reads_is_kept_as_it_was_sent(merchant: Merchant, permission: str) -> None:
+    metadata = {
+        "merchantReferenceId": "order-1",
+        "merchantStoreName": "x" * 50,
+        "noteToBuyer": "ü" * 255,
+        "customInformation": "x" * 4096,
+    }
+    body = charge_of(permission, captureNow=True, softDescriptor="x" * 16, merchantMetadata=metadata)
+
+    status, charge = await merchant.create_charge(body, new_key())
+
+    assert status == 201
+    assert (charge["softDescriptor"], charge["merchantMetadata"]) == ("x" * 16, metadata)
 
 
 async def test_a_callers_time_that_is_none_is_refused(

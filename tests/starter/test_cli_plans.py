@@ -175,3 +175,68 @@ async def test_the_checkout_is_told_of_a_plan_as_amazon_wants_it(
     assert said.data["chargePermissionType"] == "Recurring"
     assert said.data["recurringMetadata"]["frequency"] == frequency
     assert said.data["recurringMetadata"]["amount"] == amount
+
+
+@pytest.mark.parametrize("command", ["explain", "preview"])
+async def test_a_plan_shows_what_the_buyer_reads_of_the_first_charge(command: str) -> None:
+    said = await typed(
+        *("plan", command, str(PLAN.with_name("coffee-with-texts.toml"))),
+        *("--anchor", "2027-01-31T09:00:00+01:00", "--zone", "Europe/Berlin"),
+        COLUMNS="150",
+    )
+
+    assert (said.code, said.err) == (0, "")
+    assert "Texts of the first charge, period 0" in said.out
+    for words in (
+        "AMZ* COFFEE 1",
+        "Your coffee from 2027-01-31 to 2027-02-27, order your-reference",
+        "The Coffee Club",
+        "period 0 of coffee-with-texts",
+    ):
+        assert words in said.out
+
+
+async def test_a_trial_has_no_charge_so_the_first_that_costs_is_shown(tmp_path: Path) -> None:
+    file = tmp_path / "trial.toml"
+    file.write_text(PLAN.with_name("magazine-with-trial.toml").read_text() + '[texts]\nnote_to_buyer = "no. {nth}"\n')
+
+    said = await typed("plan", "explain", str(file), COLUMNS="150")
+    previewed = await typed("plan", "preview", str(file), "--count", "2", "--json")
+
+    assert "Texts of the first charge, period 1" in said.out
+    assert "no. 2" in said.out
+    assert "no. 1" not in said.out
+    assert [each.get("texts") for each in previewed.data] == [None, {"note_to_buyer": "no. 2"}]
+
+
+async def test_a_plan_without_texts_shows_none() -> None:
+    explained = await typed("plan", "explain", str(PLAN), "--json")
+    said = await typed("plan", "preview", str(PLAN), COLUMNS="150")
+
+    assert explained.data["texts"] is None
+    assert "Texts" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("texts", "named"),
+    [
+        ('note_to_buyer = "{buyer}"', ["texts.note_to_buyer: {buyer} is not accepted", "{period}, {nth}, {start}"]),
+        ('note_to_buyer = "{start"', ["texts.note_to_buyer: a single { is not accepted", "{{ or }}"]),
+        ('note_to_buyer = "one\\ntwo"', ["texts.note_to_buyer: '\\n' is not accepted"]),
+        ('soft_descriptor = "COFFEE {start}"', ["'COFFEE {start}' is not accepted", "at most 16", "17 ({start} 10)"]),
+        ('soft_descriptor = "{merchant_reference}"', ["texts.soft_descriptor", "128 ({merchant_reference} 128)"]),
+        ('descriptor = "COFFEE"', ["texts.descriptor: ", "there is no such field"]),
+    ],
+)
+@pytest.mark.parametrize("command", ["explain", "preview", "checkout"])
+async def test_texts_that_amazon_would_refuse_are_refused_in_one_line(
+    tmp_path: Path, command: str, texts: str, named: list[str]
+) -> None:
+    file = tmp_path / "coffee.toml"
+    file.write_text(f"{PLAN.read_text()}\n[texts]\n{texts}\n")
+
+    said = await typed("plan", command, str(file))
+
+    assert (said.code, said.out) == (2, "")
+    assert [words for words in named if words not in said.trouble] == []
+    assert len(said.err.strip().splitlines()) == 1

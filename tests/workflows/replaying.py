@@ -14,6 +14,8 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer
 
 from billing.calendar import first_valid_instant
+from billing.contract.contract import Contract
+from billing.zones import zone as rules_of
 from runtime.payloads import DATA_CONVERTER
 from workflows.subscription import SubscriptionWorkflow
 
@@ -21,17 +23,23 @@ OTHER_RULES: Final = (timedelta(hours=3), timedelta(hours=-7), timedelta(hours=1
 """By how much all dates are moved: those that lie behind come out later, or earlier, than they were acted on."""
 
 _USERS_OF_RULES: Final = ("billing.calendar.first_valid_instant", "billing.contract.schedule.first_valid_instant")
+_DAYS: Final = "billing.contract.contract.Contract._day_of"
 _USERS_OF_THE_EDITION: Final = ("billing.contract.contract.RULES", "activities.notices.RULES")
 
 
 @contextmanager
 def other_rules(moved: timedelta) -> Iterator[None]:
-    """As if a release had come with other rules, by which each wall time is another instant; and with their name."""
+    """As if a release had come with other rules, by which each wall time is another instant, and each instant lies in
+    another day; and with their name."""
 
     def elsewhere(day: date, wall_time: time, zone: ZoneInfo) -> datetime:
         return first_valid_instant(day, wall_time, zone) + moved
 
+    def another_day(contract: Contract, instant: datetime) -> date:
+        return (instant + timedelta(days=1)).astimezone(rules_of(contract.terms.zone)).date()
+
     with ExitStack() as patched:
+        patched.enter_context(patch(_DAYS, another_day))
         for name in _USERS_OF_RULES:
             patched.enter_context(patch(name, elsewhere))
         for name in _USERS_OF_THE_EDITION:
