@@ -377,21 +377,29 @@ class Subscriptions:
         past_due: bool = False,
         ended: bool = False,
         query: str | None = None,
+        lag: timedelta = timedelta(0),
     ) -> AsyncIterator[Listed]:
-        """Lists subscriptions, in the order of Temporal's visibility store.
+        """Lists subscriptions, each once, in the order of Temporal's visibility store.
 
         Args:
             status: only those with this status.
             past_due: only those who owe a period that could not be collected at once.
             ended: also those that have ended, as far back as the namespace retains them.
             query: only those that match this condition over search attributes, in Temporal's query language.
+            lag: how far the store may be behind, where none is to be missed: `starter.listing.STORE_LAG`.
 
         Raises:
             SubscriptionError: the query is none.
         """
         service, namespace = self._client.workflow_service, self._client.namespace
         lines = list_subscriptions(
-            service, namespace, status=status.value if status else None, past_due=past_due, ended=ended, query=query
+            service,
+            namespace,
+            status=status.value if status else None,
+            past_due=past_due,
+            ended=ended,
+            query=query,
+            lag=lag,
         )
         try:
             async for listed in lines:

@@ -35,8 +35,9 @@ async def do_and_tell(
     rate: float | None,
     *,
     as_json: bool,
+    total: int | None = None,
 ) -> None:
-    """Does it to all, shows how far it is, and says what came of it.
+    """Does it to all, shows how far it is, of `total` where that is known, and says what came of it.
 
     Raises:
         RefusedError: some were refused.
@@ -45,7 +46,7 @@ async def do_and_tell(
 
     refused: list[Result] = []
     with _reporting(report) as write, Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task(done, total=None)
+        task = progress.add_task(done, total=total)
 
         def tell(result: Result) -> None:
             write(result)
@@ -59,8 +60,9 @@ async def do_and_tell(
             raise group.exceptions[0] from None
     _say(counts, refused, done, as_json=as_json)
     if counts[Outcome.REFUSED]:
-        total = counts.total()
-        raise RefusedError(f"{counts[Outcome.REFUSED]} of {total} were refused" + (f"; see {report}" if report else ""))
+        raise RefusedError(
+            f"{counts[Outcome.REFUSED]} of {counts.total()} were refused" + (f"; see {report}" if report else "")
+        )
 
 
 def _say(counts: Counter[Outcome], refused: list[Result], done: str, *, as_json: bool) -> None:
