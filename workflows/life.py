@@ -58,6 +58,9 @@ _ANNOUNCE_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=100
 TELL_AGAIN_AFTER: Final = timedelta(minutes=10)
 """How soon notices that could not be handed on are tried again, where nothing else happens before."""
 
+_LONGEST_SUMMARY: Final = 200
+"""Characters; Temporal takes 400 bytes."""
+
 _SHORTEST_WAIT: Final = timedelta(milliseconds=1)
 """What is late is waited for as well, for no time: its timer is what says that it has come."""
 
@@ -309,7 +312,7 @@ def _request_id() -> str:
 def _kinds_of(notices: Sequence[Notice]) -> str:
     """One line on what is told, however much it is: Temporal refuses a long summary."""
     counted = Counter(notice.type.value for notice in notices)
-    return ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in counted.items())
+    return ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in counted.items())[:_LONGEST_SUMMARY]
 
 
 @contextmanager

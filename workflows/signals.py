@@ -5,6 +5,7 @@ the workflow. So whatever comes is taken: what can be understood is done, and wh
 not logged, as it may be personal.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -18,6 +19,9 @@ from workflows.messages import CancelRequest, NotificationSignal
 from workflows.names import THINGS
 
 _REASON: Final[TypeAdapter[str]] = TypeAdapter(ClosureReason)
+_NAME: Final = re.compile(r"[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,127}")
+"""What ids and kinds of Amazon's look like. What looks otherwise cannot be asked for, and would be tried for ever."""
+
 _OF_THE_PERMISSION: Final = "CHARGE_PERMISSION"
 """The object type of Amazon's notifications about the charge permission itself."""
 
@@ -55,7 +59,7 @@ def look_at_object(arguments: Sequence[object]) -> Said | None:
     if not identifier or kind == _OF_THE_PERMISSION:
         return look_at_permission([notification.model_dump(mode="json")])
     if kind not in THINGS:
-        workflow.logger.warning("a notification of a kind that is not known", extra={"object_type": kind[:40]})
+        workflow.logger.warning("a notification of a kind that is not known", extra={"object_type": kind})
         return None
     event = Refresh(Thing(THINGS[kind]), identifier, notification.notification_id or None)
     return Said(event, "amazon_pay_notification", [notification])
@@ -76,7 +80,7 @@ def _notification(arguments: Sequence[object], object_type: str = "") -> Notific
 
     def text(name: str) -> str:
         value = fields.get(name)
-        return value if isinstance(value, str) else ""
+        return value if isinstance(value, str) and _NAME.fullmatch(value) else ""
 
     return NotificationSignal(
         notification_id=text("notification_id"),

@@ -7,7 +7,7 @@ import pytest
 
 from activities.notices import Announcer
 from billing.calendar import Interval, Unit
-from billing.changes import PauseSubscription
+from billing.changes import PauseSubscription, ResumeSubscription
 from billing.money import Money
 from billing.plan import Plan
 from billing.plan.policy import CatchUp, CollectionPolicy
@@ -110,3 +110,17 @@ async def test_each_of_a_hundred_and_seventy_days_that_nobody_was_there_for_is_t
     assert (status.next_period, status.periods_paid, status.notices_waiting) == (170, 1, 0)
     assert await numbers_told(notices, story) == list(range(1, 172))
     assert await replay_all(house.client, story.handle.id)
+
+
+async def test_each_of_a_hundred_and_thirty_days_of_a_pause_is_told_after_it(house: Stage, notices: Endpoint) -> None:
+    story = await Story.begin(house, DAILY)
+    await story.quiet()
+    await house.subscriptions.change(story.charge_permission_id, PauseSubscription())
+    await story.after(timedelta(days=130))
+    await house.subscriptions.change(story.charge_permission_id, ResumeSubscription())
+    async with asyncio.timeout(60):
+        while (status := await story.quiet()).next_period < 130 or status.notices_waiting:
+            pass
+
+    assert status.notices_told == 133  # it started, paused, and was resumed
+    assert await numbers_told(notices, story) == list(range(1, 134))
