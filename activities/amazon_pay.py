@@ -256,6 +256,8 @@ def _known(error: AmazonPayError) -> ApiError:
         ApplicationError: of type `OutcomeUnknown`; retryable, after what Amazon asked to wait (an hour at most).
     """
     if isinstance(error, ApiError) and not error.is_retryable:
+        if error.clock:
+            activity.logger.error("Amazon does not believe the signature: %s", error.clock)
         return error
     wait = error.retry_after_seconds if isinstance(error, ApiError) else None
     raise ApplicationError(
@@ -287,7 +289,10 @@ def _charge_answer(charge: Charge, captured: Money | None = None) -> ChargeAnswe
 
 def _charge_error(outcome: ChargeOutcome, error: ApiError) -> ChargeAnswer:
     return ChargeAnswer(
-        outcome=outcome, reason_code=error.reason_code, message=error.message, request_id=error.request_id
+        outcome=outcome,
+        reason_code=error.reason_code,
+        message=f"{error.message}; {error.clock}" if error.clock else error.message,
+        request_id=error.request_id,
     )
 
 

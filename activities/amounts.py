@@ -16,11 +16,21 @@ from activities.signatures import AmountActivities, AmountQuestion
 from activities.signed_posts import SignedPosts
 from billing.money import Money
 from billing.parts.renewal import check_decided
+from billing.refusals import Refused, refusal_of
 
 NO_AMOUNT: Final = "NoAmount"
 """The type of the error when the endpoint gave no amount that can be charged."""
 
 LARGEST_ANSWER_BYTES: Final = 64 * 1024
+
+LONGEST_SHOWN: Final = 40
+"""Characters of what the endpoint answered, in the reason why that is no amount."""
+
+LONGEST_WHY: Final = 240
+"""Characters of that reason: it stands in a timer's summary, which Temporal bounds at 400 bytes."""
+
+_NAMES: Final = {"": "amount", "amount.amount": "amount", "amount.currency": "currency"}
+"""How the reason calls the fields of an answer."""
 
 
 class _Answer(BaseModel):
@@ -65,13 +75,20 @@ class AmountHook(AmountActivities):
         try:
             amount = _Answer.model_validate_json(answer.content).amount
         except ValidationError as error:
-            raise _no_amount(f"the answer holds no amount: {error.errors()[0]['msg']}") from None
+            raise _no_amount(_why_not(refusal_of(error, _NAMES), answer.content)) from None
         try:
             check_decided(amount, question.at_most)
-        except ValueError as error:
-            raise _no_amount(str(error)) from None
+        except Refused as refused:
+            raise _no_amount(str(refused)) from None
         return amount
 
 
+def _why_not(refused: Refused, content: bytes) -> str:
+    """What the endpoint answered and what is accepted: of what is no JSON its beginning, of a long text as well."""
+    given = refused.value or ascii(content.decode(errors="replace"))
+    short = given if len(given) <= LONGEST_SHOWN else f"{given[:LONGEST_SHOWN]}..."
+    return str(Refused(refused.field, short, refused.accepted))
+
+
 def _no_amount(why: str) -> ApplicationError:
-    return ApplicationError(f"the amounts' endpoint gave none: {why}", type=NO_AMOUNT)
+    return ApplicationError(f"your endpoint has not said what it costs: {why}"[:LONGEST_WHY], type=NO_AMOUNT)

@@ -7,6 +7,7 @@ attempts and its failure can be seen.
 The form of a webhook: the Standard Webhooks specification.
 """
 
+import hashlib
 import json
 from datetime import UTC, timedelta
 from typing import Any, Final
@@ -50,9 +51,12 @@ ENDPOINT_SECONDS: Final = 20.0
 _ALL_ATTEMPTS: Final = sum(RETRY_DELAYS, timedelta()) + (len(RETRY_DELAYS) + 1) * _ATTEMPT_TIMEOUT
 _GONE: Final = 410
 
+DIGEST_LENGTH: Final = 16
+"""Hexadecimal digits of a webhook's id: two contents of one number are never taken for each other."""
+
 
 class WebhookMessage(BaseModel):
-    """One webhook: its id, which is the same at every delivery, and its exact body."""
+    """One webhook: its id, which is the same at every delivery and no other's, and its exact body."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -82,15 +86,22 @@ class Announcer(NoticeActivities):
             if self._task_queue is None:
                 activity.logger.info("notice", extra={"notice": json.loads(message.body)})
             else:
-                await self._start_delivery(message, notice, self._task_queue)
+                await self._start_delivery(message, notice, announcement, self._task_queue)
         return True if announcement.rules not in {"", RULES} else None
 
-    async def _start_delivery(self, message: WebhookMessage, notice: Notice, task_queue: str) -> None:
+    async def _start_delivery(
+        self, message: WebhookMessage, notice: Notice, announcement: Announcement, task_queue: str
+    ) -> None:
+        """Starts it, once: a worker that died may have started it, and the notice is then made anew, a little later.
+
+        What Temporal knows by the delivery's id stands. So the webhook that was made first is the only one, and whoever
+        sets the database back to an older one sets that back, too.
+        """
         try:
             await self._client.start_activity(
                 DELIVER,
                 message,
-                id=message.id,
+                id=delivery_id(announcement.charge_permission_id, notice.number),
                 task_queue=task_queue,
                 id_reuse_policy=ActivityIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=ActivityIDConflictPolicy.FAIL,
@@ -100,7 +111,7 @@ class Announcer(NoticeActivities):
                 summary=f"{notice.number}: {notice.type.value}",
             )
         except ActivityAlreadyStartedError:
-            activity.logger.debug("notice was handed on before", extra={"notice_id": message.id})
+            activity.logger.debug("notice was handed on before", extra={"notice": notice.number})
 
 
 class Webhooks:
@@ -128,8 +139,17 @@ class Webhooks:
             raise _refused(f"status {answer.status_code}", final=answer.status_code == _GONE)
 
 
+def delivery_id(charge_permission_id: str, number: int) -> str:
+    """The id of the activity that delivers a notice: one for each number."""
+    return f"notice-{charge_permission_id}-{number}"
+
+
 def message_of(notice: Notice, announcement: Announcement, region: Region) -> WebhookMessage:
-    """The webhook of a notice; the same each time it is made."""
+    """The webhook of a notice.
+
+    Its id tells the contents as well as the number: after the database was set back to an older one, a number is told
+    again with what happened then, and an endpoint that drops the ids it knows is to hear of that.
+    """
     fields = notice.model_dump(mode="json", exclude={"type", "at"}, exclude_none=True)
     data: dict[str, Any] = {  # Any: JSON
         "charge_permission_id": announcement.charge_permission_id,
@@ -139,8 +159,9 @@ def message_of(notice: Notice, announcement: Announcement, region: Region) -> We
     }
     if notice.type in NEEDS_THE_BUYER:
         data["update_url"] = region.payment_method_update_url(announcement.charge_permission_id)
-    body = {"type": notice.type.value, "timestamp": notice.at.astimezone(UTC).isoformat(), "data": data}
-    return WebhookMessage(id=f"notice-{announcement.charge_permission_id}-{notice.number}", body=json.dumps(body))
+    body = json.dumps({"type": notice.type.value, "timestamp": notice.at.astimezone(UTC).isoformat(), "data": data})
+    digest = hashlib.sha256(body.encode()).hexdigest()[:DIGEST_LENGTH]
+    return WebhookMessage(id=f"{delivery_id(announcement.charge_permission_id, notice.number)}-{digest}", body=body)
 
 
 def _refused(why: str, *, final: bool = False) -> ApplicationError:

@@ -88,6 +88,7 @@ class ApiError(AmazonPayError):
         reason_code: Amazon's reasonCode; an open set.
         message: Amazon's text, for people.
         request_id: `x-amz-pay-request-id`, which Amazon's support asks for.
+        clock: that this machine's clock is wrong, in words, where a 401 or 403 shows that: no signature holds then.
     """
 
     def __init__(
@@ -97,16 +98,19 @@ class ApiError(AmazonPayError):
         message: str,
         request_id: str | None = None,
         retry_after_seconds: float | None = None,
+        clock: str | None = None,
     ) -> None:
-        super().__init__(status, reason_code, message, request_id, retry_after_seconds)
+        super().__init__(status, reason_code, message, request_id, retry_after_seconds, clock)
         self.status = status
         self.reason_code = reason_code
         self.message = message
         self.request_id = request_id
         self.retry_after_seconds = retry_after_seconds
+        self.clock = clock
 
     def __str__(self) -> str:
-        return f"{self.status} {self.reason_code}: {self.message} (request id {self.request_id or 'unknown'})"
+        clock = f"; {self.clock}" if self.clock else ""
+        return f"{self.status} {self.reason_code}: {self.message} (request id {self.request_id or 'unknown'}){clock}"
 
     @property
     def is_retryable(self) -> bool:  # type: ignore[override]  # a constant in the base, derived here
@@ -175,6 +179,7 @@ def api_error(
     message: str,
     request_id: str | None = None,
     retry_after_seconds: float | None = None,
+    clock: str | None = None,
 ) -> ApiError:
     """Makes the error of the right class from the parts of an error answer."""
     kind: type[ApiError]
@@ -186,4 +191,4 @@ def api_error(
         kind = UnavailableError
     else:
         kind = _BY_STATUS.get(status, BadRequestError)
-    return kind(status, reason_code, message, request_id, retry_after_seconds)
+    return kind(status, reason_code, message, request_id, retry_after_seconds, clock)

@@ -7,7 +7,6 @@ bytes sent, so the signature is made by an `httpx.Auth` that sees the finished r
 import base64
 import hashlib
 import re
-import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
+from amazon_pay import clock
 from amazon_pay.regions import Region
 
 DATE_HEADER: Final = "x-amz-pay-date"
@@ -146,7 +146,7 @@ class SignatureAuth(httpx.Auth):
         """Adds date, host, region and authorization headers; the request's date is the wall clock in UTC."""
         given = _headers_to_sign(request)
         added = {name: value for name, value in _ALWAYS_SIGNED.items() if name not in given}
-        added[DATE_HEADER] = time.strftime(DATE_FORMAT, time.gmtime())
+        added[DATE_HEADER] = clock.now().strftime(DATE_FORMAT)
         added[HOST_HEADER] = request.url.netloc.decode()
         added[REGION_HEADER] = self._region.value
         added["authorization"] = self._authorization(request, given | added)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
+from amazon_pay import clock
 from amazon_pay.errors import ApiError, InvalidAnswerError, TransportError, api_error
 from amazon_pay.headers import checked_headers
 from amazon_pay.models.wire import RequestModel, WireModel
@@ -25,6 +26,9 @@ Answer = TypeVar("Answer")
 
 LONGEST_ID: Final = 1000
 """Characters. The longest identifier that is documented is a buyer token (Amazon Pay API v2, "buyer")."""
+
+_OF_ACCESS: Final = frozenset({401, 403})
+"""Statuses of a request that is not believed: the clock, which is signed, may be why."""
 
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -211,6 +215,7 @@ def _error_of(answer: httpx.Response) -> ApiError | InvalidAnswerError:
         str(body.get("message") or ""),
         answer.headers.get(REQUEST_ID_HEADER),
         retry_after_seconds,
+        clock.in_words(clock.ahead_of(answer.headers.get("date"))) if answer.status_code in _OF_ACCESS else None,
     )
 
 

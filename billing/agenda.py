@@ -88,8 +88,9 @@ def _renewal_command(subscription: Subscription) -> Command | None:
     at = subscription.renewal.earliest(number, due)
     amount = subscription.bill().amount
     why = f"period {number} falls due: {amount}"
-    if isinstance(subscription.renewal.amount, AmountUnknown):
-        why = f"period {number} fell due, and your endpoint has not said what it costs; it is asked again"
+    if isinstance(unknown := subscription.renewal.amount, AmountUnknown):
+        said = unknown.why or "your endpoint has not said what it costs"
+        why = f"period {number} fell due, and {said}; it is asked again"
     elif at > due:
         why = f"period {number} fell due on {due:%Y-%m-%d} and is caught up: {amount}"
     return elapse(Timer.PERIOD, at, why)

@@ -95,8 +95,8 @@ def _after(subscription: Subscription, event: Event, now: datetime) -> Subscript
             return _AFTER_TIMER[timer](subscription, now)
         case Answered(command, answer):
             return _answered(subscription, command, answer, now)
-        case Unanswered(command):
-            return _unanswered(subscription, command, now)
+        case Unanswered(command, why):
+            return _unanswered(subscription, command, why, now)
         case Refresh():
             return _refreshed(subscription, event, now)
         case CancelAsked(reason):
@@ -146,10 +146,10 @@ def _started(subscription: Subscription, now: datetime) -> Subscription:
     )
 
 
-def _unanswered(subscription: Subscription, command: Command, now: datetime) -> Subscription:
+def _unanswered(subscription: Subscription, command: Command, why: str | None, now: datetime) -> Subscription:
     match command:
         case AskAmount(period=period):
-            return amount_unknown(subscription, period, now)
+            return amount_unknown(subscription, period, now, why=why)
         case UpdatePermission():
             return subscription.but(permission=subscription.permission.not_told(now))
         case _:

@@ -4,11 +4,12 @@ Two releases work side by side while a new one is rolled out, or rolled back: fi
 left aside by an older one, not refused. What people write (plan files, requests) is refused where it is read.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -38,17 +39,40 @@ class JsonPayloads(EncodingPayloadConverter):
         return Payload(metadata={"encoding": b"json/plain"}, data=to_json(value, exclude_none=True))
 
     def from_payload(self, payload: Payload, type_hint: Any = None) -> Any:  # Any: as in the base
-        """Reads a value of the hinted type."""
-        return _adapter(Any if type_hint is None else type_hint).validate_json(payload.data, extra="ignore")
+        """Reads a value of the hinted type.
+
+        Where no type is asked for, anybody may have written it, such as a signal typed into the Web UI: what is no
+        JSON is read as the text that it is, as a signal that cannot be read would be dropped.
+        """
+        if type_hint is not None:
+            return _adapter(type_hint).validate_json(payload.data, extra="ignore")
+        try:
+            return _adapter(Any).validate_json(payload.data)
+        except ValidationError:
+            return payload.data.decode(errors="replace")
 
 
 class Payloads(CompositePayloadConverter):
-    """All forms, ours in place of the plain JSON."""
+    """All forms, ours in place of the plain JSON; without a type, a form that nobody knows is read as nothing."""
 
     def __init__(self) -> None:
         ours = JsonPayloads()
         converters = DefaultPayloadConverter.default_encoding_payload_converters
         super().__init__(*(ours if isinstance(each, JSONPlainPayloadConverter) else each for each in converters))
+
+    def from_payloads(
+        self, payloads: Sequence[Payload], type_hints: list[type] | None = None
+    ) -> list[Any]:  # Any: as in the base
+        """Reads values of the hinted types."""
+        if type_hints:
+            return super().from_payloads(payloads, type_hints)
+        return [self._read(payload) for payload in payloads]
+
+    def _read(self, payload: Payload) -> Any:  # Any: whatever was written
+        try:
+            return super().from_payloads([payload])[0]
+        except (KeyError, RuntimeError, ValueError):
+            return None
 
 
 DATA_CONVERTER: Final = replace(pydantic_data_converter, payload_converter_class=Payloads)

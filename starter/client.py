@@ -1,7 +1,7 @@
 """What a merchant does with subscriptions, over a Temporal client."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
@@ -58,7 +58,7 @@ from workflows.messages import (
     Unknown,
     Wish,
 )
-from workflows.names import workflow_id
+from workflows.names import MERCHANT_ACCOUNT, MERCHANT_REFERENCE, workflow_id
 from workflows.subscription import SubscriptionWorkflow
 
 CALL_TIMEOUT: Final = timedelta(seconds=10)
@@ -82,6 +82,15 @@ class Started:
 def new_request_id() -> str:
     """An id for a request that has none: repeated with it, the request asks for nothing new."""
     return uuid4().hex
+
+
+def shares_reference(terms: Terms, others: Sequence[str]) -> str:
+    """That others go by the same merchant reference, in one sentence; nothing where there is none."""
+    if not others:
+        return ""
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    of = f"charge permission {others[0]}{more}"
+    return f"merchant reference {terms.merchant_reference!r} is that of {of} too; one customer may be billed twice"
 
 
 class Subscriptions:
@@ -161,6 +170,23 @@ class Subscriptions:
             await self._refuse_other_terms(terms, anchor_was_given=anchor_was_given)
             return Started(identifier, already=True)
         return Started(identifier, already=False)
+
+    async def sharing_reference(self, terms: Terms) -> list[str]:
+        """The charge permissions of the other running subscriptions with the same merchant reference and account.
+
+        A customer may have several, so starting another is not refused. But one that was started twice, after a second
+        checkout, is billed twice: ask this after a start, or before. The answer comes from Temporal's visibility store,
+        which learns of a start a moment later; so of two that are started at once, one may not see the other.
+
+        Returns:
+            Their ids, sorted; none where the terms have no merchant reference.
+        """
+        if not terms.merchant_reference:
+            return []
+        query = f"{MERCHANT_REFERENCE.name} = '{terms.merchant_reference}'"  # neither can hold a quotation mark
+        query += f" AND {MERCHANT_ACCOUNT.name} = '{terms.merchant_account}'"
+        found = [listed.charge_permission_id async for listed in self.list(query=query)]
+        return sorted(each for each in found if each != terms.charge_permission_id)
 
     async def status(self, charge_permission_id: str) -> SubscriptionView:
         """How a running or ended subscription stands.
@@ -395,21 +421,29 @@ class Subscriptions:
         past_due: bool = False,
         ended: bool = False,
         query: str | None = None,
+        lag: timedelta = timedelta(0),
     ) -> AsyncIterator[Listed]:
-        """Lists subscriptions, in the order of Temporal's visibility store.
+        """Lists subscriptions, each once, in the order of Temporal's visibility store.
 
         Args:
             status: only those with this status.
             past_due: only those who owe a period that could not be collected at once.
             ended: also those that have ended, as far back as the namespace retains them.
             query: only those that match this condition over search attributes, in Temporal's query language.
+            lag: how far the store may be behind, where none is to be missed: `starter.listing.STORE_LAG`.
 
         Raises:
             SubscriptionError: the query is none.
         """
         service, namespace = self._client.workflow_service, self._client.namespace
         lines = list_subscriptions(
-            service, namespace, status=status.value if status else None, past_due=past_due, ended=ended, query=query
+            service,
+            namespace,
+            status=status.value if status else None,
+            past_due=past_due,
+            ended=ended,
+            query=query,
+            lag=lag,
         )
         try:
             async for listed in lines:

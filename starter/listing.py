@@ -4,9 +4,10 @@ It needs no worker; and of ours it imports names, of Temporal's SDK the bare ser
 once.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
@@ -29,6 +30,13 @@ from workflows.names import (
 
 PAGE_SIZE: Final = 1_000
 """Of Temporal's own clients."""
+
+STORE_LAG: Final = timedelta(seconds=1)
+"""How far Temporal's visibility store may be behind: meanwhile it knows that a run is over, and not yet of the next.
+What acts on all that it lists waits for that; what only shows a list does not."""
+
+CLOCKS_DIFFER_BY: Final = timedelta(minutes=1)
+"""At the most, those of the machines that a Temporal server consists of."""
 
 StatusName = Literal[
     "active",
@@ -84,8 +92,13 @@ async def list_subscriptions(
     past_due: bool = False,
     ended: bool = False,
     query: str | None = None,
+    lag: timedelta = timedelta(0),
 ) -> AsyncIterator[Listed]:
-    """Lists subscriptions, in the order of Temporal's visibility store.
+    """Lists subscriptions, each once, in the order of Temporal's visibility store.
+
+    That store has a line for each run, ordered by when it began, and gives them page by page. A subscription that
+    continues as new meanwhile has its line where the pages are through already. So those that began since are asked for
+    afterwards, until none is new.
 
     Args:
         service: of the Temporal server, such as a client's `workflow_service`.
@@ -94,6 +107,7 @@ async def list_subscriptions(
         past_due: only those who owe a period that could not be collected at once.
         ended: also those that have ended, as far back as the namespace retains them.
         query: only those that match this condition over search attributes, in Temporal's query language.
+        lag: how long is waited before those are asked for that began since; see `STORE_LAG`.
 
     Raises:
         RPCError: the query is none, or the server does not answer.
@@ -106,11 +120,30 @@ async def list_subscriptions(
         condition += f" AND {PAST_DUE.name} = true"
     if query is not None:
         condition += f" AND ({query})"
+    known: set[str] = set()
+    began_before, since = datetime.now(UTC), ""
+    while True:
+        before = len(known)
+        async for execution in _executions(service, namespace, condition + since):
+            if not known:  # the server's clock counts, as it is its own that the lines bear
+                began_before = min(began_before, execution.start_time.ToDatetime(tzinfo=UTC))
+            listed = _listed(execution)
+            if listed.charge_permission_id not in known:
+                known.add(listed.charge_permission_id)
+                yield listed
+        if since and len(known) == before:
+            return
+        if not since:
+            await asyncio.sleep(lag.total_seconds())
+            since = f" AND StartTime >= '{(began_before - CLOCKS_DIFFER_BY).isoformat()}'"
+
+
+async def _executions(service: WorkflowService, namespace: str, condition: str) -> AsyncIterator[WorkflowExecutionInfo]:
     request = ListWorkflowExecutionsRequest(namespace=namespace, query=condition, page_size=PAGE_SIZE)
     while True:
         page = await service.list_workflow_executions(request, retry=True)
         for execution in page.executions:
-            yield _listed(execution)
+            yield execution
         if not page.next_page_token:
             return
         request.next_page_token = page.next_page_token

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from activities.notices import DIGEST_LENGTH
 from runtime.http import bind, serving
 
 SECRET = "whsec_" + base64.b64encode(b"the secret of a merchant in tests").decode()
@@ -41,7 +42,7 @@ class Endpoint:
             return Response(status_code=status)
         event = Webhook(SECRET).verify(body, dict(request.headers))
         data = event["data"]
-        assert request.headers["webhook-id"] == f"notice-{data['charge_permission_id']}-{data['number']}"
+        assert number_of(request.headers["webhook-id"]) == f"{data['charge_permission_id']}-{data['number']}"
         self._told[data["charge_permission_id"]][data["number"]] = event
         return Response(status_code=204)
 
@@ -51,6 +52,13 @@ class Endpoint:
             while len(self._told[charge_permission_id]) < number:
                 await asyncio.sleep(0.02)
         return [event for _, event in sorted(self._told[charge_permission_id].items())]
+
+
+def number_of(webhook_id: str) -> str:
+    """Of a notice's id: the charge permission and the number, without what tells its contents."""
+    numbered, contents = webhook_id.removeprefix("notice-").rsplit("-", 1)
+    assert len(contents) == DIGEST_LENGTH
+    return numbered
 
 
 @asynccontextmanager

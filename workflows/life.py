@@ -7,6 +7,8 @@ What fired decides, not what is reckoned anew: an instant that is waited for alw
 the timer that fired is the event. So a release that reckons dates otherwise replays what happened as it happened.
 """
 
+import asyncio
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,7 +16,7 @@ from typing import Final, NamedTuple
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 
 from activities.signatures import Announcement, NoticeActivities
 from billing.agenda import next_command
@@ -26,6 +28,7 @@ from billing.plan.monthly_limit import check_monthly_limit
 from billing.protocol.answers import PermissionAnswer, SuccessorAnswer
 from billing.protocol.commands import Command, ReadPermission, StartSuccessor
 from billing.protocol.events import Answered, CancelAsked, Event, HandedOn, Refresh, Started
+from billing.protocol.notices import Notice
 from billing.refusals import Kind, Refused
 from billing.register import digest_of
 from billing.requests import Request
@@ -51,6 +54,12 @@ _LIMIT_TIMEOUT: Final = timedelta(seconds=8)
 _ANNOUNCE_TIMEOUT: Final = timedelta(seconds=5)
 _ANNOUNCE_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=3)
 """A local activity holds up its workflow task, so it gives up soon."""
+
+TELL_AGAIN_AFTER: Final = timedelta(minutes=10)
+"""How soon notices that could not be handed on are tried again, where nothing else happens before."""
+
+_LONGEST_SUMMARY: Final = 200
+"""Characters; Temporal takes 400 bytes."""
 
 _SHORTEST_WAIT: Final = timedelta(milliseconds=1)
 """What is late is waited for as well, for no time: its timer is what says that it has come."""
@@ -84,11 +93,11 @@ class Life:
             await self._tell_merchant()
             self._continue_as_new_when_long()
             command = next_command(self.subscription)
-            if command is None:
-                await self._news(None)
+            if command is None or (self.subscription.outbox.is_full and not command.at_once):
+                await self._news(command)
             elif command.at_once or await self._has_come(command):
                 self.happened(await self._perform(command))
-        await self._tell_merchant()
+        await self._tell_the_rest()
         await workflow.wait_condition(workflow.all_handlers_finished)
         self._show()
 
@@ -112,11 +121,16 @@ class Life:
     # Requests
 
     def check(self, request: Request) -> None:
-        """Tries a request.
+        """Tries a request. None is taken while the outbox is full, as each is told of.
 
         Raises:
             ApplicationError: of type `Refused`.
         """
+        waiting = self.subscription.outbox
+        with _refusing():
+            if waiting.is_full:
+                why = f"none is before the {len(waiting.notices)} notices that wait can be handed on; ask again later"
+                raise Refused("request", request.kind, why, Kind.NOT_NOW)
         self._asked(request, _request_id())
 
     async def answer(self, request: Request) -> Answer:
@@ -166,19 +180,29 @@ class Life:
         return False
 
     async def _news(self, command: Command | None, within: timedelta | None = None, summary: str | None = None) -> None:
-        """Sleeps until something else is to be done than `command`, or something is to be told.
+        """Sleeps until something else is to be done than `command`, something is to be told, or the run is long.
+
+        Notices that could not be handed on have a timer of their own, as what fired decides what is done.
 
         Raises:
             TimeoutError: the time is over.
         """
         self._show()
         slept, told = self.subscription, self.subscription.outbox.told
+        again = asyncio.create_task(self._until_told_again()) if slept.outbox.notices else None
 
         def is_there() -> bool:
             now = self.subscription
-            return now is not slept and (now.outbox.told != told or next_command(now) != command)
+            if now is not slept and (now.outbox.told != told or next_command(now) != command):
+                return True
+            # Signals that lead to no step make a history long, too.
+            return self._continues_as_new or (again is not None and again.done())
 
-        await workflow.wait_condition(is_there, timeout=within, timeout_summary=summary)
+        try:
+            await workflow.wait_condition(is_there, timeout=within, timeout_summary=summary)
+        finally:
+            if again is not None:
+                again.cancel()
 
     async def _perform(self, command: Command) -> Event:
         if isinstance(command, StartSuccessor):
@@ -206,47 +230,63 @@ class Life:
         return SuccessorAnswer(started=True)
 
     async def _tell_merchant(self) -> None:
-        """Hands on what is new. Where that is not possible, the outbox keeps it, and the next command tries again.
+        """Hands on what is new, so many at a time. Where that is not possible, the outbox keeps it for later.
 
         A local activity: it only starts deliveries on the same Temporal server, and costs a single event.
         """
-        notices = self.subscription.outbox.notices
-        if not notices:
-            return
-        terms = self.subscription.terms
-        announcement = Announcement(
-            charge_permission_id=terms.charge_permission_id,
-            merchant_reference=terms.merchant_reference,
-            plan_id=self.subscription.plan.plan_id,
-            notices=notices,
-            rules=self.subscription.contract.written.rules,
-        )
-        try:
-            stale = await workflow.execute_local_activity_method(
-                NoticeActivities.announce,
-                announcement,
-                start_to_close_timeout=_ANNOUNCE_TIMEOUT,
-                retry_policy=_ANNOUNCE_RETRY,
-                summary=", ".join(notice.type.value for notice in notices),
+        while notices := self.subscription.outbox.first:
+            terms = self.subscription.terms
+            announcement = Announcement(
+                charge_permission_id=terms.charge_permission_id,
+                merchant_reference=terms.merchant_reference,
+                plan_id=self.subscription.plan.plan_id,
+                notices=notices,
+                rules=self.subscription.contract.written.rules,
             )
-        except ActivityError:
-            workflow.logger.warning("notices could not be handed on yet", extra={"waiting": len(notices)})
-        else:
+            try:
+                stale = await workflow.execute_local_activity_method(
+                    NoticeActivities.announce,
+                    announcement,
+                    start_to_close_timeout=_ANNOUNCE_TIMEOUT,
+                    retry_policy=_ANNOUNCE_RETRY,
+                    summary=_kinds_of(notices),
+                )
+            except FailureError:  # a local activity's is not always an ActivityError
+                waiting = len(self.subscription.outbox.notices)
+                workflow.logger.warning("notices could not be handed on yet", extra={"waiting": waiting})
+                return
             self._dates_are_old = self._dates_are_old or bool(stale)
             self.happened(HandedOn([notice.number for notice in notices]))
 
-    def _continue_as_new_when_long(self) -> None:
-        """Goes on as a new run, whose input holds the dates that it will act on.
+    async def _tell_the_rest(self) -> None:
+        """Hands on the last notices: as nothing follows an ended subscription, it does not leave before that."""
+        await self._tell_merchant()
+        while waiting := len(self.subscription.outbox.notices):
+            workflow.logger.warning("it has ended, and stays until all is told", extra={"waiting": waiting})
+            self._continue_as_new_when_long()
+            await self._until_told_again()
+            await self._tell_merchant()
 
-        That is so after a year of periods, and also where dates were reckoned in this run, as the plan was changed, or
-        are to be reckoned anew, as the zones' rules have changed.
+    async def _until_told_again(self) -> None:
+        waiting = len(self.subscription.outbox.notices)
+        await workflow.sleep(TELL_AGAIN_AFTER, summary=f"Until {waiting} notices are tried again")
+
+    @property
+    def _continues_as_new(self) -> bool:
+        """Whether it goes on as a new run, whose input holds the dates that it will act on.
+
+        That is so after a year of periods, where Temporal finds the history long, and also where dates were reckoned
+        in this run, as the plan was changed, or are to be reckoned anew, as the zones' rules have changed. A request
+        under way is not waited for: it may be waiting for this run's next step. The run goes on, and looks again then.
         """
         periods = self.subscription.next_period - self._first_period
         reckoned = self.subscription.contract.revision != self._revision
         old = self._dates_are_old and self.subscription.collection is None
         long = periods >= PERIODS_PER_RUN or workflow.info().is_continue_as_new_suggested()
-        # Not waited for: an update may be waiting for this run's next step. The run goes on, and looks again then.
-        if (long or reckoned or old) and workflow.all_handlers_finished():
+        return (long or reckoned or old) and workflow.all_handlers_finished()
+
+    def _continue_as_new_when_long(self) -> None:
+        if self._continues_as_new:
             self._show()
             workflow.continue_as_new(self.subscription.carried_on())
 
@@ -267,6 +307,12 @@ def _request_id() -> str:
     if update is None:
         raise AssertionError("a request came outside of an update")
     return update.id
+
+
+def _kinds_of(notices: Sequence[Notice]) -> str:
+    """One line on what is told, however much it is: Temporal refuses a long summary."""
+    counted = Counter(notice.type.value for notice in notices)
+    return ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in counted.items())[:_LONGEST_SUMMARY]
 
 
 @contextmanager

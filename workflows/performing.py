@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities import signatures
@@ -236,9 +236,20 @@ async def perform(command: Command, account: str, *, within: timedelta | None = 
             retry_policy=how.limits.retry,
             summary=how.summary(command),
         )
-    except ActivityError:
+    except ActivityError as error:
         if in_all is None:
             raise
-        workflow.logger.warning("no answer in good time", extra={"command": command.action.value})
-        return Unanswered(command)
+        why = _why_of(error)
+        workflow.logger.warning("no answer in good time", extra={"command": command.action.value, "why": why})
+        return Unanswered(command, why)
     return Answered(command, answer)
+
+
+def _why_of(error: ActivityError) -> str | None:
+    """What the activity said when it failed last; None where it never did, as no worker was there."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ApplicationError):
+            return cause.message
+        cause = cause.__cause__
+    return None

@@ -6,13 +6,13 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from billing.forecast.preview import Upcoming, dry_run, upcoming
-    from billing.protocol.events import CancelAsked, Refresh, Thing
     from billing.refusals import Refused
     from billing.subscription import Subscription
     from billing.view import SubscriptionView, view_of
-    from workflows.life import Life, Said
-    from workflows.messages import Answer, CancelRequest, DryRunAnswer, NotificationSignal, Question, Refusal, Wish
-    from workflows.names import SUBSCRIPTION_WORKFLOW, THINGS
+    from workflows import signals
+    from workflows.life import Life
+    from workflows.messages import Answer, DryRunAnswer, Question, Refusal, Wish
+    from workflows.names import SUBSCRIPTION_WORKFLOW
     from workflows.outcomes import outcome_of
 
 
@@ -37,33 +37,38 @@ class SubscriptionWorkflow:
         except asyncio.CancelledError:
             if living.done():
                 raise
-            await self.cancel(CancelRequest(reason="Canceled in Temporal"))
+            await self.cancel("Canceled in Temporal")
             await living
         return view_of(self._life.subscription)
 
-    @workflow.signal
-    async def cancel(self, request: CancelRequest) -> None:
-        """Ends the subscription: a charge under way is awaited, then the charge permission is closed."""
-        await self._life.said(Said(CancelAsked(request.reason), "cancel", [request]))
+    # What comes is taken as it is: `workflows.signals` says why, and what it means.
 
     @workflow.signal
-    async def instrument_updated(self, notification: NotificationSignal | None = None) -> None:
+    async def cancel(self, *request: object) -> None:
+        """Ends the subscription: a charge under way is awaited, then the charge permission is closed.
+
+        Takes a `CancelRequest`; a text is its reason.
+        """
+        await self._life.said(signals.cancellation(request))
+
+    @workflow.signal
+    async def instrument_updated(self, *notification: object) -> None:
         """The payment method, or the permission as a whole, may have changed: it is read before acting.
 
         Sent for Amazon's CHARGE_PERMISSION notifications, which do not say what changed, and by a merchant whose
-        buyer has come back from the update page.
+        buyer has come back from the update page. Takes a `NotificationSignal`, or nothing.
         """
-        notification_id = notification.notification_id if notification else None
-        event = Refresh(Thing.PERMISSION, notification_id=notification_id)
-        await self._life.said(Said(event, "instrument_updated", [notification] if notification else []))
+        await self._life.said(signals.look_at_permission(notification))
 
     @workflow.signal
-    async def amazon_pay_notification(self, notification: NotificationSignal) -> None:
-        """Amazon's notification about a charge, a refund or a dispute: what it is about is read at once."""
-        thing = THINGS.get(notification.object_type)
-        if thing is not None:
-            event = Refresh(Thing(thing), notification.object_id, notification.notification_id)
-            await self._life.said(Said(event, "amazon_pay_notification", [notification]))
+    async def amazon_pay_notification(self, *notification: object) -> None:
+        """Amazon's notification about a charge, a refund or a dispute: what it is about is read at once.
+
+        Takes a `NotificationSignal`.
+        """
+        said = signals.look_at_object(notification)
+        if said is not None:
+            await self._life.said(said)
 
     @workflow.update
     async def request(self, wish: Wish) -> Answer:

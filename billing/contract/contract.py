@@ -305,8 +305,8 @@ def _following(row: Sequence[Agreement], first: int, zone: str) -> Agreement:
     current, schedule = _holding(row, first), Schedule(row, zone)
     grid, due, day = schedule.grid(first), schedule.due(first), current.billing_day
     on_its_day = day is None or first_billing_day(day, due, zone).instant(zone) == due
-    if day is not None and schedule.is_aligned(current.first, first):
-        day = day.but(first_period=FirstPeriod.SHORT)  # the one before the first such day was whole or free, no other
+    if day is not None and schedule.costs_before(first, since=current.first):
+        day = day.but(first_period=FirstPeriod.SHORT)  # whole or free was agreed for the first one, and for no other
     return current.but(
         first=first,
         starts_at=due,

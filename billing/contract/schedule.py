@@ -216,11 +216,10 @@ class Schedule:
             fallen_due = stretch.first + (in_stretch if stretch.periods is None else min(in_stretch, stretch.periods))
         return fallen_due
 
-    def is_aligned(self, since: int, number: int) -> bool:
-        """Whether one of the periods from `since` up to but not including `number` was moved to a billing day."""
+    def costs_before(self, number: int, since: int) -> bool:
+        """Whether one of the periods from `since` up to but not including `number` is no part of a trial."""
         return any(
-            since <= stretch.first < number
-            and (stretch.is_short or (stretch.calendar.interval.months and not stretch.amount.is_zero))
+            since <= stretch.first < number and (stretch.is_short or not stretch.amount.is_zero)
             for stretch in self._stretches
         )
 

@@ -117,12 +117,12 @@ def amount_decided(subscription: Subscription, question: AskAmount, amount: Mone
     )
 
 
-def amount_unknown(subscription: Subscription, period: int, now: datetime) -> Subscription:
+def amount_unknown(subscription: Subscription, period: int, now: datetime, *, why: str | None = None) -> Subscription:
     """The merchant's endpoint did not say what the period costs: it is asked again slowly, in plain sight."""
     if not asks_about(subscription, period):
         return subscription.but(renewal=subscription.renewal.not_asked())  # it was paused meanwhile
     first = subscription.renewal.undecided_since is None
-    unknown = subscription.but(renewal=subscription.renewal.not_decided(period, now))
+    unknown = subscription.but(renewal=subscription.renewal.not_decided(period, now, why))
     command = main_command(unknown)
     if not first or command is None:
         return unknown

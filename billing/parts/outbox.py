@@ -7,12 +7,15 @@ from typing import Any, Final
 from billing.protocol.notices import Notice, NoticeType
 from billing.values import Value
 
-LONGEST_OUTBOX: Final = 100
-"""Notices kept while they cannot be handed on; a subscription that waits so long does nothing else any more."""
+FULL_OUTBOX: Final = 100
+"""Notices that wait before a subscription begins nothing more; so the state stays small while none can be handed on."""
+
+HANDED_ON_AT_ONCE: Final = 50
+"""Notices; a local activity hands so many on well within its time."""
 
 
 class Outbox(Value):
-    """Notices that were not handed on yet.
+    """Notices that were not handed on yet; none is dropped before, so that their numbers never have a gap.
 
     Attributes:
         notices: oldest first.
@@ -22,10 +25,20 @@ class Outbox(Value):
     notices: tuple[Notice, ...] = ()
     told: int = 0
 
+    @property
+    def first(self) -> tuple[Notice, ...]:
+        """Those that are handed on next, together."""
+        return self.notices[:HANDED_ON_AT_ONCE]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many wait that nothing more is to be begun before they are handed on."""
+        return len(self.notices) >= FULL_OUTBOX
+
     def telling(self, kind: NoticeType, now: datetime, **fields: Any) -> "Outbox":  # Any: the fields of a notice
         """One more thing happened."""
         notice = Notice(number=self.told + 1, type=kind, at=now, **fields)
-        return self.but(notices=(*self.notices, notice)[-LONGEST_OUTBOX:], told=notice.number)
+        return self.but(notices=(*self.notices, notice), told=notice.number)
 
     def handed_on(self, numbers: Sequence[int]) -> "Outbox":
         """These are on their way; what came meanwhile stays."""

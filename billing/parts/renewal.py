@@ -31,12 +31,14 @@ class AmountUnknown(Value):
     Attributes:
         since: when it first failed to (UTC).
         again_at: when it is asked again (UTC).
+        why: what it answered instead, in words, where that is known.
     """
 
     kind: Literal["unknown"] = "unknown"
     period: int
     since: AwareDatetime
     again_at: AwareDatetime
+    why: str | None = None
 
 
 class AmountDecided(Value):
@@ -98,10 +100,11 @@ class Renewal(Value):
         """The merchant has said it."""
         return self.but(amount=AmountDecided(period=period, amount=amount))
 
-    def not_decided(self, period: int, now: datetime) -> "Renewal":
+    def not_decided(self, period: int, now: datetime, why: str | None = None) -> "Renewal":
         """The merchant has not said it."""
         since = self.undecided_since or now
-        return self.but(amount=AmountUnknown(period=period, since=since, again_at=now + LOOK_AGAIN_AFTER))
+        unknown = AmountUnknown(period=period, since=since, again_at=now + LOOK_AGAIN_AFTER, why=why)
+        return self.but(amount=unknown)
 
     def under_another_permission(self, next_period: int) -> "Renewal":
         """What is owed is charged whatever a policy says of missed periods; what the merchant said it costs stands."""

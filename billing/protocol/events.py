@@ -33,9 +33,15 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A command was performed, and no answer came in good time; doing it again does no harm."""
+    """A command was performed, and no answer came in good time; doing it again does no harm.
+
+    Attributes:
+        command: what was done.
+        why: what came instead, in words, where that is known.
+    """
 
     command: Command
+    why: str | None = None
 
 
 class Thing(StrEnum):

@@ -15,6 +15,7 @@ from starter.audit.rules import findings
 from starter.audit.witness import Witness
 from starter.client import Subscriptions
 from starter.errors import SubscriptionError
+from starter.listing import STORE_LAG
 from workflows.names import workflow_id
 
 AT_ONCE: Final = 20
@@ -61,8 +62,9 @@ class Auditor:
         Args:
             ended: also those that have ended, as far back as the namespace retains them.
         """
-        identifiers = [listed.charge_permission_id async for listed in self._subscriptions.list(ended=ended)]
-        for audited in asyncio.as_completed([self.one(identifier) for identifier in dict.fromkeys(identifiers)]):
+        lines = self._subscriptions.list(ended=ended, lag=STORE_LAG)
+        identifiers = [listed.charge_permission_id async for listed in lines]
+        for audited in asyncio.as_completed([self.one(identifier) for identifier in identifiers]):
             yield await audited
 
     async def one(self, charge_permission_id: str) -> Audited:

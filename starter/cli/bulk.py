@@ -1,6 +1,6 @@
 """The commands `perennial bulk ...`: one change for all subscriptions that match a query."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from starter.cli.asking import WhenOption, moment, requested
 from starter.cli.changes import ConsentedOption
 from starter.cli.connection import needs_consent, subscriptions
 from starter.cli.many import RateOption, ReportOption, do_and_tell
-from starter.cli.output import JsonOption, asynchronous
+from starter.cli.output import JsonOption, asynchronous, err
 from starter.cli.plan_file import read_plan
 from starter.client import Subscriptions
 from starter.many.bulk import Doing, canceling, changing, matching, matching_only
@@ -125,4 +125,22 @@ async def _bulk_do(
     doing = doing_of(client)  # in a dry run too: what cannot be meant is refused
     if dry_run:
         doing, done = matching_only, "match"
-    await do_and_tell(matching(client, query), doing, done, report, rate, as_json=as_json)
+    found = await _all_of(matching(client, query))
+    await do_and_tell(_each(found), doing, done, report, rate, as_json=as_json, total=len(found))
+
+
+async def _all_of(matching: AsyncIterator[str]) -> list[str]:
+    """Those that match now. They are found before the first is changed: what is changed, or started, may match anew."""
+    from rich.progress import Progress
+
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+        task, found = progress.add_task("found", total=None), []
+        async for charge_permission_id in matching:
+            found.append(charge_permission_id)
+            progress.advance(task)
+        return found
+
+
+async def _each(found: list[str]) -> AsyncIterator[str]:
+    for charge_permission_id in found:
+        yield charge_permission_id

@@ -1,7 +1,6 @@
 """The commands `perennial import ...`: subscribers who are billed elsewhere until now."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,7 @@ from starter.cli.connection import subscriptions
 from starter.cli.many import RateOption, ReportOption, do_and_tell
 from starter.cli.output import JsonOption, asynchronous
 from starter.cli.plan_file import read_plan
-from starter.many.joining import Checker, Joining, Starter, joining
+from starter.many.joining import Checker, Joining, References, Starter, joining
 from starter.many.runner import Result
 from workflows.names import Call
 
@@ -61,8 +60,13 @@ async def start(
     rate: RateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a paused subscription for each row. Nothing is charged before it is cut over."""
-    await _import_each(file, plans, Starter.start, "started", report, rate, as_json=as_json)
+    """Start a paused subscription for each row. Nothing is charged before it is cut over.
+
+    A row whose merchant reference is that of another subscription, too, is started and told of.
+    """
+    client = await subscriptions()
+    starter = Starter(client, await References.of_running(client))
+    await _import_each(file, plans, starter.start, "started", report, rate, as_json=as_json)
 
 
 @imports.command("cut-over")
@@ -75,21 +79,21 @@ async def cut_over(
     as_json: JsonOption = False,
 ) -> None:
     """Resume each row's subscription: from now on it is billed here, on its next due date."""
-    await _import_each(file, plans, Starter.cut_over, "cut over", report, rate, as_json=as_json)
+    starter = Starter(await subscriptions())
+    await _import_each(file, plans, starter.cut_over, "cut over", report, rate, as_json=as_json)
 
 
 async def _import_each(
     file: Path,
     plans: Path,
-    perform: Callable[[Starter, Joining | Result], Awaitable[Result]],
+    perform: Callable[[Joining | Result], Awaitable[Result]],
     done: str,
     report: Path | None,
     rate: float | None,
     *,
     as_json: bool,
 ) -> None:
-    starter = Starter(await subscriptions())
-    await do_and_tell(_rows(file, _plans(plans)), partial(perform, starter), done, report, rate, as_json=as_json)
+    await do_and_tell(_rows(file, _plans(plans)), perform, done, report, rate, as_json=as_json)
 
 
 def _plans(folder: Path) -> dict[str, Plan]:

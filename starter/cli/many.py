@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
+from rich.markup import escape
 
 from runtime.errors import StartupError
 from starter.cli.output import RefusedError, err, say
@@ -35,8 +36,9 @@ async def do_and_tell(
     rate: float | None,
     *,
     as_json: bool,
+    total: int | None = None,
 ) -> None:
-    """Does it to all, shows how far it is, and says what came of it.
+    """Does it to all, shows how far it is, of `total` where that is known, and says what came of it.
 
     Raises:
         RefusedError: some were refused.
@@ -44,23 +46,28 @@ async def do_and_tell(
     from rich.progress import Progress
 
     refused: list[Result] = []
+    minded: list[Result] = []
     with _reporting(report) as write, Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task(done, total=None)
+        task = progress.add_task(done, total=total)
 
         def tell(result: Result) -> None:
             write(result)
             progress.advance(task)
             if result.outcome is Outcome.REFUSED and len(refused) < SHOWN:
                 refused.append(result)
+            if result.mind:
+                minded.append(result)
 
         try:
             counts = await do_to_many(items, perform, tell, per_second=rate)
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
     _say(counts, refused, done, as_json=as_json)
+    tell_minded(minded)
     if counts[Outcome.REFUSED]:
-        total = counts.total()
-        raise RefusedError(f"{counts[Outcome.REFUSED]} of {total} were refused" + (f"; see {report}" if report else ""))
+        raise RefusedError(
+            f"{counts[Outcome.REFUSED]} of {counts.total()} were refused" + (f"; see {report}" if report else "")
+        )
 
 
 def _say(counts: Counter[Outcome], refused: list[Result], done: str, *, as_json: bool) -> None:
@@ -72,6 +79,15 @@ def _say(counts: Counter[Outcome], refused: list[Result], done: str, *, as_json:
         f"{counts[Outcome.DONE]} {done}{already}",
         as_json=as_json,
     )
+
+
+def tell_minded(minded: Sequence[Result]) -> None:
+    """What was done, and somebody should look at: on standard error, as nothing was refused."""
+    for result in minded[:SHOWN]:
+        where = f"line {result.row}, " if result.row is not None else ""
+        err.print(f"[bold yellow]mind:[/] {where}{escape(f'{result.subject}: {result.mind}')}")
+    if len(minded) > SHOWN:
+        err.print(f"[bold yellow]mind:[/] {len(minded) - SHOWN} more such lines; a report has them all")
 
 
 def sheet_of(refused: Sequence[Result]) -> Sheet:
@@ -102,5 +118,9 @@ def _reporting(path: Path | None) -> Iterator[Callable[[Result], None]]:
             yield lambda result: print(json.dumps(asdict(result)), file=file, flush=True)
         else:
             table: Any = csv.writer(file)  # Any: the module names no type
-            table.writerow(("row", "charge_permission_id", "outcome", "why"))
-            yield lambda result: table.writerow((result.row, result.subject, result.outcome.value, result.why))
+            table.writerow(("row", "charge_permission_id", "outcome", "why", "mind"))
+
+            def write(result: Result) -> None:
+                table.writerow((result.row, result.subject, result.outcome.value, result.why, result.mind))
+
+            yield write

@@ -1,10 +1,11 @@
 """The commands about one subscription: start, show, cancel, and what is done about its charges."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
+from rich.markup import escape
 
 from billing.calendar import Interval
 from billing.changes import Cancel, Capture, RefundPeriod, RetryNow, When
@@ -34,6 +35,10 @@ from starter.cli.calendar import calendar_of
 from starter.cli.connection import PermissionArgument, subscriptions
 from starter.cli.output import JsonOption, RefusedError, asynchronous, err, in_one_line, say
 from starter.cli.plan_file import read_plan
+
+if TYPE_CHECKING:
+    from billing.contract.terms import Terms
+    from starter.client import Subscriptions
 
 
 @asynchronous
@@ -69,7 +74,7 @@ async def start(
     """Start billing a new subscriber.
 
     Starting again with the same terms finds the running subscription and changes nothing; with other terms it is
-    refused.
+    refused. Where the merchant reference is that of another running subscription, too, it is started and told of.
     """
     terms = agreed(
         charge_permission_id=charge_permission_id,
@@ -86,12 +91,30 @@ async def start(
     )
     if warning := limit_warning(terms.plan, terms.quantity):
         err.print(f"[bold yellow]mind:[/] {warning}")
-    started = await (await subscriptions()).start(terms, anchor_was_given=anchor is not None, backdated=backdated)
+    client = await subscriptions()
+    started = await client.start(terms, anchor_was_given=anchor is not None, backdated=backdated)
+    others = await _sharing_reference(client, terms)
     how = "runs already with these terms"
     if not started.already:
         how = f"started, first charge {terms.anchor:%Y-%m-%d %H:%M} UTC"
-    data = {"workflow_id": started.workflow_id, "already_started": started.already}
+    data = {"workflow_id": started.workflow_id, "already_started": started.already, "same_reference": others}
     say(data, f"{started.workflow_id} {how}", as_json=as_json)
+
+
+async def _sharing_reference(client: "Subscriptions", terms: "Terms") -> list[str]:
+    """The other subscriptions with the merchant reference, which are told of; it is started, whatever comes of that."""
+    from temporalio.service import RPCError
+
+    from starter.client import shares_reference
+
+    try:
+        others = await client.sharing_reference(terms)
+    except RPCError as error:
+        err.print(f"[bold yellow]mind:[/] whether others have its merchant reference is not known: {error.status.name}")
+        return []
+    if others:
+        err.print(f"[bold yellow]mind:[/] {escape(shares_reference(terms, others))}")
+    return others
 
 
 @asynchronous

@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from billing.changes import Change
 from starter.client import Subscriptions
 from starter.errors import SubscriptionError
+from starter.listing import STORE_LAG
 from starter.many.runner import Outcome, Result
 
 Doing = Callable[[str], Awaitable[Result]]
 
 
 async def matching(subscriptions: Subscriptions, query: str) -> AsyncIterator[str]:
-    """The charge permissions of the running subscriptions that match, in no order.
+    """The charge permissions of the running subscriptions that match, each once, in no order.
 
     Args:
         subscriptions: the merchant's way in.
@@ -20,7 +21,7 @@ async def matching(subscriptions: Subscriptions, query: str) -> AsyncIterator[st
     Raises:
         SubscriptionError: it is not a query.
     """
-    async for listed in subscriptions.list(query=query):
+    async for listed in subscriptions.list(query=query, lag=STORE_LAG):
         yield listed.charge_permission_id
 
 

@@ -3,6 +3,7 @@
 Nothing here charges anybody. Each step can be repeated after a crash: what is done already is found, and left alone.
 """
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,10 +17,11 @@ from amazon_pay.errors import AmazonPayError
 from amazon_pay.models import ChargePermission, ChargePermissionState
 from amazon_pay.models.charge_permissions import ChargePermissionType
 from billing.changes import ResumeSubscription
+from billing.contract.terms import Terms
 from billing.plan import Plan
 from billing.refusals import Refused, refusals_of
 from billing.subscription import Subscription
-from starter.client import Subscriptions
+from starter.client import Subscriptions, shares_reference
 from starter.errors import RequestRefusedError, SubscriptionError
 from starter.many.rows import Numbered, read_rows
 from starter.many.runner import Outcome, Result
@@ -37,9 +39,9 @@ class Joining:
         """Who it is."""
         return self.subscription.terms.charge_permission_id
 
-    def result(self, outcome: Outcome, why: str = "") -> Result:
+    def result(self, outcome: Outcome, why: str = "", mind: str = "") -> Result:
         """A line of the report."""
-        return Result(self.charge_permission_id, outcome, why, self.line)
+        return Result(self.charge_permission_id, outcome, why, self.line, mind)
 
 
 async def joining(path: Path, plans: Mapping[str, Plan]) -> AsyncIterator[Joining | Result]:
@@ -80,6 +82,31 @@ _COLUMNS: Final = {"day": "billing_day", "at": "billing_time"}
 """How a row knows what its billing day is made of."""
 
 
+class References:
+    """Which charge permissions go by a merchant reference, so that a customer who is to be billed twice is noticed."""
+
+    def __init__(self) -> None:
+        self._known: defaultdict[tuple[str | None, str], set[str]] = defaultdict(set)
+
+    @classmethod
+    async def of_running(cls, subscriptions: Subscriptions) -> "References":
+        """Those of all running subscriptions, as Temporal's visibility store knows them."""
+        references = cls()
+        async for listed in subscriptions.list():
+            if listed.merchant_reference:
+                references._known[listed.merchant_account, listed.merchant_reference].add(listed.charge_permission_id)
+        return references
+
+    def note(self, terms: Terms) -> str:
+        """Takes one in; says which others go by its reference, and nothing where none does."""
+        if not terms.merchant_reference:
+            return ""
+        known = self._known[terms.merchant_account, terms.merchant_reference]
+        others = sorted(known - {terms.charge_permission_id})
+        known.add(terms.charge_permission_id)
+        return shares_reference(terms, others)
+
+
 class Checker:
     """Compares rows with what Amazon says of their charge permissions; changes nothing.
 
@@ -89,6 +116,7 @@ class Checker:
 
     def __init__(self, amazon_pay: AmazonPayClient) -> None:
         self._amazon_pay = amazon_pay
+        self._references = References()
 
     async def check(self, row: Joining | Result) -> Result:
         """Whether the subscription can be started, and charged."""
@@ -99,7 +127,8 @@ class Checker:
         except AmazonPayError as error:
             return row.result(Outcome.REFUSED, f"charge_permission_id: {error}")
         why = "; ".join(_troubles(permission, row.subscription))
-        return row.result(Outcome.REFUSED, why) if why else row.result(Outcome.DONE)
+        mind = self._references.note(row.subscription.terms)
+        return row.result(Outcome.REFUSED, why, mind) if why else row.result(Outcome.DONE, mind=mind)
 
 
 def _troubles(permission: ChargePermission, subscription: Subscription) -> list[str]:
@@ -124,10 +153,12 @@ class Starter:
 
     Args:
         subscriptions: the merchant's way in.
+        references: of those that run already.
     """
 
-    def __init__(self, subscriptions: Subscriptions) -> None:
+    def __init__(self, subscriptions: Subscriptions, references: References | None = None) -> None:
         self._subscriptions = subscriptions
+        self._references = references or References()
 
     async def start(self, row: Joining | Result) -> Result:
         """Starts one; one that was started with the same terms before is left as it is."""
@@ -137,7 +168,8 @@ class Starter:
             started = await self._subscriptions.adopt(row.subscription)
         except SubscriptionError as error:
             return row.result(Outcome.REFUSED, str(error))
-        return row.result(Outcome.ALREADY if started.already else Outcome.DONE)
+        mind = self._references.note(row.subscription.terms)
+        return row.result(Outcome.ALREADY if started.already else Outcome.DONE, mind=mind)
 
     async def cut_over(self, row: Joining | Result) -> Result:
         """Resumes one: what fell due before is not owed, and the next due date is charged here."""

@@ -30,12 +30,14 @@ class Result:
         outcome: what became of it.
         why: why it was refused, or what there is to say.
         row: where it stands in its file, counted from 1 as an editor counts lines.
+        mind: what somebody should look at, although it was done.
     """
 
     subject: str
     outcome: Outcome
     why: str = ""
     row: int | None = None
+    mind: str = ""
 
 
 Report = Callable[[Result], None]

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from activities.amazon_pay import AmazonPayCalls
 from activities.signatures import ClosePermission, ReadCharge, ReadPermission, ReadRefund, UpdatePermission
-from amazon_pay import AmazonPayClient, Region
+from amazon_pay import AmazonPayClient, Region, clock
 from amazon_pay.models import Currency, Frequency, Price, RecurringMetadata
 from amazon_pay.models.wire import TIMESTAMP_FORMAT
 from billing.calendar import Interval, Unit
@@ -353,3 +353,30 @@ async def test_a_refund_that_amazon_does_not_show_is_still_pending(calls: Amazon
     read = await run(calls.read_refund, ReadRefund(refund_id="S01-0-0-R000000"))
 
     assert (read.state, read.refund_id) == (RefundState.PENDING, "S01-0-0-R000000")
+
+
+@pytest.mark.parametrize(
+    ("off", "why"),
+    [
+        (timedelta(hours=-26), "this machine's clock is 26 h behind Amazon's"),
+        (timedelta(hours=26), "this machine's clock is 26 h ahead of Amazon's"),
+    ],
+)
+async def test_a_worker_whose_clock_is_wrong_by_a_day_hears_and_logs_that_and_not_only_that_it_is_not_believed(
+    calls: AmazonPayCalls,
+    permission: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    off: timedelta,
+    why: str,
+) -> None:
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + off)
+
+    charged = await run(calls.create_charge, create(permission))
+    read = await run(calls.read_permission, ReadPermission(charge_permission_id=permission))
+
+    assert (charged.outcome, charged.reason_code) == (ChargeOutcome.REFUSED, "InvalidRequestSignature")
+    assert charged.message is not None
+    assert charged.message.endswith(f"; {why}")
+    assert read.refused == "InvalidRequestSignature"
+    assert [why in record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [True, True]

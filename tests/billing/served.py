@@ -65,6 +65,7 @@ class Span:
         sold: how many days it had when it was sold.
         whole: how many days a whole period has, where this is only a part of one.
         interval: how long a whole one is.
+        is_bridge: it is what was left of another period, after a change that held at once.
         cut: what the days are worth that a change has cut off; None where none did.
         back: what of it went back, or is going.
         back_for_days: what of that before it was cut, so that it is taken for those days.
@@ -77,6 +78,7 @@ class Span:
     sold: int
     whole: int
     interval: Interval
+    is_bridge: bool
     cut: Fraction | None = None
     back: Fraction = Fraction(0)
     back_for_days: Fraction = Fraction(0)
@@ -186,6 +188,10 @@ class DayBook:
             case _:
                 pass
 
+    def is_bridge(self, number: int) -> bool:
+        """Whether a period is what is left of another, after a change that held at once."""
+        return any(span.number == number and span.is_bridge for span in self.spans)
+
     def undone(self, begun_until: datetime) -> None:
         """What was planned for after the period that began at an instant is not any more."""
         if self.would_end is None:
@@ -238,7 +244,16 @@ class DayBook:
             assert abs(expected - price) <= CENT, f"period {record.period} cost {float(price)}, not {float(expected)}"
             assert begins not in self.free or not price, f"{begins} is free, as was promised"
         self.spans.append(
-            Span(record.period, begins, end + self.longer, price, max((end - begins).days, 1), whole, self.interval)
+            Span(
+                record.period,
+                begins,
+                end + self.longer,
+                price,
+                max((end - begins).days, 1),
+                whole,
+                self.interval,
+                self.would_end is not None,
+            )
         )
         self.roundings += 2
         self.would_end, self.longer = None, timedelta(0)

@@ -143,7 +143,7 @@ class Story:
         note(told)
         if isinstance(request, UndoChanges):
             begun = before.first_not_begun(self.now) - 1
-            while begun >= 0 and before.contract.agreement(begun).once is not None:
+            while begun >= 0 and (before.contract.agreement(begun).once is not None or self.book.is_bridge(begun)):
                 begun -= 1
             self.book.undone(before.schedule.due(begun) if begun >= 0 else self.now)
         elif isinstance(request, UndoCancellation):

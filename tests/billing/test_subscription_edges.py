@@ -5,8 +5,10 @@ from pydantic import ValidationError
 
 from billing.agenda import main_command, next_command
 from billing.calendar import Interval, Unit
+from billing.money import Money
+from billing.plan import Amounts, Plan
 from billing.plan.policy import CollectionPolicy, FinalAction
-from billing.protocol.commands import Action, ClosePermission, CreateCharge, ReadCharge, Timer
+from billing.protocol.commands import Action, AskAmount, ClosePermission, CreateCharge, ReadCharge, Timer
 from billing.protocol.events import Answered, Unanswered
 from billing.status import Status
 from billing.subscription import Subscription
@@ -152,3 +154,19 @@ def test_a_driver_that_does_what_no_step_says_is_stopped_before_any_harm() -> No
         life.happens(Unanswered(charge))
     with pytest.raises(AssertionError, match="no known outcome yet"):
         life.elapses(Timer.RETRY)
+
+
+def test_what_the_merchants_endpoint_said_instead_of_an_amount_is_told_once_and_shown_while_it_lasts() -> None:
+    plan = Plan.of("metered", Money.parse("81 CHF"), Interval(unit=Unit.WEEK)).but(amounts=Amounts.ASKED)
+    life = Life(terms("2027-04-02 07:00").but(plan=plan))
+    for when, why in (("2027-04-02 07:00", "it said 12.3456 CHF"), ("2027-04-02 08:00", "status 500")):
+        life.now = at(when)
+        life.elapses(Timer.PERIOD)
+        question = next_command(life.subscription)
+        assert isinstance(question, AskAmount)
+        life.happens(Unanswered(question, why))
+        assert life.why == f"period 0 fell due, and {why}; it is asked again"
+
+    (notice,) = life.subscription.outbox.notices
+    assert (notice.type.value, notice.reason_code) == ("subscription.held", "AmountUnknown")
+    assert notice.reason == "period 0 fell due, and it said 12.3456 CHF; it is asked again"

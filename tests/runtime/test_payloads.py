@@ -7,13 +7,14 @@ from typing import get_args
 
 import pytest
 from pydantic import BaseModel
+from temporalio.api.common.v1 import Payload
 
 import activities
 import billing
 import workflows
 from billing.contract.terms import Terms
 from billing.money import Money
-from runtime.payloads import JsonPayloads
+from runtime.payloads import JsonPayloads, Payloads
 from tests.billing.support import terms
 
 
@@ -59,3 +60,19 @@ def test_a_field_of_a_newer_release_is_left_aside_and_a_missing_one_is_not_made_
     assert converter.from_payload(newer, Money) == Money.parse("12.75 GBP")
     with pytest.raises(ValueError, match="currency"):
         converter.from_payload(broken, Money)
+
+
+def test_what_no_type_is_asked_of_is_read_as_it_is_and_nothing_is_too_odd_to_be_read() -> None:
+    converter, plain = Payloads(), {"encoding": b"json/plain"}
+    odd = [
+        Payload(metadata=plain, data=b"the shop closes"),
+        Payload(metadata=plain, data=b'{"reason": "moved"}'),
+        Payload(metadata=plain, data=b"\xff"),
+        Payload(metadata={"encoding": b"json/protobuf"}, data=b"{}"),
+        Payload(metadata={"encoding": b"binary/of-somebody-else"}, data=b"\x00"),
+        Payload(),
+    ]
+
+    assert converter.from_payloads(odd) == ["the shop closes", {"reason": "moved"}, "\ufffd", None, None, None]
+    with pytest.raises(KeyError):
+        converter.from_payloads(odd[-1:], [Money])

@@ -18,6 +18,7 @@ from tests.activities.test_amounts import saying
 from tests.endpoint import SECRET
 from tests.scenarios.story import Story
 from tests.scenarios.test_phases import charged
+from tests.workflows.replaying import replay_all
 
 METERED = Plan.of("metered", Money.parse("50.00 USD"), Interval(unit=Unit.MONTH)).model_copy(
     update={"amounts": Amounts.ASKED}
@@ -86,3 +87,23 @@ async def test_an_endpoint_that_does_not_answer_holds_the_charge_in_plain_sight_
 
     assert await amounts_of(story) == ["7.00"]
     assert (status.needs_attention, status.last_reason) == (False, None)
+
+
+async def test_what_the_endpoint_said_and_why_that_is_no_amount_can_be_seen(metered: tuple[Stage, Merchant]) -> None:
+    house, merchant = metered
+    merchant.status, merchant.answer = 200, saying("12.3456")
+    story = await Story.begin(house, METERED)
+    four_decimals = await story.until_due(0)
+    merchant.answer = b"<html>sorry</html>"
+    no_json = await story.after(timedelta(hours=1))
+    merchant.answer = saying("12.35")
+    status = await story.after(timedelta(hours=1))
+
+    assert (four_decimals.needs_attention, four_decimals.last_reason) == (True, "AmountUnknown")
+    for seen, why in ((four_decimals, "12.3456 is not accepted; 2 decimals are"), (no_json, "'<html>sorry</html>'")):
+        assert seen.next is not None
+        assert f"period 0 fell due, and your endpoint has not said what it costs: amount: {why}" in seen.next.why
+        assert seen.next.why.endswith("; it is asked again")
+    assert (status.needs_attention, status.periods_paid) == (False, 1)
+    assert await amounts_of(story) == ["12.35"]
+    assert await replay_all(house.client, story.handle.id) == 1

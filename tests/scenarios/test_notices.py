@@ -1,16 +1,25 @@
 """What the merchant is told of each story: these notices, in this order, and no others."""
 
 import asyncio
-from datetime import datetime, timedelta
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from temporalio.client import ActivityExecutionStatus
 
-from activities.notices import DELIVER
+from activities.notices import DELIVER, Announcer
+from activities.signatures import Announcement
+from amazon_pay import Region
+from billing.changes import PauseSubscription
 from billing.plan.policy import CollectionPolicy, FinalAction
+from billing.protocol.notices import Notice, NoticeType
 from sandbox.stage import Stage, stage
-from tests.endpoint import SECRET, Endpoint, endpoint
+from tests.activities.requests import run
+from tests.endpoint import SECRET, Endpoint, endpoint, number_of
 from tests.scenarios.story import Story, pending_charge_of
+from workflows.names import notices_queue
 
 
 async def told(notices: Endpoint, story: Story) -> list[dict[str, Any]]:
@@ -196,7 +205,8 @@ async def test_an_endpoint_that_refuses_is_asked_again_with_the_same_notice_and_
         while not moody.posts:
             await asyncio.sleep(0.02)
         await asyncio.sleep(0.5)
-        assert moody.posts == [f"notice-{story.charge_permission_id}-1"]
+        (refused,) = moody.posts
+        assert number_of(refused) == f"{story.charge_permission_id}-1"
         await moody.told(story.charge_permission_id, 1)
         await story.until_due(0)
         lost = f"ActivityType = '{DELIVER}' AND ExecutionStatus = 'Failed'"
@@ -204,7 +214,70 @@ async def test_an_endpoint_that_refuses_is_asked_again_with_the_same_notice_and_
             while not [execution async for execution in house.client.list_activities(lost)]:
                 await asyncio.sleep(0.1)
 
-    assert moody.posts == [f"notice-{story.charge_permission_id}-{number}" for number in (1, 1, 2)]
+    assert list(map(number_of, moody.posts)) == [f"{story.charge_permission_id}-{number}" for number in (1, 1, 2)]
+    assert moody.posts[:2] == [refused, refused]
+
+
+async def test_a_notice_that_a_worker_made_before_it_died_is_not_told_again_when_it_is_made_anew(
+    house: Stage, notices: Endpoint
+) -> None:
+    made_anew = datetime(2027, 3, 14, 9, 30, tzinfo=UTC)
+    announcer = Announcer(house.client, Region.NA, notices_queue(house.settings.task_queue))
+    for made_at in (made_anew - timedelta(seconds=11), made_anew):
+        notice = Notice(number=1, type=NoticeType.PERIOD_PAID, at=made_at, period=4, charge_id="P01-5-6-C000004")
+        announcement = Announcement(
+            charge_permission_id="C01-1122334-5566778", merchant_reference="", plan_id="tea", notices=(notice,)
+        )
+        await run(announcer.announce, announcement)
+
+    (told_once,) = await notices.told("C01-1122334-5566778", 1)
+    await asyncio.sleep(0.5)
+
+    assert when(told_once) == made_anew - timedelta(seconds=11)
+    assert [number_of(each) for each in notices.posts].count("C01-1122334-5566778-1") == 1
+
+
+async def test_what_happens_after_a_restore_is_told_under_the_same_number_and_another_id(tmp_path: Path) -> None:
+    database, kept = tmp_path / "temporal.db", tmp_path / "kept.db"
+    async with endpoint() as listening:
+
+        async def pauses_for(house: Stage, story: Story, days: int) -> None:
+            pause = PauseSubscription(until=story.terms.anchor + timedelta(days=days))
+            await house.subscriptions.change(story.charge_permission_id, pause)
+
+        async with stage(database=database, webhook_url=listening.url, webhook_secret=SECRET) as house:
+            story = await Story.begin(house, first_charge_in=timedelta(days=30))
+            await listening.told(story.charge_permission_id, 1)
+            await story.quiet()
+            back_up(database, kept)
+            await pauses_for(house, story, 40)
+            before = (await listening.told(story.charge_permission_id, 2))[1]
+        set_back(database, kept)
+        async with stage(database=database, webhook_url=listening.url, webhook_secret=SECRET) as house:
+            story = Story(house, story.terms)
+            await pauses_for(house, story, 75)
+            async with asyncio.timeout(60):
+                while len(listening.posts) < 3:
+                    await asyncio.sleep(0.02)
+            after = (await listening.told(story.charge_permission_id, 2))[1]
+
+    assert before["type"] == after["type"] == "subscription.paused"
+    assert before["data"]["number"] == after["data"]["number"] == 2
+    assert before["data"]["deadline"] != after["data"]["deadline"]
+    assert len(set(listening.posts)) == 3
+
+
+def back_up(database: Path, to: Path) -> None:
+    """As it stands now, while the server uses it."""
+    with closing(sqlite3.connect(database)) as live, closing(sqlite3.connect(to)) as copy:
+        live.backup(copy)
+
+
+def set_back(database: Path, to: Path) -> None:
+    """To a copy that was made before."""
+    for left in database.parent.glob(f"{database.name}*"):
+        left.unlink()
+    to.rename(database)
 
 
 def iso(instant: datetime) -> str:

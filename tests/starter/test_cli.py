@@ -92,8 +92,16 @@ async def test_starting_again_says_that_it_runs_already_and_other_terms_are_refu
     refused = await typed(*start, "--zone", "Asia/Tokyo", **joined_to(house))
 
     name = f"subscription-{terms.charge_permission_id}"
-    assert (first.code, first.err, first.data) == (0, "", {"workflow_id": name, "already_started": False})
-    assert (second.code, second.err, second.data) == (0, "", {"workflow_id": name, "already_started": True})
+    assert (first.code, first.err, first.data) == (
+        0,
+        "",
+        {"workflow_id": name, "already_started": False, "same_reference": []},
+    )
+    assert (second.code, second.err, second.data) == (
+        0,
+        "",
+        {"workflow_id": name, "already_started": True, "same_reference": []},
+    )
     assert refused.code == 1
     assert terms.charge_permission_id in refused.trouble
     assert "it was not changed" in refused.trouble

@@ -5,10 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
+from billing.changes import ChangePlan, SkipPeriod
 from billing.status import Status
 from sandbox.stage import Stage
 from starter import listing
 from starter.listing import Listed, list_subscriptions
+from starter.many.bulk import changing, matching
+from starter.many.runner import Outcome, Result, do_to_many
 from tests.scenarios.story import Story
 from tests.starter.agreements import new_terms
 
@@ -124,3 +127,53 @@ async def test_a_list_longer_than_a_page_of_temporals_is_whole(house: Stage, mon
     ]
 
     assert sorted(found) == sorted(story.charge_permission_id for story in stories)
+
+
+async def continue_as_new(story: Story) -> None:
+    """Another price makes the run continue as new; returns when the visibility store knows the next run."""
+    before = (await story.handle.describe()).run_id
+    await story.stage.subscriptions.change(story.charge_permission_id, ChangePlan(quantity=3))
+    runs = f"WorkflowId = '{story.handle.id}' AND ExecutionStatus = 'Running'"
+    async with asyncio.timeout(30):
+        while [each.run_id async for each in story.stage.client.list_workflows(runs)] in ([], [before]):
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_one_that_continues_as_new_between_two_pages_is_listed_and_once(
+    house: Stage, monkeypatch: pytest.MonkeyPatch, *, ended: bool
+) -> None:
+    stories = {story.charge_permission_id: story for story in [await Story.begin(house) for _ in range(4)]}
+    for identifier in stories:
+        await listed(house, identifier, until=bool)
+    monkeypatch.setattr(listing, "PAGE_SIZE", 2)
+    references = ", ".join(f"'{story.terms.merchant_reference}'" for story in stories.values())
+    lines = house.subscriptions.list(query=f"MerchantReference IN ({references})", ended=ended)
+    found = [(await anext(lines)).charge_permission_id]
+    for story in stories.values():
+        await continue_as_new(story)
+
+    found += [line.charge_permission_id async for line in lines]
+
+    assert sorted(found) == sorted(stories)
+
+
+async def test_each_change_of_a_bulk_is_made_once_although_it_makes_its_run_continue_as_new(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "PAGE_SIZE", 1)
+    stories = [await Story.begin(house) for _ in range(3)]
+    for story in stories:
+        await listed(house, story.charge_permission_id, until=bool)
+    references = ", ".join(f"'{story.terms.merchant_reference}'" for story in stories)
+    results: list[Result] = []
+
+    counts = await do_to_many(
+        matching(house.subscriptions, f"MerchantReference IN ({references})"),
+        changing(house.subscriptions, SkipPeriod()),  # asked twice, it would skip two
+        results.append,
+    )
+
+    assert counts == {Outcome.DONE: 3}
+    for story in stories:
+        assert (await story.status()).skips == (0,)

@@ -1,0 +1,64 @@
+"""Runs that grow long while the subscription sleeps: signals that lead to no step fill a history, too."""
+
+from datetime import timedelta
+
+import pytest
+
+from billing.status import Status
+from runtime.embedded import VIRTUAL_TIME
+from sandbox.stage import Stage, stage
+from tests.scenarios.story import Story
+from tests.workflows.replaying import histories_of, replay_all
+from workflows.messages import NotificationSignal
+
+SUGGESTED_AFTER_EVENTS = 40
+"""Temporal's own figure is 4,096, and after 10,000 signals a run takes none any more, `cancel` included."""
+
+REPEATED = 70
+
+
+async def notify_for_nothing(house: Stage, story: Story) -> None:
+    """Notifications about a charge that is another shop's: nothing follows from them."""
+    for number in range(REPEATED):
+        said = NotificationSignal(notification_id=f"n-{number}", object_type="CHARGE", object_id="S01-8-9-C4711")
+        await story.handle.signal("amazon_pay_notification", said)
+        await story.status()
+
+
+async def runs_of(house: Stage, story: Story) -> list[int]:
+    return [len(history.events) async for history in histories_of(house.client, story.handle.id)]
+
+
+async def test_a_sleeping_subscription_continues_as_new_when_notifications_have_made_its_run_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(VIRTUAL_TIME, "limit.historyCount.suggestContinueAsNew", str(SUGGESTED_AFTER_EVENTS))
+    async with stage() as house:
+        story = await Story.begin(house, first_charge_in=timedelta(days=20))
+        first = (await story.handle.describe()).run_id
+
+        await notify_for_nothing(house, story)
+
+        assert (await story.handle.describe()).run_id != first
+        assert max(await runs_of(house, story)) < SUGGESTED_AFTER_EVENTS + 20
+        assert (await story.until_due(0)).periods_paid == 1
+        await story.assert_charged_at(story.terms.schedule.due(0))
+        assert (await story.cancel()).status is Status.CANCELED
+        assert await replay_all(house.client, story.handle.id) > 1
+
+
+async def test_one_that_waits_for_the_buyer_without_a_date_continues_as_new_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(VIRTUAL_TIME, "limit.historyCount.suggestContinueAsNew", str(SUGGESTED_AFTER_EVENTS))
+    async with stage() as house:
+        story = await Story.begin(house, script=["HardDeclined"])
+        await story.until_due(0)
+        assert (await story.after(timedelta(days=22))).next is None
+        before = (await story.handle.describe()).run_id
+
+        await notify_for_nothing(house, story)
+
+        assert (await story.handle.describe()).run_id != before
+        assert (await story.mend_card()).periods_paid == 1
+        assert await replay_all(house.client, story.handle.id) > 1
