@@ -154,7 +154,8 @@ class AmazonPayCalls(AmazonPayActivities):
                 charge = await self._client.charges.get(request.charge_id, headers=self._extra_headers())
             except AmazonPayError as error:
                 return _charge_error(ChargeOutcome.REFUSED, _known(error))
-        return _charge_answer(charge, _money(charge.capture_amount))
+        read = _charge_answer(charge, _money(charge.capture_amount))
+        return read.but(amount=_money(charge.charge_amount), charge_permission_id=charge.charge_permission_id)
 
     @activity.defn
     async def create_refund(self, request: CreateRefund) -> RefundAnswer:
@@ -282,6 +283,7 @@ def _charge_answer(charge: Charge, captured: Money | None = None) -> ChargeAnswe
         outcome=outcome,
         charge_id=charge.charge_id,
         captured=captured,
+        created_at=charge.creation_timestamp,
         reason_code=charge.status_details.reason_code,
         message=charge.status_details.reason_description,
     )
@@ -300,7 +302,12 @@ def _refund_answer(refund: Refund) -> RefundAnswer:
     details = refund.status_details
     # As with charges: an unknown state is Amazon's to explain.
     state = _STATE_OF_REFUND.get(details.state, RefundState.PENDING)
-    return RefundAnswer(state=state, refund_id=refund.refund_id, reason_code=details.reason_code)
+    return RefundAnswer(
+        state=state,
+        refund_id=refund.refund_id,
+        reason_code=details.reason_code,
+        created_at=refund.creation_timestamp,
+    )
 
 
 def _permission_answer(permission: ChargePermission) -> PermissionAnswer:

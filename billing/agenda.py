@@ -6,7 +6,7 @@ from datetime import datetime
 from billing.parts.collection import Collection
 from billing.parts.lifecycle import Active, AwaitingCheckout, Closing
 from billing.parts.renewal import AmountUnknown
-from billing.parts.stages import Charging, Stage, Starting, Unpaid
+from billing.parts.stages import Charging, CheckingCharge, Stage, Starting, Unpaid
 from billing.plan.policy import NextDue
 from billing.protocol.commands import Action, AskAmount, Command, StartSuccessor, Timer, UpdatePermission, elapse
 from billing.subscription import Subscription
@@ -134,7 +134,8 @@ def _bounded_by_next_due(subscription: Subscription, collection: Collection) -> 
 def cancellation_is_due(subscription: Subscription) -> bool:
     """Whether a requested cancellation can begin: a charge under way, or that Amazon is deciding on, is awaited."""
     collection = subscription.collection
-    charging = collection is not None and isinstance(collection.stage, Charging)
+    under_way = collection is not None and isinstance(collection.stage, Charging | CheckingCharge)
+    charging = under_way and collection is not None and collection.word is not Stage.ON_HOLD
     pending = collection is not None and collection.word is Stage.PENDING
     wanted = subscription.lifecycle.cancellation is not None and subscription.can_be_ended
     return wanted and not charging and (not pending or subscription.policy.cancel_pending_charges)

@@ -13,6 +13,7 @@ from billing.couplings.captures import authorization_answered
 from billing.couplings.charges import (
     capture_answered,
     charge_answered,
+    charge_read,
     grace_over,
     permission_answered,
     read_pending_now,
@@ -216,7 +217,7 @@ _Take = Callable[[Subscription, Any, Any, datetime], Subscription]  # Any: comma
 _AFTER_ANSWER: Final[Mapping[type[Command], tuple[type[Value], _Take]]] = MappingProxyType(
     {
         CreateCharge: (ChargeAnswer, lambda state, _, answer, now: charge_answered(state, answer, now)),
-        ReadCharge: (ChargeAnswer, lambda state, _, answer, now: charge_answered(state, answer, now)),
+        ReadCharge: (ChargeAnswer, lambda state, _, answer, now: charge_read(state, answer, now)),
         CaptureCharge: (ChargeAnswer, lambda state, _, answer, now: capture_answered(state, answer, now)),
         CaptureAuthorized: (ChargeAnswer, authorization_answered),
         ReadAuthorized: (ChargeAnswer, authorization_answered),

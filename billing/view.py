@@ -45,6 +45,8 @@ class Owed(Value):
         max_attempts: the policy's cap.
         attempt_is_open: an attempt's outcome is not known for certain.
         pending_charge_id: a charge that Amazon has not decided on.
+        charge_in_question: a charge that somebody has to look at.
+        not_counted: why the charge that somebody named last has not paid the period.
         reason_code: of the last failure.
         held_for: why it waits for the merchant.
         failing_since: when the first attempt failed (UTC).
@@ -60,6 +62,8 @@ class Owed(Value):
     max_attempts: int
     attempt_is_open: bool
     pending_charge_id: str | None = None
+    charge_in_question: str | None = None
+    not_counted: str | None = None
     reason_code: str | None = None
     held_for: str | None = None
     failing_since: AwareDatetime | None = None
@@ -79,6 +83,8 @@ class Owed(Value):
             max_attempts=subscription.policy.max_attempts,
             attempt_is_open=collection.open_attempt is not None,
             pending_charge_id=collection.pending_charge_id,
+            charge_in_question=collection.stage.charge_in_question,
+            not_counted=collection.not_counted,
             reason_code=collection.failure.reason_code if collection.failure else None,
             held_for=collection.held_for,
             failing_since=dunning.first_failed_at if dunning else None,

@@ -21,7 +21,16 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from billing.changes import Capture, Change, ChangePlan, RefundPeriod, ReplacePermission, RetryNow
+from billing.changes import (
+    Capture,
+    Change,
+    ChangePlan,
+    RefundPeriod,
+    ReplacePermission,
+    Resolve,
+    RetryNow,
+    WriteOff,
+)
 from billing.contract.terms import Terms, check_anchor
 from billing.forecast.preview import DryRun, Upcoming, check_count
 from billing.money import Money
@@ -53,6 +62,7 @@ from workflows.messages import (
     Refunding,
     Refusal,
     Replaced,
+    Resolved,
     Retried,
     Underway,
     Unknown,
@@ -67,7 +77,7 @@ FIRST_LOOK: Final = timedelta(milliseconds=20)
 LONGEST_LOOK: Final = timedelta(seconds=1)
 """How soon, and how seldom, is looked for what became of a request."""
 
-Asked = TypeVar("Asked", Changed, Retried, Refunding, CaptureResult, Replaced)
+Asked = TypeVar("Asked", Changed, Retried, Resolved, Refunding, CaptureResult, Replaced)
 Handle = WorkflowHandle[SubscriptionWorkflow, SubscriptionView]
 
 
@@ -331,6 +341,22 @@ class Subscriptions:
             SubscriptionError: as `ask`.
         """
         _as(Retried, await self.ask(charge_permission_id, RetryNow(), request_id))
+
+    async def resolve(self, charge_permission_id: str, wanted: Resolve, request_id: str | None = None) -> Resolved:
+        """Settles a held attempt by hand: a charge that has paid the period, a new attempt, or a write-off.
+
+        Raises:
+            SubscriptionError: as `ask`; also where the charge that is named cannot have paid the period.
+        """
+        return _as(Resolved, await self.ask(charge_permission_id, wanted, request_id))
+
+    async def write_off(self, charge_permission_id: str, period: int, request_id: str | None = None) -> None:
+        """Gives an owed period up: it is not collected any more.
+
+        Raises:
+            SubscriptionError: as `ask`.
+        """
+        _as(Resolved, await self.ask(charge_permission_id, WriteOff(period=period), request_id))
 
     async def ask(self, charge_permission_id: str, request: Request, request_id: str | None = None) -> Outcome:
         """Asks a running subscription for something, and waits a while for what becomes of it.

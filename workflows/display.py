@@ -89,6 +89,8 @@ def details(view: SubscriptionView) -> str:
     if owed := view.owed:
         lines += ["", f"**Owed:** period {owed.period}, due {_instant(owed.due)}, {owed.amount}"]
         lines.append(f"({owed.attempts} attempts so far)")
+        if owed.charge_in_question:
+            lines.append(f"**Charge in question:** {owed.charge_in_question}. Look at it, then: `perennial resolve`")
     lines += _table(
         ("To be captured", "Amount", "Until (UTC)", "Charge", "Last failure"),
         "| ---: | ---: | --- | --- | --- |",

@@ -78,6 +78,17 @@ class Retried(Value):
     kind: Literal["retried"] = "retried"
 
 
+class Resolved(Value):
+    """A held attempt, or an owed period, was settled by hand.
+
+    Attributes:
+        charge_id: the charge that was counted; None where none was named.
+    """
+
+    kind: Literal["resolved"] = "resolved"
+    charge_id: str | None = None
+
+
 class Refunding(Value):
     """A refund as Amazon has taken it, or has not; how a pending one ends is told later."""
 
@@ -120,7 +131,7 @@ class Unknown(Value):
 
 
 Outcome = Annotated[
-    Changed | Retried | Refunding | CaptureResult | Replaced | Underway | Unknown | Refusal,
+    Changed | Retried | Resolved | Refunding | CaptureResult | Replaced | Underway | Unknown | Refusal,
     Field(discriminator="kind"),
 ]
 """What became of a request, as far as that is known."""

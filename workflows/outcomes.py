@@ -15,6 +15,7 @@ from workflows.messages import (
     Refunding,
     Refusal,
     Replaced,
+    Resolved,
     Retried,
     Underway,
     Unknown,
@@ -36,6 +37,10 @@ def outcome_of(subscription: Subscription, request_id: str) -> Outcome:
             return _of_replacement(subscription, str(entry.result))
         case "retry":
             return Retried()
+        case "resolve" if entry.result is not None:
+            return _of_named_charge(subscription, str(entry.result))
+        case "resolve" | "write_off":
+            return Resolved()
         case _:
             command = next_that_matters(subscription)
             return Changed(effective_at=changed_at(entry.result), next=Next.of(command) if command else None)
@@ -59,6 +64,17 @@ def _of_capture(subscription: Subscription, charge_id: str) -> Outcome:
     if record is None:
         return Unknown()
     return CaptureResult(charge_id=charge_id, outcome=record.outcome, reason_code=record.reason)
+
+
+def _of_named_charge(subscription: Subscription, charge_id: str) -> Outcome:
+    owed = subscription.collection
+    if owed is not None and owed.stage.charge_in_question == charge_id and owed.is_being_checked:
+        return Underway()
+    if subscription.ledger.of_charge(charge_id) is not None and (owed is None or owed.not_counted is None):
+        return Resolved(charge_id=charge_id)
+    if owed is None or owed.not_counted is None:
+        return Unknown()
+    return Refusal.of(Refused("charge_id", charge_id, owed.not_counted, Kind.CONFLICT))
 
 
 def _of_replacement(subscription: Subscription, wanted: str) -> Outcome:

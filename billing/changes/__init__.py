@@ -17,6 +17,7 @@ from billing.changes.pausing import PauseSubscription, ResumeSubscription, SkipP
 from billing.changes.permission import ReplacePermission
 from billing.changes.plans import ChangeBillingDay, ChangePlan, UndoChanges
 from billing.changes.rules import When, gets_dearer
+from billing.changes.settling import Resolve, WriteOff
 
 Change = Annotated[
     ChangePlan
@@ -32,7 +33,9 @@ Change = Annotated[
 ]
 """What changes a subscription; it answers when it takes effect."""
 
-AnyRequest = Annotated[Change | Capture | RefundPeriod | RetryNow | ReplacePermission, Field(discriminator="kind")]
+AnyRequest = Annotated[
+    Change | Capture | RefundPeriod | RetryNow | Resolve | WriteOff | ReplacePermission, Field(discriminator="kind")
+]
 """Everything that can be asked."""
 
 __all__ = [
@@ -46,11 +49,13 @@ __all__ = [
     "PauseSubscription",
     "RefundPeriod",
     "ReplacePermission",
+    "Resolve",
     "ResumeSubscription",
     "RetryNow",
     "SkipPeriod",
     "UndoCancellation",
     "UndoChanges",
     "When",
+    "WriteOff",
     "gets_dearer",
 ]

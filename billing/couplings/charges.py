@@ -8,21 +8,27 @@ from billing.couplings.periods import settle
 from billing.couplings.telling import about_collection, notice_after, telling
 from billing.dunning.reasons import Meaning, meaning_of_non_chargeable
 from billing.dunning.rules import why_closed
-from billing.parts.collection import Collection
+from billing.parts.collection import EARLIER_CHARGE, Collection
 from billing.parts.ledger import PeriodOutcome
 from billing.parts.lifecycle import AwaitingCheckout, AwaitingOutcomes, Closing
-from billing.parts.stages import Lost, Stage
+from billing.parts.stages import CheckingCharge, Lost, Stage
 from billing.plan.plan import Capture
 from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
 from billing.protocol.commands import ReadPermission
 from billing.protocol.notices import NoticeType
 from billing.subscription import Subscription
 
+_MONEY = frozenset({ChargeOutcome.CAPTURED, ChargeOutcome.AUTHORIZED, ChargeOutcome.PENDING})
+"""What an answer says that may cost the buyer something."""
+
 
 def charge_answered(subscription: Subscription, answer: ChargeAnswer, now: datetime) -> Subscription:
     """Takes the outcome of the attempt under way."""
     collection = subscription.owed
     captured = answer.outcome is ChargeOutcome.CAPTURED
+    if answer.outcome in _MONEY and collection.is_of_before(answer):
+        held = collection.left_to_merchant(EARLIER_CHARGE, now, answer.charge_id)
+        return collected(subscription, held, now)
     if captured or (answer.outcome is ChargeOutcome.AUTHORIZED and collection.capture is Capture.LATER):
         permission = subscription.permission.charged()
         if captured and collection.prompted:
@@ -32,6 +38,30 @@ def charge_answered(subscription: Subscription, answer: ChargeAnswer, now: datet
     if not subscription.can_be_ended and answer.outcome is ChargeOutcome.DECLINED:
         return settle(subscription, PeriodOutcome.WRITTEN_OFF, now, reason="canceled while owed, not paid")
     return collected(subscription, collection.answered(answer, subscription.plan.collection, now), now)
+
+
+def charge_read(subscription: Subscription, answer: ChargeAnswer, now: datetime) -> Subscription:
+    """Takes a charge as it was read: the one that Amazon decides on, one that was declined, or one that was named."""
+    collection, stage = subscription.owed, subscription.owed.stage
+    if not isinstance(stage, CheckingCharge):
+        return charge_answered(subscription, answer, now)
+    if stage.pays:
+        return _named_charge_read(subscription, stage.charge_id, answer, now)
+    if answer.outcome is ChargeOutcome.CAPTURED:
+        return charge_answered(subscription, answer, now)
+    if not subscription.can_be_ended and answer.outcome is ChargeOutcome.DECLINED:
+        return charge_answered(subscription, answer, now)
+    return collected(subscription, collection.checked(answer, now), now)
+
+
+def _named_charge_read(subscription: Subscription, charge_id: str, answer: ChargeAnswer, now: datetime) -> Subscription:
+    """Counts a charge of which somebody says that it has paid the period, where it can have."""
+    known = subscription.ledger.of_charge(charge_id)
+    why = f"it has paid period {known.period}" if known else subscription.owed.why_not_paid_by(answer)
+    if why is not None:
+        return subscription.but(collection=subscription.owed.not_paid_by_named(why, now))
+    outcome = PeriodOutcome.PAID if answer.outcome is ChargeOutcome.CAPTURED else PeriodOutcome.AUTHORIZED
+    return settle(subscription, outcome, now, charge_id=charge_id)
 
 
 def capture_answered(subscription: Subscription, answer: ChargeAnswer, now: datetime) -> Subscription:
@@ -84,7 +114,7 @@ def collected(subscription: Subscription, after: Collection, now: datetime) -> S
         kind,
         now,
         **about_collection(after),
-        charge_id=after.pending_charge_id,
+        charge_id=after.pending_charge_id or after.stage.charge_in_question,
         reason_code=after.last_reason,
         deadline=after.deadline if after.word is Stage.AWAITING_PAYMENT_METHOD else None,
     )

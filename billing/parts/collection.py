@@ -4,7 +4,7 @@ The rules of dunning decide (`billing.dunning.rules`); a collection carries thei
 of the stages in `billing.parts.stages`, each with what belongs to it and nothing else.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from pydantic import AwareDatetime
@@ -41,6 +41,7 @@ from billing.parts.stages import (
     AwaitingDecision,
     Capturing,
     Charging,
+    CheckingCharge,
     LeftToMerchant,
     Lost,
     OneStage,
@@ -63,11 +64,18 @@ MISSED_PERIODS: Final = "MissedPeriods"
 """Our own reason beside Amazon's codes: several periods fell due while nothing could be charged."""
 
 
+EARLIER_CHARGE: Final = "EarlierCharge"
+"""Our own reason too: Amazon answers with a charge that it made before the period fell due."""
+
+_CLOCKS_MAY_DIFFER: Final = timedelta(minutes=2)
+
+
 class Failure(Value):
-    """The last failure: what it meant, and Amazon's reasonCode."""
+    """The last failure: what it meant, Amazon's reasonCode, and the charge that was declined, where there is one."""
 
     meaning: Meaning | None = None
     reason_code: str
+    charge_id: str | None = None
 
 
 class Collection(Value):
@@ -94,6 +102,7 @@ class Collection(Value):
         prompted: a signal said that something changed, and no reading has told since.
         was_unpaid: it was not tried any more for a while; what fell due meanwhile is not owed.
         until: when the period would have ended (UTC), where a pause has moved that.
+        not_counted: why the charge that somebody named last has not paid the period.
         told_attempt: the last attempt whose failure the merchant was told.
         texts: what the buyer reads of its charge: filled in once, so that each attempt, repetition and capture says
             the same.
@@ -119,6 +128,7 @@ class Collection(Value):
     prompted: bool = False
     was_unpaid: bool = False
     until: AwareDatetime | None = None
+    not_counted: str | None = None
     told_attempt: int = 0
     texts: ChargeTexts | None = None
 
@@ -160,6 +170,11 @@ class Collection(Value):
         return self.stage.held_for
 
     @property
+    def is_being_checked(self) -> bool:
+        """Whether a charge of which somebody says that it has paid the period is being read."""
+        return isinstance(self.stage, CheckingCharge) and self.stage.pays
+
+    @property
     def is_past_due(self) -> bool:
         """Whether it could not be collected at once: not where the first attempt is under way, or Amazon decides."""
         return self.failure is not None or isinstance(self.stage, LeftToMerchant)
@@ -193,8 +208,17 @@ class Collection(Value):
     # What changes it
 
     def begin_attempt(self, now: datetime) -> "Collection":
-        """Opens the next attempt, with a number and a key of its own. What was signalled before it is stale."""
-        if self.open_attempt is not None:
+        """Opens the next attempt, with a number and a key of its own. What was signalled before it is stale.
+
+        Where a charge was declined before, that is read first: what Amazon has captured since is not charged again.
+        """
+        if self.failure is not None and self.failure.charge_id is not None:
+            urgent = isinstance(self.stage, Starting | Retrying) and self.stage.urgent
+            return self._at(CheckingCharge(charge_id=self.failure.charge_id, at=now, urgent=urgent), now)
+        return self._begin_attempt(now)
+
+    def _begin_attempt(self, now: datetime) -> "Collection":
+        if self.open_attempt is not None and not isinstance(self.stage, CheckingCharge):
             raise AssertionError(f"period {self.period}: attempt {self.attempts} has no known outcome yet")
         number = self.attempts + 1
         timed_out = self.failure is not None and self.failure.reason_code == TIMED_OUT
@@ -207,7 +231,7 @@ class Collection(Value):
             handles_pending=handles_pending,
             capture_now=self.capture is WhenCaptured.NOW and not handles_pending,
         )
-        urgent = isinstance(self.stage, Starting | Retrying) and self.stage.urgent
+        urgent = isinstance(self.stage, Starting | Retrying | CheckingCharge) and self.stage.urgent
         return self.but(attempt=attempt, prompted=False, stage=Charging(at=now, urgent=urgent), decided_at=now)
 
     def answered(self, answer: ChargeAnswer, policy: CollectionPolicy, now: datetime) -> "Collection":
@@ -227,9 +251,62 @@ class Collection(Value):
             decision, PendingUnreadable
         ):
             meaning = meaning_of_charge(answer.reason_code)
-            failed = self.but(failure=Failure(meaning=meaning, reason_code=answer.reason_code or NO_REASON))
+            known = answer.charge_id or self.pending_charge_id
+            declined = known if answer.outcome is ChargeOutcome.DECLINED else None
+            code = answer.reason_code or NO_REASON
+            failed = self.but(failure=Failure(meaning=meaning, reason_code=code, charge_id=declined))
             return failed._after_failure(decision, policy, now)
         return self._while_open(decision, now)
+
+    def is_of_before(self, answer: ChargeAnswer) -> bool:
+        """Whether Amazon made the charge before the period fell due, so that it cannot be what pays it.
+
+        Amazon answers a key that it knows with what it answered then, for ever. So where a charge permission was billed
+        before, by a subscription that is forgotten, its old charges come back as answers. (It is the due date that
+        tells, not the attempt's beginning: after a restore an attempt is begun again whose charge is there already.)
+        """
+        return answer.created_at is not None and answer.created_at < self.due - _CLOCKS_MAY_DIFFER
+
+    def checked(self, answer: ChargeAnswer, now: datetime) -> "Collection":
+        """What follows a reading of the declined charge that was no success: another attempt, where it is declined."""
+        stage = self.stage
+        if not isinstance(stage, CheckingCharge):
+            raise AssertionError(f"period {self.period}: no charge is being checked")
+        match answer.outcome:
+            case ChargeOutcome.DECLINED | ChargeOutcome.REFUSED if stage.back is not None:
+                return self._at(stage.back, now)
+            case ChargeOutcome.DECLINED:
+                return self._begin_attempt(now)
+            case ChargeOutcome.REFUSED:
+                code = answer.reason_code or NO_REASON
+                return self._at(stage.but(at=now + LOOK_AGAIN_AFTER, at_once=False, unreadable=code), now)
+            case _:
+                return self._awaiting(stage.charge_id, 0, "Amazon is deciding on the declined charge again", now)
+
+    def naming(self, charge_id: str, now: datetime) -> "Collection":
+        """Somebody says that this charge has paid the period: it is read."""
+        back = self.stage.back if isinstance(self.stage, CheckingCharge) else self.stage
+        checking = CheckingCharge(charge_id=charge_id, at=now, pays=True, back=back, urgent=True)
+        return self.but(not_counted=None)._at(checking, now)
+
+    def not_paid_by_named(self, why: str, now: datetime) -> "Collection":
+        """The charge that somebody named has not paid the period: it stands where it stood."""
+        if not isinstance(self.stage, CheckingCharge) or self.stage.back is None:
+            raise AssertionError(f"period {self.period}: nobody has named a charge")
+        return self.but(not_counted=why)._at(self.stage.back, now)
+
+    def why_not_paid_by(self, answer: ChargeAnswer) -> str | None:
+        """Why a charge that was read cannot have paid the period; None where it can."""
+        if answer.outcome is ChargeOutcome.REFUSED:
+            return f"Amazon does not show it: {answer.reason_code or NO_REASON}"
+        if answer.charge_permission_id not in {None, self.charge_permission_id}:
+            return f"it was made under another charge permission, {answer.charge_permission_id}"
+        wanted = {ChargeOutcome.CAPTURED, ChargeOutcome.AUTHORIZED if self.capture is WhenCaptured.LATER else None}
+        if answer.outcome not in wanted:
+            return f"it is not captured, it is {answer.outcome.value}"
+        if answer.amount is not None and answer.amount != self.amount:
+            return f"it is of {answer.amount}, and {self.amount} is owed"
+        return None
 
     def capture_declined(self, answer: ChargeAnswer, now: datetime) -> "Collection":
         """Says nothing of the charge: while it still stands, another attempt would be one too many, so it is read."""
@@ -271,7 +348,10 @@ class Collection(Value):
         return heard._after_permission(answer, decision, planned=planned, now=now)
 
     def read_now(self, charge_id: str, now: datetime) -> "Collection":
-        """Somebody says that a charge has changed: if it is the pending one it is read now."""
+        """Somebody says that a charge has changed: if it is the pending one, or the declined one, it is read now."""
+        declined = self.failure is not None and self.failure.charge_id == charge_id
+        if declined and not self.stage.attempt_is_open and not isinstance(self.stage, Starting | UsedUp | Lost):
+            return self._at(CheckingCharge(charge_id=charge_id, at=now, back=self.stage), now)
         if not isinstance(self.stage, AwaitingDecision) or self.stage.charge_id != charge_id:
             return self
         why = "a notification about the pending charge"
@@ -286,9 +366,9 @@ class Collection(Value):
             AwaitingDecision(charge_id=charge_id, at=now, at_once=True, captures_failed=failed, why=why), now
         )
 
-    def left_to_merchant(self, code: str, now: datetime) -> "Collection":
-        """Nothing is done any more before the merchant says so."""
-        return self._at(LeftToMerchant(code=code), now)
+    def left_to_merchant(self, code: str, now: datetime, charge_id: str | None = None) -> "Collection":
+        """Nothing is done any more before the merchant says so; a charge may be in question."""
+        return self._at(LeftToMerchant(code=code, charge_id=charge_id), now)
 
     def unpaid(self, now: datetime) -> "Collection":
         """It is not tried any more until the buyer mends the payment method."""
@@ -298,12 +378,17 @@ class Collection(Value):
         """The merchant wants tried what was left to them: with all the time and all the attempts of the policy."""
         return self._anew()._at(Starting(at=now, why=why, urgent=True), now)
 
+    def tried_anew(self, now: datetime, why: str) -> "Collection":
+        """Somebody knows that the attempt under way, or a charge that is not understood, has taken nothing."""
+        failure = self.failure and self.failure.but(charge_id=None)
+        return self.but(failure=failure).released(now, why)
+
     def asked_now(self, now: datetime, why: str) -> "Collection":
         """The merchant wants what stands next done now; what it is stays as it is."""
         match self.stage:
             case Retrying():
                 return self._at(Retrying(at=now, why=why, at_once=True, urgent=True), now)
-            case Repeating() | AskingPermission():
+            case Repeating() | AskingPermission() | CheckingCharge():
                 return self._at(self.stage.but(at=now, at_once=True), now)
             case _:
                 return self
@@ -440,7 +525,8 @@ class Collection(Value):
         """With a reason that tells more than the charge's own."""
         if code is None:
             return self
-        return self.but(failure=Failure(meaning=self.failure.meaning if self.failure else None, reason_code=code))
+        explained = self.failure or Failure(reason_code=code)
+        return self.but(failure=explained.but(reason_code=code))
 
     def _spent(self, policy: CollectionPolicy, now: datetime) -> "Collection":
         return self.but(dunning=(self.dunning or Dunning(policy=policy)).failed(now))

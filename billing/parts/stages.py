@@ -69,7 +69,12 @@ class AnyStage(Value, ABC):
 
     @property
     def held_for(self) -> str | None:
-        """Why it is left to the merchant, or why a pending charge cannot be read."""
+        """Why it is left to the merchant, or why a charge cannot be read."""
+        return None
+
+    @property
+    def charge_in_question(self) -> str | None:
+        """A charge that somebody has to look at."""
         return None
 
     def next_command(self, owed: "Collection") -> Command | None:  # noqa: ARG002 - most stages need it
@@ -269,11 +274,22 @@ class UsedUp(AnyStage):
 
 
 class LeftToMerchant(AnyStage):
-    """Nothing is done before the merchant says so."""
+    """Nothing is done before the merchant says so.
+
+    Attributes:
+        code: why.
+        charge_id: the charge that is not understood, where there is one.
+    """
 
     stands: ClassVar = Stage.ON_HOLD
     kind: Literal["left_to_merchant"] = "left_to_merchant"
     code: str
+    charge_id: str | None = None
+
+    @property
+    def charge_in_question(self) -> str | None:
+        """See `AnyStage`."""
+        return self.charge_id
 
     @property
     def held_for(self) -> str | None:
@@ -300,6 +316,52 @@ class Unpaid(AnyStage):
         return _read_permission(owed, self.look_at, self.why) if self.look_at else None
 
 
+class CheckingCharge(AnyStage):
+    """A charge is read before anything else is done: one that was declined, as Amazon may have captured it since, or
+    one of which somebody says that it has paid the period.
+
+    Attributes:
+        charge_id: Amazon's.
+        pays: somebody says so.
+        back: where it stood; None where another attempt is to follow.
+        unreadable: why it could not be read.
+    """
+
+    attempt_is_open: ClassVar = True
+    kind: Literal["checking_charge"] = "checking_charge"
+    charge_id: str
+    at: AwareDatetime
+    at_once: bool = True
+    urgent: bool = False
+    pays: bool = False
+    back: "OneStage | None" = None
+    unreadable: str | None = None
+
+    @property
+    def word(self) -> Stage:
+        """See `AnyStage`."""
+        if self.unreadable:
+            return Stage.ON_HOLD
+        return self.back.word if self.back else self.stands
+
+    @property
+    def held_for(self) -> str | None:
+        """See `AnyStage`."""
+        return self.unreadable or (self.back.held_for if self.back else None)
+
+    @property
+    def charge_in_question(self) -> str | None:
+        """See `AnyStage`."""
+        return self.charge_id
+
+    def next_command(self, owed: "Collection") -> Command:  # noqa: ARG002 - as in `AnyStage`
+        """It is read."""
+        why = f"Has charge {self.charge_id} paid the period?" if self.pays else "Is the declined charge declined still?"
+        if self.unreadable:
+            why = f"{self.unreadable}: the declined charge could not be read, and no other is made before"
+        return ReadCharge(charge_id=self.charge_id, at=self.at, at_once=self.at_once, urgent=self.urgent, why=why)
+
+
 class Lost(AnyStage):
     """The charge permission cannot be charged any more; what follows is the subscription's to decide."""
 
@@ -319,10 +381,13 @@ OneStage = Annotated[
     | UsedUp
     | LeftToMerchant
     | Unpaid
+    | CheckingCharge
     | Lost,
     Field(discriminator="kind"),
 ]
 """One of them, as it is written down."""
+
+CheckingCharge.model_rebuild()
 
 
 def _held(code: str | None) -> str:

@@ -30,6 +30,9 @@ class ChargeAnswer(Value):
         outcome: how it stands.
         charge_id: Amazon's id; a synchronous decline has none.
         captured: how much was captured, where that was asked for.
+        created_at: when Amazon made the charge (UTC). A saved answer to an older request has the time of that.
+        amount: what it is of; told where a charge was read.
+        charge_permission_id: under which it was made; told where a charge was read.
         reason_code: Amazon's reasonCode for anything but a success; an open set.
         message: Amazon's text, for people.
         request_id: what Amazon's support asks for.
@@ -38,6 +41,9 @@ class ChargeAnswer(Value):
     outcome: ChargeOutcome
     charge_id: str | None = None
     captured: Money | None = None
+    created_at: AwareDatetime | None = None
+    amount: Money | None = None
+    charge_permission_id: str | None = None
     reason_code: str | None = None
     message: str | None = None
     request_id: str | None = None
@@ -96,11 +102,13 @@ class RefundAnswer(Value):
         state: `failed` where it was declined, or not taken at all.
         refund_id: Amazon's; None where it was not taken.
         reason_code: Amazon's reasonCode of a failure; an open set.
+        created_at: when Amazon took it (UTC).
     """
 
     state: RefundState
     refund_id: str | None = None
     reason_code: str | None = None
+    created_at: AwareDatetime | None = None
 
 
 class DisputeAnswer(Value):

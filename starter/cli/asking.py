@@ -38,6 +38,8 @@ _OPTIONS = {
     "reason": "--reason",
     "what": "--what",
     "reference": "--reference",
+    "charge_id": "--charge",
+    "resolve": "--charge, --new-attempt or --write-off",
 }
 
 

@@ -61,6 +61,16 @@ COMMANDS: Final = (
         "Try what is owed again now; also release periods that were missed and are held.",
     ),
     Command(
+        "resolve",
+        "starter.cli.subscriptions:resolve",
+        "Settle a held attempt by hand: count a charge, charge again, or write the period off.",
+    ),
+    Command(
+        "write-off",
+        "starter.cli.subscriptions:write_off",
+        "Give an owed period up: it is not collected any more. The subscription goes on with the next one.",
+    ),
+    Command(
         "audit",
         "starter.cli.audit:audit",
         "Check what must always hold: nobody charged twice, nothing forgotten, nothing overdue.",

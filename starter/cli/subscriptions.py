@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from billing.calendar import Interval
-from billing.changes import Cancel, Capture, RefundPeriod, RetryNow, When
+from billing.changes import Cancel, Capture, RefundPeriod, Resolve, RetryNow, When, WriteOff
 from billing.contract.agreement import FirstPeriod
 from billing.contract.terms import DEFAULT_ACCOUNT
 from billing.forecast.preview import MOST_CHARGES
@@ -260,6 +260,53 @@ async def retry(
         f"{charge_permission_id} is tried again now; `perennial show` tells what comes of it",
         as_json=as_json,
     )
+
+
+@asynchronous
+async def resolve(
+    charge_permission_id: PermissionArgument,
+    charge: Annotated[
+        str | None,
+        typer.Option("--charge", metavar="CHARGE_ID", help="This charge has paid the period: it is read and checked."),
+    ] = None,
+    new_attempt: Annotated[
+        bool, typer.Option("--new-attempt", help="Nothing was taken: charge again, under another key.")
+    ] = False,
+    write_off_: Annotated[bool, typer.Option("--write-off", help="Do not collect the period any more.")] = False,
+    dry_run: DryRunOption = False,
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Settle a held attempt by hand: count a charge, charge again, or write the period off.
+
+    Look at the charge permission in Seller Central first: a new attempt charges the buyer whatever was taken before.
+    """
+    wanted = requested(Resolve, charge_id=charge, new_attempt=new_attempt, write_off=write_off_)
+    if dry_run:
+        await tell_dry_run(charge_permission_id, wanted, as_json=as_json)
+        return
+    result = await (await subscriptions()).resolve(charge_permission_id, wanted, request_id)
+    how = (
+        f"{charge} was counted" if charge else "the period is written off" if write_off_ else "it is charged again now"
+    )
+    say(result.model_dump(mode="json", exclude={"kind"}), f"{charge_permission_id}: {how}", as_json=as_json)
+
+
+@asynchronous
+async def write_off(
+    charge_permission_id: PermissionArgument,
+    period: Annotated[int, typer.Option(min=0, help="Which owed period, counted from 0.")],
+    dry_run: DryRunOption = False,
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give an owed period up: it is not collected any more. The subscription goes on with the next one."""
+    if dry_run:
+        await tell_dry_run(charge_permission_id, WriteOff(period=period), as_json=as_json)
+        return
+    await (await subscriptions()).write_off(charge_permission_id, period, request_id)
+    data = {"charge_permission_id": charge_permission_id, "written_off": period}
+    say(data, f"{charge_permission_id}: period {period} is not collected any more", as_json=as_json)
 
 
 def _inline_plan(plan_id: str, amount: str | None, every: str, periods: int | None) -> Plan:

@@ -33,7 +33,8 @@ async def test_a_captured_charge_is_captured_for_exactly_what_was_asked(
     answer = await run(calls.create_charge, request)
 
     (charge,) = await charges_of(simulator, permission)
-    assert answer == ChargeAnswer(outcome=ChargeOutcome.CAPTURED, charge_id=charge.charge_id)
+    created_at = charge.creation_timestamp
+    assert answer == ChargeAnswer(outcome=ChargeOutcome.CAPTURED, charge_id=charge.charge_id, created_at=created_at)
     assert (str(charge.charge_amount.amount), charge.charge_amount.currency_code) == ("19.90", "USD")
     assert charge.merchant_metadata is not None
     assert charge.merchant_metadata.merchant_reference_id == "order-7"

@@ -41,7 +41,7 @@ from billing.machine import apply, ask
 from billing.money import Money
 from billing.parts.collection import MISSED_PERIODS
 from billing.parts.ledger import PeriodOutcome
-from billing.parts.stages import LeftToMerchant
+from billing.parts.stages import CheckingCharge, LeftToMerchant
 from billing.plan import Amounts, Plan, Texts
 from billing.plan import Capture as WhenCaptured
 from billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue, OnDispute
@@ -245,13 +245,17 @@ class Driven(RuleBasedStateMachine):
     def happens(self, event: Event) -> None:
         """Something happened. Where that begins an attempt, no other may succeed beside it."""
         before = self.open_attempt
+        owed = self.subscription.collection
+        is_checked = owed is not None and isinstance(owed.stage, CheckingCharge)
         note(f"{self.stage}: {_in_a_word(event)}")
         if isinstance(event, Answered) and isinstance(event.answer, ChargeAnswer):
             self._count_limit(event.command, event.answer)
         self.subscription = apply(self.subscription, event, self.now)
-        begun = self.open_attempt
+        begun, owed = self.open_attempt, self.subscription.collection
+        if owed is not None and isinstance(owed.stage, CheckingCharge):
+            return
         if begun is not None and begun != before:
-            assert before is None, "a new key while another's outcome is open"
+            assert before is None or is_checked, "a new key while another's outcome is open"
             self._check_new(begun)
         elif isinstance(event, Elapsed) and event.timer in {Timer.PERIOD, Timer.RETRY}:
             self._check_nothing_to_charge()

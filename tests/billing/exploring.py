@@ -241,6 +241,7 @@ def _place(subscription: Subscription) -> tuple[object, ...]:
         collection.word,
         collection.held_for is None,
         failure and (failure.meaning if failure.meaning in _OF_THEIR_OWN else None, failure.reason_code == TIMED_OUT),
+        failure and failure.charge_id is None,
         collection.attempt and collection.attempt.handles_pending,
         collection.permission and collection.permission.is_chargeable,
         _is_capped(subscription),

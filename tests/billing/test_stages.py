@@ -15,12 +15,14 @@ from billing.changes import (
     PauseSubscription,
     RefundPeriod,
     ReplacePermission,
+    Resolve,
     ResumeSubscription,
     RetryNow,
     SkipPeriod,
     UndoCancellation,
     UndoChanges,
     When,
+    WriteOff,
 )
 from billing.contract.agreement import BillingDay
 from billing.machine import ask
@@ -90,6 +92,16 @@ def starting() -> Life:
     return life
 
 
+def checking() -> Life:
+    """Amazon has let the charge wait, and declined it; before another one it is read again."""
+    life = charged(PENDING)
+    life.step(Action.READ_CHARGE, "2026-01-31 10:00", declined("SoftDeclined"))
+    life.step(READ_PERMISSION, "2026-01-31 10:00", chargeable())
+    life.now = at("2026-01-31 22:00")
+    life.elapses(Timer.RETRY)
+    return life
+
+
 STAGES: dict[str, Callable[[], Life]] = {
     "starting": starting,
     "charging": charged,
@@ -102,6 +114,7 @@ STAGES: dict[str, Callable[[], Life]] = {
     "used_up": lambda: read(charged(SOFT, max_attempts=1), chargeable()),
     "left_to_merchant": lambda: charged(declined("MerchantCanceled")),
     "unpaid": unpaid,
+    "checking_charge": checking,
     "lost": lambda: charged(declined("AmazonRejected")),
 }
 """How to bring a subscription into each."""
@@ -139,6 +152,10 @@ REQUESTS: tuple[Request, ...] = (
     Capture(period=0),
     RefundPeriod(period=0),
     RetryNow(),
+    Resolve(charge_id="S01-1-1-C000009"),
+    Resolve(new_attempt=True),
+    Resolve(write_off=True),
+    WriteOff(period=0),
     ReplacePermission(charge_permission_id="C01-0000002-0000000"),
 )
 
@@ -192,13 +209,14 @@ def test_whatever_is_asked_is_done_or_refused_and_then_changes_nothing(stage: st
         life.subscription = ask(life.subscription, request_, life.now)
     except Refused:
         assert life.subscription == before.subscription
-    stands(life, before)
+    if not isinstance(request_, Resolve):  # by which an attempt that is held is settled
+        stands(life, before)
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_cancellation_ends_it_from_wherever_it_stands_once_no_charge_is_under_way(stage: str) -> None:
     life = STAGES[stage]()
-    under_way = stage in {"charging", "awaiting_decision", "capturing"}
+    under_way = stage in {"charging", "awaiting_decision", "capturing", "checking_charge"}
 
     life.happens(CancelAsked("Moved away"))
 

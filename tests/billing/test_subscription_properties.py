@@ -16,7 +16,7 @@ from billing.changes import Capture, RetryNow
 from billing.dunning.reasons import Meaning
 from billing.parts.collection import Collection
 from billing.parts.ledger import LEDGER_LENGTH, PeriodOutcome
-from billing.parts.stages import LeftToMerchant, Unpaid
+from billing.parts.stages import CheckingCharge, LeftToMerchant, Unpaid
 from billing.protocol.answers import ChargeOutcome, PermissionState, RefundState, SuccessorAnswer
 from billing.protocol.commands import AskAmount, Command, Elapse, StartSuccessor, Timer
 from billing.protocol.events import Answer, Answered, CancelAsked, Elapsed, Refresh, Thing
@@ -115,7 +115,8 @@ class AnySubscription(Driven):
         collection, cap = self.subscription.collection, self.subscription.terms.plan.collection.max_attempts
         if collection is not None:
             spent = collection.dunning.attempts_spent if collection.dunning else 0
-            assert spent + (collection.open_attempt is not None) <= cap
+            is_new = collection.open_attempt is not None and not isinstance(collection.stage, CheckingCharge)
+            assert spent + is_new <= cap
             if not collection.was_unpaid:
                 assert self.amazon.keys_of(collection.period) <= cap + self.limited[collection.period]
 

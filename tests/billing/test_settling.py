@@ -1,0 +1,277 @@
+"""What an operator settles by hand, and charges that are not what they seem."""
+
+import pytest
+from pydantic import ValidationError
+
+from billing.agenda import main_command
+from billing.changes import Resolve, RetryNow, WriteOff
+from billing.money import Money
+from billing.parts.collection import EARLIER_CHARGE
+from billing.parts.ledger import PeriodOutcome
+from billing.parts.stages import CheckingCharge
+from billing.protocol.answers import ChargeAnswer, ChargeOutcome
+from billing.protocol.commands import Action, CreateCharge, ReadCharge, Timer
+from billing.protocol.events import CancelAsked, Refresh, Thing
+from billing.refusals import Kind, Refused
+from billing.requests import Request
+from billing.status import Status
+from tests.billing.support import PERMISSION_ID, Life, at, chargeable, declined, refused, terms
+
+DUE = "2026-09-14 08:00"
+PRICE = Money.parse("18.40 EUR")
+CHARGE_ID = "S01-9-9-C000009"
+KNOWN = "DuplicateIdempotencyKey"
+
+
+def paid(**fields: object) -> ChargeAnswer:
+    """A captured charge, as it is read."""
+    known = {"charge_id": CHARGE_ID, "amount": PRICE, "charge_permission_id": PERMISSION_ID, "created_at": at(DUE)}
+    return ChargeAnswer.model_validate({"outcome": ChargeOutcome.CAPTURED, **known, **fields})
+
+
+def begun(answer: ChargeAnswer) -> Life:
+    """The first period has fallen due, and this is Amazon's answer."""
+    life = Life(terms(DUE, amount=PRICE))
+    life.elapses(Timer.PERIOD)
+    life.answered(answer)
+    return life
+
+
+def held() -> Life:
+    """An attempt whose key Amazon knows with another body."""
+    life = begun(refused(KNOWN))
+    assert (life.subscription.status, life.subscription.last_reason) == (Status.ON_HOLD, KNOWN)
+    return life
+
+
+def after_a_decline() -> Life:
+    """Amazon took its time, and declined; the next attempt is planned for the evening."""
+    life = begun(ChargeAnswer(outcome=ChargeOutcome.PENDING, charge_id=CHARGE_ID))
+    life.step(Action.READ_CHARGE, "2026-09-14 09:00", declined("SoftDeclined"))
+    life.step(Action.READ_PERMISSION, "2026-09-14 09:00", chargeable())
+    assert life.next == (Action.CHARGE, at("2026-09-14 21:00"))
+    return life
+
+
+def no(life: Life, what: Request, why: str, kind: Kind = Kind.NOT_NOW) -> None:
+    before = life.subscription
+    with pytest.raises(Refused, match=why) as told:
+        life.wants("2026-09-14 12:00", what)
+    assert (told.value.kind, life.subscription) == (kind, before)
+
+
+class TestResolve:
+    def test_a_charge_that_has_paid_the_period_is_read_and_counted(self) -> None:
+        life = held()
+        life.wants("2026-09-15 10:00", Resolve(charge_id=CHARGE_ID))
+        command = main_command(life.subscription)
+        assert isinstance(command, ReadCharge)
+        assert (command.charge_id, command.at_once) == (CHARGE_ID, True)
+
+        life.answered(paid())
+
+        assert life.book == [(0, "paid", 1)]
+        assert life.subscription.ledger.records[0].charge_id == CHARGE_ID
+        assert life.told[-1] == "period.paid"
+
+    @pytest.mark.parametrize(
+        ("answer", "why"),
+        [
+            (paid(amount=Money.parse("18.39 EUR")), "it is of 18.39 EUR, and 18.40 EUR is owed"),
+            (paid(charge_permission_id="C01-7777777-7777777"), "it was made under another charge permission, C01-7"),
+            (paid(outcome=ChargeOutcome.DECLINED), "it is not captured, it is declined"),
+            (paid(outcome=ChargeOutcome.AUTHORIZED), "it is not captured, it is authorized"),
+            (refused("ResourceNotFound"), "Amazon does not show it: ResourceNotFound"),
+        ],
+    )
+    def test_a_charge_that_cannot_have_paid_it_changes_nothing_and_is_told_why(
+        self, answer: ChargeAnswer, why: str
+    ) -> None:
+        life = held()
+        stood = life.subscription.owed.stage
+        life.wants("2026-09-15 10:00", Resolve(charge_id=CHARGE_ID))
+        life.answered(answer)
+
+        assert life.subscription.owed.stage == stood
+        assert life.subscription.owed.not_counted is not None
+        assert life.subscription.owed.not_counted.startswith(why)
+
+    def test_a_charge_that_has_paid_another_period_is_not_counted_twice(self) -> None:
+        life = begun(paid())
+        life.now = at("2026-10-14 08:00")
+        life.elapses(Timer.PERIOD)
+        life.answered(refused(KNOWN))
+        life.wants("2026-10-15 08:00", Resolve(charge_id=CHARGE_ID))
+        life.answered(paid())
+
+        assert life.subscription.owed.not_counted == "it has paid period 0"
+
+    def test_nothing_was_taken_so_another_attempt_is_made_under_another_key(self) -> None:
+        life = held()
+        life.wants("2026-09-15 10:00", Resolve(new_attempt=True))
+        life.elapses(Timer.RETRY)
+        command = main_command(life.subscription)
+        assert isinstance(command, CreateCharge)
+
+        assert command.attempt.number == 2
+        assert command.attempt.idempotency_key.endswith("-p0-a2")
+
+    def test_it_may_be_written_off(self) -> None:
+        life = held()
+        life.wants("2026-09-15 10:00", Resolve(write_off=True))
+
+        assert life.book == [(0, "written_off", 1)]
+        assert life.subscription.status is Status.ACTIVE
+
+    def test_one_way_is_named(self) -> None:
+        for ways in ({}, {"new_attempt": True, "write_off": True}, {"charge_id": CHARGE_ID, "write_off": True}):
+            with pytest.raises(ValidationError, match="one is"):
+                Resolve(**ways)
+
+    def test_what_is_not_held_is_not_resolved(self) -> None:
+        why = "no attempt is held"
+        no(begun(paid()), Resolve(new_attempt=True), why)
+        no(begun(ChargeAnswer(outcome=ChargeOutcome.PENDING, charge_id=CHARGE_ID)), Resolve(new_attempt=True), why)
+        no(after_a_decline(), Resolve(charge_id=CHARGE_ID), why)
+
+    def test_a_charge_that_is_being_read_is_awaited(self) -> None:
+        life = held()
+        life.wants("2026-09-14 11:00", Resolve(charge_id=CHARGE_ID))
+        no(life, Resolve(new_attempt=True), f"charge {CHARGE_ID} is being read")
+
+
+class TestEarlierCharge:
+    """The same charge permission was billed before, by a subscription that Temporal has forgotten."""
+
+    def test_a_charge_from_before_the_due_date_is_no_payment_and_is_named(self) -> None:
+        life = begun(paid(created_at=at("2026-03-14 08:00")))
+
+        assert life.subscription.status is Status.ON_HOLD
+        assert life.subscription.last_reason == EARLIER_CHARGE
+        assert life.subscription.needs_attention
+        notice = life.subscription.outbox.notices[-1]
+        assert (notice.type.value, notice.charge_id, notice.reason_code) == (
+            "subscription.held",
+            CHARGE_ID,
+            EARLIER_CHARGE,
+        )
+
+    @pytest.mark.parametrize("created_at", ["2026-09-14 07:59", "2026-09-14 08:00", "2026-09-20 08:00"])
+    def test_clocks_may_differ_a_little_and_a_restored_attempt_finds_its_charge(self, created_at: str) -> None:
+        assert begun(paid(created_at=at(created_at))).book == [(0, "paid", 1)]
+
+    def test_the_same_where_amazon_had_to_decide_first(self) -> None:
+        earlier = at("2026-03-14 08:00")
+        life = begun(ChargeAnswer(outcome=ChargeOutcome.PENDING, charge_id=CHARGE_ID, created_at=earlier))
+
+        assert (life.subscription.status, life.subscription.last_reason) == (Status.ON_HOLD, EARLIER_CHARGE)
+
+    def test_it_is_tried_anew_or_counted_all_the_same(self) -> None:
+        life = begun(paid(created_at=at("2026-03-14 08:00")))
+        life.wants("2026-09-14 09:00", RetryNow())
+        life.elapses(Timer.RETRY)
+        life.answered(paid(charge_id="S01-9-9-C000010"))
+        assert life.book == [(0, "paid", 2)]
+
+        life = begun(paid(created_at=at("2026-03-14 08:00")))
+        life.wants("2026-09-14 09:00", Resolve(charge_id=CHARGE_ID))
+        life.answered(paid(created_at=at("2026-03-14 08:00")))
+        assert life.book == [(0, "paid", 1)]
+
+
+class TestDeclinedCharge:
+    """Amazon has declined a charge, and may capture it all the same."""
+
+    def test_it_is_read_before_another_attempt_and_what_was_captured_since_is_counted(self) -> None:
+        life = after_a_decline()
+        life.now = at("2026-09-14 21:00")
+        life.elapses(Timer.RETRY)
+        assert isinstance(life.subscription.owed.stage, CheckingCharge)
+
+        life.answered(paid())
+
+        assert life.book == [(0, "paid", 1)], "nobody is charged again"
+
+    def test_where_it_is_declined_still_the_attempt_follows_at_once(self) -> None:
+        life = after_a_decline()
+        life.now = at("2026-09-14 21:00")
+        life.elapses(Timer.RETRY)
+        life.answered(declined("SoftDeclined"))
+
+        command = main_command(life.subscription)
+        assert isinstance(command, CreateCharge)
+        assert (command.attempt.number, command.at_once) == (2, True)
+
+    def test_where_amazon_does_not_show_it_no_other_is_made_and_somebody_has_to_look(self) -> None:
+        life = after_a_decline()
+        life.now = at("2026-09-14 21:00")
+        life.elapses(Timer.RETRY)
+        life.answered(refused("UnauthorizedAccess"))
+
+        assert (life.subscription.status, life.subscription.last_reason) == (Status.ON_HOLD, "UnauthorizedAccess")
+        assert life.next == (Action.READ_CHARGE, at("2026-09-14 22:00"))
+        life.wants("2026-09-14 21:30", Resolve(new_attempt=True))
+        life.elapses(Timer.RETRY)
+        command = main_command(life.subscription)
+        assert isinstance(command, CreateCharge)
+
+    def test_a_notification_about_it_has_it_read_at_once_and_changes_nothing_where_nothing_changed(self) -> None:
+        life = after_a_decline()
+        stood = life.subscription.owed.stage
+        life.now = at("2026-09-14 12:00")
+        life.happens(Refresh(Thing.CHARGE, CHARGE_ID))
+        life.answered(declined("SoftDeclined"))
+        assert life.subscription.owed.stage == stood
+
+        life.happens(Refresh(Thing.CHARGE, CHARGE_ID))
+        life.answered(paid())
+        assert life.book == [(0, "paid", 1)]
+
+    def test_a_cancellation_waits_for_what_became_of_it(self) -> None:
+        life = after_a_decline()
+        life.now = at("2026-09-14 21:00")
+        life.elapses(Timer.RETRY)
+        life.happens(CancelAsked("Moved away"))
+        life.answered(paid())
+
+        assert life.book == [(0, "paid", 1)]
+
+    def test_a_decline_that_comes_as_an_error_has_no_charge_to_read(self) -> None:
+        life = begun(declined("SoftDeclined"))
+        life.step(Action.READ_PERMISSION, DUE, chargeable())
+        life.step(Action.CHARGE, "2026-09-14 20:00", paid())
+
+        assert life.book == [(0, "paid", 2)]
+
+
+class TestWriteOff:
+    def test_what_is_owed_is_not_collected_any_more_and_the_next_period_is(self) -> None:
+        life = after_a_decline()
+        life.wants("2026-09-14 12:00", WriteOff(period=0))
+
+        assert life.book == [(0, "written_off", 1)]
+        assert life.subscription.ledger.records[0].reason == "written off by the merchant"
+        assert life.told[-1] == "period.written_off"
+        assert life.next == (Action.CHARGE, at("2026-10-14 08:00"))
+
+    def test_one_that_waits_for_its_turn_is_not_charged(self) -> None:
+        life = after_a_decline()
+        life.wants("2026-10-14 12:00", WriteOff(period=1))
+        life.now = at("2026-10-14 12:00")
+        life.elapses(Timer.RETRY)
+        life.answered(paid())
+        life.elapses(Timer.PERIOD)
+
+        assert [record.outcome for record in life.subscription.ledger.records] == [
+            PeriodOutcome.PAID,
+            PeriodOutcome.SKIPPED,
+        ]
+
+    def test_an_attempt_under_way_is_awaited(self) -> None:
+        pending = begun(ChargeAnswer(outcome=ChargeOutcome.PENDING, charge_id=CHARGE_ID))
+        no(pending, WriteOff(period=0), "period: 0 is not possible now; attempt 1 has no outcome yet")
+        no(held(), WriteOff(period=0), "perennial resolve")
+
+    def test_only_what_is_owed_is_written_off(self) -> None:
+        no(after_a_decline(), WriteOff(period=1), "periods that are owed can be: 0 to 0")
+        no(begun(paid()), WriteOff(period=0), "periods that are owed can be: none")
