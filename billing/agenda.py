@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from billing.foresight import foreseen, question_at
 from billing.parts.collection import Collection
 from billing.parts.lifecycle import Active, AwaitingCheckout, Closing
 from billing.parts.renewal import AmountUnknown
@@ -62,6 +63,17 @@ def _commands(subscription: Subscription) -> Iterator[Command]:
     if subscription.can_be_ended and subscription.collection is not None:
         yield from _those([subscription.collection.grace_command])
     yield from _those([subscription.permission.look(identifier)])
+    yield from _ahead(subscription)
+
+
+def _ahead(subscription: Subscription) -> Iterator[Command]:
+    """What is told, and asked, before the next period falls due."""
+    at = min((each.at for each in foreseen(subscription)), default=None)
+    if at is not None:
+        yield elapse(Timer.AHEAD, at, f"you are told of period {subscription.next_period} before it falls due")
+    asked_at = question_at(subscription)
+    if asked_at is not None:
+        yield elapse(Timer.QUESTION, asked_at, f"you are asked what period {subscription.next_period} costs")
 
 
 def main_command(subscription: Subscription) -> Command | None:

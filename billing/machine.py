@@ -9,6 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, assert_never
 
+from billing.couplings.ahead import ask_ahead, tell_ahead
 from billing.couplings.captures import authorization_answered
 from billing.couplings.charges import (
     capture_answered,
@@ -208,6 +209,8 @@ _AFTER_TIMER: Final[Mapping[Timer, Callable[[Subscription, datetime], Subscripti
         Timer.RESUME: resume,
         Timer.PLANNED_END: end_as_planned,
         Timer.CANCELLATION: begin_cancellation,
+        Timer.AHEAD: tell_ahead,
+        Timer.QUESTION: ask_ahead,
         Timer.CHECKOUT: waited_long_enough,
     }
 )

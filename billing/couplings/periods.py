@@ -110,11 +110,9 @@ def amount_decided(subscription: Subscription, question: AskAmount, amount: Mone
     """The merchant has said what a period costs. Meanwhile it may have been canceled, paused or changed."""
     period = question.period
     decided = subscription.but(renewal=subscription.renewal.decide(period, amount))
-    return (
-        begin_period(decided, now)
-        if asks_about(subscription, period) and not cancellation_is_due(subscription)
-        else decided
-    )
+    is_due = subscription.schedule.due(period) <= now
+    begins = is_due and asks_about(subscription, period) and not cancellation_is_due(subscription)
+    return begin_period(decided, now) if begins else decided
 
 
 def amount_unknown(subscription: Subscription, period: int, now: datetime, *, why: str | None = None) -> Subscription:

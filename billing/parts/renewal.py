@@ -60,11 +60,13 @@ class Renewal(Value):
         collects_until: periods below this number are charged each, whatever the policy says about missed ones: they
             fell due while an older one was collected, or the merchant wants them.
         amount: how it stands with what it costs, where the plan asks for it.
+        noticed: what of the next period the merchant was told before.
     """
 
     not_before: AwareDatetime | None = None
     collects_until: int = 0
     amount: AnyAmount | None = None
+    noticed: tuple[str, ...] = ()
 
     def decided(self, period: int) -> Money | None:
         """What the merchant said that a period costs."""
@@ -110,6 +112,10 @@ class Renewal(Value):
         """What is owed is charged whatever a policy says of missed periods; what the merchant said it costs stands."""
         decided = self.amount if self.decided(next_period) else None
         return Renewal(collects_until=max(self.collects_until, next_period + 1), amount=decided)
+
+    def noticing(self, label: str) -> "Renewal":
+        """The merchant is told that of the next period."""
+        return self.but(noticed=(*self.noticed, label))
 
     def not_asked(self) -> "Renewal":
         """It is not asked for now; it will be when the period is begun."""

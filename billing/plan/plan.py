@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from billing.calendar import Interval
 from billing.money import Money
+from billing.plan.lead_times import LeadTimes
 from billing.plan.policy import CollectionPolicy
 from billing.plan.texts import Texts
 from billing.refusals import Refused
@@ -66,6 +67,7 @@ class Plan(Value):
         amounts: who says what a period costs.
         capture: when the money is taken.
         collection: what happens when a charge fails.
+        lead_times: how long before something happens the merchant is told; None where only of what has happened.
         texts: what the buyer reads of a charge; None where Amazon's own words are enough.
     """
 
@@ -74,6 +76,7 @@ class Plan(Value):
     amounts: Amounts = Amounts.FIXED
     capture: Capture = Capture.NOW
     collection: CollectionPolicy = CollectionPolicy()
+    lead_times: LeadTimes | None = None
     texts: Texts | None = None
 
     @classmethod

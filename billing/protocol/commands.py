@@ -41,6 +41,7 @@ class Action(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
+    TELL_AHEAD = "tell ahead"
     STOP_WAITING = "stop waiting"
     """For a new charge permission."""
     START_SUCCESSOR = "start under the new charge permission"
@@ -64,6 +65,10 @@ class Timer(StrEnum):
     RESUME = "resume"
     PLANNED_END = "planned_end"
     CANCELLATION = "cancellation"
+    AHEAD = "ahead"
+    """The merchant is told of something before it happens."""
+    QUESTION = "question"
+    """The merchant is asked what the next period costs, before it falls due."""
     CHECKOUT = "checkout"
     """A new charge permission was awaited long enough."""
 
@@ -79,6 +84,8 @@ _ACTION_OF_TIMER = {
     Timer.RESUME: Action.RESUME,
     Timer.PLANNED_END: Action.CANCEL,
     Timer.CANCELLATION: Action.CANCEL,
+    Timer.AHEAD: Action.TELL_AHEAD,
+    Timer.QUESTION: Action.ASK_AMOUNT,
     Timer.CHECKOUT: Action.STOP_WAITING,
 }
 

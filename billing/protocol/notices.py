@@ -16,6 +16,15 @@ class NoticeType(StrEnum):
     """The kinds of notices."""
 
     SUBSCRIPTION_STARTED = "subscription.started"
+    CHARGE_UPCOMING = "charge.upcoming"
+    """The next period falls due at `due`, and will cost `amount`; told as long before as the plan says, like the next
+    three."""
+    TRIAL_ENDING = "trial.ending"
+    """The next period is the first that costs something."""
+    RENEWAL_UPCOMING = "renewal.upcoming"
+    """A term of a year or longer is about to be charged again."""
+    PRICE_CHANGING = "price.changing"
+    """The next period costs otherwise than the one before."""
     PERIOD_PAID = "period.paid"
     PERIOD_AUTHORIZED = "period.authorized"
     """The buyer's bank agreed; it is the merchant's to capture it until `deadline`."""

@@ -33,8 +33,9 @@ from billing.machine import apply, ask
 from billing.money import Money
 from billing.parts.lifecycle import Active
 from billing.parts.stages import UsedUp
-from billing.plan import Amounts
+from billing.plan import Amounts, Phase
 from billing.plan import Capture as WhenCaptured
+from billing.plan.lead_times import LeadTimes
 from billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
 from billing.protocol.answers import (
     ChargeAnswer,
@@ -65,6 +66,7 @@ from billing.requests import Request
 from billing.subscription import Subscription
 from tests.billing.support import FREE, MONTHLY, PRICE, closed, declined, refused, terms, unreadable
 
+YEARLY: Final = Interval(unit=Unit.YEAR)
 DAILY: Final = Interval(unit=Unit.DAY)
 LATE: Final = timedelta(days=60)
 """Later than any deadline of a policy."""
@@ -163,6 +165,9 @@ def ways_beside_collecting() -> tuple[Step, ...]:
     )
     starts = [
         _begun(amounts=Amounts.ASKED),
+        _begun(amounts=Amounts.ASKED, lead_times=LeadTimes(question=timedelta(days=1))),
+        _told_ahead(Phase(amount=FREE, interval=YEARLY, periods=1)),
+        _told_ahead(Phase(amount=PRICE, interval=YEARLY, periods=1)),
         _begun(amount=FREE),
         _answered_first(_begun(periods=1), "captured"),
         authorized,
@@ -185,13 +190,26 @@ def _begun(
     amounts: Amounts = Amounts.FIXED,
     periods: int | None = None,
     interval: Interval = MONTHLY,
+    lead_times: LeadTimes | None = None,
     **policy: Any,  # Any: the fields of a policy
 ) -> Subscription:
     """A subscription that has just begun, before its first period falls due."""
     rules = CollectionPolicy(payment_method_reminders=(timedelta(days=1),)).but(**policy)
     agreed = terms(amount=amount, policy=rules, capture=capture, periods=periods, interval=interval)
-    agreed = agreed.but(plan=agreed.plan.but(amounts=amounts))
+    agreed = agreed.but(plan=agreed.plan.but(amounts=amounts, lead_times=lead_times))
     return apply(Subscription.begin(agreed), Started(), agreed.anchor)
+
+
+def _told_ahead(first: Phase) -> Subscription:
+    """One whose first year is over soon: of all that the next one brings the merchant is told before."""
+    soon = (timedelta(days=1),)
+    leads = LeadTimes(charge=soon, trial_end=soon, renewal=soon, price_change=soon)
+    begun = _begun(amount=PRICE.times(2), interval=YEARLY, lead_times=leads)
+    terms = begun.terms.but(plan=begun.terms.plan.but(phases=(first, *begun.terms.plan.phases)))
+    subscription = apply(Subscription.begin(terms), Started(), terms.anchor)
+    if not first.amount.is_zero:
+        return _answered_first(subscription, "captured")
+    return apply(subscription, Elapsed(Timer.PERIOD), terms.anchor)
 
 
 def _answered_first(subscription: Subscription, what: str) -> Subscription:

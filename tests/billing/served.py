@@ -65,6 +65,7 @@ class Span:
         sold: how many days it had when it was sold.
         whole: how many days a whole period has, where this is only a part of one.
         interval: how long a whole one is.
+        items: what was paid with it for one-off items.
         is_bridge: it is what was left of another period, after a change that held at once.
         cut: what the days are worth that a change has cut off; None where none did.
         back: what of it went back, or is going.
@@ -79,6 +80,7 @@ class Span:
     whole: int
     interval: Interval
     is_bridge: bool
+    items: Fraction = Fraction(0)
     cut: Fraction | None = None
     back: Fraction = Fraction(0)
     back_for_days: Fraction = Fraction(0)
@@ -253,6 +255,7 @@ class DayBook:
                 whole,
                 self.interval,
                 self.would_end is not None,
+                items,
             )
         )
         self.roundings += 2

@@ -40,7 +40,7 @@ from billing.protocol.events import Answer, Answered, Elapsed
 from billing.refusals import Refused
 from billing.requests import Request
 from billing.subscription import Subscription
-from tests.billing.served import DayBook, Wish
+from tests.billing.served import CENT, DayBook, Wish
 from tests.billing.support import PERMISSION_ID, SOFT
 
 SOAK: Final = 50_000
@@ -78,6 +78,7 @@ class Story:
         self.subscription, self.now, self.data = Subscription.begin(terms), terms.anchor, data
         self.book = DayBook(zone, [Wish(terms.anchor, agreed)])
         self.cut_before: dict[int, bool] = {}
+        self.keeps: bool | None = None
 
     def pass_until(self, until: datetime) -> None:
         """Does what is to be done until then."""
@@ -128,7 +129,10 @@ class Story:
         while before.contract.agreement(first).once is not None or before.schedule.due(first) < pause.since:
             first += 1
         due_before, due_after = before.schedule.due(first), after.schedule.due(first)
-        if due_before != due_after:
+        keeps, self.keeps = pause.keeps_anchor if self.keeps is None else self.keeps, None
+        if keeps:
+            assert due_before == due_after, "the dates stay"
+        else:
             self.book.paused(pause.since, self.now, due_before, due_after)
 
     def ask(self, request: Request) -> None:
@@ -141,6 +145,7 @@ class Story:
             note(f"{told}: {refused}")
             return
         note(told)
+        self.keeps = request.keeps_anchor if isinstance(request, ResumeSubscription) else None
         if isinstance(request, UndoChanges):
             begun = before.first_not_begun(self.now) - 1
             while begun >= 0 and (before.contract.agreement(begun).once is not None or self.book.is_bridge(begun)):
@@ -196,6 +201,7 @@ class Story:
         owed = self.subscription.collection
         credit = balance.taken_back(owed.bill, "").credit if owed is not None else balance.credit
         paid, served = book.paid(credit), book.served
+        assert all(span.kept + span.items >= -CENT for span in book.spans), "nothing goes back twice"
         assert abs(paid - served) * 100 <= book.roundings, f"paid {float(paid):.2f}, served {float(served):.2f}"
 
 
