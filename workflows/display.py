@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
-from billing.contract.agreement import Agreement
 from billing.contract.terms import Terms
 from billing.parts.ledger import PeriodRecord
 from billing.subscription import Subscription
@@ -76,7 +75,7 @@ def details(view: SubscriptionView) -> str:
         "",
         "| | |",
         "| --- | --- |",
-        _row("Plan", _agreed(view.agreed)),
+        _row("Plan", str(view.agreed)),
         _row("Anchor", f"{_instant(terms.anchor)}, counted in {terms.zone}"),
         _row("Charge permission", terms.charge_permission_id),
         _row("Merchant account", terms.merchant_account),
@@ -120,18 +119,10 @@ def _table(heading: tuple[str, ...], alignment: str, rows: Iterator[str]) -> lis
     return ["", _row(*heading), alignment, *lines] if lines else []
 
 
-def _agreed(agreement: Agreement) -> str:
-    if agreement.once is not None:
-        return f"{agreement.once}: {agreement.plan.regular.amount}, once"
-    units = f", for {agreement.quantity} units" if agreement.quantity > 1 else ""
-    day = f", on day {agreement.billing_day.day} of the month" if agreement.billing_day else ""
-    return f"{agreement.plan.plan_id}: {agreement.plan}{units}{day}"
-
-
 def _changes(view: SubscriptionView) -> Iterator[tuple[str, object]]:
     """What is planned, and what is added to the next charge or taken off it."""
     for agreement in view.changes:
-        yield f"From {_instant(agreement.starts_at)}", _agreed(agreement)
+        yield f"From {_instant(agreement.starts_at)}", str(agreement)
     if pause := view.pause:
         until = _instant(pause.until) if pause.until else "it is resumed"
         yield "Paused", f"from {_instant(pause.since)} until {until}"

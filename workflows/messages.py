@@ -64,11 +64,13 @@ class Changed(Value):
 
     Attributes:
         effective_at: when it takes effect (UTC).
+        agreed: what is charged then, in words: the plan, and how many units, where those were not named too.
         next: what is done next, beside telling Amazon of another plan.
     """
 
     kind: Literal["changed"] = "changed"
     effective_at: AwareDatetime
+    agreed: str | None = None
     next: Next | None = None
 
 

@@ -42,8 +42,9 @@ def outcome_of(subscription: Subscription, request_id: str) -> Outcome:
         case "resolve" | "write_off":
             return Resolved()
         case _:
-            command = next_that_matters(subscription)
-            return Changed(effective_at=changed_at(entry.result), next=Next.of(command) if command else None)
+            command, at = next_that_matters(subscription), changed_at(entry.result)
+            agreed = str(subscription.contract.agreement_at(at)) if entry.kind == "plan" else None
+            return Changed(effective_at=at, agreed=agreed, next=Next.of(command) if command else None)
 
 
 def _of_refund(subscription: Subscription, entry: Entry) -> Outcome:

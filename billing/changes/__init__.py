@@ -15,7 +15,7 @@ from billing.changes.ending import Cancel, UndoCancellation
 from billing.changes.items import AddItem
 from billing.changes.pausing import PauseSubscription, ResumeSubscription, SkipPeriod
 from billing.changes.permission import ReplacePermission
-from billing.changes.plans import ChangeBillingDay, ChangePlan, UndoChanges
+from billing.changes.plans import ChangeBillingDay, ChangePlan, Settle, UndoChanges
 from billing.changes.rules import When, gets_dearer
 from billing.changes.settling import Resolve, WriteOff
 
@@ -52,6 +52,7 @@ __all__ = [
     "Resolve",
     "ResumeSubscription",
     "RetryNow",
+    "Settle",
     "SkipPeriod",
     "UndoCancellation",
     "UndoChanges",

@@ -1,6 +1,7 @@
 """Another plan, another quantity, another billing day."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -28,6 +29,14 @@ from billing.requests import Request
 from billing.subscription import Subscription
 
 
+class Settle(StrEnum):
+    """When the days of a change that holds at once are charged."""
+
+    NOW = "now"
+    RENEWAL = "renewal"
+    """With the next charge: several small changes in a month are one charge."""
+
+
 class ChangePlan(Request):
     """Another plan or another quantity.
 
@@ -40,6 +49,7 @@ class ChangePlan(Request):
         plan: the new one; the same when not given.
         quantity: how many units; as many as before when not given.
         when: at the renewal, now, or from an instant on.
+        settle: when the days of a change that holds now are charged.
         consented: the buyer has agreed to it in a new checkout, which Amazon wants in the EU and the UK.
     """
 
@@ -47,6 +57,7 @@ class ChangePlan(Request):
     plan: Plan | None = None
     quantity: Annotated[int, Field(ge=1, le=MOST_UNITS)] | None = None
     when: Moment = When.RENEWAL
+    settle: Settle = Settle.NOW
     consented: bool = False
 
     def apply(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
@@ -63,6 +74,10 @@ class ChangePlan(Request):
             )
         if self.when is When.NOW:
             return self._now(subscription, now)
+        if self.settle is Settle.RENEWAL:
+            raise Refused(
+                "settle", "renewal", "it is for a change that holds now; any other is charged with its period"
+            )
         change = _planned(subscription, self.when, now).but(plan=self.plan, quantity=self.quantity)
         return _planning(subscription, change, now)
 
@@ -76,7 +91,15 @@ class ChangePlan(Request):
             what = "a change" if contract.planned else "a skipped period"
             raise _only_at_renewal(f"{what} is planned for the dates that it would do away with: take that back first")
         sold = _days_sold(subscription, subscription.ledger.records[-1])
-        changed = contract.changed_now(first, now, self.plan, self.quantity, keeps_dates=keeps_dates, whole_days=sold)
+        changed = contract.changed_now(
+            first,
+            now,
+            self.plan,
+            self.quantity,
+            keeps_dates=keeps_dates,
+            whole_days=sold,
+            settles_later=self.settle is Settle.RENEWAL,
+        )
         ends_at, planned_end = changed.schedule.due(first + 1), subscription.lifecycle.planned_end
         if planned_end is not None and ends_at > planned_end.at:
             raise Refused(
@@ -87,8 +110,17 @@ class ChangePlan(Request):
                 Kind.CONFLICT,
             )
         agreed = agreeing(with_unused(subscription, first - 1, unused), changed, first, now)
+        if self.settle is Settle.RENEWAL:
+            self._check_settles(agreed, now, keeps_dates=keeps_dates)
         _check_sums(agreed)
         return agreed, agreed.schedule.due(first)
+
+    def _check_settles(self, agreed: Subscription, now: datetime, *, keeps_dates: bool) -> None:
+        """Whether the days can be charged with the next charge."""
+        if not keeps_dates:
+            raise Refused("settle", "renewal", "another interval begins with a whole period, which is charged now")
+        if agreed.first_to_bill(now) is None:
+            raise Refused("settle", "renewal", "no charge follows that the days could be charged with", Kind.NOT_NOW)
 
 
 class ChangeBillingDay(Request):

@@ -72,6 +72,7 @@ class Agreement(Value):
             with it when not given.
         aligned: it begins where a period does, so that none before it is short, however a later release of the zones'
             rules reckons the two.
+        settles_later: it costs what it does, and that is charged with the next charge.
         once: what it is for, where it is no plan's period, but something charged by itself, between two of them.
     """
 
@@ -85,7 +86,16 @@ class Agreement(Value):
     months: int = 0
     whole_days: int | None = None
     aligned: bool = False
+    settles_later: bool = False
     once: str | None = None
+
+    def __str__(self) -> str:
+        """In words: the plan, and how many units of it."""
+        if self.once is not None:
+            return f"{self.once}: {self.plan.regular.amount}, once"
+        units = f", for {self.quantity} units" if self.quantity > 1 else ""
+        day = f", on day {self.billing_day.day} of the month" if self.billing_day else ""
+        return f"{self.plan.plan_id}: {self.plan}{units}{day}"
 
     @property
     def first_interval(self) -> Interval | None:

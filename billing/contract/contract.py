@@ -74,6 +74,10 @@ class Contract(Value):
         """What holds for a period."""
         return _holding(self._in_all, period)
 
+    def agreement_at(self, instant: datetime) -> Agreement:
+        """What holds for the latest period that has fallen due by an instant (UTC)."""
+        return self.agreement(max(self._held[0].first, self.schedule.periods_due(instant) - 1))
+
     def plan(self, period: int) -> Plan:
         """What is charged for a period."""
         return self.agreement(period).plan
@@ -121,7 +125,15 @@ class Contract(Value):
         return self._with(first, planned=[each for each in self.planned if each.first < first])
 
     def changed_now(
-        self, first: int, now: datetime, plan: Plan | None, quantity: int | None, *, keeps_dates: bool, whole_days: int
+        self,
+        first: int,
+        now: datetime,
+        plan: Plan | None,
+        quantity: int | None,
+        *,
+        keeps_dates: bool,
+        whole_days: int,
+        settles_later: bool = False,
     ) -> "Contract":
         """Another plan, another quantity, at once.
 
@@ -134,6 +146,7 @@ class Contract(Value):
                 else the new plan begins with a whole period, or with the days until the billing day, and all dates are
                 counted from now on.
             whole_days: how many days the running period was sold for.
+            settles_later: the short period is charged with the next one.
         """
         settled = self.fixed(first)
         starts_at = now.replace(microsecond=0)
@@ -153,6 +166,7 @@ class Contract(Value):
             months=grid.months,
             whole_days=schedule.stretch(first - 1).whole_days or whole_days,
             aligned=False,
+            settles_later=settles_later,
         )
         return settled._making_room(first)._with(first, agreements=[*before, bridge, _later_by_one(following)])
 
@@ -311,6 +325,7 @@ def _following(row: Sequence[Agreement], first: int, zone: str) -> Agreement:
         first=first,
         starts_at=due,
         billing_day=day,
+        settles_later=False,
         aligned=on_its_day and not schedule.stretch(first).is_short,
         whole_days=None,
         consumed=current.consumed + schedule.counted(first, since=current.first),

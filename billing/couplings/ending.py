@@ -1,7 +1,7 @@
 """How a subscription ends: by request, by its term, by a policy, by a closed charge permission, under another one."""
 
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
 from billing.couplings.periods import SKIPPED_ON_REQUEST, record_of, settle
 from billing.couplings.telling import about_collection, telling
@@ -147,7 +147,17 @@ def finish(subscription: Subscription, now: datetime) -> Subscription:
     ended, ending = writing_off_the_rest(subscription, stage.ending, now), stage.ending
     ended = ended.but(lifecycle=ended.lifecycle.ended(now), disputes=ended.disputes.at_rest())
     status, reason, reason_code = ending.status.value, ending.reason, ending.reason_code
-    return telling(ended, NoticeType.SUBSCRIPTION_ENDED, now, status=status, reason=reason, reason_code=reason_code)
+    about = {"status": status, "reason": reason, "reason_code": reason_code} | _left_over(ended)
+    return telling(ended, NoticeType.SUBSCRIPTION_ENDED, now, **about)
+
+
+def _left_over(subscription: Subscription) -> dict[str, Any]:  # Any: fields of a notice
+    """What no charge will meet any more: it is told, as somebody may have to give it back, or to ask for it."""
+    balance = subscription.balance
+    if subscription.lifecycle.ending is None or subscription.lifecycle.ending.status is Status.REPLACED:
+        return {}
+    items = balance.items_in_all(subscription.terms.plan.currency)
+    return {"credit": balance.credit, "items": None if items.is_zero else items}
 
 
 def writing_off_the_rest(subscription: Subscription, ending: Ending, now: datetime) -> Subscription:

@@ -11,6 +11,7 @@ from billing.couplings.telling import OF_OUTCOME, about_collection, about_record
 from billing.keys import spread_of
 from billing.money import Money
 from billing.parts.authorizations import Authorization
+from billing.parts.balance import Item
 from billing.parts.collection import MISSED_PERIODS, Collection
 from billing.parts.ledger import CHARGED, PeriodOutcome, PeriodRecord
 from billing.parts.renewal import Renewal
@@ -43,6 +44,8 @@ def begin_period(subscription: Subscription, now: datetime) -> Subscription:
     if asks_for_amount(subscription):
         return subscription.but(renewal=subscription.renewal.ask(number, now))
     opened = open_collection(subscription, now)
+    if subscription.contract.agreement(number).settles_later:
+        opened = charged_with_next(opened)
     return hold_missed(opened, missed, now) if missed and catch_up is CatchUp.HOLD else begin_attempt(opened, now)
 
 
@@ -66,6 +69,19 @@ def open_collection(subscription: Subscription, now: datetime) -> Subscription:
         texts=texts_of(subscription.contract, number),
     )
     return subscription.but(collection=collection, balance=subscription.balance.billed(bill))
+
+
+def charged_with_next(subscription: Subscription) -> Subscription:
+    """What the period comes to is an item of the next charge, and nothing is charged for it now."""
+    owed = subscription.owed
+    if owed.amount.is_zero:
+        return subscription
+    item = Item(amount=owed.amount, what=f"{subscription.schedule.describe(owed.period)}, from {owed.due:%Y-%m-%d}")
+    credit = owed.credit.plus(owed.amount) if owed.credit else owed.amount
+    nothing = Money.zero(owed.amount.currency)
+    return subscription.but(
+        collection=owed.but(amount=nothing, credit=credit), balance=subscription.balance.with_item(item)
+    )
 
 
 def begin_attempt(subscription: Subscription, now: datetime) -> Subscription:

@@ -21,5 +21,5 @@ def agreeing(subscription: Subscription, contract: Contract, first: int, now: da
         period=first,
         due=schedule.due(first),
         amount=schedule.amount(first),
-        reason=str(contract.plan(first)),
+        reason=str(contract.agreement(first)),
     )

@@ -94,6 +94,8 @@ class Notice(Value):
         deadline: until when the buyer may mend the payment method or approve a new charge permission, or the merchant
             may capture (UTC).
         successor: the charge permission under which the subscription goes on.
+        credit: what is left of the credit at the end; nobody will be charged less for it any more.
+        items: what was to be charged once with a charge that does not come any more.
         status: how a subscription ended, or how a dispute stands at Amazon.
         reason: why, in words; never what a buyer wrote.
     """
@@ -112,5 +114,7 @@ class Notice(Value):
     next_action_at: AwareDatetime | None = None
     deadline: AwareDatetime | None = None
     successor: str | None = None
+    credit: Money | None = None
+    items: Money | None = None
     status: str | None = None
     reason: str | None = None

@@ -12,6 +12,7 @@ from billing.changes import (
     ChangePlan,
     PauseSubscription,
     ResumeSubscription,
+    Settle,
     SkipPeriod,
     UndoCancellation,
     UndoChanges,
@@ -46,6 +47,9 @@ async def plan(
     ] = None,
     quantity: Annotated[int | None, typer.Option(help="How many units; as many as before when not given.")] = None,
     when: WhenOption = None,
+    settle: Annotated[
+        Settle, typer.Option(help="With --when now: charge the days now, or with the next charge (renewal).")
+    ] = Settle.NOW,
     consented: ConsentedOption = False,
     dry_run: DryRunOption = False,
     request_id: RequestIdOption = None,
@@ -63,6 +67,7 @@ async def plan(
         plan=read_plan(file) if file else None,
         quantity=quantity,
         when=moment(when, When.RENEWAL),
+        settle=settle,
         consented=consented,
     )
 
@@ -222,4 +227,7 @@ async def _change_it(
     following = changed.next
     then = f"{following.at:%Y-%m-%d %H:%M} UTC: {following.why}" if following else "nothing by itself"
     text = f"takes effect {changed.effective_at:%Y-%m-%d %H:%M} UTC; next: {then}"
-    say(changed.model_dump(mode="json", exclude={"kind"}), text, as_json=how.as_json)
+    if changed.agreed and fields.get("plan") and fields.get("quantity") is None:
+        text += f"; agreed: {changed.agreed}"  # as many units as before, which may not be meant of another plan
+    known = {"kind"} if changed.agreed else {"kind", "agreed"}
+    say(changed.model_dump(mode="json", exclude=known), text, as_json=how.as_json)

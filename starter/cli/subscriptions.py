@@ -167,7 +167,7 @@ async def cancel(
         wanted = requested(Cancel, when=at, reason=reason)
         changed = await (await subscriptions()).change(charge_permission_id, wanted, request_id)
         text = f"{charge_permission_id} ends {changed.effective_at:%Y-%m-%d %H:%M} UTC"
-        say(changed.model_dump(mode="json", exclude={"kind"}), text, as_json=as_json)
+        say(changed.model_dump(mode="json", exclude={"kind", "agreed"}), text, as_json=as_json)
 
 
 @asynchronous

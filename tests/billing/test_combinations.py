@@ -15,12 +15,13 @@ from billing.changes import (
     PauseSubscription,
     RefundPeriod,
     ResumeSubscription,
+    Settle,
     SkipPeriod,
     UndoCancellation,
     UndoChanges,
     When,
 )
-from billing.contract.agreement import BillingDay
+from billing.contract.agreement import BillingDay, FirstPeriod
 from billing.contract.terms import Terms
 from billing.forecast.preview import upcoming
 from billing.money import Money
@@ -30,7 +31,7 @@ from billing.protocol.commands import AskAmount, CreateRefund, Elapse, Timer
 from billing.protocol.events import Answered
 from billing.refusals import Kind, Refused
 from billing.requests import Request
-from tests.billing.support import CAPTURED, PERMISSION_ID, Life, at
+from tests.billing.support import CAPTURED, PERMISSION_ID, Life, at, closed
 
 MONTH, YEAR, WEEK, DAY = (Interval(unit=unit) for unit in (Unit.MONTH, Unit.YEAR, Unit.WEEK, Unit.DAY))
 
@@ -231,6 +232,20 @@ class TestPlannedEnd:
 
         refused(begun(plan("31.00", MONTH, 1), "2027-01-10 09:00"), "2027-01-13 09:00", item, why, Kind.NOT_NOW)
 
+    def test_what_no_charge_meets_any_more_is_told_with_the_end(self) -> None:
+        life = begun(plan("31.00"), "2027-01-10 09:00")
+        life.ask("2027-01-11 09:00", AddItem(amount=eur("4.00"), what="a cup"))
+        life.ask("2027-01-11 09:00", AddItem(amount=eur("50.00"), what="sorry", credit=True))
+        life.cancel("2027-01-12 09:00")
+        life.answered(closed("MerchantClosed"))
+
+        notice = life.subscription.outbox.notices[-1]
+        assert (notice.type.value, str(notice.credit), str(notice.items)) == (
+            "subscription.ended",
+            "50.00 EUR",
+            "4.00 EUR",
+        )
+
     def test_dates_do_not_move_away_from_a_planned_end(self) -> None:
         life = begun(plan("31.00"), "2027-01-10 09:00")
         life.ask("2027-01-12 09:00", Cancel())
@@ -298,6 +313,40 @@ class TestPlannedChanges:
         later = ChangePlan(plan=plan("33.00"), when=at("2027-07-01 00:00"))
         why = "when: 2027-07-01T00:00:00.* is not accepted; the last period falls due on 2027-06-10"
         refused(life, "2027-04-11 09:00", later, why, Kind.INVALID)
+
+
+class TestBillingDay:
+    def test_the_time_of_day_stays_however_often_something_is_changed(self) -> None:
+        """Nine in the morning, on the 31st or the last; two changes at the renewal lost twelve hours each."""
+        life = begun(plan("30.00"), "2027-03-31 09:00")
+        life.ask("2027-04-01 09:00", ChangeBillingDay(billing_day=BillingDay(day=31)))
+        life.ask("2027-04-02 09:00", ChangePlan(quantity=2))
+        life.now = at("2027-04-30 09:00")
+        paid(life)
+        life.ask("2027-05-02 09:00", ChangePlan(quantity=3))
+        life.now = at("2027-05-31 09:00")
+        paid(life)
+        life.ask("2027-06-02 09:00", ChangePlan(quantity=4))
+
+        assert [life.subscription.schedule.due(number) for number in (3, 4, 5)] == [
+            at("2027-06-30 09:00"), at("2027-07-31 09:00"), at("2027-08-31 09:00"),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("kind", [FirstPeriod.WHOLE, FirstPeriod.FREE])
+    def test_a_whole_or_a_free_period_before_it_is_the_first_one_and_no_other(self, kind: FirstPeriod) -> None:
+        """A year from 10 June on: 22 of its 365 days until the first of July, and then years."""
+        day = BillingDay(day=1, first_period=kind)
+        terms = Terms(
+            charge_permission_id=PERMISSION_ID, plan=plan("31.00"), anchor=at("2027-05-02 09:00"), billing_day=day
+        )
+        life = Life(terms)
+        for due in ("2027-05-02 09:00", "2027-06-01 09:00"):
+            life.now = at(due)
+            paid(life)
+        life.ask("2027-06-10 09:00", ChangePlan(plan=plan("365.00", YEAR), when=When.NOW))
+
+        # 21 days until the 1st of July at 1.00 a day, less 21 of 30 days of 31.00; then a whole year.
+        assert charges(life, 2) == [("2027-06-10", "0.00"), ("2027-07-01", "364.30")]
 
 
 class TestTrial:
@@ -374,6 +423,38 @@ class TestWhatWasPaid:
         cash = sum(record.amount.amount for record in life.subscription.ledger.records)
         credit = life.subscription.balance.credit
         assert cash - (credit.amount if credit else 0) == eur("45.00").amount
+
+
+class TestSettledLater:
+    def test_small_changes_of_a_month_are_one_charge_with_the_next_period(self) -> None:
+        """30.00 a seat for 30 days from 1 April: a second one for 20 days, a third one for 10."""
+        life = begun(plan("30.00"), "2027-04-01 09:00")
+        for day, seats in (("2027-04-11 09:00", 2), ("2027-04-21 09:00", 3)):
+            life.ask(day, ChangePlan(quantity=seats, when=When.NOW, settle=Settle.RENEWAL))
+            paid(life)
+        assert [record.outcome.value for record in life.subscription.ledger.records] == ["paid", "free", "free"]
+
+        assert charges(life, 2) == [("2027-05-01", "120.00"), ("2027-06-01", "90.00")]
+
+    def test_one_that_is_taken_back_costs_nothing(self) -> None:
+        life = begun(plan("30.00"), "2027-04-01 09:00")
+        for hour, seats in ((9, 5), (10, 1)):
+            life.ask(f"2027-04-11 {hour:02}:00", ChangePlan(quantity=seats, when=When.NOW, settle=Settle.RENEWAL))
+            paid(life)
+
+        assert charges(life, 1) == [("2027-05-01", "30.00")]
+
+    def test_it_needs_a_charge_that_follows_and_dates_that_stay(self) -> None:
+        yearly = ChangePlan(plan=plan("300.00", YEAR), when=When.NOW, settle=Settle.RENEWAL)
+        why = "settle: renewal is not accepted; another interval begins with a whole period"
+        refused(begun(plan("30.00"), "2027-04-01 09:00"), "2027-04-11 09:00", yearly, why, Kind.INVALID)
+
+        more = ChangePlan(quantity=2, when=When.NOW, settle=Settle.RENEWAL)
+        why = "no charge follows that the days could be charged with"
+        refused(begun(plan("30.00", MONTH, 1), "2027-04-01 09:00"), "2027-04-11 09:00", more, why, Kind.NOT_NOW)
+
+        later, why = ChangePlan(quantity=2, settle=Settle.RENEWAL), "it is for a change that holds now"
+        refused(begun(plan("30.00"), "2027-04-01 09:00"), "2027-04-11 09:00", later, why, Kind.INVALID)
 
 
 class TestGivenBack:
