@@ -165,13 +165,6 @@ def first_anchor_on_or_after(start: date, anchor_day: int) -> date:
     raise AssertionError(f"the month after {start} has no day {anchor_day}")
 
 
-def first_of_next_month(instant: datetime, zone: str) -> datetime:
-    """The instant in UTC at which the next calendar month of a zone begins."""
-    tz = rules_of(zone)
-    first = add_months(instant.astimezone(tz).date().replace(day=1), 1)
-    return first_valid_instant(first, time(0), tz)
-
-
 def next_within_hours(instant: datetime, zone: str, start: int, end: int) -> datetime:
     """The instant itself where its hour in the zone is at least `start` and before `end`; else the next start (UTC)."""
     tz = rules_of(zone)

@@ -78,7 +78,7 @@ def collected(subscription: Subscription, after: Collection, now: datetime) -> S
             return decided
         kind = NoticeType.PAYMENT_METHOD_REMINDER
     if kind is not NoticeType.CHARGE_PENDING:
-        after = after.but(told_attempt=after.attempts)
+        after = after.told(of_month=after.limited_until)
     return telling(
         subscription.but(collection=after),
         kind,

@@ -9,7 +9,6 @@ from typing import Final, assert_never
 
 from pydantic import AwareDatetime
 
-from billing.calendar import first_of_next_month
 from billing.dunning.decisions import (
     AfterCharge,
     AfterPermission,
@@ -28,6 +27,7 @@ from billing.dunning.decisions import (
     Repeat,
     Retry,
 )
+from billing.dunning.months import limited_month
 from billing.dunning.reasons import TIMED_OUT, Meaning, meaning_of_charge, meaning_of_non_chargeable
 from billing.dunning.rules import NO_REASON, Awaits, after_charge, after_permission, tells_nothing, unreadable_because
 from billing.dunning.schedules import Dunning
@@ -95,6 +95,7 @@ class Collection(Value):
         was_unpaid: it was not tried any more for a while; what fell due meanwhile is not owed.
         until: when the period would have ended (UTC), where a pause has moved that.
         told_attempt: the last attempt whose failure the merchant was told.
+        told_month: the end (UTC) of the last month of which the merchant was told that its limit is used up.
         texts: what the buyer reads of its charge: filled in once, so that each attempt, repetition and capture says
             the same.
     """
@@ -120,6 +121,7 @@ class Collection(Value):
     was_unpaid: bool = False
     until: AwareDatetime | None = None
     told_attempt: int = 0
+    told_month: AwareDatetime | None = None
     texts: ChargeTexts | None = None
 
     # What can be told of it
@@ -308,6 +310,15 @@ class Collection(Value):
             case _:
                 return self
 
+    def told(self, *, of_month: datetime | None) -> "Collection":
+        """The merchant was told what was decided, and of which month's limit, where it is that."""
+        return self.but(told_attempt=self.attempts, told_month=of_month or self.told_month)
+
+    @property
+    def limited_until(self) -> datetime | None:
+        """The end (UTC) of the month whose limit is used up, where that is waited for."""
+        return self.stage.limited_until if isinstance(self.stage, Retrying) else None
+
     def grace_over(self) -> "Collection":
         """The subscriber is not to have what was bought any longer."""
         return self.but(dunning=self.dunning and self.dunning.but(grace_is_over=True))
@@ -355,10 +366,7 @@ class Collection(Value):
             case LeaveToMerchant(code):
                 return self.left_to_merchant(code, now)
             case NextMonth(code):
-                at = first_of_next_month(now, self.zone)
-                why = f"{code}: the charge permission's monthly limit is used up, so the next calendar month"
-                delayed = self.but(dunning=self.dunning and self.dunning.delayed(now, at))
-                return delayed._at(Retrying(at=at, why=why), now)
+                return self._await_month(code, now)
             case LosePermission(why, _):
                 return self._spent(policy, now)._at(Lost(why=why), now)
             case AskPermission():
@@ -392,6 +400,15 @@ class Collection(Value):
                     return held._at(AwaitingBuyer(at=at, held=True), now)
                 return held._at(AskingPermission(at=at, held=True), now)
         assert_never(decision)
+
+    def _await_month(self, code: str, now: datetime) -> "Collection":
+        """Until the calendar month has turned, wherever Amazon counts it; deadlines and grace stand still meanwhile."""
+        month = limited_month(now, self.zone)
+        why = f"{code}: the charge permission's monthly limit is used up, so the next calendar month"
+        if month.look_at != month.ends_at:
+            why = f"{code}: the month may not have turned where Amazon counts it, so it is tried again soon"
+        waits = self.but(dunning=self.dunning and self.dunning.delayed(now, month.look_at))
+        return waits._at(Retrying(at=month.look_at, why=why, limited_until=month.ends_at), now)
 
     def _retry(self, now: datetime) -> "Collection":
         dunning, meaning = self._dunning, self.failure.meaning if self.failure else None

@@ -216,7 +216,11 @@ class AskingPermission(AnyStage):
 
 
 class Retrying(AnyStage):
-    """Another attempt is made at an instant."""
+    """Another attempt is made at an instant.
+
+    Attributes:
+        limited_until: the end (UTC) of the month whose limit is used up, where that is why.
+    """
 
     stands: ClassVar = Stage.RETRYING
     awaits: ClassVar = Awaits.RETRY
@@ -225,6 +229,7 @@ class Retrying(AnyStage):
     why: str
     at_once: bool = False
     urgent: bool = False
+    limited_until: AwareDatetime | None = None
 
     def next_command(self, owed: "Collection") -> Command:  # noqa: ARG002 - as in `AnyStage`
         """The instant is waited for."""

@@ -16,7 +16,7 @@ from tests.billing.support import PENDING, at, chargeable, closed, declined, non
 HELD = (Action.REPEAT_CHARGE, HOUR, Stage.ON_HOLD, 0, True)
 ASK = (Action.READ_PERMISSION, timedelta(0), Stage.CHARGING, 1, False)
 GONE = (LOST, timedelta(0), Stage.CHARGING, 1, False)
-NEXT_MONTH = (Action.CHARGE, at("2026-02-01") - DUE, Stage.RETRYING, 0, False)
+NEXT_MONTH = (Action.CHARGE, at("2026-02-01 08:00") - DUE, Stage.RETRYING, 0, False)
 
 # What follows the answer to an attempt: action, after, stage, attempts spent, whether the attempt stays open.
 AFTER_A_DECLINE = {
