@@ -47,6 +47,7 @@ class Owed(Value):
         pending_charge_id: a charge that Amazon has not decided on.
         reason_code: of the last failure.
         held_for: why it waits for the merchant.
+        held_because: the same in words, where that tells more.
         failing_since: when the first attempt failed (UTC).
         deadline: until when the buyer may mend the payment method (UTC), where that is waited for.
     """
@@ -62,6 +63,7 @@ class Owed(Value):
     pending_charge_id: str | None = None
     reason_code: str | None = None
     held_for: str | None = None
+    held_because: str | None = None
     failing_since: AwareDatetime | None = None
     deadline: AwareDatetime | None = None
 
@@ -81,6 +83,7 @@ class Owed(Value):
             pending_charge_id=collection.pending_charge_id,
             reason_code=collection.failure.reason_code if collection.failure else None,
             held_for=collection.held_for,
+            held_because=collection.held_because,
             failing_since=dunning.first_failed_at if dunning else None,
             deadline=collection.deadline,
         )

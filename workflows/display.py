@@ -89,6 +89,8 @@ def details(view: SubscriptionView) -> str:
     if owed := view.owed:
         lines += ["", f"**Owed:** period {owed.period}, due {_instant(owed.due)}, {owed.amount}"]
         lines.append(f"({owed.attempts} attempts so far)")
+        if owed.held_because:
+            lines.append(f"Held: {owed.held_because}")
     lines += _table(
         ("To be captured", "Amount", "Until (UTC)", "Charge", "Last failure"),
         "| ---: | ---: | --- | --- | --- |",

@@ -86,6 +86,7 @@ def collected(subscription: Subscription, after: Collection, now: datetime) -> S
         **about_collection(after),
         charge_id=after.pending_charge_id,
         reason_code=after.last_reason,
+        reason=after.held_because,
         deadline=after.deadline if after.word is Stage.AWAITING_PAYMENT_METHOD else None,
     )
 

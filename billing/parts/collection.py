@@ -11,7 +11,9 @@ from pydantic import AwareDatetime
 
 from billing.dunning.decisions import (
     AfterCharge,
+    AfterLimit,
     AfterPermission,
+    AskLimit,
     AskPermission,
     AwaitBuyer,
     Capture,
@@ -36,6 +38,7 @@ from billing.money import Money
 from billing.parts.balance import Bill
 from billing.parts.stages import (
     LOOK_AGAIN_AFTER,
+    AskingLimit,
     AskingPermission,
     AwaitingBuyer,
     AwaitingDecision,
@@ -162,6 +165,11 @@ class Collection(Value):
         return self.stage.held_for
 
     @property
+    def held_because(self) -> str | None:
+        """The same in words, where that tells more."""
+        return (self.stage.why or None) if isinstance(self.stage, LeftToMerchant) else None
+
+    @property
     def is_past_due(self) -> bool:
         """Whether it could not be collected at once: not where the first attempt is under way, or Amazon decides."""
         return self.failure is not None or isinstance(self.stage, LeftToMerchant)
@@ -266,10 +274,12 @@ class Collection(Value):
             return heard  # its outcome comes first, also where the permission is closed: it may have captured
         meaning = self.failure.meaning if self.failure else None
         decision = after_permission(
-            answer, self.permission, self.awaits, meaning, planned=planned, prompted=heard.prompted
+            answer, self.permission, self.awaits, meaning, self.amount, planned=planned, prompted=heard.prompted
         )
         if not answer.is_closed and self.awaits is not Awaits.NOTHING and meaning is not Meaning.MONTHLY_LIMIT:
             heard = heard._seen(answer)
+        if isinstance(decision, NextMonth | LeaveToMerchant):
+            return heard._after_limit(decision, now)
         return heard._after_permission(answer, decision, planned=planned, now=now)
 
     def read_now(self, charge_id: str, now: datetime) -> "Collection":
@@ -303,8 +313,9 @@ class Collection(Value):
     def asked_now(self, now: datetime, why: str) -> "Collection":
         """The merchant wants what stands next done now; what it is stays as it is."""
         match self.stage:
-            case Retrying():
-                return self._at(Retrying(at=now, why=why, at_once=True, urgent=True), now)
+            case Retrying(at=planned, limited_until=month):
+                earlier = self.but(dunning=self.dunning and self.dunning.delayed(planned, now)) if month else self
+                return earlier._at(Retrying(at=now, why=why, at_once=True, urgent=True), now)
             case Repeating() | AskingPermission():
                 return self._at(self.stage.but(at=now, at_once=True), now)
             case _:
@@ -365,8 +376,8 @@ class Collection(Value):
                 return self._at(Repeating(at=now + LOOK_AGAIN_AFTER, code=code), now)
             case LeaveToMerchant(code):
                 return self.left_to_merchant(code, now)
-            case NextMonth(code):
-                return self._await_month(code, now)
+            case AskLimit():
+                return self._at(AskingLimit(at=now), now)
             case LosePermission(why, _):
                 return self._spent(policy, now)._at(Lost(why=why), now)
             case AskPermission():
@@ -401,13 +412,22 @@ class Collection(Value):
                 return held._at(AskingPermission(at=at, held=True), now)
         assert_never(decision)
 
-    def _await_month(self, code: str, now: datetime) -> "Collection":
+    def _after_limit(self, decision: AfterLimit, now: datetime) -> "Collection":
+        if isinstance(decision, LeaveToMerchant):
+            return self._at(LeftToMerchant(code=decision.code, why=decision.why), now)
+        return self._await_month(decision.left, now)
+
+    def _await_month(self, left: Money | None, now: datetime) -> "Collection":
         """Until the calendar month has turned, wherever Amazon counts it; deadlines and grace stand still meanwhile."""
         month = limited_month(now, self.zone)
-        why = f"{code}: the charge permission's monthly limit is used up, so the next calendar month"
+        why = "the charge permission's monthly limit is used up"
+        if left is not None:
+            why = f"the charge permission's monthly limit leaves {left}"
+        then = "so the next calendar month"
         if month.look_at != month.ends_at:
-            why = f"{code}: the month may not have turned where Amazon counts it, so it is tried again soon"
+            then = "and the month may not have turned where Amazon counts it, so it is tried again soon"
         waits = self.but(dunning=self.dunning and self.dunning.delayed(now, month.look_at))
+        why = f"{self.last_reason}: {why}, {then}"
         return waits._at(Retrying(at=month.look_at, why=why, limited_until=month.ends_at), now)
 
     def _retry(self, now: datetime) -> "Collection":

@@ -215,6 +215,19 @@ class AskingPermission(AnyStage):
         return _read_permission(owed, self.at, _held(owed.last_reason) if self.held else why, at_once=self.at_once)
 
 
+class AskingLimit(AnyStage):
+    """The monthly limit refused the attempt; the charge permission says whether any month bears the amount."""
+
+    awaits: ClassVar = Awaits.LIMIT
+    kind: Literal["asking_limit"] = "asking_limit"
+    at: AwareDatetime
+
+    def next_command(self, owed: "Collection") -> Command:
+        """The permission is read."""
+        why = f"{owed.last_reason}: the charge permission says how much it allows in a calendar month"
+        return _read_permission(owed, self.at, why, at_once=True)
+
+
 class Retrying(AnyStage):
     """Another attempt is made at an instant.
 
@@ -274,11 +287,17 @@ class UsedUp(AnyStage):
 
 
 class LeftToMerchant(AnyStage):
-    """Nothing is done before the merchant says so."""
+    """Nothing is done before the merchant says so.
+
+    Attributes:
+        code: why, in a word.
+        why: in words, where that tells more.
+    """
 
     stands: ClassVar = Stage.ON_HOLD
     kind: Literal["left_to_merchant"] = "left_to_merchant"
     code: str
+    why: str = ""
 
     @property
     def held_for(self) -> str | None:
@@ -319,6 +338,7 @@ OneStage = Annotated[
     | AwaitingDecision
     | Capturing
     | AskingPermission
+    | AskingLimit
     | Retrying
     | AwaitingBuyer
     | UsedUp

@@ -126,7 +126,7 @@ def test_amazons_monthly_limit_spends_no_attempt_and_none_of_the_schedule() -> N
     assert period.must_read(chargeable()).at == DUE + 12 * HOUR
 
     for turn, later in (("2026-02-01 08:00", "2026-02-02 09:00"), ("2026-03-01 08:00", "2026-03-01 08:00")):
-        assert period.fail("PeriodicAmountExceeded").at == at(turn)
+        assert period.run_into_the_limit().at == at(turn)
         period.now = at(later)
 
     assert (period.collection.attempts, period.attempts_spent) == (3, 1)
@@ -146,7 +146,7 @@ def test_waiting_for_amazons_next_month_takes_nothing_from_the_time_to_collect(
     code: str, action: Action, after: timedelta
 ) -> None:
     period = Collecting(due=at("2026-03-05 09:00"))
-    period.now = period.fail("PeriodicAmountExceeded").at
+    period.now = period.run_into_the_limit().at
     assert period.now == at("2026-04-01 07:00")
 
     period.fail(code)
@@ -159,7 +159,7 @@ def test_waiting_for_amazons_next_month_takes_nothing_from_the_time_that_an_earl
     period = Collecting(due=at("2026-03-05 09:00"))
     period.fail("SoftDeclined")
     period.now = period.must_read(chargeable()).at
-    period.now = period.fail("PeriodicAmountExceeded").at
+    period.now = period.run_into_the_limit().at
     assert period.now == at("2026-04-01 07:00")
 
     period.fail("SoftDeclined")

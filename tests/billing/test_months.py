@@ -9,6 +9,7 @@ import pytest
 
 from billing.agenda import next_command
 from billing.calendar import Interval, Unit
+from billing.changes import RetryNow
 from billing.dunning.months import limited_month
 from billing.machine import apply
 from billing.money import Money
@@ -16,9 +17,11 @@ from billing.plan.policy import CollectionPolicy
 from billing.protocol.commands import Action, Elapse
 from billing.protocol.events import Answered, Elapsed, Event
 from billing.protocol.notices import NoticeType
+from billing.status import Status
 from billing.subscription import Subscription
+from billing.view import view_of
 from tests.billing.amazon_in_memory import AmazonInMemory, MonthlyLimit
-from tests.billing.support import SOFT, Life, at, chargeable, declined, pinned_zone, terms
+from tests.billing.support import CAPTURED, SOFT, Life, at, chargeable, declined, pinned_zone, terms, unreadable
 
 SUBSCRIBERS: Final = ("UTC", "Europe/Berlin", "Asia/Tokyo", "America/Los_Angeles", "Pacific/Honolulu")
 AMAZONS: Final = ("UTC", "America/Los_Angeles", "Asia/Tokyo", "Europe/Berlin", "Pacific/Honolulu", "Pacific/Kiritimati")
@@ -155,13 +158,19 @@ def test_what_the_limit_holds_up_is_paid_within_a_day_of_amazons_own_turn(subscr
         assert when - max(subscription.schedule.due(period), turned) <= timedelta(days=1), f"period {period}"
 
 
+def refused(life: Life, when: str, limit: str = "1000.00 EUR") -> None:
+    """The limit refuses an attempt, and the charge permission is read."""
+    life.step(Action.CHARGE, when, USED_UP)
+    life.step(Action.READ_PERMISSION, when, chargeable().but(monthly_limit=Money.parse(limit)))
+
+
 def test_looks_at_the_turn_are_told_once_and_spend_nothing() -> None:
     life = Life(terms("2026-01-20 09:00", zone="Europe/Berlin", policy=CollectionPolicy(max_attempts=2)))
     for when in ("2026-01-20 09:00", "2026-02-01 08:00", "2026-02-01 14:00", "2026-02-01 20:00", "2026-02-02 02:00"):
-        life.step(Action.CHARGE, when, USED_UP)
+        refused(life, when)
     assert life.told == ["monthly_limit.reached"]
 
-    life.step(Action.CHARGE, "2026-02-02 08:00", USED_UP)
+    refused(life, "2026-02-02 08:00")
 
     assert life.told == ["monthly_limit.reached"] * 2, "February's is used up, too"
     assert life.next == (Action.CHARGE, at("2026-03-01 08:00"))
@@ -173,8 +182,8 @@ def test_the_deadlines_and_the_grace_stand_still_while_a_month_is_waited_for() -
     life = Life(terms("2026-01-20 09:00", policy=CollectionPolicy(grace=timedelta(days=14))))
     life.step(Action.CHARGE, "2026-01-20 09:00", SOFT)
     life.step(Action.READ_PERMISSION, "2026-01-20 09:00", chargeable())
-    life.step(Action.CHARGE, "2026-01-20 21:00", USED_UP)
-    life.step(Action.CHARGE, "2026-02-01 08:00", USED_UP)
+    refused(life, "2026-01-20 21:00")
+    refused(life, "2026-02-01 08:00")
     life.step(Action.CHARGE, "2026-02-01 14:00", SOFT)
 
     dunning = life.subscription.owed.dunning
@@ -182,3 +191,59 @@ def test_the_deadlines_and_the_grace_stand_still_while_a_month_is_waited_for() -
     assert dunning.first_failed_at == at("2026-02-01 02:00")  # twelve hours before, as it was when the wait began
     assert dunning.grace_ends_at == at("2026-02-15 02:00")
     assert life.told == ["charge.declined", "monthly_limit.reached"]
+
+
+def test_a_retry_that_the_merchant_asks_for_takes_back_the_time_that_was_not_waited() -> None:
+    life = Life(terms("2026-01-20 09:00"))
+    life.step(Action.CHARGE, "2026-01-20 09:00", SOFT)
+    life.step(Action.READ_PERMISSION, "2026-01-20 09:00", chargeable())
+    refused(life, "2026-01-20 21:00")
+
+    life.wants("2026-01-22 21:00", RetryNow())
+    refused(life, "2026-01-22 21:00")
+
+    dunning = life.subscription.owed.dunning
+    assert dunning is not None
+    assert dunning.first_failed_at == at("2026-01-31 20:00")  # twelve hours before the wait's end, not ten days later
+    assert life.told == ["charge.declined", "monthly_limit.reached"], "once for January"
+
+
+def test_an_amount_that_no_month_bears_is_held_at_once_and_the_limit_is_named() -> None:
+    life = Life(terms("2026-01-20 09:00", amount=Money.parse("600.00 EUR")))
+    refused(life, "2026-01-20 09:00", limit="500.00 EUR")
+
+    subscription = life.subscription
+    assert (subscription.status, life.next) == (Status.ON_HOLD, None)
+    assert (subscription.needs_attention, subscription.last_reason) == (True, "AmountAboveLimit")
+    (told,) = subscription.outbox.notices
+    assert (told.type, told.reason_code) == (NoticeType.SUBSCRIPTION_HELD, "AmountAboveLimit")
+    because = "600.00 EUR is more than the charge permission allows in any calendar month, 500.00 EUR"
+    owed = view_of(subscription).owed
+    assert owed is not None
+    assert (told.reason, owed.held_because) == (because, because)
+
+    life.wants("2026-01-22 10:00", RetryNow())  # Amazon has raised the limit
+    life.step(Action.CHARGE, "2026-01-22 10:00", CAPTURED)
+    assert life.book == [(0, "paid", 2)]
+
+
+def test_an_amount_as_high_as_the_limit_waits_for_the_month_and_so_does_one_of_which_nothing_is_known() -> None:
+    for limit in (Money.parse("600.00 EUR"), Money.parse("500.00 USD"), None):
+        life = Life(terms("2026-01-20 09:00", amount=Money.parse("600.00 EUR")))
+        life.step(Action.CHARGE, "2026-01-20 09:00", USED_UP)
+        life.step(Action.READ_PERMISSION, "2026-01-20 09:00", chargeable().but(monthly_limit=limit))
+        assert life.next == (Action.CHARGE, at("2026-02-01 08:00"))
+
+    life = Life(terms("2026-01-20 09:00"))
+    life.step(Action.CHARGE, "2026-01-20 09:00", USED_UP)
+    life.step(Action.READ_PERMISSION, "2026-01-20 09:00", unreadable())
+    assert life.next == (Action.CHARGE, at("2026-02-01 08:00"))
+
+
+def test_what_is_left_of_the_month_is_shown() -> None:
+    life = Life(terms("2026-01-20 09:00", amount=Money.parse("600.00 EUR")))
+    life.step(Action.CHARGE, "2026-01-20 09:00", USED_UP)
+    left = chargeable().but(monthly_limit=Money.parse("1000.00 EUR"), monthly_balance=Money.parse("550.00 EUR"))
+    life.step(Action.READ_PERMISSION, "2026-01-20 09:00", left)
+
+    assert "the charge permission's monthly limit leaves 550.00 EUR" in life.why

@@ -11,11 +11,12 @@ import pytest_asyncio
 from billing.calendar import Interval, Unit
 from billing.money import Money
 from billing.plan import Plan
+from billing.status import Status
 from sandbox.stage import Stage, stage
 from simulator.assumptions import Assumptions
 from tests.endpoint import SECRET, Endpoint, endpoint
 from tests.scenarios.story import Story
-from tests.scenarios.test_notices import kinds
+from tests.scenarios.test_notices import kinds, told
 
 WEEKLY: Final = Plan.of("weekly", Money.parse("300.00 USD"), Interval(unit=Unit.WEEK))
 """Three periods fit into a month's limit of 1,000.00 USD."""
@@ -51,3 +52,19 @@ async def test_no_month_is_lost_where_amazon_turns_it_elsewhere(
     assert [seattle.count(month) for month in dict.fromkeys(seattle)] == [1, 3, 3]
     assert status.periods_paid == 7
     assert (await kinds(own_notices, story)).count("monthly_limit.reached") <= 2
+
+
+async def test_an_amount_that_no_month_bears_is_held_in_plain_sight_with_the_limit(
+    house: Stage, notices: Endpoint
+) -> None:
+    story = await Story.begin(house, Plan.of("dear", Money.parse("1200.00 USD"), Interval(unit=Unit.MONTH)))
+
+    status = await story.until_due(0)
+
+    assert (status.status, status.last_reason, status.needs_attention) == (Status.ON_HOLD, "AmountAboveLimit", True)
+    assert status.owed is not None
+    because = "1200.00 USD is more than the charge permission allows in any calendar month, 1000.00 USD"
+    assert status.owed.held_because == because
+    held = (await told(notices, story))[-1]
+    assert (held["type"], held["data"]["reason"]) == ("subscription.held", because)
+    assert len(await story.calls()) == 1
