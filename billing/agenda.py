@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from billing.expiry import expiry_command
 from billing.parts.collection import Collection
 from billing.parts.lifecycle import Active, AwaitingCheckout, Closing
 from billing.parts.renewal import AmountUnknown
@@ -62,6 +63,7 @@ def _commands(subscription: Subscription) -> Iterator[Command]:
     if subscription.can_be_ended and subscription.collection is not None:
         yield from _those([subscription.collection.grace_command])
     yield from _those([subscription.permission.look(identifier)])
+    yield from _those([expiry_command(subscription)])
 
 
 def main_command(subscription: Subscription) -> Command | None:

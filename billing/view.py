@@ -214,6 +214,8 @@ class SubscriptionView(Value):
         items: one-off items of the next charge.
         credit: what is taken off the next charges.
         permission: the charge permission, where it was read and could not be charged.
+        permission_expires_at: when the charge permission closes by itself unless it is charged before (UTC), as Amazon
+            says or reckoned from the last charge; None before the subscription has begun.
         amazon_untold: what Amazon does not know yet of the plan.
         awaits_checkout_until: how long a new charge permission is waited for (UTC), where that is so.
         ending: how it ends, or ended; why somebody canceled it is told to Amazon, and not shown.
@@ -248,6 +250,7 @@ class SubscriptionView(Value):
     items: tuple[Item, ...]
     credit: Money | None = None
     permission: PermissionAnswer | None = None
+    permission_expires_at: AwareDatetime | None = None
     amazon_untold: Recurrence | None = None
     awaits_checkout_until: AwareDatetime | None = None
     ending: Ending | None = None
@@ -296,6 +299,7 @@ def view_of(subscription: Subscription) -> SubscriptionView:
         items=subscription.balance.items,
         credit=subscription.balance.credit,
         permission=subscription.permission.seen,
+        permission_expires_at=subscription.permission.expires_at,
         amazon_untold=contract.recurrence if subscription.permission.telling else None,
         awaits_checkout_until=subscription.awaits_checkout_until,
         ending=_shown(lifecycle.ending),

@@ -79,6 +79,7 @@ def details(view: SubscriptionView) -> str:
         _row("Plan", _agreed(view.agreed)),
         _row("Anchor", f"{_instant(terms.anchor)}, counted in {terms.zone}"),
         _row("Charge permission", terms.charge_permission_id),
+        *([_row("Expires unless charged", _instant(view.permission_expires_at))] if view.permission_expires_at else []),
         _row("Merchant account", terms.merchant_account),
         _row("Merchant reference", terms.merchant_reference or "-"),
         _row("Paid periods", view.periods_paid),

@@ -24,7 +24,7 @@ def charge_answered(subscription: Subscription, answer: ChargeAnswer, now: datet
     collection = subscription.owed
     captured = answer.outcome is ChargeOutcome.CAPTURED
     if captured or (answer.outcome is ChargeOutcome.AUTHORIZED and collection.capture is Capture.LATER):
-        permission = subscription.permission.charged()
+        permission = subscription.permission.charged(now)
         if captured and collection.prompted:
             permission = permission.but(look_at=permission.look_at or now)
         outcome = PeriodOutcome.PAID if captured else PeriodOutcome.AUTHORIZED
@@ -46,7 +46,7 @@ def permission_answered(
 ) -> Subscription:
     """Takes the charge permission as it was read, as the collection waited for or because of a signal."""
     prompted = subscription.permission.look_at is not None
-    looked = subscription.but(permission=subscription.permission.looked())
+    looked = subscription.but(permission=subscription.permission.looked().expiring(answer))
     stage, collection = subscription.lifecycle.stage, subscription.collection
     if isinstance(stage, AwaitingCheckout) or (isinstance(stage, AwaitingOutcomes) and collection is None):
         return looked  # closed for good, whatever an older reading says

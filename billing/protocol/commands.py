@@ -42,6 +42,7 @@ class Action(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     STOP_WAITING = "stop waiting"
+    TELL_OF_EXPIRY = "tell of the expiry"
     """For a new charge permission."""
     START_SUCCESSOR = "start under the new charge permission"
 
@@ -66,6 +67,8 @@ class Timer(StrEnum):
     CANCELLATION = "cancellation"
     CHECKOUT = "checkout"
     """A new charge permission was awaited long enough."""
+    EXPIRY = "expiry"
+    """The charge permission expires in some weeks, and nothing is charged before."""
 
 
 _ACTION_OF_TIMER = {
@@ -80,6 +83,7 @@ _ACTION_OF_TIMER = {
     Timer.PLANNED_END: Action.CANCEL,
     Timer.CANCELLATION: Action.CANCEL,
     Timer.CHECKOUT: Action.STOP_WAITING,
+    Timer.EXPIRY: Action.TELL_OF_EXPIRY,
 }
 
 

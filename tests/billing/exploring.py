@@ -156,6 +156,7 @@ def ways_beside_collecting() -> tuple[Step, ...]:
         (authorized, Capture(period=0)),
         (paid, SkipPeriod()),
         (paid, PauseSubscription(when=soon, until=soon + timedelta(hours=1))),
+        (paid, PauseSubscription()),
         (paid, ChangePlan(quantity=2)),
         (paid, ReplacePermission(charge_permission_id="C01-7654321-1234567")),
         (paid, Cancel(when=soon)),
@@ -230,6 +231,7 @@ def _place(subscription: Subscription) -> tuple[object, ...]:
         return (
             *here,
             subscription.permission.is_broken,
+            subscription.permission.expiry_is_read,
             subscription.renewal.amount and subscription.renewal.amount.kind,
             tuple(dispute.seen for dispute in subscription.disputes.latest),
             tuple(refund.state for refund in subscription.refunds.latest),

@@ -17,7 +17,7 @@ from tests.billing.calendar_figures import (
 )
 from tests.billing.support import at, calendar, pinned_zone, wall
 
-LONGEST_INTERVAL_MONTHS = 13
+LONGEST_INTERVAL_MONTHS = 12
 
 
 def due_days(anchor: str, months: int, number: int) -> set[str]:
