@@ -40,7 +40,7 @@ def next_charge_at(subscription: Subscription) -> datetime | None:
     return next(_charges(subscription), None)
 
 
-def is_outlived(subscription: Subscription) -> bool:
+def expires_before_charge(subscription: Subscription) -> bool:
     """Whether the charge permission expires before anything is charged again, and before the subscription is over."""
     expires_at = subscription.permission.expires_at
     if expires_at is None:
@@ -58,13 +58,13 @@ def expiry_command(subscription: Subscription) -> Command | None:
     permission = subscription.permission
     if permission.expires_at is None or permission.told_of_expiry or permission.look_at is not None:
         return None
-    if not isinstance(subscription.lifecycle.stage, Active) or not is_outlived(subscription):
+    if not isinstance(subscription.lifecycle.stage, Active) or not expires_before_charge(subscription):
         return None
     why = f"the charge permission expires on {permission.expires_at:%Y-%m-%d}, before anything is charged again"
     return elapse(Timer.EXPIRY, permission.expires_at - TOLD_BEFORE, why)
 
 
-def check_outlives(before: Subscription, after: Subscription, field: str) -> None:
+def check_charged_in_time(before: Subscription, after: Subscription, field: str) -> None:
     """Whether what is asked for leaves the charge permission alive for the next charge.
 
     Args:
@@ -76,7 +76,7 @@ def check_outlives(before: Subscription, after: Subscription, field: str) -> Non
         Refused: the next charge is known then, and comes too late; not where that was so before.
     """
     expires_at, charge = after.permission.expires_at, next_charge_at(after)
-    if expires_at is None or charge is None or charge < expires_at or is_outlived(before):
+    if expires_at is None or charge is None or charge < expires_at or expires_before_charge(before):
         return
     accepted = (
         f"the next charge would fall due on {charge:%Y-%m-%d}, and the charge permission expires on "

@@ -8,7 +8,7 @@ import pytest
 from billing.calendar import Interval, Unit, permission_expiry
 from billing.changes import AddItem, Cancel, ChangePlan, PauseSubscription, SkipPeriod, When
 from billing.contract.terms import Terms
-from billing.expiry import check_outlives, expiry_warning, next_charge_at
+from billing.expiry import check_charged_in_time, expiry_warning, next_charge_at
 from billing.forecast.preview import dry_run, upcoming
 from billing.money import Money
 from billing.plan import Phase, Plan
@@ -47,7 +47,7 @@ def asked(life: Life, request: Request, when: str) -> Subscription:
     """The subscription after a request, as the workflow takes it."""
     life.now = at(when)
     after, _ = request.apply(life.subscription, life.now)
-    check_outlives(life.subscription, after, request.kind)
+    check_charged_in_time(life.subscription, after, request.kind)
     return after
 
 
