@@ -319,6 +319,8 @@ def _permission_answer(permission: ChargePermission) -> PermissionAnswer:
         reason_codes=tuple(reason.reason_code for reason in details.reasons or ()),
         last_updated=details.last_updated_timestamp,
         monthly_limit=_money(permission.limits.amount_limit) if permission.limits else None,
+        expires_at=permission.expiration_timestamp,
+        monthly_balance=_money(permission.limits.amount_balance) if permission.limits else None,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from billing.expiry import expiry_command
 from billing.foresight import foreseen, question_at
 from billing.parts.collection import Collection
 from billing.parts.lifecycle import Active, AwaitingCheckout, Closing
@@ -63,6 +64,7 @@ def _commands(subscription: Subscription) -> Iterator[Command]:
     if subscription.can_be_ended and subscription.collection is not None:
         yield from _those([subscription.collection.grace_command])
     yield from _those([subscription.permission.look(identifier)])
+    yield from _those([expiry_command(subscription)])
     yield from _ahead(subscription)
 
 

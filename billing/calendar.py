@@ -21,13 +21,16 @@ from billing.values import Value
 from billing.zones import ZoneName
 from billing.zones import zone as rules_of
 
-LONGEST_INTERVAL_MONTHS: Final = 13
-"""A recurring charge permission closes 13 months after the last charge (Amazon Pay, "charge permission")."""
+PERMISSION_LIVES_MONTHS: Final = 13
+"""A recurring charge permission expires so many months after its last charge (Amazon Pay, "charge permission")."""
+
+LONGEST_INTERVAL_MONTHS: Final = 12
+"""After thirteen months the charge permission has expired at the very instant at which the next period falls due."""
 
 _MONTHS_PER_YEAR: Final = 12
 _SHORTEST_MONTH_DAYS: Final = 28
-_SHORTEST_13_MONTHS_DAYS: Final = 393
-"""Thirteen months are never shorter: a common year and a February of 28 days."""
+_LONGEST_INTERVAL_DAYS: Final = 366
+"""Twelve months, the longest that they can be."""
 
 
 class Unit(StrEnum):
@@ -40,19 +43,19 @@ class Unit(StrEnum):
 
 
 class Interval(Value):
-    """The time between two due dates: `count` units, at most 13 months."""
+    """The time between two due dates: `count` units, at most 12 months."""
 
     unit: Unit
     count: Annotated[int, Field(ge=1)] = 1
 
     @model_validator(mode="after")
     def _within_a_permissions_life(self) -> Self:
-        if self.months > LONGEST_INTERVAL_MONTHS or self.days > _SHORTEST_13_MONTHS_DAYS:
+        if self.months > LONGEST_INTERVAL_MONTHS or self.days > _LONGEST_INTERVAL_DAYS:
             raise Refused(
                 "",
                 self,
-                f"at most {LONGEST_INTERVAL_MONTHS} months ({_SHORTEST_13_MONTHS_DAYS} days) are, as a recurring "
-                "charge permission lives no longer without a charge",
+                f"at most {LONGEST_INTERVAL_MONTHS} months ({_LONGEST_INTERVAL_DAYS} days) are, as a recurring "
+                f"charge permission expires {PERMISSION_LIVES_MONTHS} months after its last charge",
             )
         return self
 
@@ -149,6 +152,12 @@ def add_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
+def permission_expiry(charged_at: datetime) -> datetime:
+    """When a recurring charge permission expires that was last charged, or approved, at an instant (UTC)."""
+    charged = charged_at.astimezone(UTC)
+    return datetime.combine(add_months(charged.date(), PERMISSION_LIVES_MONTHS), charged.time(), UTC)
+
+
 def first_anchor_on_or_after(start: date, anchor_day: int) -> date:
     """The first date from `start` on that falls on a day of the month (1 to 31), clamped to the month's length.
 
@@ -163,13 +172,6 @@ def first_anchor_on_or_after(start: date, anchor_day: int) -> date:
         if candidate >= start:
             return candidate
     raise AssertionError(f"the month after {start} has no day {anchor_day}")
-
-
-def first_of_next_month(instant: datetime, zone: str) -> datetime:
-    """The instant in UTC at which the next calendar month of a zone begins."""
-    tz = rules_of(zone)
-    first = add_months(instant.astimezone(tz).date().replace(day=1), 1)
-    return first_valid_instant(first, time(0), tz)
 
 
 def next_within_hours(instant: datetime, zone: str, start: int, end: int) -> datetime:

@@ -30,6 +30,7 @@ from billing.couplings.ending import (
     used_up,
     waited_long_enough,
 )
+from billing.couplings.expiring import about_to_expire
 from billing.couplings.pauses import pause_begins, resume
 from billing.couplings.periods import (
     amount_decided,
@@ -137,7 +138,8 @@ def tried(
 
 
 def _started(subscription: Subscription, now: datetime) -> Subscription:
-    """The merchant is told so, once."""
+    """The merchant is told so, once. Of a charge permission that nothing is known of, its age counts from here."""
+    subscription = subscription.but(permission=subscription.permission.with_some_expiry(now))
     if subscription.outbox.told:
         return subscription
     return telling(
@@ -186,9 +188,12 @@ def _answered(subscription: Subscription, command: Command, answer: Answer, now:
     return take(subscription, command, answer, now)
 
 
-def _plan_told(subscription: Subscription, command: UpdatePermission, now: datetime) -> Subscription:
+def _plan_told(
+    subscription: Subscription, command: UpdatePermission, answer: PermissionAnswer, now: datetime
+) -> Subscription:
     knows = subscription.contract.recurrence == command.recurrence
-    return subscription.but(permission=subscription.permission.told(knows=knows, now=now))
+    permission = subscription.permission.expiring(answer)
+    return subscription.but(permission=permission.told(knows=knows, now=now))
 
 
 def _successor(subscription: Subscription, answer: SuccessorAnswer, now: datetime) -> Subscription:
@@ -212,6 +217,7 @@ _AFTER_TIMER: Final[Mapping[Timer, Callable[[Subscription, datetime], Subscripti
         Timer.AHEAD: tell_ahead,
         Timer.QUESTION: ask_ahead,
         Timer.CHECKOUT: waited_long_enough,
+        Timer.EXPIRY: about_to_expire,
     }
 )
 """What follows when an instant has come that was waited for."""
@@ -225,7 +231,7 @@ _AFTER_ANSWER: Final[Mapping[type[Command], tuple[type[Value], _Take]]] = Mappin
         CaptureAuthorized: (ChargeAnswer, authorization_answered),
         ReadAuthorized: (ChargeAnswer, authorization_answered),
         ReadPermission: (PermissionAnswer, permission_answered),
-        UpdatePermission: (PermissionAnswer, lambda state, command, _, now: _plan_told(state, command, now)),
+        UpdatePermission: (PermissionAnswer, _plan_told),
         ClosePermission: (PermissionAnswer, lambda state, _, answer, now: permission_closed(state, answer, now)),
         CreateRefund: (RefundAnswer, refund_answered),
         ReadRefund: (RefundAnswer, refund_answered),

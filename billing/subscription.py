@@ -135,6 +135,7 @@ class Subscription(Value):
             ledger=Ledger(next_period=first, joined_with=first),
             lifecycle=Lifecycle(pause=Pause(since=min(now, schedule.due(first)), has_begun=True)),
             balance=balance,
+            permission=Permission().approved(min(now, schedule.due(first - 1)) if first else now),
         )
 
     def carried_on(self) -> "Subscription":

@@ -49,6 +49,7 @@ class Owed(Value):
         not_counted: why the charge that somebody named last has not paid the period.
         reason_code: of the last failure.
         held_for: why it waits for the merchant.
+        held_because: the same in words, where that tells more.
         failing_since: when the first attempt failed (UTC).
         deadline: until when the buyer may mend the payment method (UTC), where that is waited for.
     """
@@ -66,6 +67,7 @@ class Owed(Value):
     not_counted: str | None = None
     reason_code: str | None = None
     held_for: str | None = None
+    held_because: str | None = None
     failing_since: AwareDatetime | None = None
     deadline: AwareDatetime | None = None
 
@@ -87,6 +89,7 @@ class Owed(Value):
             not_counted=collection.not_counted,
             reason_code=collection.failure.reason_code if collection.failure else None,
             held_for=collection.held_for,
+            held_because=collection.held_because,
             failing_since=dunning.first_failed_at if dunning else None,
             deadline=collection.deadline,
         )
@@ -217,6 +220,8 @@ class SubscriptionView(Value):
         items: one-off items of the next charge.
         credit: what is taken off the next charges.
         permission: the charge permission, where it was read and could not be charged.
+        permission_expires_at: when the charge permission closes by itself unless it is charged before (UTC), as Amazon
+            says or reckoned from the last charge; None before the subscription has begun.
         amazon_untold: what Amazon does not know yet of the plan.
         awaits_checkout_until: how long a new charge permission is waited for (UTC), where that is so.
         ending: how it ends, or ended; why somebody canceled it is told to Amazon, and not shown.
@@ -251,6 +256,7 @@ class SubscriptionView(Value):
     items: tuple[Item, ...]
     credit: Money | None = None
     permission: PermissionAnswer | None = None
+    permission_expires_at: AwareDatetime | None = None
     amazon_untold: Recurrence | None = None
     awaits_checkout_until: AwareDatetime | None = None
     ending: Ending | None = None
@@ -299,6 +305,7 @@ def view_of(subscription: Subscription) -> SubscriptionView:
         items=subscription.balance.items,
         credit=subscription.balance.credit,
         permission=subscription.permission.seen,
+        permission_expires_at=subscription.permission.expires_at,
         amazon_untold=contract.recurrence if subscription.permission.telling else None,
         awaits_checkout_until=subscription.awaits_checkout_until,
         ending=_shown(lifecycle.ending),

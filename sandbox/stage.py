@@ -16,6 +16,7 @@ from runtime.embedded import EmbeddedServer, embedded_server
 from runtime.http import bind, origin_of, serving
 from runtime.settings import Settings
 from simulator import SimulatorConfig, SimulatorHandle, create_app
+from simulator.assumptions import Assumptions
 from simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
 from simulator.notifications import CERTIFICATE_FILE, NotificationSigner
 from starter.client import Subscriptions
@@ -76,6 +77,7 @@ async def stage(
     webhook_secret: str | None = None,
     amount_hook_url: str | None = None,
     amount_hook_secret: str | None = None,
+    assumptions: Assumptions | None = None,
 ) -> AsyncIterator[Stage]:
     """Sets up server, simulator, IPN receiver and worker; takes everything down again however it is left.
 
@@ -88,6 +90,7 @@ async def stage(
         webhook_secret: what they are signed with.
         amount_hook_url: where amounts are asked for.
         amount_hook_secret: what the questions are signed with.
+        assumptions: how the simulator behaves where Amazon's documentation is silent; its defaults when not given.
 
     Raises:
         StartupError: a port is taken or the `temporal` program is missing.
@@ -106,6 +109,7 @@ async def stage(
             receiver_url=ipn_url,
             origin=origin_of(simulator_listener),
             signer=NotificationSigner.load_or_create(keys),
+            assumptions=assumptions or Assumptions(),
         )
         settings = Settings(
             merchant_id=MERCHANT_ID,

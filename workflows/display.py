@@ -78,6 +78,7 @@ def details(view: SubscriptionView) -> str:
         _row("Plan", str(view.agreed)),
         _row("Anchor", f"{_instant(terms.anchor)}, counted in {terms.zone}"),
         _row("Charge permission", terms.charge_permission_id),
+        *([_row("Expires unless charged", _instant(view.permission_expires_at))] if view.permission_expires_at else []),
         _row("Merchant account", terms.merchant_account),
         _row("Merchant reference", terms.merchant_reference or "-"),
         _row("Paid periods", view.periods_paid),
@@ -90,6 +91,8 @@ def details(view: SubscriptionView) -> str:
         lines.append(f"({owed.attempts} attempts so far)")
         if owed.charge_in_question:
             lines.append(f"**Charge in question:** {owed.charge_in_question}. Look at it, then: `perennial resolve`")
+        if owed.held_because:
+            lines.append(f"Held: {owed.held_because}")
     lines += _table(
         ("To be captured", "Amount", "Until (UTC)", "Charge", "Last failure"),
         "| ---: | ---: | --- | --- | --- |",

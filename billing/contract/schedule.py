@@ -184,6 +184,12 @@ class Schedule:
         within = number >= 0 and (end is None or number < end)
         return within and (self._ends_at is None or self._due(number) < self._ends_at)
 
+    @property
+    def over_at(self) -> datetime | None:
+        """When its last period is over, or nothing falls due any more (UTC); None without end."""
+        end = self._stretches[-1].end
+        return self._ends_at if end is None else self.due(end)
+
     def describe(self, number: int) -> str:
         """What kind of period it is, in words."""
         stretch = self.stretch(number)

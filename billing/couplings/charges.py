@@ -30,7 +30,7 @@ def charge_answered(subscription: Subscription, answer: ChargeAnswer, now: datet
         held = collection.left_to_merchant(EARLIER_CHARGE, now, answer.charge_id)
         return collected(subscription, held, now)
     if captured or (answer.outcome is ChargeOutcome.AUTHORIZED and collection.capture is Capture.LATER):
-        permission = subscription.permission.charged()
+        permission = subscription.permission.charged(now)
         if captured and collection.prompted:
             permission = permission.but(look_at=permission.look_at or now)
         outcome = PeriodOutcome.PAID if captured else PeriodOutcome.AUTHORIZED
@@ -76,7 +76,7 @@ def permission_answered(
 ) -> Subscription:
     """Takes the charge permission as it was read, as the collection waited for or because of a signal."""
     prompted = subscription.permission.look_at is not None
-    looked = subscription.but(permission=subscription.permission.looked())
+    looked = subscription.but(permission=subscription.permission.looked().expiring(answer))
     stage, collection = subscription.lifecycle.stage, subscription.collection
     if isinstance(stage, AwaitingCheckout) or (isinstance(stage, AwaitingOutcomes) and collection is None):
         return looked  # closed for good, whatever an older reading says
@@ -108,7 +108,7 @@ def collected(subscription: Subscription, after: Collection, now: datetime) -> S
             return decided
         kind = NoticeType.PAYMENT_METHOD_REMINDER
     if kind is not NoticeType.CHARGE_PENDING:
-        after = after.but(told_attempt=after.attempts)
+        after = after.told(of_month=after.limited_until)
     return telling(
         subscription.but(collection=after),
         kind,
@@ -116,6 +116,7 @@ def collected(subscription: Subscription, after: Collection, now: datetime) -> S
         **about_collection(after),
         charge_id=after.pending_charge_id or after.stage.charge_in_question,
         reason_code=after.last_reason,
+        reason=after.held_because,
         deadline=after.deadline if after.word is Stage.AWAITING_PAYMENT_METHOD else None,
     )
 

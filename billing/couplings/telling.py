@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from billing.agenda import main_command
-from billing.dunning.reasons import Meaning
 from billing.parts.collection import Collection
 from billing.parts.ledger import PeriodOutcome, PeriodRecord
 from billing.parts.stages import Retrying, Stage
@@ -48,9 +47,10 @@ def notice_after(before: Collection, after: Collection, command: Command | None)
         command: what is done next.
     """
     retries = command is not None and command.action is Action.CHARGE and isinstance(after.stage, Retrying)
+    if retries and after.limited_until is not None:
+        return NoticeType.MONTHLY_LIMIT_REACHED if after.told_month != after.limited_until else None
     if retries and after.told_attempt != after.attempts:
-        limit = after.failure is not None and after.failure.meaning is Meaning.MONTHLY_LIMIT
-        return NoticeType.MONTHLY_LIMIT_REACHED if limit else NoticeType.CHARGE_DECLINED
+        return NoticeType.CHARGE_DECLINED
     if retries:
         return NoticeType.PAYMENT_METHOD_MENDED if before.word in _WAITS_FOR_THE_BUYER else None
     if after.word is before.word:

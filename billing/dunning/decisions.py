@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from billing.dunning.reasons import Meaning
+from billing.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,31 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class LeaveToMerchant:
-    """A final answer that nobody knows how to go on from: nothing is done before the merchant says so."""
+    """A final answer that nobody knows how to go on from: nothing is done before the merchant says so.
+
+    Attributes:
+        code: Amazon's, or our own.
+        why: in words, where that tells more.
+    """
 
     code: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AskLimit:
+    """Amazon's monthly limit is in the way; whether of this month or of all, the charge permission says."""
 
 
 @dataclass(frozen=True, slots=True)
 class NextMonth:
-    """Amazon's monthly limit is used up: the next calendar month, and no attempt is spent."""
+    """Amazon's monthly limit is used up: the next calendar month, and no attempt is spent.
 
-    code: str
+    Attributes:
+        left: what Amazon says may still be charged in this one.
+    """
+
+    left: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +118,7 @@ class HoldPermission:
 
 
 AfterCharge = (
-    Pending | Capture | PendingUnreadable | Repeat | LeaveToMerchant | NextMonth | AskPermission | LosePermission
+    Pending | Capture | PendingUnreadable | Repeat | LeaveToMerchant | AskLimit | AskPermission | LosePermission
 )
+AfterLimit = NextMonth | LeaveToMerchant
 AfterPermission = Keep | Retry | ChargeAtOnce | AwaitBuyer | LookAgain | HoldPermission | LosePermission

@@ -9,7 +9,9 @@ from typing import Final
 
 from billing.dunning.decisions import (
     AfterCharge,
+    AfterLimit,
     AfterPermission,
+    AskLimit,
     AskPermission,
     AwaitBuyer,
     Capture,
@@ -26,9 +28,14 @@ from billing.dunning.decisions import (
     Retry,
 )
 from billing.dunning.reasons import Meaning, meaning_of_charge, meaning_of_non_chargeable
+from billing.money import Money
+from billing.plan.monthly_limit import is_above
 from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 
 NO_REASON: Final = "no reason code"
+
+AMOUNT_ABOVE_LIMIT: Final = "AmountAboveLimit"
+"""Our own reason beside Amazon's codes: the charge permission allows less in any calendar month than is owed."""
 
 
 class Awaits(StrEnum):
@@ -38,6 +45,8 @@ class Awaits(StrEnum):
     """The outcome of an attempt, the merchant, or the month: the permission explains nothing."""
     FIRST_WORD = "first word"
     """Whether the failed attempt may be followed by another."""
+    LIMIT = "limit"
+    """Whether the monthly limit refused the amount for this month, or for all."""
     BUYER = "buyer"
     RETRY = "retry"
     """The next attempt's time."""
@@ -67,7 +76,7 @@ def after_charge(answer: ChargeAnswer, *, was_pending: bool, asked_for_later_cap
         case Meaning.OPERATOR:
             return LeaveToMerchant(reason)  # a known decline: its key would be answered so for ever
         case Meaning.MONTHLY_LIMIT:
-            return NextMonth(reason)
+            return AskLimit()
         case Meaning.PERMISSION_GONE:
             return LosePermission(f"{reason}: the charge permission cannot be charged any more", reason)
         case _:
@@ -79,10 +88,11 @@ def after_permission(
     seen: PermissionAnswer | None,
     awaits: Awaits,
     meaning: Meaning | None,
+    amount: Money,
     *,
     planned: bool,
     prompted: bool,
-) -> AfterPermission:
+) -> AfterPermission | AfterLimit:
     """What follows a reading of the charge permission while a period is owed and no outcome is open.
 
     Args:
@@ -90,11 +100,14 @@ def after_permission(
         seen: as it was last seen since the last failure.
         awaits: what the collection waits for.
         meaning: what the last failure meant.
+        amount: what is owed.
         planned: the reading was what the collection waited for; else a signal alone asked for it.
         prompted: a signal said that something changed, and no reading has told since.
     """
     if answer.is_closed:
         return LosePermission(why_closed(answer), next(iter(answer.reason_codes), None))
+    if awaits is Awaits.LIMIT and planned:
+        return _after_limit(answer, amount)
     if awaits is Awaits.NOTHING or meaning is Meaning.MONTHLY_LIMIT:
         return Keep()  # the merchant decides, or the month ends by itself
     if tells_nothing(answer, seen):
@@ -121,6 +134,15 @@ def unreadable_because(answer: PermissionAnswer) -> str:
 def why_closed(answer: PermissionAnswer) -> str:
     """Says in words that a charge permission is closed, with Amazon's reasons."""
     return f"the charge permission is closed ({', '.join(answer.reason_codes) or 'no reason given'})"
+
+
+def _after_limit(answer: PermissionAnswer, amount: Money) -> AfterLimit:
+    """Amazon raises limits, so what a charge permission says counts; where it says nothing, the month is waited for."""
+    limit = answer.monthly_limit
+    if limit is not None and is_above(amount, limit):
+        why = f"{amount} is more than the charge permission allows in any calendar month, {limit}"
+        return LeaveToMerchant(AMOUNT_ABOVE_LIMIT, why)
+    return NextMonth(answer.monthly_balance)
 
 
 def _after_no_news(answer: PermissionAnswer, awaits: Awaits, *, planned: bool) -> AfterPermission:

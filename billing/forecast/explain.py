@@ -127,6 +127,7 @@ _WORDS: Final = {
     NoticeType.PAYMENT_METHOD_NEEDED: "you are told, with the page on which the buyer mends the payment method",
     NoticeType.PAYMENT_METHOD_REMINDER: "you are reminded that the buyer has not",
     NoticeType.MONTHLY_LIMIT_REACHED: "you are told; no attempt is spent",
+    NoticeType.CHARGE_PERMISSION_EXPIRING: "you are told that the charge permission expires in some weeks",
     NoticeType.CHARGE_PERMISSION_CLOSED: "you are told that nothing can be charged any more",
     NoticeType.GRACE_ENDED: "you are told that the grace has ended: the subscriber is not to have it any longer",
     NoticeType.PERIOD_WRITTEN_OFF: "the period is written off",

@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import AwareDatetime
 
 from billing.agenda import next_command
+from billing.expiry import check_charged_in_time
 from billing.forecast.drive import perform, success
 from billing.machine import tried
 from billing.money import Money
@@ -105,6 +106,7 @@ def dry_run(subscription: Subscription, request: Request, now: datetime) -> DryR
         Refused: it cannot be; says why.
     """
     after, result = tried(subscription, request, now)
+    check_charged_in_time(subscription, after, request.kind)
     charges = list(islice(_to_come(after, now), _DRY_RUN_CHARGES + 1))
     at_once = [charge for charge in charges if charge.at <= now]
     return DryRun(
@@ -117,6 +119,8 @@ def dry_run(subscription: Subscription, request: Request, now: datetime) -> DryR
 
 def _to_come(ahead: Subscription, now: datetime) -> Iterator[Upcoming]:
     begins, asks, tried = False, False, ""
+    ahead = ahead.but(permission=ahead.permission.with_some_expiry(max(now, ahead.terms.anchor)))
+    expires_at = ahead.permission.expires_at
     for _ in range(_MOST_STEPS):
         command = next_command(ahead)
         if command is None or isinstance(command, StartSuccessor):
@@ -130,13 +134,20 @@ def _to_come(ahead: Subscription, now: datetime) -> Iterator[Upcoming]:
             case Elapse(timer=Timer.RETRY):
                 tried = command.why
             case CreateCharge() | ReadCharge() | CaptureCharge():
-                tried = tried or command.why
+                tried, expires_at = tried or command.why, ahead.permission.expires_at
         ahead = perform(ahead, command, now, success)
         if ahead.next_period > number and ahead.collection is None:
             record = ahead.ledger.records[-1]
             why = ahead.schedule.describe(record.period) if begins or asks else tried
             if asks:
                 why += "; at most, your endpoint says so when it falls due"
+            why += _expired(expires_at, now) if not record.amount.is_zero else ""
             if record.outcome in _SHOWN:
                 yield Upcoming(period=record.period, due=record.due, at=now, amount=record.amount, why=why)
             begins, asks, tried = False, False, ""
+
+
+def _expired(expires_at: datetime | None, now: datetime) -> str:
+    """Says of a charge that it comes after the charge permission has expired, which it only supposes to succeed."""
+    too_late = expires_at is not None and now >= expires_at
+    return f"; the charge permission will have expired on {expires_at:%Y-%m-%d}" if too_late else ""

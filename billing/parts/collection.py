@@ -9,10 +9,11 @@ from typing import Final, assert_never
 
 from pydantic import AwareDatetime
 
-from billing.calendar import first_of_next_month
 from billing.dunning.decisions import (
     AfterCharge,
+    AfterLimit,
     AfterPermission,
+    AskLimit,
     AskPermission,
     AwaitBuyer,
     Capture,
@@ -28,6 +29,7 @@ from billing.dunning.decisions import (
     Repeat,
     Retry,
 )
+from billing.dunning.months import limited_month
 from billing.dunning.reasons import TIMED_OUT, Meaning, meaning_of_charge, meaning_of_non_chargeable
 from billing.dunning.rules import NO_REASON, Awaits, after_charge, after_permission, tells_nothing, unreadable_because
 from billing.dunning.schedules import Dunning
@@ -36,6 +38,7 @@ from billing.money import Money
 from billing.parts.balance import Bill
 from billing.parts.stages import (
     LOOK_AGAIN_AFTER,
+    AskingLimit,
     AskingPermission,
     AwaitingBuyer,
     AwaitingDecision,
@@ -104,6 +107,7 @@ class Collection(Value):
         until: when the period would have ended (UTC), where a pause has moved that.
         not_counted: why the charge that somebody named last has not paid the period.
         told_attempt: the last attempt whose failure the merchant was told.
+        told_month: the end (UTC) of the last month of which the merchant was told that its limit is used up.
         texts: what the buyer reads of its charge: filled in once, so that each attempt, repetition and capture says
             the same.
     """
@@ -130,6 +134,7 @@ class Collection(Value):
     until: AwareDatetime | None = None
     not_counted: str | None = None
     told_attempt: int = 0
+    told_month: AwareDatetime | None = None
     texts: ChargeTexts | None = None
 
     # What can be told of it
@@ -173,6 +178,11 @@ class Collection(Value):
     def is_being_checked(self) -> bool:
         """Whether a charge of which somebody says that it has paid the period is being read."""
         return isinstance(self.stage, CheckingCharge) and self.stage.pays
+
+    @property
+    def held_because(self) -> str | None:
+        """The same in words, where that tells more."""
+        return (self.stage.why or None) if isinstance(self.stage, LeftToMerchant) else None
 
     @property
     def is_past_due(self) -> bool:
@@ -341,10 +351,12 @@ class Collection(Value):
             return heard  # its outcome comes first, also where the permission is closed: it may have captured
         meaning = self.failure.meaning if self.failure else None
         decision = after_permission(
-            answer, self.permission, self.awaits, meaning, planned=planned, prompted=heard.prompted
+            answer, self.permission, self.awaits, meaning, self.amount, planned=planned, prompted=heard.prompted
         )
         if not answer.is_closed and self.awaits is not Awaits.NOTHING and meaning is not Meaning.MONTHLY_LIMIT:
             heard = heard._seen(answer)
+        if isinstance(decision, NextMonth | LeaveToMerchant):
+            return heard._after_limit(decision, now)
         return heard._after_permission(answer, decision, planned=planned, now=now)
 
     def read_now(self, charge_id: str, now: datetime) -> "Collection":
@@ -386,12 +398,22 @@ class Collection(Value):
     def asked_now(self, now: datetime, why: str) -> "Collection":
         """The merchant wants what stands next done now; what it is stays as it is."""
         match self.stage:
-            case Retrying():
-                return self._at(Retrying(at=now, why=why, at_once=True, urgent=True), now)
+            case Retrying(at=planned, limited_until=month):
+                earlier = self.but(dunning=self.dunning and self.dunning.delayed(planned, now)) if month else self
+                return earlier._at(Retrying(at=now, why=why, at_once=True, urgent=True), now)
             case Repeating() | AskingPermission() | CheckingCharge():
                 return self._at(self.stage.but(at=now, at_once=True), now)
             case _:
                 return self
+
+    def told(self, *, of_month: datetime | None) -> "Collection":
+        """The merchant was told what was decided, and of which month's limit, where it is that."""
+        return self.but(told_attempt=self.attempts, told_month=of_month or self.told_month)
+
+    @property
+    def limited_until(self) -> datetime | None:
+        """The end (UTC) of the month whose limit is used up, where that is waited for."""
+        return self.stage.limited_until if isinstance(self.stage, Retrying) else None
 
     def grace_over(self) -> "Collection":
         """The subscriber is not to have what was bought any longer."""
@@ -439,11 +461,8 @@ class Collection(Value):
                 return self._at(Repeating(at=now + LOOK_AGAIN_AFTER, code=code), now)
             case LeaveToMerchant(code):
                 return self.left_to_merchant(code, now)
-            case NextMonth(code):
-                at = first_of_next_month(now, self.zone)
-                why = f"{code}: the charge permission's monthly limit is used up, so the next calendar month"
-                delayed = self.but(dunning=self.dunning and self.dunning.delayed(now, at))
-                return delayed._at(Retrying(at=at, why=why), now)
+            case AskLimit():
+                return self._at(AskingLimit(at=now), now)
             case LosePermission(why, _):
                 return self._spent(policy, now)._at(Lost(why=why), now)
             case AskPermission():
@@ -477,6 +496,24 @@ class Collection(Value):
                     return held._at(AwaitingBuyer(at=at, held=True), now)
                 return held._at(AskingPermission(at=at, held=True), now)
         assert_never(decision)
+
+    def _after_limit(self, decision: AfterLimit, now: datetime) -> "Collection":
+        if isinstance(decision, LeaveToMerchant):
+            return self._at(LeftToMerchant(code=decision.code, why=decision.why), now)
+        return self._await_month(decision.left, now)
+
+    def _await_month(self, left: Money | None, now: datetime) -> "Collection":
+        """Until the calendar month has turned, wherever Amazon counts it; deadlines and grace stand still meanwhile."""
+        month = limited_month(now, self.zone)
+        why = "the charge permission's monthly limit is used up"
+        if left is not None:
+            why = f"the charge permission's monthly limit leaves {left}"
+        then = "so the next calendar month"
+        if month.look_at != month.ends_at:
+            then = "and the month may not have turned where Amazon counts it, so it is tried again soon"
+        waits = self.but(dunning=self.dunning and self.dunning.delayed(now, month.look_at))
+        why = f"{self.last_reason}: {why}, {then}"
+        return waits._at(Retrying(at=month.look_at, why=why, limited_until=month.ends_at), now)
 
     def _retry(self, now: datetime) -> "Collection":
         dunning, meaning = self._dunning, self.failure.meaning if self.failure else None

@@ -5,6 +5,7 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
+from billing.calendar import permission_expiry
 from billing.parts.stages import LOOK_AGAIN_AFTER
 from billing.plan.recurrence import Recurrence
 from billing.protocol.answers import PermissionAnswer
@@ -30,12 +31,19 @@ class Permission(Value):
         look_at: a signal said then (UTC) that it may have changed, and it was not read since.
         notification_ids: of the latest notifications, to recognise repetitions.
         telling: Amazon is to be told how often how much is charged.
+        expires_at: when it closes by itself unless it is charged before (UTC): as Amazon says, or reckoned from the
+            last charge, or from the approval.
+        expiry_is_read: Amazon has said so since the last charge, or was asked and did not.
+        told_of_expiry: the merchant was told of that instant.
     """
 
     seen: PermissionAnswer | None = None
     look_at: AwareDatetime | None = None
     notification_ids: tuple[str, ...] = ()
     telling: Telling | None = None
+    expires_at: AwareDatetime | None = None
+    expiry_is_read: bool = False
+    told_of_expiry: bool = False
 
     @property
     def is_closed(self) -> bool:
@@ -89,9 +97,29 @@ class Permission(Value):
         """It was read; or it is about to be charged, which makes what was signalled before stale."""
         return self.but(look_at=None) if self.look_at else self
 
-    def charged(self) -> "Permission":
-        """It was charged, so what was read of it before is no news any more; but a closed one stays closed."""
-        return self if self.seen is None or self.seen.is_closed else self.but(seen=None)
+    def approved(self, now: datetime) -> "Permission":
+        """The buyer has approved it, at the latest now, and nothing was charged yet."""
+        return self.but(expires_at=permission_expiry(now))
+
+    def with_some_expiry(self, now: datetime) -> "Permission":
+        """Where nothing is known of its age, that counts from now on."""
+        return self if self.expires_at else self.approved(now)
+
+    def charged(self, now: datetime) -> "Permission":
+        """It was charged, which renews it, so what was read of it before is no news any more; a closed one stays so."""
+        seen = self.seen if self.seen is not None and self.seen.is_closed else None
+        return self.but(seen=seen, expires_at=permission_expiry(now), expiry_is_read=False, told_of_expiry=False)
+
+    def expiring(self, answer: PermissionAnswer) -> "Permission":
+        """Amazon says when it expires, where it says so; another instant is to be told anew."""
+        if answer.is_closed or answer.expires_at is None:
+            return self
+        told = self.told_of_expiry and answer.expires_at == self.expires_at
+        return self.but(expires_at=answer.expires_at, expiry_is_read=True, told_of_expiry=told)
+
+    def asked_for_expiry(self, now: datetime) -> "Permission":
+        """It is read, as the instant was only reckoned; where Amazon says none, that one counts."""
+        return self.but(look_at=now, expiry_is_read=True)
 
     def read(self, answer: PermissionAnswer) -> "Permission":
         """As it was read."""

@@ -220,8 +220,25 @@ class AskingPermission(AnyStage):
         return _read_permission(owed, self.at, _held(owed.last_reason) if self.held else why, at_once=self.at_once)
 
 
+class AskingLimit(AnyStage):
+    """The monthly limit refused the attempt; the charge permission says whether any month bears the amount."""
+
+    awaits: ClassVar = Awaits.LIMIT
+    kind: Literal["asking_limit"] = "asking_limit"
+    at: AwareDatetime
+
+    def next_command(self, owed: "Collection") -> Command:
+        """The permission is read."""
+        why = f"{owed.last_reason}: the charge permission says how much it allows in a calendar month"
+        return _read_permission(owed, self.at, why, at_once=True)
+
+
 class Retrying(AnyStage):
-    """Another attempt is made at an instant."""
+    """Another attempt is made at an instant.
+
+    Attributes:
+        limited_until: the end (UTC) of the month whose limit is used up, where that is why.
+    """
 
     stands: ClassVar = Stage.RETRYING
     awaits: ClassVar = Awaits.RETRY
@@ -230,6 +247,7 @@ class Retrying(AnyStage):
     why: str
     at_once: bool = False
     urgent: bool = False
+    limited_until: AwareDatetime | None = None
 
     def next_command(self, owed: "Collection") -> Command:  # noqa: ARG002 - as in `AnyStage`
         """The instant is waited for."""
@@ -277,14 +295,16 @@ class LeftToMerchant(AnyStage):
     """Nothing is done before the merchant says so.
 
     Attributes:
-        code: why.
+        code: why, in a word.
         charge_id: the charge that is not understood, where there is one.
+        why: in words, where that tells more.
     """
 
     stands: ClassVar = Stage.ON_HOLD
     kind: Literal["left_to_merchant"] = "left_to_merchant"
     code: str
     charge_id: str | None = None
+    why: str = ""
 
     @property
     def charge_in_question(self) -> str | None:
@@ -376,6 +396,7 @@ OneStage = Annotated[
     | AwaitingDecision
     | Capturing
     | AskingPermission
+    | AskingLimit
     | Retrying
     | AwaitingBuyer
     | UsedUp

@@ -32,6 +32,11 @@ def most_charges_in_a_month(phase: Phase) -> int:
     return most if phase.periods is None else min(most, phase.periods)
 
 
+def is_above(charge: Money, limit: Money) -> bool:
+    """Whether a charge can be made in no month."""
+    return charge.currency == limit.currency and charge.amount > limit.amount
+
+
 def check_monthly_limit(charge: Money, limit: Money | None) -> None:
     """Whether a charge can be made at all under a charge permission.
 
@@ -42,7 +47,7 @@ def check_monthly_limit(charge: Money, limit: Money | None) -> None:
     Raises:
         Refused: it never can be, in no month.
     """
-    if limit is not None and charge.currency == limit.currency and charge.amount > limit.amount:
+    if limit is not None and is_above(charge, limit):
         raise Refused(
             "amount",
             charge,

@@ -68,6 +68,8 @@ class PermissionAnswer(Value):
         last_updated: when its state last changed (UTC), to tell a mended permission from one never broken.
         refused: the reasonCode when Amazon did not answer the question itself (configuration, account).
         monthly_limit: what may be charged under it in one calendar month, where Amazon says so.
+        expires_at: when it closes by itself (UTC) unless it is charged before, where Amazon says so.
+        monthly_balance: what is left of that in the month in which it was read, where Amazon says so.
     """
 
     state: PermissionState
@@ -75,6 +77,8 @@ class PermissionAnswer(Value):
     last_updated: datetime | None = None
     refused: str | None = None
     monthly_limit: Money | None = None
+    monthly_balance: Money | None = None
+    expires_at: AwareDatetime | None = None
 
     @property
     def is_chargeable(self) -> bool:

@@ -43,6 +43,7 @@ class Action(StrEnum):
     CANCEL = "cancel"
     TELL_AHEAD = "tell ahead"
     STOP_WAITING = "stop waiting"
+    TELL_OF_EXPIRY = "tell of the expiry"
     """For a new charge permission."""
     START_SUCCESSOR = "start under the new charge permission"
 
@@ -71,6 +72,8 @@ class Timer(StrEnum):
     """The merchant is asked what the next period costs, before it falls due."""
     CHECKOUT = "checkout"
     """A new charge permission was awaited long enough."""
+    EXPIRY = "expiry"
+    """The charge permission expires in some weeks, and nothing is charged before."""
 
 
 _ACTION_OF_TIMER = {
@@ -87,6 +90,7 @@ _ACTION_OF_TIMER = {
     Timer.AHEAD: Action.TELL_AHEAD,
     Timer.QUESTION: Action.ASK_AMOUNT,
     Timer.CHECKOUT: Action.STOP_WAITING,
+    Timer.EXPIRY: Action.TELL_OF_EXPIRY,
 }
 
 

@@ -64,6 +64,8 @@ class NoticeType(StrEnum):
     SUBSCRIPTION_PAUSED = "subscription.paused"
     """As somebody asked, or a policy where a charge is disputed: nothing that falls due meanwhile is owed."""
     SUBSCRIPTION_RESUMED = "subscription.resumed"
+    CHARGE_PERMISSION_EXPIRING = "charge_permission.expiring"
+    """It expires at `deadline`, as nothing is charged before; `reason` says so in words."""
     CHARGE_PERMISSION_CLOSED = "charge_permission.closed"
     """By the buyer, by Amazon or by its age: nothing can be charged any more."""
     CHARGE_PERMISSION_REPLACED = "charge_permission.replaced"

@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from billing.contract.agreement import FirstPeriod
 from billing.contract.schedule import first_that_costs
 from billing.contract.terms import Terms
+from billing.expiry import expiry_warning
 from billing.forecast.explain import CASES, Event, explain, standing_rules
 from billing.forecast.preview import MOST_CHARGES, Upcoming, upcoming
 from billing.plan.monthly_limit import limit_warning
@@ -67,6 +68,7 @@ async def explain_plan(
     data = {
         "due": [at.isoformat() for at in dates],
         "warning": limit_warning(terms.plan),
+        "expiry_warning": expiry_warning(terms),
         "rules": standing_rules(terms.plan),
         "texts": texts.model_dump(exclude_none=True) if texts else None,
         "failures": {
@@ -154,6 +156,7 @@ def _with_texts(charge: Upcoming, terms: Terms) -> dict[str, Any]:  # Any: as JS
 
 
 def _warning(terms: Terms) -> Iterator[RenderableType]:
-    """What there is to say of Amazon's monthly limit, if anything."""
-    if warning := limit_warning(terms.plan, terms.quantity):
-        yield f"[bold yellow]Mind:[/] {warning}."
+    """What there is to say of Amazon's monthly limit, and of the charge permission's age, if anything."""
+    for warning in (limit_warning(terms.plan, terms.quantity), expiry_warning(terms)):
+        if warning:
+            yield f"[bold yellow]Mind:[/] {warning}."

@@ -1,5 +1,6 @@
 """The commands about one subscription: start, show, cancel, and what is done about its charges."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from billing.calendar import Interval
 from billing.changes import Cancel, Capture, RefundPeriod, Resolve, RetryNow, When, WriteOff
 from billing.contract.agreement import FirstPeriod
 from billing.contract.terms import DEFAULT_ACCOUNT
+from billing.expiry import expiry_warning
 from billing.forecast.preview import MOST_CHARGES
 from billing.parts.ledger import PeriodOutcome
 from billing.plan import Plan
@@ -89,8 +91,9 @@ async def start(
         merchant_reference=merchant_reference,
         merchant_account=merchant_account,
     )
-    if warning := limit_warning(terms.plan, terms.quantity):
-        err.print(f"[bold yellow]mind:[/] {warning}")
+    for warning in (limit_warning(terms.plan, terms.quantity), expiry_warning(terms, datetime.now(UTC))):
+        if warning:
+            err.print(f"[bold yellow]mind:[/] {warning}")
     client = await subscriptions()
     started = await client.start(terms, anchor_was_given=anchor is not None, backdated=backdated)
     others = await _sharing_reference(client, terms)

@@ -200,6 +200,23 @@ async def test_a_permission_is_read_with_its_state_reasons_and_last_change(
     assert (closed.state, closed.reason_codes) == (PermissionState.CLOSED, ("BuyerClosed",))
 
 
+async def test_a_permission_tells_its_limit_what_is_left_of_it_and_when_it_expires(
+    calls: AmazonPayCalls, simulator: SimulatorHandle
+) -> None:
+    opened = await simulator.open_permission(at=datetime(2026, 1, 31, 12, tzinfo=UTC))
+    read = ReadPermission(charge_permission_id=opened.charge_permission_id)
+
+    before = await run(calls.read_permission, read)
+    await run(calls.create_charge, create(opened.charge_permission_id))
+    after = await run(calls.read_permission, read)
+
+    assert before.expires_at == datetime(2027, 2, 28, 12, tzinfo=UTC)
+    assert after.expires_at is not None
+    assert after.expires_at > before.expires_at, "it lives on from its last charge"
+    assert (before.monthly_limit, before.monthly_balance) == (Money.parse("1000.00 USD"), Money.parse("1000.00 USD"))
+    assert after.monthly_balance == Money.parse("990.01 USD")
+
+
 async def test_a_permission_that_does_not_exist_is_in_no_known_state(calls: AmazonPayCalls) -> None:
     read = await run(calls.read_permission, ReadPermission(charge_permission_id=NOWHERE))
     updated = await run(calls.update_permission, plan_of(NOWHERE))

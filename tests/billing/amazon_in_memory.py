@@ -34,6 +34,7 @@ from billing.protocol.commands import (
     ReadRefund,
     UpdatePermission,
 )
+from tests.billing.support import pinned_zone
 
 ACCOUNT_TROUBLE: Final = frozenset({"UnauthorizedAccess", "InvalidAccountStatus"})
 """Seen before anything else, so these tell nothing of what an earlier request under the same key has done. They are
@@ -69,6 +70,19 @@ class BookedRefund:
     answer: RefundAnswer
 
 
+@dataclass(frozen=True)
+class MonthlyLimit:
+    """What may be charged in one calendar month, as Amazon counts months."""
+
+    amount: Money
+    zone: str
+
+    def month(self, instant: datetime) -> tuple[int, int]:
+        """Year and month of an instant, where they are counted."""
+        local = instant.astimezone(pinned_zone(self.zone))
+        return local.year, local.month
+
+
 @dataclass
 class AmazonInMemory:
     """Keeps the first answer to each key for ever; whether also refusals is not documented, so both are tried."""
@@ -86,6 +100,9 @@ class AmazonInMemory:
     earlier_permissions: list[PermissionAnswer] = field(default_factory=list)
     said: dict[str, ChargeTexts | str | None] = field(default_factory=dict)
     """What the buyer was to read, by key."""
+    limit: MonthlyLimit | None = None
+    taken: list[tuple[datetime, Money]] = field(default_factory=list)
+    """What was charged when, where there is a limit."""
 
     def perform(
         self, command: Command, now: datetime, charge: ChargeAnswer = TAKEN, refund: RefundState = RefundState.REFUNDED
@@ -116,7 +133,7 @@ class AmazonInMemory:
                 self.change_permission(PermissionState.CLOSED, ("MerchantClosed",), now)
                 return self.permission
             case ReadPermission() | UpdatePermission():
-                return self.permission
+                return self.permission.but(monthly_limit=self.limit and self.limit.amount)
             case CreateRefund():
                 self.hear(command.idempotency_key, command.soft_descriptor)
                 return self.create_refund(command, refund)
@@ -143,7 +160,10 @@ class AmazonInMemory:
             decision = ChargeAnswer(outcome=ChargeOutcome.DECLINED, reason_code="InvalidChargePermissionStatus")
         if decision.outcome is ChargeOutcome.CAPTURED and not attempt.capture_now:
             decision = ChargeAnswer(outcome=ChargeOutcome.AUTHORIZED)
+        if decision.outcome in _BOOKED and not self.is_within_limit(attempt.amount, now):
+            decision = ChargeAnswer(outcome=ChargeOutcome.DECLINED, reason_code="PeriodicAmountExceeded")
         if decision.outcome in _BOOKED:
+            self.taken.append((now, attempt.amount))
             charge_id = f"S01-{len(self.charges)}"
             decision = decision.model_copy(update={"charge_id": charge_id})
             self.charges[charge_id] = BookedCharge(attempt.period, decision, now, captures=attempt.capture_now)
@@ -152,6 +172,19 @@ class AmazonInMemory:
         if decision.reason_code in CLOSES_THE_PERMISSION:
             self.change_permission(PermissionState.CLOSED, ("AmazonCanceled",), now)
         return decision
+
+    def is_within_limit(self, amount: Money, now: datetime) -> bool:
+        """Whether the month of `now` bears one more charge."""
+        return self.limit is None or self.left(now).amount >= amount.amount
+
+    def left(self, now: datetime) -> Money:
+        """What may still be charged in the month of `now`."""
+        assert self.limit is not None
+        left, month = self.limit.amount, self.limit.month(now)
+        for at, amount in self.taken:
+            if self.limit.month(at) == month:
+                left = left.less(amount)
+        return left
 
     def capture(self, charge_id: str, key: str, amount: Money, decision: ChargeAnswer) -> ChargeAnswer:
         """Captures an authorized charge; a known key is answered as before, but for refusals of the account."""

@@ -86,6 +86,11 @@ class Collecting:
         self.begin_attempt()
         return self.answer(declined(code))
 
+    def run_into_the_limit(self) -> Following:
+        """A new attempt is begun and refused for Amazon's monthly limit, which another month would bear."""
+        assert self.fail("PeriodicAmountExceeded").action is Action.READ_PERMISSION
+        return self.must_read(chargeable())
+
     def is_left_to_the_merchant(self, answer: ChargeAnswer) -> bool:
         """Whether the attempt under way ends so that nothing follows."""
         self.collection = self.collection.answered(answer, self.policy, self.now)

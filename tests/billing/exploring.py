@@ -31,6 +31,7 @@ from billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS, TIMED_OU
 from billing.dunning.rules import Awaits
 from billing.machine import apply, ask
 from billing.money import Money
+from billing.parts.collection import Collection
 from billing.parts.lifecycle import Active
 from billing.parts.stages import UsedUp
 from billing.plan import Amounts, Phase
@@ -157,6 +158,7 @@ def ways_beside_collecting() -> tuple[Step, ...]:
         (authorized, Capture(period=0)),
         (paid, SkipPeriod()),
         (paid, PauseSubscription(when=soon, until=soon + timedelta(hours=1))),
+        (paid, PauseSubscription()),
         (paid, ChangePlan(quantity=2)),
         (paid, ReplacePermission(charge_permission_id="C01-7654321-1234567")),
         (paid, Cancel(when=soon)),
@@ -247,6 +249,7 @@ def _place(subscription: Subscription) -> tuple[object, ...]:
         return (
             *here,
             subscription.permission.is_broken,
+            subscription.permission.expiry_is_read,
             subscription.renewal.amount and subscription.renewal.amount.kind,
             tuple(dispute.seen for dispute in subscription.disputes.latest),
             tuple(refund.state for refund in subscription.refunds.latest),
@@ -393,6 +396,9 @@ def _why_authorized(before: Subscription) -> str:
 def _readings(before: Subscription, now: datetime) -> Iterator[tuple[str, PermissionAnswer]]:
     """The charge permission as it may be read; whether that is news, what was seen before says."""
     owed = before.collection
+    if owed is not None and owed.awaits is Awaits.LIMIT:
+        yield from _limits(owed)
+        return
     seen = owed.permission if owed else before.permission.seen
     since = seen.last_updated if seen and seen.last_updated else before.terms.anchor
     if seen is None or seen.is_chargeable:
@@ -404,4 +410,12 @@ def _readings(before: Subscription, now: datetime) -> Iterator[tuple[str, Permis
     for code in BROKEN.values():
         yield code, PermissionAnswer(state=PermissionState.NON_CHARGEABLE, reason_codes=(code,), last_updated=now)
     yield "unreadable", unreadable()
+    yield "closed", closed("AmazonClosed")
+
+
+def _limits(owed: Collection) -> Iterator[tuple[str, PermissionAnswer]]:
+    """How much the charge permission may allow in a calendar month."""
+    less = Money.rounded(owed.amount.amount / 2, owed.amount.currency)
+    for what, limit in (("the month's limit", owed.amount), ("a limit below the amount", less)):
+        yield what, PermissionAnswer(state=PermissionState.CHARGEABLE, monthly_limit=limit)
     yield "closed", closed("AmazonClosed")

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.calendar import BillingCalendar, Interval, Unit, first_anchor_on_or_after, first_of_next_month
+from billing.calendar import BillingCalendar, Interval, Unit, first_anchor_on_or_after
 from billing.refusals import Refused
 from tests.billing.calendar_figures import (
     FIRST_ANCHORS,
@@ -17,7 +17,7 @@ from tests.billing.calendar_figures import (
 )
 from tests.billing.support import at, calendar, pinned_zone, wall
 
-LONGEST_INTERVAL_MONTHS = 13
+LONGEST_INTERVAL_MONTHS = 12
 
 
 def due_days(anchor: str, months: int, number: int) -> set[str]:
@@ -189,22 +189,6 @@ def first_reading(anchor: datetime, name: str, months: int) -> datetime:
     local = anchor.astimezone(zone)
     index = local.year * 12 + local.month - 1 + months
     return local.replace(year=index // 12, month=index % 12 + 1, fold=0).astimezone(UTC)
-
-
-@pytest.mark.parametrize(
-    ("instant", "zone", "expected"),
-    [
-        ("2026-01-15 12:00", "UTC", "2026-02-01 00:00"),
-        ("2026-12-31 23:59:59", "UTC", "2027-01-01 00:00"),
-        ("2026-01-01 00:00", "UTC", "2026-02-01 00:00"),
-        ("2026-01-31 22:59:59", "Europe/Berlin", "2026-01-31 23:00"),
-        ("2026-01-31 23:00", "Europe/Berlin", "2026-02-28 23:00"),
-        ("2026-02-01 04:59:59", "America/New_York", "2026-02-01 05:00"),
-        ("2017-09-15 12:00", "America/Asuncion", "2017-10-01 04:00"),  # its midnight was skipped
-    ],
-)
-def test_the_next_month_begins_at_midnight_in_the_zone(instant: str, zone: str, expected: str) -> None:
-    assert first_of_next_month(at(instant), zone) == at(expected)
 
 
 def test_what_was_before_the_anchor_has_no_period() -> None:

@@ -266,7 +266,7 @@ class TestPause:
     def test_what_falls_due_within_a_pause_is_not_owed_and_the_day_stays(self) -> None:
         life = begun()
         life.ask("2026-05-10 12:00", PauseSubscription())
-        assert (life.subscription.status, life.first) == (Status.PAUSED, None)
+        assert (life.subscription.status, life.next) == (Status.PAUSED, None)
         assert not life.subscription.needs_attention, "the merchant asked for it"
 
         life.ask("2026-07-15 12:00", ResumeSubscription())
@@ -375,7 +375,7 @@ class TestPause:
 
         life.step(CHARGE, "2026-05-30 09:00", CAPTURED)
         life.beside(PAUSE, "2026-06-10 00:00")
-        assert (life.subscription.status, life.first) == (Status.PAUSED, None)
+        assert (life.subscription.status, life.next) == (Status.PAUSED, None)
 
 
 class TestSkip:

@@ -11,12 +11,12 @@ from billing.plan.policy import CollectionPolicy
 from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
 from billing.protocol.commands import Action
 from tests.billing.collecting import DAY, DUE, HOUR, LOST, MINUTE, Collecting
-from tests.billing.support import PENDING, at, chargeable, closed, declined, non_chargeable, refused, unreadable
+from tests.billing.support import PENDING, chargeable, closed, declined, non_chargeable, refused, unreadable
 
 HELD = (Action.REPEAT_CHARGE, HOUR, Stage.ON_HOLD, 0, True)
 ASK = (Action.READ_PERMISSION, timedelta(0), Stage.CHARGING, 1, False)
 GONE = (LOST, timedelta(0), Stage.CHARGING, 1, False)
-NEXT_MONTH = (Action.CHARGE, at("2026-02-01") - DUE, Stage.RETRYING, 0, False)
+ASK_LIMIT = (Action.READ_PERMISSION, timedelta(0), Stage.CHARGING, 0, False)
 
 # What follows the answer to an attempt: action, after, stage, attempts spent, whether the attempt stays open.
 AFTER_A_DECLINE = {
@@ -30,13 +30,13 @@ AFTER_A_DECLINE = {
     "ExpiredUnused": ASK,
     "AmazonCanceled": ASK,
     "BuyerCanceled": ASK,
-    "PeriodicAmountExceeded": NEXT_MONTH,
+    "PeriodicAmountExceeded": ASK_LIMIT,
     "AmazonRejected": GONE,
     "ChargePermissionCanceled": GONE,
 }
 AFTER_A_REFUSAL = {
     **{code: HELD for code, meaning in CHARGE_REASONS.items() if meaning is Meaning.OPERATOR},
-    "PeriodicAmountExceeded": NEXT_MONTH,
+    "PeriodicAmountExceeded": ASK_LIMIT,
     "InvalidChargePermissionStatus": ASK,
     "ACodeThatNobodyKnows": HELD,
 }

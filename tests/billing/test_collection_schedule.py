@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from billing.keys import spread_of
-from billing.parts.stages import Stage
 from billing.plan.policy import CollectionPolicy, HourWindow
 from billing.protocol.commands import Action
 from tests.billing.collecting import DAY, DUE, HOUR, MINUTE, SECOND, Collecting
@@ -121,36 +120,14 @@ def test_what_was_mended_on_the_last_day_is_charged() -> None:
     assert (step.action, step.at) == (Action.CHARGE, period.now)
 
 
-@pytest.mark.parametrize(
-    ("zone", "now", "next_month"),
-    [
-        ("UTC", "2026-01-31 09:00", "2026-02-01 00:00"),
-        ("UTC", "2026-12-01 00:00", "2027-01-01 00:00"),
-        ("Asia/Tokyo", "2026-01-31 14:59:59", "2026-01-31 15:00"),
-        ("Asia/Tokyo", "2026-01-31 15:00", "2026-02-28 15:00"),
-        ("America/Los_Angeles", "2026-03-08 09:00", "2026-04-01 07:00"),
-        ("America/Asuncion", "2017-09-15 12:00", "2017-10-01 04:00"),
-    ],
-)
-def test_amazons_monthly_limit_waits_for_the_next_month_in_the_subscriptions_zone(
-    zone: str, now: str, next_month: str
-) -> None:
-    period = Collecting(zone=zone, due=at(now))
-
-    step = period.fail("PeriodicAmountExceeded")
-
-    assert (step.action, step.at) == (Action.CHARGE, at(next_month))
-    assert (period.stage, period.attempts_spent) == (Stage.RETRYING, 0)
-
-
 def test_amazons_monthly_limit_spends_no_attempt_and_none_of_the_schedule() -> None:
     period = Collecting(CollectionPolicy(max_attempts=2))
     period.fail("SoftDeclined")
     assert period.must_read(chargeable()).at == DUE + 12 * HOUR
 
-    for month in ("2026-02-01", "2026-03-01"):
-        assert period.fail("PeriodicAmountExceeded").at == at(month)
-        period.now = at(month)
+    for turn, later in (("2026-02-01 08:00", "2026-02-02 09:00"), ("2026-03-01 08:00", "2026-03-01 08:00")):
+        assert period.run_into_the_limit().at == at(turn)
+        period.now = at(later)
 
     assert (period.collection.attempts, period.attempts_spent) == (3, 1)
     assert period.collection.dunning is not None
@@ -168,9 +145,9 @@ def test_amazons_monthly_limit_spends_no_attempt_and_none_of_the_schedule() -> N
 def test_waiting_for_amazons_next_month_takes_nothing_from_the_time_to_collect(
     code: str, action: Action, after: timedelta
 ) -> None:
-    period = Collecting(due=at("2026-03-01 09:00"))
-    period.now = period.fail("PeriodicAmountExceeded").at
-    assert period.now == at("2026-04-01 00:00")
+    period = Collecting(due=at("2026-03-05 09:00"))
+    period.now = period.run_into_the_limit().at
+    assert period.now == at("2026-04-01 07:00")
 
     period.fail(code)
     step = period.must_read(chargeable())
@@ -179,11 +156,11 @@ def test_waiting_for_amazons_next_month_takes_nothing_from_the_time_to_collect(
 
 
 def test_waiting_for_amazons_next_month_takes_nothing_from_the_time_that_an_earlier_failure_began() -> None:
-    period = Collecting(due=at("2026-03-01 09:00"))
+    period = Collecting(due=at("2026-03-05 09:00"))
     period.fail("SoftDeclined")
     period.now = period.must_read(chargeable()).at
-    period.now = period.fail("PeriodicAmountExceeded").at
-    assert period.now == at("2026-04-01 00:00")
+    period.now = period.run_into_the_limit().at
+    assert period.now == at("2026-04-01 07:00")
 
     period.fail("SoftDeclined")
     step = period.must_read(chargeable())

@@ -142,7 +142,7 @@ def test_a_stale_reading_from_before_the_payment_method_broke_does_not_mend_it()
 
 def test_amazons_monthly_limit_is_waited_for_whatever_else_changed_on_the_permission() -> None:
     period = Collecting()
-    period.fail("PeriodicAmountExceeded")
+    period.run_into_the_limit()
 
     assert period.hear(chargeable()) is None
     assert period.hear(MENDED) is None

@@ -30,11 +30,11 @@ def refusal(model: type[Plan | Terms], given: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("interval", "named"),
     [
-        ({"unit": "month", "count": 14}, ["interval", "14 months", "at most 13 months"]),
-        ({"unit": "day", "count": 400}, ["interval", "400 days", "393 days"]),
-        ({"unit": "day", "count": 394}, ["interval", "394 days", "393 days"]),
-        ({"unit": "week", "count": 57}, ["interval", "57 weeks", "393 days"]),
-        ({"unit": "year", "count": 2}, ["interval", "2 years", "at most 13 months"]),
+        ({"unit": "month", "count": 13}, ["interval", "13 months", "at most 12 months"]),
+        ({"unit": "day", "count": 400}, ["interval", "400 days", "366 days"]),
+        ({"unit": "day", "count": 367}, ["interval", "367 days", "366 days"]),
+        ({"unit": "week", "count": 53}, ["interval", "53 weeks", "366 days"]),
+        ({"unit": "year", "count": 2}, ["interval", "2 years", "at most 12 months"]),
         ({"unit": "month", "count": 0}, ["interval.count", "0", "1 or more is"]),
         ({"unit": "month", "count": -1}, ["interval.count", "-1", "1 or more is"]),
         ({"unit": "month", "count": 1.5}, ["interval.count", "1.5", "a whole number is"]),
@@ -54,9 +54,9 @@ def test_an_interval_that_a_charge_permission_does_not_live_through_is_refused(
     ("unit", "count", "shown", "each"),
     [
         (Unit.DAY, 1, "1 day", "a day"),
-        (Unit.DAY, 393, "393 days", "every 393 days"),
-        (Unit.WEEK, 56, "56 weeks", "every 56 weeks"),
-        (Unit.MONTH, 13, "13 months", "every 13 months"),
+        (Unit.DAY, 366, "366 days", "every 366 days"),
+        (Unit.WEEK, 52, "52 weeks", "every 52 weeks"),
+        (Unit.MONTH, 12, "12 months", "every 12 months"),
         (Unit.YEAR, 1, "1 year", "a year"),
     ],
 )

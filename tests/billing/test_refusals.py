@@ -241,7 +241,7 @@ class TestWhatAValidationFinds:
         [
             (
                 {**MONTHLY, "interval": {"unit": "month", "count": 14}},
-                "plan.phases.0.interval: 14 months is not accepted; at most 13 months (393 days) are, as a recurring",
+                "plan.phases.0.interval: 14 months is not accepted; at most 12 months (366 days) are, as a recurring",
             ),
             (
                 {**MONTHLY, "amount": {**PRICE, "amount": "12.505"}},

@@ -26,6 +26,7 @@ from billing.changes import (
 )
 from billing.contract.agreement import BillingDay
 from billing.machine import ask
+from billing.money import Money
 from billing.parts.stages import LeftToMerchant, OneStage, Unpaid
 from billing.plan.policy import CatchUp, CollectionPolicy
 from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
@@ -109,6 +110,7 @@ STAGES: dict[str, Callable[[], Life]] = {
     "awaiting_decision": lambda: charged(PENDING),
     "capturing": capturing,
     "asking_permission": lambda: charged(SOFT),
+    "asking_limit": lambda: charged(declined("PeriodicAmountExceeded")),
     "retrying": lambda: read(charged(SOFT), chargeable()),
     "awaiting_buyer": lambda: read(charged(HARD), BROKEN),
     "used_up": lambda: read(charged(SOFT, max_attempts=1), chargeable()),
@@ -124,6 +126,7 @@ READINGS = {
     "mended": chargeable("2026-06-01 00:00"),
     "broken": BROKEN,
     "busy": non_chargeable("ChargeInProgress"),
+    "less than is owed": chargeable().but(monthly_limit=Money.parse("5.00 EUR")),
     "unreadable": unreadable(),
     "closed": closed("BuyerCanceled"),
 }

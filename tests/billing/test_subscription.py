@@ -190,7 +190,8 @@ def test_what_the_merchant_has_to_mend_holds_the_same_attempt_until_it_is_mended
 def test_the_monthly_limit_waits_for_amazons_next_month_and_the_next_due_date_stays() -> None:
     life = Life(terms("2026-01-15 09:00"))
     life.step(CHARGE, "2026-01-15 09:00", declined("PeriodicAmountExceeded"))
-    life.step(CHARGE, "2026-02-01 00:00", CAPTURED)
+    life.step(READ_PERMISSION, "2026-01-15 09:00", chargeable())
+    life.step(CHARGE, "2026-02-01 08:00", CAPTURED)
 
     assert life.next == (CHARGE, at("2026-02-15 09:00"))
     assert life.book == [(0, "paid", 2)]

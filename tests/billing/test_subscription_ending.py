@@ -33,7 +33,10 @@ SLEEPING: Script = [(CHARGE, "2026-01-31 09:00", CAPTURED)]
 RETRYING: Script = [(CHARGE, "2026-01-31 09:00", SOFT), (READ_PERMISSION, "2026-01-31 09:00", chargeable())]
 AWAITING: Script = [(CHARGE, "2026-01-31 09:00", HARD), (READ_PERMISSION, "2026-01-31 09:00", BROKEN)]
 ON_HOLD: Script = [(CHARGE, "2026-01-31 09:00", refused("InvalidAccountStatus"))]
-LIMITED: Script = [(CHARGE, "2026-01-31 09:00", declined("PeriodicAmountExceeded"))]
+LIMITED: Script = [
+    (CHARGE, "2026-01-31 09:00", declined("PeriodicAmountExceeded")),
+    (READ_PERMISSION, "2026-01-31 09:00", chargeable()),
+]
 ONE_ATTEMPT = DEFAULTS.model_copy(update={"max_attempts": 1})
 UNPAID: Script = [*RETRYING, (Action.FINAL_ACTION, "2026-01-31 09:00", None)]
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from amazon_pay.models.wire import TIMESTAMP_FORMAT
+from billing.dunning.months import limited_month
 from billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS, Meaning
 from billing.plan.policy import CollectionPolicy, FinalAction
 from billing.status import Status
@@ -151,10 +152,9 @@ async def test_the_monthly_limit_waits_for_the_next_month_and_spends_no_attempt(
     status = await story.until_due(0)
     assert status.next is not None
     due = story.terms.schedule.due(0)
-    next_month = (due.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0)
-    assert status.next.at == next_month
+    assert status.next.at == limited_month(due, "UTC").look_at
 
-    status = await story.until(next_month)
+    status = await story.until(status.next.at)
 
     assert (status.ledger[0].attempts, status.periods_paid) == (2, 1)
     assert len({call.idempotency_key for call in await story.calls()}) == 2

@@ -53,6 +53,33 @@ async def test_what_a_policy_says_of_several_periods_is_said_in_words() -> None:
         assert words in said.out
 
 
+TWO_FREE_YEARS = """
+plan_id = "present"
+[[phases]]
+amount = { amount = "0", currency = "USD" }
+interval = { unit = "month" }
+periods = 24
+[[phases]]
+amount = { amount = "12.00", currency = "USD" }
+interval = { unit = "month" }
+"""
+
+
+async def test_a_plan_whose_charge_permission_expires_before_the_first_charge_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "present.toml"
+    file.write_text(TWO_FREE_YEARS)
+    anchor = ("--anchor", "2027-03-31T09:00:00Z")
+
+    explained = await typed("plan", "explain", str(file), *anchor, COLUMNS="250")
+    as_json = await typed("plan", "explain", str(file), *anchor, "--json")
+    previewed = await typed("plan", "preview", str(file), *anchor, "--count", "25", "--json")
+
+    warning = "period 24 is charged on 2029-03-31, and the charge permission expires on 2028-04-30"
+    assert f"Mind: {warning}" in explained.out
+    assert as_json.data["expiry_warning"].startswith(warning)
+    assert "the charge permission will have expired on 2028-04-30" in previewed.data[24]["why"]
+
+
 async def test_a_plan_that_exceeds_amazons_limit_in_a_month_of_five_weeks_is_warned_of(tmp_path: Path) -> None:
     file = tmp_path / "box.toml"
     file.write_text(WEEKLY)
