@@ -120,7 +120,7 @@ def _ask_amount(subscription: Subscription, number: int, at: datetime) -> AskAmo
         period=number,
         due=schedule.due(number),
         until=schedule.due(number + 1),
-        at_most=schedule.amount(number),
+        at_most=subscription.price(number),
         at=at,
         at_once=True,
         why=f"What does period {number} cost?",

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, model_validator
 
+from billing.calendar import days_between
 from billing.contract.contract import Contract
+from billing.contract.proration import prorate
 from billing.contract.schedule import Schedule
 from billing.contract.terms import Terms
 from billing.money import Money
@@ -25,7 +27,7 @@ from billing.parts.permission import Permission
 from billing.parts.refunds import Refunds
 from billing.parts.renewal import Renewal
 from billing.parts.stages import Stage
-from billing.plan.plan import Plan
+from billing.plan.plan import LastPeriod, Plan
 from billing.plan.policy import CollectionPolicy
 from billing.refusals import Refused
 from billing.register import Register
@@ -295,10 +297,32 @@ class Subscription(Value):
         """Whether no period is left, and only the end of the last one is waited for."""
         return self.collection is None and not self.schedule.has_period(self.next_period)
 
+    def cut_at(self, period: int) -> datetime | None:
+        """The end (UTC) that is known to cut a period short, where the plan wants only its days charged then."""
+        if (
+            self.contract.plan(period).last_period is LastPeriod.WHOLE
+            or self.contract.agreement(period).once is not None
+        ):
+            return None
+        planned = self.lifecycle.planned_end
+        ends = [each for each in (planned.at if planned else None, self.terms.ends_at) if each is not None]
+        at = min(ends, default=None)
+        within = at is not None and self.schedule.due(period) < at < self.contract.whole_end(period)
+        return at if within else None
+
+    def price(self, period: int) -> Money:
+        """What a period costs, or may cost at most where the merchant says so; its days' share where an end cuts it."""
+        amount, cut_at = self.schedule.amount(period), self.cut_at(period)
+        if cut_at is None:
+            return amount
+        due, zone = self.schedule.due(period), self.terms.zone
+        whole = days_between(due, self.contract.whole_end(period), zone)
+        return prorate(amount, days_between(due, cut_at, zone), max(whole, 1))
+
     def bill(self) -> Bill:
         """What the next period comes to, with one-off items, and less what is credited."""
         number = self.next_period
-        return self.balance.bill(self.renewal.decided(number) or self.schedule.amount(number))
+        return self.balance.bill(self.renewal.decided(number) or self.price(number))
 
     @property
     def owed(self) -> Collection:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
+from billing.calendar import days_between
 from billing.changes.rules import Moment, When, check_changeable, check_stays, moment_of
 from billing.parts.lifecycle import Cancellation
 from billing.refusals import Kind, Refused
@@ -53,4 +54,20 @@ class UndoCancellation(Request):
         check_changeable(subscription, now)
         if subscription.lifecycle.planned_end is None:
             raise Refused("undo", "", "no cancellation is planned", Kind.NOT_NOW)
-        return subscription.but(lifecycle=subscription.lifecycle.with_planned_end(None)), now
+        undone = subscription.but(lifecycle=subscription.lifecycle.with_planned_end(None))
+        return _with_rest_of_last(undone), now
+
+
+def _with_rest_of_last(subscription: Subscription) -> Subscription:
+    """Where only the days until the end were charged, those after it are a period of their own, that falls due then."""
+    owed, records, first = subscription.collection, subscription.ledger.records, subscription.first_to_come
+    cut_at = owed.cut_at if owed is not None else records[-1].cut_at if records else None
+    if cut_at is None or subscription.contract.agreement(first - 1).once is not None:
+        return subscription
+    begins, ends = subscription.schedule.due(first - 1), subscription.contract.whole_end(first - 1)
+    whole = days_between(begins, ends, subscription.terms.zone)
+    contract = subscription.contract.changed_now(first, cut_at, None, None, keeps_dates=True, whole_days=whole)
+    if owed is not None:
+        return subscription.but(contract=contract, collection=owed.but(cut_at=None))
+    ledger = subscription.ledger.amended(records[-1].but(cut_at=None))
+    return subscription.but(contract=contract, ledger=ledger)

@@ -211,9 +211,9 @@ def _unused(subscription: Subscription, now: datetime) -> Money:
 
 
 def _days_sold(subscription: Subscription, record: PeriodRecord) -> int:
-    """For how many days a period was paid; a pause that moved its end has given none."""
+    """For how many days a period was paid, at least one; a pause that moved its end has given none."""
     ends = record.until or subscription.schedule.due(record.period + 1)
-    return days_between(record.due, ends, subscription.terms.zone)
+    return max(days_between(record.due, ends, subscription.terms.zone), 1)
 
 
 def _only_at_renewal(why: str) -> Refused:

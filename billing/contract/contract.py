@@ -4,10 +4,12 @@ What holds already is a row of agreements, each from a period on. What is planne
 periods before it finds it a new place among them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from billing.calendar import shifted
 from billing.contract.agreement import Agreement, FirstPeriod
@@ -45,6 +47,45 @@ class Contract(Value):
     skips: tuple[int, ...] = ()
     written: WrittenDates = WrittenDates()
     revision: int = 0
+
+    @model_serializer(mode="wrap")
+    def _with_plans_once(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:  # Any: as it is written
+        """However often something is changed, a plan is written down once; agreements name its place."""
+        state: dict[str, Any] = written(self)
+        plans = [self.terms.plan]
+        for of, form in self._those_with_plans(state):
+            if of.plan is None:
+                continue
+            if of.plan not in plans:
+                plans.append(of.plan)
+                state.setdefault("plans", []).append(form["plan"])
+            form["plan"] = plans.index(of.plan)
+        return state
+
+    def _those_with_plans(self, state: dict[str, Any]) -> Iterator[tuple[Agreement | PlannedChange, dict[str, Any]]]:
+        if self.base is not None:
+            yield self.base, state["base"]
+        yield from zip(self.agreements, state["agreements"], strict=True)
+        yield from zip(self.planned, state["planned"], strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_plans_again(cls, given: object) -> object:
+        """Each agreement has its plan again."""
+        if not isinstance(given, dict) or not isinstance(given.get("terms"), dict):
+            return given
+        rest = {name: value for name, value in given.items() if name != "plans"}
+        plans = [given["terms"].get("plan"), *given.get("plans", ())]
+
+        def whole(form: object) -> object:
+            if not isinstance(form, dict) or not isinstance(form.get("plan"), int):
+                return form
+            return form | {"plan": plans[form["plan"]]}
+
+        for name in ("agreements", "planned"):
+            if name in rest:
+                rest[name] = [whole(each) for each in rest[name]]
+        return rest | ({"base": whole(rest["base"])} if "base" in rest else {})
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -93,6 +134,10 @@ class Contract(Value):
     def planned_from(self, first: int) -> tuple[PlannedChange, ...]:
         """The changes that begin with a period or with a later one."""
         return tuple(each for each in self.planned if each.first >= first)
+
+    def whole_end(self, period: int) -> datetime:
+        """When the period after one falls due (UTC), as if nothing ended the subscription."""
+        return Schedule(self._in_all, self.terms.zone, written=self.written).due(period + 1)
 
     def most_to_come(self, first: int, items: Money) -> Money:
         """What the dearest charge to come may cost, credits aside.
@@ -268,8 +313,9 @@ class Contract(Value):
         known = [each for each in self.planned if renumbers or not each.at_renewal]
         changed = changed.but(planned=changed._placed(known, before))
         after = changed._without_end()
-        stand = {before.due(number): date for number, date in enumerate(written.dates, start=written.first)}
         kept = written.dates[: max(0, first - written.first)]
+        rest = enumerate(written.dates[len(kept) :], start=written.first + len(kept))
+        stand = {before.due(number): date for number, date in rest}
         reckoned = (after.due(number) for number in range(written.first + len(kept), written.end))
         dates = (*kept, *(stand.get(date, date) for date in reckoned))
         days = dict(zip(written.dates, written.days or (), strict=False))

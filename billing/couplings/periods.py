@@ -64,6 +64,7 @@ def open_collection(subscription: Subscription, now: datetime) -> Subscription:
         zone=subscription.terms.zone,
         spread=spread_of(subscription.terms.charge_permission_id),
         capture=subscription.plan.capture,
+        cut_at=subscription.cut_at(number),
         decided_at=now,
         stage=Starting(at=now),
         texts=texts_of(subscription.contract, number),
@@ -171,6 +172,7 @@ def settle(
         credit=collection.credit,
         items=collection.items,
         until=collection.until,
+        cut_at=collection.cut_at,
     )
     settled = subscription.but(ledger=subscription.ledger.settled([record]), collection=None)
     about: dict[str, Any] = {**about_record(record), "charge_id": charge_id}  # Any: fields of a notice

@@ -105,6 +105,7 @@ class Collection(Value):
         prompted: a signal said that something changed, and no reading has told since.
         was_unpaid: it was not tried any more for a while; what fell due meanwhile is not owed.
         until: when the period would have ended (UTC), where a pause has moved that.
+        cut_at: the end (UTC) that cuts the period short, so that only its days are charged.
         not_counted: why the charge that somebody named last has not paid the period.
         told_attempt: the last attempt whose failure the merchant was told.
         told_month: the end (UTC) of the last month of which the merchant was told that its limit is used up.
@@ -132,6 +133,7 @@ class Collection(Value):
     prompted: bool = False
     was_unpaid: bool = False
     until: AwareDatetime | None = None
+    cut_at: AwareDatetime | None = None
     not_counted: str | None = None
     told_attempt: int = 0
     told_month: AwareDatetime | None = None

@@ -45,6 +45,7 @@ class PeriodRecord(Value):
         credit: how much of its price a credit has paid; it is not in the amount.
         items: how much of the amount was for one-off items.
         until: when it would have ended (UTC), where a pause has moved that.
+        cut_at: the planned end (UTC) that cut it short, so that only its days were charged.
         unused: what its last days were worth, where a change cut it short.
         credited: how much of that was credited; the rest had gone back already, or was going.
     """
@@ -61,6 +62,7 @@ class PeriodRecord(Value):
     credit: Money | None = None
     items: Money | None = None
     until: AwareDatetime | None = None
+    cut_at: AwareDatetime | None = None
     unused: Money | None = None
     credited: Money | None = None
 

@@ -38,6 +38,14 @@ class Amounts(StrEnum):
     """An endpoint of the merchant's, when the period falls due; the phases say how much it may be at most."""
 
 
+class LastPeriod(StrEnum):
+    """What a period costs within which the subscription is to end, as somebody planned before it was charged."""
+
+    WHOLE = "whole"
+    SHORT = "short"
+    """Its days' share of the price."""
+
+
 class Phase(Value):
     """Periods that are alike: a trial, an introductory price, the instalments of a term, what is paid from then on.
 
@@ -67,6 +75,7 @@ class Plan(Value):
         amounts: who says what a period costs.
         capture: when the money is taken.
         collection: what happens when a charge fails.
+        last_period: what a period costs that an end cuts short.
         lead_times: how long before something happens the merchant is told; None where only of what has happened.
         texts: what the buyer reads of a charge; None where Amazon's own words are enough.
     """
@@ -76,6 +85,7 @@ class Plan(Value):
     amounts: Amounts = Amounts.FIXED
     capture: Capture = Capture.NOW
     collection: CollectionPolicy = CollectionPolicy()
+    last_period: LastPeriod = LastPeriod.WHOLE
     lead_times: LeadTimes | None = None
     texts: Texts | None = None
 

@@ -3,6 +3,8 @@
 Each of these was got wrong by somebody: here, or in another system. The figures are such that a person can check them.
 """
 
+from datetime import timedelta
+
 import pytest
 
 from billing.agenda import main_command
@@ -24,13 +26,18 @@ from billing.changes import (
 from billing.contract.agreement import BillingDay, FirstPeriod
 from billing.contract.terms import Terms
 from billing.forecast.preview import upcoming
+from billing.machine import ask
 from billing.money import Money
+from billing.parts.ledger import LEDGER_LENGTH
+from billing.parts.outbox import Outbox
 from billing.plan import Amounts, Phase, Plan
+from billing.plan.plan import LastPeriod
 from billing.protocol.answers import RefundAnswer, RefundState
 from billing.protocol.commands import AskAmount, CreateRefund, Elapse, Timer
 from billing.protocol.events import Answered
 from billing.refusals import Kind, Refused
 from billing.requests import Request
+from billing.subscription import Subscription
 from tests.billing.support import CAPTURED, PERMISSION_ID, Life, at, closed
 
 MONTH, YEAR, WEEK, DAY = (Interval(unit=unit) for unit in (Unit.MONTH, Unit.YEAR, Unit.WEEK, Unit.DAY))
@@ -260,6 +267,46 @@ class TestPlannedEnd:
         refused(other, "2027-01-14 09:00", Cancel(), why, Kind.CONFLICT)
 
 
+class TestLastPeriod:
+    """An end within a period, planned before that is charged."""
+
+    SHORT = plan("30.00").but(last_period=LastPeriod.SHORT)
+
+    def test_its_days_are_charged_where_the_plan_wants_that_and_else_all_of_it(self) -> None:
+        for agreed, last in ((self.SHORT, "11.61"), (plan("30.00"), "30.00")):
+            life = begun(agreed, "2027-04-01 09:00")
+            life.ask("2027-04-02 09:00", Cancel(when=at("2027-05-13 00:00")))
+            assert charges(life, 5) == [("2027-05-01", last)], "12 of 31 days"
+
+    def test_the_same_where_the_end_was_agreed_on_at_the_beginning(self) -> None:
+        life = begun(self.SHORT, "2027-04-01 09:00", ends_at="2027-06-16 00:00")
+
+        assert charges(life, 5) == [("2027-05-01", "30.00"), ("2027-06-01", "15.00")]
+
+    def test_an_end_at_a_due_date_or_after_the_charge_changes_nothing(self) -> None:
+        life = begun(self.SHORT, "2027-04-01 09:00")
+        life.ask("2027-04-02 09:00", Cancel(when=at("2027-05-01 09:00")))
+        assert charges(life, 5) == []
+        assert str(life.subscription.ledger.records[0].amount) == "30.00 EUR"
+
+    def test_what_is_taken_back_afterwards_costs_the_days_that_were_not_charged(self) -> None:
+        life = begun(self.SHORT, "2027-04-01 09:00")
+        life.ask("2027-04-02 09:00", Cancel(when=at("2027-05-13 00:00")))
+        life.now = at("2027-05-01 09:00")
+        paid(life)
+        life.ask("2027-05-04 09:00", UndoCancellation())
+
+        # 12 days of May were charged; 19 follow, and then whole months again.
+        assert charges(life, 3) == [("2027-05-13", "18.39"), ("2027-06-01", "30.00"), ("2027-07-01", "30.00")]
+
+    def test_what_is_taken_back_in_time_costs_what_it_did(self) -> None:
+        life = begun(self.SHORT, "2027-04-01 09:00")
+        life.ask("2027-04-02 09:00", Cancel(when=at("2027-05-13 00:00")))
+        life.ask("2027-04-03 09:00", UndoCancellation())
+
+        assert charges(life, 2) == [("2027-05-01", "30.00"), ("2027-06-01", "30.00")]
+
+
 class TestPlannedChanges:
     def test_a_second_seat_now_leaves_the_term_and_what_is_planned_after_it(self) -> None:
         """Half of a year of 365 days is bought for the second seat, and both seats are monthly from then on."""
@@ -455,6 +502,51 @@ class TestSettledLater:
 
         later, why = ChangePlan(quantity=2, settle=Settle.RENEWAL), "it is for a change that holds now"
         refused(begun(plan("30.00"), "2027-04-01 09:00"), "2027-04-11 09:00", later, why, Kind.INVALID)
+
+
+class TestManyChanges:
+    def test_three_hundred_changes_in_a_month_leave_a_state_as_small_as_that_of_any_other(self) -> None:
+        """Ten a day: what lies behind the account is folded away, and a plan is written down once."""
+        life = begun(plan("30.00"), "2027-04-01 09:00")
+        sizes = []
+        for number in range(300):
+            life.now = at("2027-04-01 10:00") + timedelta(hours=2.3 * number)
+            paid(life)
+            seats = ChangePlan(quantity=1 + number % 3, when=When.NOW)
+            life.subscription = ask(life.subscription, seats, life.now)
+            paid(life)
+            life.subscription = life.subscription.but(outbox=Outbox(told=life.subscription.outbox.told))
+            sizes.append(len(life.subscription.model_dump_json()))
+
+        assert life.subscription.next_period > 300
+        assert len(life.subscription.contract.agreements) <= LEDGER_LENGTH + 2
+        assert max(sizes[100:]) < 1.1 * max(sizes[:100])
+        assert charges(life, 2)[1] == ("2027-06-01", "90.00")
+
+    def test_a_change_on_the_very_last_day_is_one_of_its_hours(self) -> None:
+        """What begins and ends on one day costs nothing, and is worth nothing."""
+        life = begun(plan("30.00"), "2027-04-01 09:00")
+        for hour in (2, 3):
+            life.ask(f"2027-05-01 0{hour}:00", ChangePlan(quantity=hour, when=When.NOW))
+            paid(life)
+
+        assert charges(life, 1) == [("2027-05-01", "90.00")]
+
+    def test_what_is_planned_and_held_comes_back_with_its_plan(self) -> None:
+        gold, small = plan("60.00", name="gold"), plan("9.00", name="small")
+        life = begun(plan("30.00"), "2027-04-01 09:00")
+        life.ask("2027-04-11 09:00", ChangePlan(plan=gold, when=When.NOW))
+        life.ask("2027-04-12 09:00", ChangePlan(plan=small, when=at("2027-08-01 00:00")))
+        written = life.subscription.model_dump_json()
+
+        assert written.count('"gold"') == 1
+        assert Subscription.model_validate_json(written) == life.subscription
+        assert [life.subscription.contract.plan(number).plan_id for number in (0, 1, 2, 5)] == [
+            "p",
+            "gold",
+            "gold",
+            "small",
+        ]
 
 
 class TestGivenBack:
