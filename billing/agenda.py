@@ -8,7 +8,17 @@ from billing.parts.lifecycle import Active, AwaitingCheckout, Closing
 from billing.parts.renewal import AmountUnknown
 from billing.parts.stages import Charging, Stage, Starting, Unpaid
 from billing.plan.policy import NextDue
-from billing.protocol.commands import Action, AskAmount, Command, StartSuccessor, Timer, UpdatePermission, elapse
+from billing.protocol.commands import (
+    Action,
+    AskAmount,
+    CaptureCharge,
+    Command,
+    CreateCharge,
+    StartSuccessor,
+    Timer,
+    UpdatePermission,
+    elapse,
+)
 from billing.subscription import Subscription
 
 
@@ -41,6 +51,7 @@ def _first(commands: Iterable[Command]) -> Command | None:
 
 def _commands(subscription: Subscription) -> Iterator[Command]:
     """All that stands, the more pressing first."""
+    yield from _insisting(subscription)
     identifier = subscription.terms.charge_permission_id
     cancellation, successor = subscription.lifecycle.cancellation, subscription.lifecycle.successor
     if cancellation is not None and cancellation_is_due(subscription):
@@ -62,6 +73,22 @@ def _commands(subscription: Subscription) -> Iterator[Command]:
     if subscription.can_be_ended and subscription.collection is not None:
         yield from _those([subscription.collection.grace_command])
     yield from _those([subscription.permission.look(identifier)])
+
+
+def _insisting(subscription: Subscription) -> Iterator[Command]:
+    """What may have taken the owed period's money, and was not answered: nothing is done before that is known."""
+    command = main_command(subscription) if subscription.unanswered.outcome_is_open else None
+    call = subscription.unanswered.find(command) if isinstance(command, CreateCharge | CaptureCharge) else None
+    if command is not None and call is not None:
+        yield command.but(at_once=True, urgent=True, until_answered=True, why=f"{command.why}; {call}")
+
+
+def without_what_is_over(subscription: Subscription) -> Subscription:
+    """Without unanswered calls that are not made any more."""
+    if not subscription.unanswered.calls:
+        return subscription
+    standing = [] if subscription.has_ended else list(_commands(subscription))
+    return subscription.but(unanswered=subscription.unanswered.of_those(standing))
 
 
 def main_command(subscription: Subscription) -> Command | None:
@@ -137,6 +164,7 @@ def cancellation_is_due(subscription: Subscription) -> bool:
     charging = collection is not None and isinstance(collection.stage, Charging)
     pending = collection is not None and collection.word is Stage.PENDING
     wanted = subscription.lifecycle.cancellation is not None and subscription.can_be_ended
+    charging = charging or subscription.unanswered.outcome_is_open
     return wanted and not charging and (not pending or subscription.policy.cancel_pending_charges)
 
 

@@ -21,9 +21,10 @@ from billing.parts.ledger import PeriodRecord
 from billing.parts.lifecycle import Cancellation, Ended, Pause
 from billing.parts.refunds import Refund
 from billing.parts.stages import Stage
+from billing.parts.unanswered import OUTCOME_UNKNOWN, Call
 from billing.plan.recurrence import Recurrence
 from billing.protocol.answers import PermissionAnswer, RefundState
-from billing.protocol.commands import Elapse, Next, Timer
+from billing.protocol.commands import Action, Elapse, Next, Timer
 from billing.status import Ending, Status
 from billing.subscription import Subscription
 from billing.values import Value
@@ -46,7 +47,7 @@ class Owed(Value):
         attempt_is_open: an attempt's outcome is not known for certain.
         pending_charge_id: a charge that Amazon has not decided on.
         reason_code: of the last failure.
-        held_for: why it waits for the merchant.
+        held_for: why it waits for the merchant, or for Amazon to say what became of the attempt.
         failing_since: when the first attempt failed (UTC).
         deadline: until when the buyer may mend the payment method (UTC), where that is waited for.
     """
@@ -80,7 +81,7 @@ class Owed(Value):
             attempt_is_open=collection.open_attempt is not None,
             pending_charge_id=collection.pending_charge_id,
             reason_code=collection.failure.reason_code if collection.failure else None,
-            held_for=collection.held_for,
+            held_for=OUTCOME_UNKNOWN if subscription.unanswered.outcome_is_open else collection.held_for,
             failing_since=dunning.first_failed_at if dunning else None,
             deadline=collection.deadline,
         )
@@ -174,6 +175,27 @@ class DisputeView(Value):
         )
 
 
+class UnansweredView(Value):
+    """A call that Amazon has not answered in good time; it goes on being made.
+
+    Attributes:
+        action: what kind of thing it does.
+        about: which of its kind, where there may be several: a charge's or dispute's id, a refund's number.
+        since: since when it is made (UTC).
+        why: what came instead of an answer, in words.
+    """
+
+    action: Action
+    about: str
+    since: AwareDatetime
+    why: str
+
+    @classmethod
+    def of(cls, call: Call) -> "UnansweredView":
+        """A call's."""
+        return cls(action=call.does, about=call.about, since=call.since, why=call.why)
+
+
 class DueDate(Value):
     """When a period falls due, or fell (UTC), and whether something is owed for it as it is agreed now."""
 
@@ -212,6 +234,7 @@ class SubscriptionView(Value):
         credit: what is taken off the next charges.
         permission: the charge permission, where it was read and could not be charged.
         amazon_untold: what Amazon does not know yet of the plan.
+        unanswered: calls whose outcome is not known, as Amazon has not answered in good time.
         awaits_checkout_until: how long a new charge permission is waited for (UTC), where that is so.
         ending: how it ends, or ended; why somebody canceled it is told to Amazon, and not shown.
         ended_at: when it had ended (UTC).
@@ -246,6 +269,7 @@ class SubscriptionView(Value):
     credit: Money | None = None
     permission: PermissionAnswer | None = None
     amazon_untold: Recurrence | None = None
+    unanswered: tuple[UnansweredView, ...] = ()
     awaits_checkout_until: AwareDatetime | None = None
     ending: Ending | None = None
     ended_at: AwareDatetime | None = None
@@ -294,6 +318,7 @@ def view_of(subscription: Subscription) -> SubscriptionView:
         credit=subscription.balance.credit,
         permission=subscription.permission.seen,
         amazon_untold=contract.recurrence if subscription.permission.telling else None,
+        unanswered=tuple(map(UnansweredView.of, subscription.unanswered.seen)),
         awaits_checkout_until=subscription.awaits_checkout_until,
         ending=_shown(lifecycle.ending),
         ended_at=stage.at if isinstance(stage, Ended) else None,

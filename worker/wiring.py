@@ -76,6 +76,11 @@ class Workers:
     def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = workers
 
+    @property
+    def each(self) -> Sequence[Worker]:
+        """They themselves, that of the subscriptions first."""
+        return self._workers
+
     async def run(self) -> None:
         """Works until it is shut down; when one fails, all end."""
         async with asyncio.TaskGroup() as group:

@@ -10,7 +10,7 @@ from billing.contract.agreement import Agreement
 from billing.contract.terms import Terms
 from billing.parts.ledger import PeriodRecord
 from billing.subscription import Subscription
-from billing.view import DisputeView, RefundView, SubscriptionView, ToBeCaptured, view_of
+from billing.view import DisputeView, RefundView, SubscriptionView, ToBeCaptured, UnansweredView, view_of
 from workflows.names import (
     LAST_REASON,
     MERCHANT_ACCOUNT,
@@ -90,6 +90,11 @@ def details(view: SubscriptionView) -> str:
         lines += ["", f"**Owed:** period {owed.period}, due {_instant(owed.due)}, {owed.amount}"]
         lines.append(f"({owed.attempts} attempts so far)")
     lines += _table(
+        ("Not answered", "Which", "Since (UTC)", "Why"),
+        "| --- | --- | --- | --- |",
+        map(_unanswered, view.unanswered),
+    )
+    lines += _table(
         ("To be captured", "Amount", "Until (UTC)", "Charge", "Last failure"),
         "| ---: | ---: | --- | --- | --- |",
         map(_to_be_captured, view.to_be_captured),
@@ -165,6 +170,11 @@ def _refund(refund: RefundView) -> str:
         f"{refund.requested_at:%Y-%m-%d %H:%M}",
         refund.refund_id or "-",
     )
+
+
+def _unanswered(call: UnansweredView) -> str:
+    since, why = f"{call.since:%Y-%m-%d %H:%M}", call.why.replace("|", "/")
+    return _row(call.action.value, call.about or "-", since, why)
 
 
 def _dispute(dispute: DisputeView) -> str:

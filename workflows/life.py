@@ -207,6 +207,8 @@ class Life:
     async def _perform(self, command: Command) -> Event:
         if isinstance(command, StartSuccessor):
             return Answered(command, await self._start_successor())
+        if command.until_answered:
+            self._show()  # it may take days, and nobody sees it by a sleep of the workflow
         return await perform(command, self.subscription.terms.merchant_account)
 
     async def _start_successor(self) -> SuccessorAnswer:

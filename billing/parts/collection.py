@@ -270,6 +270,19 @@ class Collection(Value):
             heard = heard._seen(answer)
         return heard._after_permission(answer, decision, planned=planned, now=now)
 
+    def permission_unread(self, now: datetime) -> "Collection":
+        """Amazon did not say how the charge permission stands, which was waited for: it is read again in a while."""
+        at = now + LOOK_AGAIN_AFTER
+        match self.stage:
+            case AskingPermission():
+                return self._at(self.stage.but(at=at, at_once=False), now)
+            case AwaitingBuyer():
+                return self._at(self.stage.but(at=at), now)
+            case Unpaid():
+                return self._at(self.stage.but(look_at=at), now)
+            case _:
+                return self
+
     def read_now(self, charge_id: str, now: datetime) -> "Collection":
         """Somebody says that a charge has changed: if it is the pending one it is read now."""
         if not isinstance(self.stage, AwaitingDecision) or self.stage.charge_id != charge_id:
