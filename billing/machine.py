@@ -18,7 +18,7 @@ from billing.couplings.charges import (
     permission_answered,
     read_pending_now,
 )
-from billing.couplings.disputes import dispute_answered
+from billing.couplings.disputes import dispute_answered, stopped
 from billing.couplings.ending import (
     begin_cancellation,
     completed,
@@ -86,7 +86,8 @@ def apply(subscription: Subscription, event: Event, now: datetime) -> Subscripti
         event: what happened.
         now: when (UTC).
     """
-    return without_what_is_over(finish(_after(subscription, event, now), now))
+    after = stopped(_after(subscription, event, now), now)
+    return without_what_is_over(finish(after, now))
 
 
 def _after(subscription: Subscription, event: Event, now: datetime) -> Subscription:

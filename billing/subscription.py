@@ -205,7 +205,9 @@ class Subscription(Value):
             return self.lifecycle.stage.reason_code
         if self.collection is not None:
             return self.collection.last_reason
-        return AMOUNT_UNKNOWN if self.renewal.undecided_since else self.permission.last_reason
+        return (
+            AMOUNT_UNKNOWN if self.renewal.undecided_since else self.permission.last_reason or self.disputes.last_reason
+        )
 
     @property
     def needs_attention(self) -> bool:
@@ -214,7 +216,7 @@ class Subscription(Value):
         held = self.collection is not None and self.collection.held_for is not None
         undecided = self.renewal.undecided_since is not None
         in_need = self.status in NEEDS_ATTENTION
-        stuck = bool(self.unanswered.seen) or self.lifecycle.close_is_refused
+        stuck = bool(self.unanswered.seen) or self.lifecycle.close_is_refused or self.disputes.are_unreadable
         return not self.has_ended and (self.permission.is_broken or held or in_need or undecided or stuck)
 
     def is_paused_over(self, period: int) -> bool:

@@ -150,6 +150,8 @@ class DisputeView(Value):
         state: how it stands, or in whose favour it ended; an open set.
         reason_code: Amazon's; an open set.
         deadline: until when the merchant may contest it (UTC).
+        unreadable: the reasonCode with which Amazon did not show it when it was last read.
+        read_again_at: when it is read again (UTC); None where nothing is done before Amazon tells of it.
     """
 
     dispute_id: str
@@ -159,6 +161,8 @@ class DisputeView(Value):
     state: str | None = None
     reason_code: str | None = None
     deadline: AwareDatetime | None = None
+    unreadable: str | None = None
+    read_again_at: AwareDatetime | None = None
 
     @classmethod
     def of(cls, dispute: Dispute) -> "DisputeView":
@@ -172,6 +176,8 @@ class DisputeView(Value):
             state=(seen.resolution or seen.state) if seen else None,
             reason_code=seen.reason_code if seen else None,
             deadline=seen.deadline if seen else None,
+            unreadable=dispute.unreadable,
+            read_again_at=dispute.look_at,
         )
 
 

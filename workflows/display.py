@@ -182,9 +182,16 @@ def _dispute(dispute: DisputeView) -> str:
         dispute.dispute_id,
         "-" if dispute.period is None else dispute.period,
         dispute.amount or "-",
-        dispute.state or "not read yet",
+        dispute.state or _unread(dispute),
         f"{dispute.deadline:%Y-%m-%d %H:%M}" if dispute.deadline else "-",
     )
+
+
+def _unread(dispute: DisputeView) -> str:
+    if dispute.unreadable is None:
+        return "not read yet"
+    given_up = "" if dispute.read_again_at else ", not read any more"
+    return f"cannot be read: {dispute.unreadable}{given_up}"
 
 
 def _record(record: PeriodRecord) -> str:

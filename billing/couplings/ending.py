@@ -148,11 +148,12 @@ def conclude(subscription: Subscription, now: datetime) -> Subscription:
 def finish(subscription: Subscription, now: datetime) -> Subscription:
     """It has ended, once its charge permission is closed and nothing is under way under it any more.
 
-    Until then the merchant may still capture, and Amazon has to decide on charges and on what goes back.
+    Until then the merchant may still capture, Amazon has to decide on charges and on what goes back, and a dispute that
+    nobody knows of yet is told.
     """
     stage = subscription.lifecycle.stage
     under_way = subscription.collection or subscription.authorizations or subscription.refunds.under_way
-    if not isinstance(stage, AwaitingOutcomes) or under_way:
+    if not isinstance(stage, AwaitingOutcomes) or under_way or subscription.disputes.are_unheard:
         return subscription
     ended, ending = writing_off_the_rest(subscription, stage.ending, now), stage.ending
     ended = ended.but(lifecycle=ended.lifecycle.ended(now), disputes=ended.disputes.at_rest())

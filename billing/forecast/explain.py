@@ -91,6 +91,8 @@ _PENDING: Final = {
 _DISPUTES: Final = {
     OnDispute.CONTINUE: "A subscription goes on when one of its charges is disputed; you are told.",
     OnDispute.PAUSE: "A subscription is paused when one of its charges is disputed, until you resume it.",
+    OnDispute.STOP: "A subscription is paused when one of its charges is disputed, until you resume it; what is owed "
+    "already is not tried any more before you ask for it.",
 }
 
 
