@@ -14,6 +14,7 @@ from billing.protocol.commands import (
     CaptureCharge,
     Command,
     CreateCharge,
+    ReadPermission,
     StartSuccessor,
     Timer,
     UpdatePermission,
@@ -156,6 +157,13 @@ def _bounded_by_next_due(subscription: Subscription, collection: Collection) -> 
         return command
     why = f"period {following} falls due, and period {collection.period} is written off for it"
     return elapse(Timer.NEXT_DUE, max(collection.decided_at, subscription.schedule.due(following)), why)
+
+
+def only_looks_for_the_buyer(subscription: Subscription, command: Command) -> bool:
+    """Whether a command only finds out whether the buyer of an unpaid subscription has done something: no charge is to
+    be expected of it."""
+    unpaid = subscription.collection is not None and isinstance(subscription.collection.stage, Unpaid)
+    return unpaid and isinstance(command, ReadPermission) and command.planned
 
 
 def cancellation_is_due(subscription: Subscription) -> bool:

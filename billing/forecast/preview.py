@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
-from billing.agenda import next_command
+from billing.agenda import next_command, only_looks_for_the_buyer
 from billing.forecast.drive import perform, success
 from billing.machine import tried
 from billing.money import Money
@@ -119,7 +119,7 @@ def _to_come(ahead: Subscription, now: datetime) -> Iterator[Upcoming]:
     begins, asks, tried = False, False, ""
     for _ in range(_MOST_STEPS):
         command = next_command(ahead)
-        if command is None or isinstance(command, StartSuccessor):
+        if command is None or isinstance(command, StartSuccessor) or only_looks_for_the_buyer(ahead, command):
             return
         now, number = max(now, command.at), ahead.next_period
         match command:

@@ -36,6 +36,7 @@ from billing.money import Money
 from billing.parts.balance import Bill
 from billing.parts.stages import (
     LOOK_AGAIN_AFTER,
+    LOOK_WHILE_UNPAID,
     AskingPermission,
     AwaitingBuyer,
     AwaitingDecision,
@@ -305,7 +306,7 @@ class Collection(Value):
 
     def unpaid(self, now: datetime) -> "Collection":
         """It is not tried any more until the buyer mends the payment method."""
-        return self._anew()._at(Unpaid(), now).but(was_unpaid=True)
+        return self._anew()._still_unpaid(now).but(was_unpaid=True)
 
     def released(self, now: datetime, why: str) -> "Collection":
         """The merchant wants tried what was left to them: with all the time and all the attempts of the policy."""
@@ -385,7 +386,7 @@ class Collection(Value):
     ) -> "Collection":
         match decision:
             case Keep() if planned and isinstance(self.stage, Unpaid):
-                return self._at(Unpaid(), now)
+                return self._still_unpaid(now)
             case Keep():
                 return self
             case LosePermission(why, code):
@@ -437,6 +438,12 @@ class Collection(Value):
         if at > self._dunning.last_instant:
             return self._used_up("the time to collect is over", now)
         return self._at(AskingPermission(at=at, busy=True), now)
+
+    def _still_unpaid(self, now: datetime) -> "Collection":
+        """The permission is read as seldom as may be; only where it has changed is it charged."""
+        at = now + max(self._dunning.policy.payment_method_poll, LOOK_WHILE_UNPAID)
+        why = f"{self.last_reason}: unpaid; has the buyer mended the payment method?"
+        return self._at(Unpaid(look_at=at, why=why), now)
 
     def _used_up(self, why: str, now: datetime) -> "Collection":
         return self._at(UsedUp(at=now, why=f"{self.last_reason}: {why}"), now)

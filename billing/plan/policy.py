@@ -93,7 +93,8 @@ class CollectionPolicy(Value):
         payment_method_reminders: when the merchant is reminded that the buyer has not, from the first failure.
         new_checkout_deadline: how long the buyer has to approve a new charge permission once theirs is closed; zero
             ends the subscription at once.
-        payment_method_poll: how often the permission is read while waiting, in case every notification is lost.
+        payment_method_poll: how often the permission is read while waiting, in case every notification is lost; once it
+            is unpaid, once a week at the most.
         max_attempts: charges for one period at the most.
         collect_within: no attempt later than this after the first failure.
         final_action: what happens then.
