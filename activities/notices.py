@@ -101,7 +101,7 @@ class Announcer(NoticeActivities):
             await self._client.start_activity(
                 DELIVER,
                 message,
-                id=delivery_id(announcement.charge_permission_id, notice.number),
+                id=delivery_id(announcement.about or announcement.charge_permission_id, notice.number),
                 task_queue=task_queue,
                 id_reuse_policy=ActivityIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=ActivityIDConflictPolicy.FAIL,
@@ -139,9 +139,10 @@ class Webhooks:
             raise _refused(f"status {answer.status_code}", final=answer.status_code == _GONE)
 
 
-def delivery_id(charge_permission_id: str, number: int) -> str:
-    """The id of the activity that delivers a notice: one for each number."""
-    return f"notice-{charge_permission_id}-{number}"
+def delivery_id(told_by: str, number: int) -> str:
+    """The id of the activity that delivers a notice: one for each number of whoever told it, which is nearly always the
+    subscription of a charge permission."""
+    return f"notice-{told_by}-{number}"
 
 
 def message_of(notice: Notice, announcement: Announcement, region: Region) -> WebhookMessage:
@@ -161,7 +162,8 @@ def message_of(notice: Notice, announcement: Announcement, region: Region) -> We
         data["update_url"] = region.payment_method_update_url(announcement.charge_permission_id)
     body = json.dumps({"type": notice.type.value, "timestamp": notice.at.astimezone(UTC).isoformat(), "data": data})
     digest = hashlib.sha256(body.encode()).hexdigest()[:DIGEST_LENGTH]
-    return WebhookMessage(id=f"{delivery_id(announcement.charge_permission_id, notice.number)}-{digest}", body=body)
+    delivery = delivery_id(announcement.about or announcement.charge_permission_id, notice.number)
+    return WebhookMessage(id=f"{delivery}-{digest}", body=body)
 
 
 def _refused(why: str, *, final: bool = False) -> ApplicationError:

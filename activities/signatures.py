@@ -126,6 +126,8 @@ class Announcement(_Input):
         plan_id: the plan's.
         notices: oldest first.
         rules: the edition of the zones' rules that its dates were reckoned by.
+        about: what has told it where that is not the subscription, which has ended: the id of a dispute. Deliveries go
+            by it, so that none is taken for another.
     """
 
     charge_permission_id: str
@@ -133,6 +135,7 @@ class Announcement(_Input):
     plan_id: str
     notices: tuple[Notice, ...]
     rules: str = ""
+    about: str = ""
 
 
 class AmountActivities(ABC):

@@ -68,7 +68,7 @@ def _milliseconds(seconds: Sequence[float], percentile: int) -> float:
 
 async def _send_bare(client: Client, notifications: Sequence[Notification], at_a_time: int) -> list[float]:
     """Sends the signals as the receiver does, so many at a time, and gives how long each took."""
-    router, waiting, seconds = Router(client), iter(notifications), list[float]()
+    router, waiting, seconds = Router(client, "perennial"), iter(notifications), list[float]()
 
     async def send() -> None:
         for notification in waiting:

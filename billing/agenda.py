@@ -10,7 +10,18 @@ from billing.parts.lifecycle import Active, AwaitingCheckout, Closing
 from billing.parts.renewal import AmountUnknown
 from billing.parts.stages import Charging, CheckingCharge, Stage, Starting, Unpaid
 from billing.plan.policy import NextDue
-from billing.protocol.commands import Action, AskAmount, Command, StartSuccessor, Timer, UpdatePermission, elapse
+from billing.protocol.commands import (
+    Action,
+    AskAmount,
+    CaptureCharge,
+    Command,
+    CreateCharge,
+    ReadPermission,
+    StartSuccessor,
+    Timer,
+    UpdatePermission,
+    elapse,
+)
 from billing.subscription import Subscription
 
 
@@ -43,6 +54,7 @@ def _first(commands: Iterable[Command]) -> Command | None:
 
 def _commands(subscription: Subscription) -> Iterator[Command]:
     """All that stands, the more pressing first."""
+    yield from _insisting(subscription)
     identifier = subscription.terms.charge_permission_id
     cancellation, successor = subscription.lifecycle.cancellation, subscription.lifecycle.successor
     if cancellation is not None and cancellation_is_due(subscription):
@@ -76,6 +88,22 @@ def _ahead(subscription: Subscription) -> Iterator[Command]:
     asked_at = question_at(subscription)
     if asked_at is not None:
         yield elapse(Timer.QUESTION, asked_at, f"you are asked what period {subscription.next_period} costs")
+
+
+def _insisting(subscription: Subscription) -> Iterator[Command]:
+    """What may have taken the owed period's money, and was not answered: nothing is done before that is known."""
+    command = main_command(subscription) if subscription.unanswered.outcome_is_open else None
+    call = subscription.unanswered.find(command) if isinstance(command, CreateCharge | CaptureCharge) else None
+    if command is not None and call is not None:
+        yield command.but(at_once=True, urgent=True, until_answered=True, why=f"{command.why}; {call}")
+
+
+def without_what_is_over(subscription: Subscription) -> Subscription:
+    """Without unanswered calls that are not made any more."""
+    if not subscription.unanswered.calls:
+        return subscription
+    standing = [] if subscription.has_ended else list(_commands(subscription))
+    return subscription.but(unanswered=subscription.unanswered.of_those(standing))
 
 
 def main_command(subscription: Subscription) -> Command | None:
@@ -145,6 +173,13 @@ def _bounded_by_next_due(subscription: Subscription, collection: Collection) -> 
     return elapse(Timer.NEXT_DUE, max(collection.decided_at, subscription.schedule.due(following)), why)
 
 
+def only_looks_for_the_buyer(subscription: Subscription, command: Command) -> bool:
+    """Whether a command only finds out whether the buyer of an unpaid subscription has done something: no charge is to
+    be expected of it."""
+    unpaid = subscription.collection is not None and isinstance(subscription.collection.stage, Unpaid)
+    return unpaid and isinstance(command, ReadPermission) and command.planned
+
+
 def cancellation_is_due(subscription: Subscription) -> bool:
     """Whether a requested cancellation can begin: a charge under way, or that Amazon is deciding on, is awaited."""
     collection = subscription.collection
@@ -152,6 +187,7 @@ def cancellation_is_due(subscription: Subscription) -> bool:
     charging = under_way and collection is not None and collection.word is not Stage.ON_HOLD
     pending = collection is not None and collection.word is Stage.PENDING
     wanted = subscription.lifecycle.cancellation is not None and subscription.can_be_ended
+    charging = charging or subscription.unanswered.outcome_is_open
     return wanted and not charging and (not pending or subscription.policy.cancel_pending_charges)
 
 

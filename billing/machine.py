@@ -9,6 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, assert_never
 
+from billing.agenda import without_what_is_over
 from billing.couplings.ahead import ask_ahead, tell_ahead
 from billing.couplings.captures import authorization_answered
 from billing.couplings.charges import (
@@ -19,7 +20,7 @@ from billing.couplings.charges import (
     permission_answered,
     read_pending_now,
 )
-from billing.couplings.disputes import dispute_answered
+from billing.couplings.disputes import dispute_answered, stopped
 from billing.couplings.ending import (
     begin_cancellation,
     completed,
@@ -41,6 +42,7 @@ from billing.couplings.periods import (
 )
 from billing.couplings.refunds import refund_answered
 from billing.couplings.telling import telling
+from billing.couplings.unanswered import not_answered
 from billing.money import Money
 from billing.protocol.answers import ChargeAnswer, DisputeAnswer, PermissionAnswer, RefundAnswer, SuccessorAnswer
 from billing.protocol.commands import (
@@ -87,7 +89,8 @@ def apply(subscription: Subscription, event: Event, now: datetime) -> Subscripti
         event: what happened.
         now: when (UTC).
     """
-    return finish(_after(subscription, event, now), now)
+    after = stopped(_after(subscription, event, now), now)
+    return without_what_is_over(finish(after, now))
 
 
 def _after(subscription: Subscription, event: Event, now: datetime) -> Subscription:
@@ -154,10 +157,8 @@ def _unanswered(subscription: Subscription, command: Command, why: str | None, n
     match command:
         case AskAmount(period=period):
             return amount_unknown(subscription, period, now, why=why)
-        case UpdatePermission():
-            return subscription.but(permission=subscription.permission.not_told(now))
         case _:
-            raise AssertionError(f"{type(command).__name__} is asked for until it is answered")
+            return not_answered(subscription, command, why, now)
 
 
 def _refreshed(subscription: Subscription, event: Refresh, now: datetime) -> Subscription:
@@ -185,7 +186,8 @@ def _answered(subscription: Subscription, command: Command, answer: Answer, now:
     expected, take = _AFTER_ANSWER[type(command)]
     if not isinstance(answer, expected):
         raise AssertionError(f"{type(answer).__name__} is no answer to {type(command).__name__}")
-    return take(subscription, command, answer, now)
+    known = subscription.unanswered.answered(command)
+    return take(subscription.but(unanswered=known), command, answer, now)
 
 
 def _plan_told(

@@ -27,6 +27,7 @@ from billing.parts.permission import Permission
 from billing.parts.refunds import Refunds
 from billing.parts.renewal import Renewal
 from billing.parts.stages import Stage
+from billing.parts.unanswered import OUTCOME_UNKNOWN, Unanswered
 from billing.plan.plan import LastPeriod, Plan
 from billing.plan.policy import CollectionPolicy
 from billing.refusals import Refused
@@ -69,6 +70,7 @@ class Subscription(Value):
         refunds: money that goes back, or went.
         disputes: of its charges.
         permission: the charge permission, as far as nothing that is owed depends on it.
+        unanswered: calls to Amazon whose outcome is not known although it was waited for.
         references: what was asked for under a name.
         outbox: what the merchant is to be told.
     """
@@ -84,6 +86,7 @@ class Subscription(Value):
     refunds: Refunds = Refunds()
     disputes: Disputes = Disputes()
     permission: Permission = Permission()
+    unanswered: Unanswered = Unanswered()
     references: Register = Register()
     outbox: Outbox = Outbox()
 
@@ -180,7 +183,8 @@ class Subscription(Value):
         if self.lifecycle.status is not None:
             return self.lifecycle.status
         if self.collection is not None:
-            return _STATUS_OF_STAGE[self.collection.word]
+            status = _STATUS_OF_STAGE[self.collection.word]
+            return Status.ON_HOLD if status is Status.ACTIVE and self.unanswered.seen else status
         return Status.PAUSED if self.lifecycle.is_paused else Status.ACTIVE
 
     @property
@@ -196,21 +200,27 @@ class Subscription(Value):
     @property
     def last_reason(self) -> str | None:
         """The reasonCode of the trouble that still stands or that ended it; never text that a person wrote."""
+        if self.unanswered.seen:
+            return OUTCOME_UNKNOWN
         if self.lifecycle.ending is not None:
             return self.lifecycle.ending.reason_code
         if isinstance(self.lifecycle.stage, AwaitingCheckout):
             return self.lifecycle.stage.reason_code
         if self.collection is not None:
             return self.collection.last_reason
-        return AMOUNT_UNKNOWN if self.renewal.undecided_since else self.permission.last_reason
+        return (
+            AMOUNT_UNKNOWN if self.renewal.undecided_since else self.permission.last_reason or self.disputes.last_reason
+        )
 
     @property
     def needs_attention(self) -> bool:
-        """Whether the merchant has to look: held, unpaid, or a payment method that only the buyer can mend."""
+        """Whether the merchant has to look: held, unpaid, a payment method that only the buyer can mend, or no answer
+        of Amazon's."""
         held = self.collection is not None and self.collection.held_for is not None
         undecided = self.renewal.undecided_since is not None
         in_need = self.status in NEEDS_ATTENTION
-        return not self.has_ended and (self.permission.is_broken or held or in_need or undecided)
+        stuck = bool(self.unanswered.seen) or self.lifecycle.close_is_refused or self.disputes.are_unreadable
+        return not self.has_ended and (self.permission.is_broken or held or in_need or undecided or stuck)
 
     def is_paused_over(self, period: int) -> bool:
         """Whether a period falls due within the pause; something charged by itself is not paused with the plan."""

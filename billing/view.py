@@ -21,9 +21,10 @@ from billing.parts.ledger import PeriodRecord
 from billing.parts.lifecycle import Cancellation, Ended, Pause
 from billing.parts.refunds import Refund
 from billing.parts.stages import Stage
+from billing.parts.unanswered import OUTCOME_UNKNOWN, Call
 from billing.plan.recurrence import Recurrence
 from billing.protocol.answers import PermissionAnswer, RefundState
-from billing.protocol.commands import Elapse, Next, Timer
+from billing.protocol.commands import Action, Elapse, Next, Timer
 from billing.status import Ending, Status
 from billing.subscription import Subscription
 from billing.values import Value
@@ -48,7 +49,7 @@ class Owed(Value):
         charge_in_question: a charge that somebody has to look at.
         not_counted: why the charge that somebody named last has not paid the period.
         reason_code: of the last failure.
-        held_for: why it waits for the merchant.
+        held_for: why it waits for the merchant, or for Amazon to say what became of the attempt.
         held_because: the same in words, where that tells more.
         failing_since: when the first attempt failed (UTC).
         deadline: until when the buyer may mend the payment method (UTC), where that is waited for.
@@ -88,7 +89,7 @@ class Owed(Value):
             charge_in_question=collection.stage.charge_in_question,
             not_counted=collection.not_counted,
             reason_code=collection.failure.reason_code if collection.failure else None,
-            held_for=collection.held_for,
+            held_for=OUTCOME_UNKNOWN if subscription.unanswered.outcome_is_open else collection.held_for,
             held_because=collection.held_because,
             failing_since=dunning.first_failed_at if dunning else None,
             deadline=collection.deadline,
@@ -158,6 +159,8 @@ class DisputeView(Value):
         state: how it stands, or in whose favour it ended; an open set.
         reason_code: Amazon's; an open set.
         deadline: until when the merchant may contest it (UTC).
+        unreadable: the reasonCode with which Amazon did not show it when it was last read.
+        read_again_at: when it is read again (UTC); None where nothing is done before Amazon tells of it.
     """
 
     dispute_id: str
@@ -167,6 +170,8 @@ class DisputeView(Value):
     state: str | None = None
     reason_code: str | None = None
     deadline: AwareDatetime | None = None
+    unreadable: str | None = None
+    read_again_at: AwareDatetime | None = None
 
     @classmethod
     def of(cls, dispute: Dispute) -> "DisputeView":
@@ -180,7 +185,30 @@ class DisputeView(Value):
             state=(seen.resolution or seen.state) if seen else None,
             reason_code=seen.reason_code if seen else None,
             deadline=seen.deadline if seen else None,
+            unreadable=dispute.unreadable,
+            read_again_at=dispute.look_at,
         )
+
+
+class UnansweredView(Value):
+    """A call that Amazon has not answered in good time; it goes on being made.
+
+    Attributes:
+        action: what kind of thing it does.
+        about: which of its kind, where there may be several: a charge's or dispute's id, a refund's number.
+        since: since when it is made (UTC).
+        why: what came instead of an answer, in words.
+    """
+
+    action: Action
+    about: str
+    since: AwareDatetime
+    why: str
+
+    @classmethod
+    def of(cls, call: Call) -> "UnansweredView":
+        """A call's."""
+        return cls(action=call.does, about=call.about, since=call.since, why=call.why)
 
 
 class DueDate(Value):
@@ -223,6 +251,7 @@ class SubscriptionView(Value):
         permission_expires_at: when the charge permission closes by itself unless it is charged before (UTC), as Amazon
             says or reckoned from the last charge; None before the subscription has begun.
         amazon_untold: what Amazon does not know yet of the plan.
+        unanswered: calls whose outcome is not known, as Amazon has not answered in good time.
         awaits_checkout_until: how long a new charge permission is waited for (UTC), where that is so.
         ending: how it ends, or ended; why somebody canceled it is told to Amazon, and not shown.
         ended_at: when it had ended (UTC).
@@ -258,6 +287,7 @@ class SubscriptionView(Value):
     permission: PermissionAnswer | None = None
     permission_expires_at: AwareDatetime | None = None
     amazon_untold: Recurrence | None = None
+    unanswered: tuple[UnansweredView, ...] = ()
     awaits_checkout_until: AwareDatetime | None = None
     ending: Ending | None = None
     ended_at: AwareDatetime | None = None
@@ -307,6 +337,7 @@ def view_of(subscription: Subscription) -> SubscriptionView:
         permission=subscription.permission.seen,
         permission_expires_at=subscription.permission.expires_at,
         amazon_untold=contract.recurrence if subscription.permission.telling else None,
+        unanswered=tuple(map(UnansweredView.of, subscription.unanswered.seen)),
         awaits_checkout_until=subscription.awaits_checkout_until,
         ending=_shown(lifecycle.ending),
         ended_at=stage.at if isinstance(stage, Ended) else None,

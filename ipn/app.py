@@ -76,7 +76,7 @@ def create_app(client: Client, settings: Settings, meter: MetricMeter = MetricMe
         longest_age=settings.ipn_longest_age,
     )
     metrics = IpnMetrics(meter)
-    receiver = Receiver(prover, Router(client), http, metrics)
+    receiver = Receiver(prover, Router(client, settings.task_queue), http, metrics)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -82,7 +82,7 @@ class Receiver:
         routed = Routed.REPEATED
         if envelope.message_id not in self._repeats:
             routed = await self._router.route(notification)
-        if routed is Routed.SIGNALLED:  # not logged: the workflow's history has it
+        if routed in {Routed.SIGNALLED, Routed.BY_ITSELF}:  # not logged: the workflow's history has it
             self._repeats.add(envelope.message_id)
             self._metrics.signalled(notification)
         else:

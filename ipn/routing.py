@@ -3,16 +3,23 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from amazon_pay.ipn import Notification, ObjectType
 from runtime.temporal import namespace_is_missing
+from workflows.late_disputes import DisputeWorkflow, late_dispute
 from workflows.messages import NotificationSignal
-from workflows.names import workflow_id
+from workflows.names import AMAZONS_NAME, dispute_workflow_id, workflow_id
 from workflows.subscription import SubscriptionWorkflow
+
+Result = TypeVar("Result")
+
+MOST_SUCCESSORS: Final = 10
+"""So often a buyer may have checked out anew; each look is a call to Temporal."""
 
 JUST_STARTED: Final = timedelta(minutes=5)
 
@@ -26,6 +33,8 @@ class Routed(StrEnum):
     SIGNALLED = "signalled"
     NO_SUBSCRIPTION = "no_subscription"
     """No running workflow has that permission: a one-time order of the same shop, or an ended subscription."""
+    BY_ITSELF = "by_itself"
+    """A dispute of a subscription that has ended, or is not known: it is read and told by a workflow of its own."""
     REPEATED = "repeated"
     """It was handed over before."""
 
@@ -39,16 +48,26 @@ class NotYetRunningError(Exception):
 
 
 class Router:
-    """Signals subscriptions."""
+    """Signals subscriptions.
 
-    def __init__(self, client: Client) -> None:
+    Args:
+        client: of their Temporal server.
+        task_queue: where their workers listen.
+    """
+
+    def __init__(self, client: Client, task_queue: str) -> None:
         self._client = client
+        self._task_queue = task_queue
 
     async def route(self, notification: Notification) -> Routed:
         """Signals the subscription of the notification's charge permission.
 
         CHARGE_PERMISSION goes to `instrument_updated`, everything else to `amazon_pay_notification`. Neither is
         believed there: the workflow reads the object before it acts.
+
+        A dispute is of money that was taken, so it is not over with the subscription. Where that went on under another
+        charge permission, its successor is signalled; where it has ended, or is not known any more, the dispute gets a
+        workflow of its own.
 
         Raises:
             TemporalUnavailableError: the signal was not taken.
@@ -74,12 +93,76 @@ class Router:
                         raise
                     if await _has_just_broken_off(handle):
                         raise NotYetRunningError(f"{handle.id} was started a moment ago and broke off") from None
-                    return Routed.NO_SUBSCRIPTION
+                    if not _is_dispute(notification):
+                        return Routed.NO_SUBSCRIPTION
+                    return await self._late_dispute(notification, message)
         except TimeoutError:
             raise TemporalUnavailableError(f"no answer within {SIGNAL_TIMEOUT.total_seconds():g} s") from None
         except RPCError as error:
             raise TemporalUnavailableError(f"{error.status.name}: {error.message}") from error
         return Routed.SIGNALLED
+
+    async def _late_dispute(self, notification: Notification, message: NotificationSignal) -> Routed:
+        """Signals whoever can still tell of a dispute; starts a workflow for it where nobody can."""
+        permission, told = notification.charge_permission_id, None
+        for _ in range(MOST_SUCCESSORS):
+            handle = self._client.get_workflow_handle_for(SubscriptionWorkflow.run, workflow_id(permission))
+            ended = await _result_of(handle)
+            if ended is None:
+                break
+            told = ended
+            if ended.successor is None:
+                break
+            permission = ended.successor
+            successor = self._client.get_workflow_handle(workflow_id(permission))
+            if await _signalled(successor, SubscriptionWorkflow.amazon_pay_notification, message):
+                return Routed.SIGNALLED
+        identifier = dispute_workflow_id(notification.object_id)
+        dispute = self._client.get_workflow_handle_for(DisputeWorkflow.run, identifier)
+        if not await _signalled(dispute, DisputeWorkflow.amazon_pay_notification, message):
+            late = await _result_of(dispute) or late_dispute(
+                notification.charge_permission_id, notification.object_id, told
+            )
+            await self._client.start_workflow(
+                DisputeWorkflow.run,
+                late,
+                id=identifier,
+                task_queue=self._task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                static_summary=f"Dispute {notification.object_id}, told after the end",
+                rpc_timeout=SIGNAL_TIMEOUT,
+            )
+        return Routed.BY_ITSELF
+
+
+def _is_dispute(notification: Notification) -> bool:
+    """Whether it is about a dispute that can be asked for."""
+    is_name = AMAZONS_NAME.fullmatch(notification.object_id) is not None
+    return notification.object_type is ObjectType.CHARGEBACK and is_name
+
+
+async def _signalled(handle: WorkflowHandle[Any, Any], signal: Any, message: NotificationSignal) -> bool:
+    """Whether a running workflow took the signal. Any: workflows of different kinds, and their signals."""
+    try:
+        await handle.signal(signal, message, rpc_timeout=SIGNAL_TIMEOUT)
+    except RPCError as error:
+        if not _is_unknown(error):
+            raise
+        return False
+    return True
+
+
+async def _result_of(handle: WorkflowHandle[Any, Result]) -> Result | None:  # Any: a workflow's type
+    """How a workflow ended; None where none is known, or it did not end by itself."""
+    try:
+        described = await handle.describe(rpc_timeout=SIGNAL_TIMEOUT)
+        ended = described.status is WorkflowExecutionStatus.COMPLETED
+        return await handle.result(rpc_timeout=SIGNAL_TIMEOUT) if ended else None
+    except RPCError as error:
+        if not _is_unknown(error):
+            raise
+        return None
 
 
 async def _has_just_broken_off(handle: WorkflowHandle[SubscriptionWorkflow, Any]) -> bool:  # Any: its result

@@ -206,6 +206,12 @@ def _charges_and_sessions(account: Account, clock: Clock) -> APIRouter:
         """The buyer's bank takes a charge back."""
         return account.disputes.raise_chargeback(charge_id, amount, reason, clock.time_of(request.headers))
 
+    @router.put("/disputes/refusal")
+    async def refuse_disputes(reason_code: Annotated[str | None, Body(embed=True)] = None) -> dict[str, str | None]:
+        """Get Dispute is refused from now on, as where a key may not read disputes; no more without a reasonCode."""
+        account.disputes.refuse_to_show(reason_code)
+        return {"reason_code": reason_code}
+
     @router.post("/checkout-sessions/{checkout_session_id}/approve")
     async def approve(
         request: Request, checkout_session_id: str, card: Annotated[str, Body(embed=True)] = DEFAULT_CARD

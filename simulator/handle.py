@@ -97,6 +97,10 @@ class SimulatorHandle:
             await self._call("POST", f"/charges/{charge_id}/dispute", {"reason": reason}, at)
         )
 
+    async def refuse_disputes(self, reason_code: str | None) -> None:
+        """Get Dispute is refused so from now on; no more with None."""
+        await self._call("PUT", "/disputes/refusal", {"reason_code": reason_code})
+
     async def decide_charge(self, charge_id: str, reason_code: str | None = None, at: datetime | None = None) -> Charge:
         """Amazon decides on a pending charge: captured without a reasonCode, else declined."""
         body = await self._call("POST", f"/charges/{charge_id}/decide", {"reason_code": reason_code}, at)

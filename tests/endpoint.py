@@ -42,7 +42,8 @@ class Endpoint:
             return Response(status_code=status)
         event = Webhook(SECRET).verify(body, dict(request.headers))
         data = event["data"]
-        assert number_of(request.headers["webhook-id"]) == f"{data['charge_permission_id']}-{data['number']}"
+        told_by = {data["charge_permission_id"], data.get("dispute_id")}  # a dispute tells of itself after the end
+        assert number_of(request.headers["webhook-id"]) in {f"{each}-{data['number']}" for each in told_by}
         self._told[data["charge_permission_id"]][data["number"]] = event
         return Response(status_code=204)
 

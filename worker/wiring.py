@@ -22,6 +22,7 @@ from amazon_pay.models.wire import TIMESTAMP_FORMAT
 from runtime.errors import StartupError
 from runtime.settings import PREFIX, Settings
 from runtime.temporal import has_standalone_activities
+from workflows.late_disputes import DisputeWorkflow
 from workflows.names import Call, amounts_queue, call_queue, notices_queue
 from workflows.subscription import SubscriptionWorkflow
 
@@ -76,6 +77,11 @@ class Workers:
     def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = workers
 
+    @property
+    def each(self) -> Sequence[Worker]:
+        """They themselves, that of the subscriptions first."""
+        return self._workers
+
     async def run(self) -> None:
         """Works until it is shut down; when one fails, all end."""
         async with asyncio.TaskGroup() as group:
@@ -125,7 +131,7 @@ def _subscriptions(client: Client, settings: Settings) -> Worker:
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[SubscriptionWorkflow],
+        workflows=[SubscriptionWorkflow, DisputeWorkflow],
         workflow_runner=UnsandboxedWorkflowRunner(),  # see docs/architecture.md, "The workflow"
         activities=[announcer.announce],
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),

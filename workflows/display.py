@@ -9,7 +9,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAtt
 from billing.contract.terms import Terms
 from billing.parts.ledger import PeriodRecord
 from billing.subscription import Subscription
-from billing.view import DisputeView, RefundView, SubscriptionView, ToBeCaptured, view_of
+from billing.view import DisputeView, RefundView, SubscriptionView, ToBeCaptured, UnansweredView, view_of
 from workflows.names import (
     LAST_REASON,
     MERCHANT_ACCOUNT,
@@ -94,6 +94,11 @@ def details(view: SubscriptionView) -> str:
         if owed.held_because:
             lines.append(f"Held: {owed.held_because}")
     lines += _table(
+        ("Not answered", "Which", "Since (UTC)", "Why"),
+        "| --- | --- | --- | --- |",
+        map(_unanswered, view.unanswered),
+    )
+    lines += _table(
         ("To be captured", "Amount", "Until (UTC)", "Charge", "Last failure"),
         "| ---: | ---: | --- | --- | --- |",
         map(_to_be_captured, view.to_be_captured),
@@ -163,14 +168,26 @@ def _refund(refund: RefundView) -> str:
     )
 
 
+def _unanswered(call: UnansweredView) -> str:
+    since, why = f"{call.since:%Y-%m-%d %H:%M}", call.why.replace("|", "/")
+    return _row(call.action.value, call.about or "-", since, why)
+
+
 def _dispute(dispute: DisputeView) -> str:
     return _row(
         dispute.dispute_id,
         "-" if dispute.period is None else dispute.period,
         dispute.amount or "-",
-        dispute.state or "not read yet",
+        dispute.state or _unread(dispute),
         f"{dispute.deadline:%Y-%m-%d %H:%M}" if dispute.deadline else "-",
     )
+
+
+def _unread(dispute: DisputeView) -> str:
+    if dispute.unreadable is None:
+        return "not read yet"
+    given_up = "" if dispute.read_again_at else ", not read any more"
+    return f"cannot be read: {dispute.unreadable}{given_up}"
 
 
 def _record(record: PeriodRecord) -> str:

@@ -52,8 +52,8 @@ REFUSED: Final = "Refused"
 _LIMIT_TIMEOUT: Final = timedelta(seconds=8)
 """Less than a caller waits for an update."""
 
-_ANNOUNCE_TIMEOUT: Final = timedelta(seconds=5)
-_ANNOUNCE_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=3)
+ANNOUNCE_TIMEOUT: Final = timedelta(seconds=5)
+ANNOUNCE_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=3)
 """A local activity holds up its workflow task, so it gives up soon."""
 
 TELL_AGAIN_AFTER: Final = timedelta(minutes=10)
@@ -210,6 +210,8 @@ class Life:
     async def _perform(self, command: Command) -> Event:
         if isinstance(command, StartSuccessor):
             return Answered(command, await self._start_successor())
+        if command.until_answered:
+            self._show()  # it may take days, and nobody sees it by a sleep of the workflow
         return await perform(command, self.subscription.terms.merchant_account)
 
     async def _start_successor(self) -> SuccessorAnswer:
@@ -250,8 +252,8 @@ class Life:
                 stale = await workflow.execute_local_activity_method(
                     NoticeActivities.announce,
                     announcement,
-                    start_to_close_timeout=_ANNOUNCE_TIMEOUT,
-                    retry_policy=_ANNOUNCE_RETRY,
+                    start_to_close_timeout=ANNOUNCE_TIMEOUT,
+                    retry_policy=ANNOUNCE_RETRY,
                     summary=_kinds_of(notices),
                 )
             except FailureError:  # a local activity's is not always an ActivityError

@@ -1,5 +1,6 @@
 """Names that the workflow shares with whoever starts, signals, searches or hosts it."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -51,6 +52,13 @@ class Call(StrEnum):
     CLOSE_CHARGE_PERMISSION = "CloseChargePermission"
 
 
+AMAZONS_NAME: Final = re.compile(r"[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,127}")
+"""What ids and kinds of Amazon's look like. What looks otherwise cannot be asked for, and would be tried for ever."""
+
+DISPUTE_WORKFLOW: Final = "DisputeWorkflow"
+"""The workflow type of a dispute of which Amazon tells when the subscription has ended."""
+
+
 def call_queue(task_queue: str, call: Call) -> str:
     """The task queue of one operation, so that its rate is limited by itself and for all workers together."""
     return f"{task_queue}-{call}"
@@ -64,6 +72,11 @@ def notices_queue(task_queue: str) -> str:
 def amounts_queue(task_queue: str) -> str:
     """The task queue on which the merchant is asked for amounts."""
     return f"{task_queue}-amounts"
+
+
+def dispute_workflow_id(dispute_id: str) -> str:
+    """The workflow of a dispute whose subscription has ended."""
+    return f"dispute-{dispute_id}"
 
 
 def workflow_id(charge_permission_id: str) -> str:

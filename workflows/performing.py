@@ -30,6 +30,10 @@ _ATTEMPT_TIMEOUT: Final = timedelta(seconds=60)
 _HEARTBEAT_TIMEOUT: Final = timedelta(seconds=12)
 """A worker that died is noticed after this; a living one sends a heartbeat every 4 s."""
 
+SEEN_AFTER: Final = timedelta(hours=1)
+"""How long an answer of Amazon's is awaited before it is seen that there is none. A limit of the call, and no timer
+beside it, costs no event where Amazon answers, and holds where no worker is there."""
+
 _TELLING_TIMEOUT: Final = timedelta(seconds=60)
 """What the buyer reads at Amazon must not hold up a charge or a cancellation."""
 
@@ -50,16 +54,17 @@ class Limits:
         attempt: one try.
         heartbeat: how soon a worker that died is noticed; None where the end of the try is soon enough.
         retry: how it is tried again.
-        in_all: all tries together; None where the outcome must be known, however long that takes.
+        in_all: all tries together, before it is said that there is no answer. A command that was made in vain may be
+            awaited without it.
     """
 
     attempt: timedelta
     heartbeat: timedelta | None
     retry: RetryPolicy
-    in_all: timedelta | None = None
+    in_all: timedelta
 
 
-_OF_AMAZON: Final = Limits(_ATTEMPT_TIMEOUT, _HEARTBEAT_TIMEOUT, _UNTIL_KNOWN)
+_OF_AMAZON: Final = Limits(_ATTEMPT_TIMEOUT, _HEARTBEAT_TIMEOUT, _UNTIL_KNOWN, SEEN_AFTER)
 _OF_THE_MERCHANT: Final = Limits(_AMOUNT_TIMEOUT, None, _AMOUNT_RETRY, _AMOUNT_IN_ALL)
 
 
@@ -223,7 +228,7 @@ async def perform(command: Command, account: str, *, within: timedelta | None = 
     if isinstance(command, Elapse):
         return Elapsed(command.timer)
     how, queue = PERFORMANCES[type(command)], workflow.info().task_queue
-    in_all = within or how.limits.in_all
+    in_all = within or (None if command.until_answered else how.limits.in_all)
     try:
         answer = await workflow.execute_activity_method(
             how.activity,
@@ -241,8 +246,15 @@ async def perform(command: Command, account: str, *, within: timedelta | None = 
             raise
         why = _why_of(error)
         workflow.logger.warning("no answer in good time", extra={"command": command.action.value, "why": why})
+        _count(command, account)
         return Unanswered(command, why)
     return Answered(command, answer)
+
+
+def _count(command: Command, account: str) -> None:
+    meter = workflow.metric_meter()
+    counter = meter.create_counter("perennial_unanswered", "Calls that were not answered in good time, by action.")
+    counter.add(1, {"action": command.action.value, "merchant_account": account})
 
 
 def _why_of(error: ActivityError) -> str | None:

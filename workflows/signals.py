@@ -5,7 +5,6 @@ the workflow. So whatever comes is taken: what can be understood is done, and wh
 not logged, as it may be personal.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -16,12 +15,9 @@ from billing.changes.ending import ClosureReason
 from billing.protocol.events import CancelAsked, Refresh, Thing
 from workflows.life import Said
 from workflows.messages import CancelRequest, NotificationSignal
-from workflows.names import THINGS
+from workflows.names import AMAZONS_NAME, THINGS
 
 _REASON: Final[TypeAdapter[str]] = TypeAdapter(ClosureReason)
-_NAME: Final = re.compile(r"[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,127}")
-"""What ids and kinds of Amazon's look like. What looks otherwise cannot be asked for, and would be tried for ever."""
-
 _OF_THE_PERMISSION: Final = "CHARGE_PERMISSION"
 """The object type of Amazon's notifications about the charge permission itself."""
 
@@ -80,7 +76,7 @@ def _notification(arguments: Sequence[object], object_type: str = "") -> Notific
 
     def text(name: str) -> str:
         value = fields.get(name)
-        return value if isinstance(value, str) and _NAME.fullmatch(value) else ""
+        return value if isinstance(value, str) and AMAZONS_NAME.fullmatch(value) else ""
 
     return NotificationSignal(
         notification_id=text("notification_id"),

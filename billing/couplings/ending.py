@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, assert_never
 
+from billing.agenda import main_command
 from billing.couplings.periods import SKIPPED_ON_REQUEST, record_of, settle
 from billing.couplings.telling import about_collection, telling
 from billing.parts.disputes import Disputes
@@ -119,12 +120,21 @@ def permission_closed(subscription: Subscription, answer: PermissionAnswer, now:
     """Takes the answer to closing the charge permission; where Amazon refused, it is tried again slowly."""
     read = subscription.but(permission=subscription.permission.read(answer))
     if not answer.is_closed:
-        return read.but(lifecycle=subscription.lifecycle.close_refused(answer, now))
+        return _not_closed(read, answer, now)
     ending = subscription.lifecycle.ending
     if ending is not None and ending.status is Status.CANCELED and subscription.policy.cancel_pending_charges:
         why = "it was canceled with the charge permission, unless it had been captured"
         read = read.but(authorizations=tuple(each.read_now(now, why) for each in subscription.authorizations))
     return conclude(read, now)
+
+
+def _not_closed(subscription: Subscription, answer: PermissionAnswer, now: datetime) -> Subscription:
+    """Amazon has not closed the charge permission: that is told once, and tried again slowly."""
+    held = subscription.but(lifecycle=subscription.lifecycle.close_refused(answer, now))
+    command = main_command(held)
+    if subscription.lifecycle.close_is_refused or command is None:
+        return held
+    return telling(held, NoticeType.SUBSCRIPTION_HELD, now, reason_code=answer.refused, reason=command.why)
 
 
 def conclude(subscription: Subscription, now: datetime) -> Subscription:
@@ -138,11 +148,12 @@ def conclude(subscription: Subscription, now: datetime) -> Subscription:
 def finish(subscription: Subscription, now: datetime) -> Subscription:
     """It has ended, once its charge permission is closed and nothing is under way under it any more.
 
-    Until then the merchant may still capture, and Amazon has to decide on charges and on what goes back.
+    Until then the merchant may still capture, Amazon has to decide on charges and on what goes back, and a dispute that
+    nobody knows of yet is told.
     """
     stage = subscription.lifecycle.stage
     under_way = subscription.collection or subscription.authorizations or subscription.refunds.under_way
-    if not isinstance(stage, AwaitingOutcomes) or under_way:
+    if not isinstance(stage, AwaitingOutcomes) or under_way or subscription.disputes.are_unheard:
         return subscription
     ended, ending = writing_off_the_rest(subscription, stage.ending, now), stage.ending
     ended = ended.but(lifecycle=ended.lifecycle.ended(now), disputes=ended.disputes.at_rest())

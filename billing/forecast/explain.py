@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from billing.agenda import next_command
+from billing.agenda import next_command, only_looks_for_the_buyer
 from billing.contract.schedule import first_that_costs
 from billing.contract.terms import Terms
 from billing.forecast.drive import CAPTURED, failing, perform
@@ -91,6 +91,8 @@ _PENDING: Final = {
 _DISPUTES: Final = {
     OnDispute.CONTINUE: "A subscription goes on when one of its charges is disputed; you are told.",
     OnDispute.PAUSE: "A subscription is paused when one of its charges is disputed, until you resume it.",
+    OnDispute.STOP: "A subscription is paused when one of its charges is disputed, until you resume it; what is owed "
+    "already is not tried any more before you ask for it.",
 }
 
 
@@ -103,7 +105,9 @@ def _events(subscription: Subscription, reason_code: str) -> Iterator[Event]:
     now, led = subscription.terms.anchor, first_that_costs(subscription.schedule)
     for _ in range(_MOST_STEPS):
         command = next_command(subscription)
-        if command is None or subscription.next_period > led or command.action is Action.CLOSE_PERMISSION:
+        if command is None or only_looks_for_the_buyer(subscription, command):
+            break
+        if subscription.next_period > led or command.action is Action.CLOSE_PERMISSION:
             break
         now, number = max(now, command.at), subscription.next_period
         subscription = perform(subscription, command, now, performer)

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
-from billing.agenda import next_command
+from billing.agenda import next_command, only_looks_for_the_buyer
 from billing.expiry import check_charged_in_time
 from billing.forecast.drive import perform, success
 from billing.machine import tried
@@ -123,7 +123,7 @@ def _to_come(ahead: Subscription, now: datetime) -> Iterator[Upcoming]:
     expires_at = ahead.permission.expires_at
     for _ in range(_MOST_STEPS):
         command = next_command(ahead)
-        if command is None or isinstance(command, StartSuccessor):
+        if command is None or isinstance(command, StartSuccessor) or only_looks_for_the_buyer(ahead, command):
             return
         now, number = max(now, command.at), ahead.next_period
         match command:

@@ -38,6 +38,7 @@ from billing.money import Money
 from billing.parts.balance import Bill
 from billing.parts.stages import (
     LOOK_AGAIN_AFTER,
+    LOOK_WHILE_UNPAID,
     AskingLimit,
     AskingPermission,
     AwaitingBuyer,
@@ -361,6 +362,19 @@ class Collection(Value):
             return heard._after_limit(decision, now)
         return heard._after_permission(answer, decision, planned=planned, now=now)
 
+    def permission_unread(self, now: datetime) -> "Collection":
+        """Amazon did not say how the charge permission stands, which was waited for: it is read again in a while."""
+        at = now + LOOK_AGAIN_AFTER
+        match self.stage:
+            case AskingPermission():
+                return self._at(self.stage.but(at=at, at_once=False), now)
+            case AwaitingBuyer():
+                return self._at(self.stage.but(at=at), now)
+            case Unpaid():
+                return self._at(self.stage.but(look_at=at), now)
+            case _:
+                return self
+
     def read_now(self, charge_id: str, now: datetime) -> "Collection":
         """Somebody says that a charge has changed: if it is the pending one, or the declined one, it is read now."""
         declined = self.failure is not None and self.failure.charge_id == charge_id
@@ -386,7 +400,7 @@ class Collection(Value):
 
     def unpaid(self, now: datetime) -> "Collection":
         """It is not tried any more until the buyer mends the payment method."""
-        return self._anew()._at(Unpaid(), now).but(was_unpaid=True)
+        return self._anew()._still_unpaid(now).but(was_unpaid=True)
 
     def released(self, now: datetime, why: str) -> "Collection":
         """The merchant wants tried what was left to them: with all the time and all the attempts of the policy."""
@@ -478,7 +492,7 @@ class Collection(Value):
     ) -> "Collection":
         match decision:
             case Keep() if planned and isinstance(self.stage, Unpaid):
-                return self._at(Unpaid(), now)
+                return self._still_unpaid(now)
             case Keep():
                 return self
             case LosePermission(why, code):
@@ -548,6 +562,12 @@ class Collection(Value):
         if at > self._dunning.last_instant:
             return self._used_up("the time to collect is over", now)
         return self._at(AskingPermission(at=at, busy=True), now)
+
+    def _still_unpaid(self, now: datetime) -> "Collection":
+        """The permission is read as seldom as may be; only where it has changed is it charged."""
+        at = now + max(self._dunning.policy.payment_method_poll, LOOK_WHILE_UNPAID)
+        why = f"{self.last_reason}: unpaid; has the buyer mended the payment method?"
+        return self._at(Unpaid(look_at=at, why=why), now)
 
     def _used_up(self, why: str, now: datetime) -> "Collection":
         return self._at(UsedUp(at=now, why=f"{self.last_reason}: {why}"), now)

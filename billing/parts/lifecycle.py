@@ -43,6 +43,7 @@ class Closing(Value):
         at: when closing is tried (UTC).
         at_once: whether that follows from what just happened.
         why: in words.
+        refused: why Amazon has not closed it, where that was tried.
     """
 
     kind: Literal["closing"] = "closing"
@@ -50,6 +51,7 @@ class Closing(Value):
     at: AwareDatetime
     at_once: bool
     why: str
+    refused: str | None = None
 
 
 class AwaitingOutcomes(Value):
@@ -129,6 +131,11 @@ class Lifecycle(Value):
     def has_ended(self) -> bool:
         """Whether nothing is done any more."""
         return isinstance(self.stage, Ended)
+
+    @property
+    def close_is_refused(self) -> bool:
+        """Whether the charge permission is to be closed, and Amazon has not done so."""
+        return isinstance(self.stage, Closing) and self.stage.refused is not None
 
     @property
     def goes_on_under(self) -> str | None:
@@ -220,8 +227,9 @@ class Lifecycle(Value):
         """Amazon did not close the charge permission: it is tried again slowly."""
         if not isinstance(self.stage, Closing):
             raise AssertionError("no end was decided")
-        why = f"{answer.refused or answer.state.value}: closing the charge permission is tried again slowly"
-        return self.but(stage=self.stage.but(at=now + LOOK_AGAIN_AFTER, at_once=False, why=why))
+        refused = answer.refused or answer.state.value
+        why = f"{refused}: closing the charge permission is tried again slowly"
+        return self.but(stage=self.stage.but(at=now + LOOK_AGAIN_AFTER, at_once=False, why=why, refused=refused))
 
     def closed(self) -> "Lifecycle":
         """The charge permission is closed for good."""

@@ -28,7 +28,9 @@ class Permission(Value):
 
     Attributes:
         seen: as it was last read while nothing was owed; None where that is no news any more.
-        look_at: a signal said then (UTC) that it may have changed, and it was not read since.
+        look_at: a signal said then (UTC) that it may have changed, and it was not read since; or when that is tried
+            again.
+        look_is_late: Amazon did not answer when it was to be read, so that is tried again later.
         notification_ids: of the latest notifications, to recognise repetitions.
         telling: Amazon is to be told how often how much is charged.
         expires_at: when it closes by itself unless it is charged before (UTC): as Amazon says, or reckoned from the
@@ -39,6 +41,7 @@ class Permission(Value):
 
     seen: PermissionAnswer | None = None
     look_at: AwareDatetime | None = None
+    look_is_late: bool = False
     notification_ids: tuple[str, ...] = ()
     telling: Telling | None = None
     expires_at: AwareDatetime | None = None
@@ -67,7 +70,8 @@ class Permission(Value):
         if self.look_at is None:
             return None
         why = "somebody says that the charge permission may have changed"
-        return ReadPermission(charge_permission_id=charge_permission_id, at=self.look_at, at_once=True, why=why)
+        at, at_once = self.look_at, not self.look_is_late
+        return ReadPermission(charge_permission_id=charge_permission_id, at=at, at_once=at_once, why=why)
 
     def tell(self, charge_permission_id: str, recurrence: Recurrence) -> Command | None:
         """Amazon is told, where it does not know."""
@@ -86,16 +90,19 @@ class Permission(Value):
     def may_have_changed(self, now: datetime, notification_id: str | None) -> "Permission":
         """Somebody says so; a repeated notification is ignored."""
         if notification_id is None:
-            return self.but(look_at=now)
+            return self.but(look_at=now, look_is_late=False)
         if notification_id in self.notification_ids:
             return self
-        return self.but(
-            look_at=now, notification_ids=(*self.notification_ids, notification_id)[-REMEMBERED_NOTIFICATIONS:]
-        )
+        known = (*self.notification_ids, notification_id)[-REMEMBERED_NOTIFICATIONS:]
+        return self.but(look_at=now, look_is_late=False, notification_ids=known)
 
     def looked(self) -> "Permission":
         """It was read; or it is about to be charged, which makes what was signalled before stale."""
-        return self.but(look_at=None) if self.look_at else self
+        return self.but(look_at=None, look_is_late=False) if self.look_at else self
+
+    def not_read(self, now: datetime) -> "Permission":
+        """Amazon did not answer: where somebody said that it may have changed, it is read later."""
+        return self.but(look_at=now + LOOK_AGAIN_AFTER, look_is_late=True) if self.look_at else self
 
     def approved(self, now: datetime) -> "Permission":
         """The buyer has approved it, at the latest now, and nothing was charged yet."""

@@ -126,6 +126,11 @@ class Refund(Value):
             return known.but(look_at=now + LOOK_AGAIN_AFTER, why=why)
         return known.but(reason_code=answer.reason_code, settled_at=now, look_at=None)
 
+    def not_answered(self, now: datetime) -> "Refund":
+        """Amazon has not said whether it took it: it is asked again later, under the same key."""
+        why = f"refund {self.amount} of period {self.period}: whether Amazon has taken it is not known"
+        return self.but(look_at=now + LOOK_AGAIN_AFTER, at_once=False, why=why)
+
     def read_now(self, now: datetime) -> "Refund":
         """It is read now instead of later, where there is something to read."""
         if self.state is not RefundState.PENDING:
@@ -162,6 +167,11 @@ class Refunds(Value):
     def with_(self, refund: Refund) -> "Refunds":
         """One of them as it is now."""
         return self.but(latest=tuple(refund if each.number == refund.number else each for each in self.latest))
+
+    def not_answered(self, number: int, now: datetime) -> "Refunds":
+        """Amazon has not said whether it took the one with a number."""
+        refund = self.numbered(number)
+        return self.with_(refund.not_answered(now)) if refund is not None else self
 
     def read_now(self, refund_id: str, now: datetime) -> "Refunds":
         """Somebody says that one has changed: it is read now."""

@@ -32,6 +32,11 @@ LOOK_AGAIN_AFTER: Final = timedelta(hours=1)
 """How often a pending charge or a held subscription is looked at; Amazon advises polling once an hour."""
 
 
+LOOK_WHILE_UNPAID: Final = timedelta(days=7)
+"""How often the permission of an unpaid subscription is read at the most, in case every notification was lost: that may
+go on for years."""
+
+
 class Stage(StrEnum):
     """Where an open collection stands, in a word for people."""
 
@@ -321,8 +326,9 @@ class Unpaid(AnyStage):
     """Nothing is tried before the buyer has mended the payment method.
 
     Attributes:
-        look_at: a reading told nothing, so the permission is read again then (UTC).
-        why: what that was.
+        look_at: when the permission is read (UTC): now and then, in case every notification is lost, and soon where a
+            reading told nothing. None in states of before there were such looks.
+        why: which of the two.
     """
 
     stands: ClassVar = Stage.UNPAID
@@ -332,7 +338,7 @@ class Unpaid(AnyStage):
     why: str = ""
 
     def next_command(self, owed: "Collection") -> Command | None:
-        """The permission is read, where the last reading told nothing."""
+        """The permission is read."""
         return _read_permission(owed, self.look_at, self.why) if self.look_at else None
 
 

@@ -55,7 +55,9 @@ class OnDispute(StrEnum):
     CONTINUE = "continue"
     """It goes on; the merchant decides."""
     PAUSE = "pause"
-    """Nothing that falls due is owed until the merchant resumes it."""
+    """Nothing that falls due is owed until the merchant resumes it; what is owed already is still collected."""
+    STOP = "stop"
+    """As `pause`, and what is owed already is not tried any more either, until the merchant asks to try it again."""
 
 
 class HourWindow(Value):
@@ -91,7 +93,8 @@ class CollectionPolicy(Value):
         payment_method_reminders: when the merchant is reminded that the buyer has not, from the first failure.
         new_checkout_deadline: how long the buyer has to approve a new charge permission once theirs is closed; zero
             ends the subscription at once.
-        payment_method_poll: how often the permission is read while waiting, in case every notification is lost.
+        payment_method_poll: how often the permission is read while waiting, in case every notification is lost; once it
+            is unpaid, once a week at the most.
         max_attempts: charges for one period at the most.
         collect_within: no attempt later than this after the first failure.
         final_action: what happens then.
@@ -102,7 +105,7 @@ class CollectionPolicy(Value):
             than half an interval, so that no buyer meets a burst and a short interval is caught up with.
         cancel_pending_charges: a cancellation also cancels what Amazon has not decided on, and what is authorized and
             not captured; otherwise their outcome is awaited.
-        on_dispute: whether it goes on when the buyer's bank takes a charge back.
+        on_dispute: whether it goes on when the buyer's bank takes a charge back, and whether what is owed is tried.
     """
 
     processing_failure_delays: tuple[Delay, ...] = (5 * _MINUTE, 30 * _MINUTE, 2 * _HOUR, 8 * _HOUR)

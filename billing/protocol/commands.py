@@ -102,6 +102,7 @@ class Command(Value):
         why: in words for people; never what a buyer wrote.
         at_once: it follows from what just happened, so no timer is needed; else one is waited for, however late it is.
         urgent: somebody waits for it: it goes before routine charges of the same day.
+        until_answered: it was made in vain for long enough to be seen, and is now awaited for as long as it takes.
     """
 
     does: ClassVar[Action]
@@ -110,11 +111,17 @@ class Command(Value):
     why: str
     at_once: bool = False
     urgent: bool = False
+    until_answered: bool = False
 
     @property
     def action(self) -> Action:
         """What kind of thing it is, in a word for people."""
         return self.does
+
+    @property
+    def about(self) -> str:
+        """Which of its kind it is, where there may be several beside each other."""
+        return ""
 
 
 class Elapse(Command):
@@ -201,6 +208,11 @@ class CaptureAuthorized(Command):
     idempotency_key: str
     soft_descriptor: str | None = None
 
+    @property
+    def about(self) -> str:
+        """See `Command.about`."""
+        return self.charge_id
+
 
 class ReadAuthorized(Command):
     """Ask Amazon how an earlier period's charge stands."""
@@ -208,6 +220,11 @@ class ReadAuthorized(Command):
     does: ClassVar = Action.READ_AUTHORIZED
     period: int
     charge_id: str
+
+    @property
+    def about(self) -> str:
+        """See `Command.about`."""
+        return self.charge_id
 
 
 class ReadPermission(Command):
@@ -250,6 +267,11 @@ class CreateRefund(Command):
     idempotency_key: str
     soft_descriptor: str | None = None
 
+    @property
+    def about(self) -> str:
+        """See `Command.about`."""
+        return str(self.number)
+
 
 class ReadRefund(Command):
     """Ask Amazon how a refund stands."""
@@ -258,12 +280,22 @@ class ReadRefund(Command):
     number: int
     refund_id: str
 
+    @property
+    def about(self) -> str:
+        """See `Command.about`."""
+        return str(self.number)
+
 
 class ReadDispute(Command):
     """Ask Amazon how a dispute stands."""
 
     does: ClassVar = Action.READ_DISPUTE
     dispute_id: str
+
+    @property
+    def about(self) -> str:
+        """See `Command.about`."""
+        return self.dispute_id
 
 
 class AskAmount(Command):

@@ -18,7 +18,7 @@ from amazon_pay.models.disputes import (
     UploadFileRequest,
 )
 from simulator.context import RELEASE_ENVIRONMENT, Context, new_session_id
-from simulator.refusals import Refusal
+from simulator.refusals import STATUS_OF, Refusal
 
 MERCHANT_RESPONDS_WITHIN: Final = timedelta(days=11)
 """To a chargeback."""
@@ -30,6 +30,7 @@ class Disputes:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._books = context.books
+        self._refused_with: str | None = None
 
     # What the API offers
 
@@ -54,8 +55,10 @@ class Disputes:
         """Reads a dispute.
 
         Raises:
-            Refusal: ResourceNotFound.
+            Refusal: ResourceNotFound; or what was asked for, as where a key may not read disputes.
         """
+        if self._refused_with is not None:
+            raise Refusal(self._refused_with, "Disputes are not shown")
         return self._books.dispute(dispute_id)
 
     def update(self, dispute_id: str, request: UpdateDisputeRequest, _now: datetime) -> Dispute:
@@ -89,6 +92,18 @@ class Disputes:
         return UploadedFile(
             file_id=file_id, type=request.type, purpose=request.purpose, url=f"{self._context.origin}/files/{file_id}"
         )
+
+    # What is asked for by a test
+
+    def refuse_to_show(self, reason_code: str | None) -> None:
+        """Get Dispute is answered so from now on; as usual with None.
+
+        Raises:
+            Refusal: InvalidParameterValue for a reasonCode that has no status.
+        """
+        if reason_code is not None and reason_code not in STATUS_OF:
+            raise Refusal("InvalidParameterValue", f"{reason_code} is no reasonCode of a refusal")
+        self._refused_with = reason_code
 
     # What buyers do
 

@@ -14,6 +14,10 @@ from billing.parts.stages import Stage
 from billing.status import Status
 from starter.audit.case import Case
 
+STUCK_AFTER: Final = timedelta(minutes=70)
+"""After an hour the subscription itself says that it has no answer. What is under way for longer is stuck: no worker
+takes its workflow, or one of an older release waits without a word."""
+
 LATE_AFTER: Final = timedelta(minutes=10)
 """A worker that was restarted, or a queue on the first of the month, may be behind by minutes, not by more."""
 
@@ -82,10 +86,21 @@ def _is_caught_up(case: Case) -> bool:
 
 
 def nothing_is_overdue(case: Case) -> Iterator[str]:
-    """What stands next is done when its time comes, unless Amazon's answer is awaited."""
-    following = case.subscription.next
-    if following is not None and not case.is_busy and case.now - following.at > LATE_AFTER:
+    """What stands next is done when its time comes, unless Amazon's answer is awaited, which is so for an hour at most.
+
+    What is known to be without an answer is another rule's.
+    """
+    following, allowed = case.subscription.next, STUCK_AFTER if case.is_busy else LATE_AFTER
+    if following is not None and not case.subscription.unanswered and case.now - following.at > allowed:
         yield f"{following.action.value} was to be done at {following.at:%Y-%m-%d %H:%M} UTC ({following.why})"
+
+
+def no_outcome_is_unknown(case: Case) -> Iterator[str]:
+    """Amazon answers each call within the hour; what became of one that it has not answered nobody knows."""
+    for call in case.subscription.unanswered:
+        about = f" ({call.about})" if call.about else ""
+        since = f"{call.since:%Y-%m-%d %H:%M} UTC"
+        yield f"{call.action.value}{about}: what came of it is unknown since {since} ({call.why})"
 
 
 def no_closed_permission_is_active(case: Case) -> Iterator[str]:
@@ -117,6 +132,7 @@ RULES: Final[tuple[Callable[[Case], Iterator[str]], ...]] = (
     what_went_back_went_back_at_amazon,
     no_period_is_forgotten,
     nothing_is_overdue,
+    no_outcome_is_unknown,
     no_closed_permission_is_active,
     no_ended_subscription_keeps_its_permission,
     no_attempt_is_above_the_cap,

@@ -69,7 +69,6 @@ from billing.protocol.commands import (
     ReadPermission,
     StartSuccessor,
     Timer,
-    UpdatePermission,
 )
 from billing.protocol.events import Answer, Answered, CancelAsked, Elapsed, Event, Refresh, Thing, Unanswered
 from billing.refusals import Refused
@@ -144,6 +143,7 @@ whens, later = st.sampled_from(When), st.sampled_from([timedelta(hours=1), timed
 LATER: Final = timedelta(days=1)
 waits = st.sampled_from([timedelta(minutes=1), timedelta(hours=5), timedelta(days=3), timedelta(days=100)])
 seldom = st.integers(0, 4).map(lambda number: number == 0)
+unheard = st.integers(0, 9).map(lambda number: number == 0)
 
 
 class Driven(RuleBasedStateMachine):
@@ -170,6 +170,8 @@ class Driven(RuleBasedStateMachine):
             if command is None:
                 return
             assert command.at <= self.now, "what follows from what happened has the instant of that"
+            if self.subscription.unanswered.outcome_is_open:
+                assert isinstance(command, CreateCharge | CaptureCharge), "nothing overtakes what may have taken money"
             if isinstance(command, Elapse):
                 self.happens(Elapsed(command.timer))
             else:
@@ -196,7 +198,9 @@ class Driven(RuleBasedStateMachine):
         if isinstance(command, AskAmount):
             at_most = command.at_most
             return data.draw(st.sampled_from([None, at_most, Money.zero(at_most.currency)]))
-        if isinstance(command, UpdatePermission) and data.draw(seldom):
+        if data.draw(unheard):
+            if data.draw(st.booleans()):
+                self.ask_amazon(command, data)  # it was done, and nobody learns of it yet
             return None
         if isinstance(command, ClosePermission) and data.draw(seldom):
             return self.as_shown(command, self.amazon.permission, data)

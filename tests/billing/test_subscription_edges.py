@@ -8,7 +8,15 @@ from billing.calendar import Interval, Unit
 from billing.money import Money
 from billing.plan import Amounts, Plan
 from billing.plan.policy import CollectionPolicy, FinalAction
-from billing.protocol.commands import Action, AskAmount, ClosePermission, CreateCharge, ReadCharge, Timer
+from billing.protocol.commands import (
+    Action,
+    AskAmount,
+    ClosePermission,
+    CreateCharge,
+    ReadCharge,
+    StartSuccessor,
+    Timer,
+)
 from billing.protocol.events import Answered, Unanswered
 from billing.status import Status
 from billing.subscription import Subscription
@@ -150,8 +158,9 @@ def test_a_driver_that_does_what_no_step_says_is_stopped_before_any_harm() -> No
     assert isinstance(charge, CreateCharge)
     with pytest.raises(AssertionError, match="PermissionAnswer is no answer to CreateCharge"):
         life.happens(Answered(charge, chargeable()))
-    with pytest.raises(AssertionError, match="CreateCharge is asked for until it is answered"):
-        life.happens(Unanswered(charge))
+    start = StartSuccessor(charge_permission_id=PERMISSION_ID, at=life.now, why="")
+    with pytest.raises(AssertionError, match="StartSuccessor is asked for until it is answered"):
+        life.happens(Unanswered(start))
     with pytest.raises(AssertionError, match="no known outcome yet"):
         life.elapses(Timer.RETRY)
 

@@ -249,7 +249,9 @@ def test_the_final_action_pause_waits_for_the_buyer_and_skips_the_periods_missed
     for day in range(1, 22):
         life.step(READ_PERMISSION, f"2026-02-{day:02} 09:00", BROKEN)
     life.step(Action.FINAL_ACTION, "2026-02-21 09:00")
-    assert (life.subscription.status, life.next, life.subscription.needs_attention) == (Status.UNPAID, None, True)
+    assert (life.subscription.status, life.subscription.needs_attention) == (Status.UNPAID, True)
+    life.step(READ_PERMISSION, "2026-02-28 09:00", BROKEN)
+    assert life.next == (READ_PERMISSION, at("2026-03-07 09:00"))
 
     life.signal("2026-04-10 12:00", chargeable("2026-04-10 11:59"))
     life.step(CHARGE, "2026-04-10 12:00", CAPTURED)

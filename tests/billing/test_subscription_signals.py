@@ -44,6 +44,18 @@ def unpaid() -> Life:
     return life
 
 
+def test_an_unpaid_subscription_is_charged_once_a_weekly_look_finds_that_something_has_changed_and_not_before() -> None:
+    """No notification comes through; what was chargeable all along is no reason to try again."""
+    life = unpaid()
+    for when in ("2026-02-07 09:00", "2026-02-14 09:00"):
+        life.step(READ_PERMISSION, when, chargeable())
+    assert life.subscription.status is Status.UNPAID
+
+    life.step(READ_PERMISSION, "2026-02-21 09:00", chargeable("2026-02-19 20:00"))
+    life.step(CHARGE, "2026-02-21 09:00", CAPTURED)
+    assert life.book == [(0, "paid", 2)]
+
+
 def test_a_repeated_notification_asks_for_no_second_look() -> None:
     life = sleeping()
     life.signal("2026-02-10 12:00", chargeable(), "n-1")
@@ -168,7 +180,7 @@ def test_an_unpaid_subscription_looks_again_until_the_permission_can_be_read_and
     life.signal("2026-03-10 12:00", unreadable())
     life.step(READ_PERMISSION, "2026-03-10 13:00", unreadable())
     life.step(READ_PERMISSION, "2026-03-10 14:00", BROKEN)
-    assert (life.subscription.status, life.next) == (Status.UNPAID, None)
+    assert (life.subscription.status, life.next) == (Status.UNPAID, (READ_PERMISSION, at("2026-03-17 14:00")))
 
     life.signal("2026-03-11 12:00", unreadable())
     life.step(READ_PERMISSION, "2026-03-11 13:00", chargeable("2026-03-11 11:00"))

@@ -90,7 +90,7 @@ async def test_a_lost_server_is_told_within_the_time_that_is_set_for_a_signal(mo
     """For all tries together, whatever the Temporal client makes of it: SNS does not wait longer."""
     monkeypatch.setattr("ipn.routing.SIGNAL_TIMEOUT", timedelta(seconds=0.5))
     async with embedded_server(SEARCH_ATTRIBUTES) as server:
-        router = Router(server.client)
+        router = Router(server.client, "perennial")
 
     with pytest.raises(TemporalUnavailableError):
         async with asyncio.timeout(8):

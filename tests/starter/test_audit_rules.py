@@ -7,10 +7,12 @@ from datetime import timedelta
 import pytest
 
 from amazon_pay.models import Charge, ChargePermissionState, ChargeState, ChargeStatusDetails, Price
+from billing.agenda import next_command
 from billing.changes import AddItem, PauseSubscription, When
 from billing.money import Money
 from billing.plan.policy import CollectionPolicy
-from billing.protocol.commands import Action
+from billing.protocol.commands import Action, Timer
+from billing.protocol.events import Unanswered
 from billing.status import Status
 from billing.view import view_of
 from starter.audit.case import Booked, Case
@@ -144,8 +146,8 @@ def test_more_attempts_than_the_policy_allows_are_found() -> None:
     assert "period 0: 16 attempts, 15 are allowed" in findings(too_many_attempts())
 
 
-@pytest.mark.parametrize("late", [timedelta(minutes=9), timedelta(days=2)])
-def test_what_is_under_way_is_not_late(late: timedelta) -> None:
+@pytest.mark.parametrize("late", [timedelta(minutes=9), timedelta(minutes=69)])
+def test_what_is_under_way_is_not_late_within_the_hour(late: timedelta) -> None:
     case = paid_once()
     now = case.subscription.terms.schedule.due(1) + late
 
@@ -184,3 +186,26 @@ def test_what_falls_due_within_a_pause_is_not_forgotten_and_an_item_charged_by_i
     assert [finding for finding in findings(paused) if "forgotten" in finding] == [
         "period 1 fell due on 2026-02-05 and is forgotten"
     ]
+
+
+def test_what_is_under_way_for_hours_without_a_word_is_found() -> None:
+    """No worker takes the workflow, or one of an older release waits for Amazon for ever."""
+    case = paid_once()
+    now = case.subscription.terms.schedule.due(1) + timedelta(minutes=71)
+
+    assert findings(replace(case, now=now, is_busy=True)) == [
+        "charge was to be done at 2026-02-28 09:00 UTC (period 1 falls due: 9.99 EUR)"
+    ]
+
+
+@pytest.mark.parametrize("is_busy", [True, False])
+def test_an_attempt_whose_outcome_is_unknown_is_found_while_it_is_asked_for(is_busy: bool) -> None:  # noqa: FBT001
+    life = Life(terms())
+    life.elapses(Timer.PERIOD)
+    command = next_command(life.subscription)
+    assert command is not None
+    life.now += timedelta(hours=1)
+    life.happens(Unanswered(command, "503 ServiceUnavailable"))
+    case = replace(paid_once(), subscription=view_of(life.subscription), now=life.now, charges=[], is_busy=is_busy)
+
+    assert findings(case) == ["charge: what came of it is unknown since 2026-01-31 09:00 UTC (503 ServiceUnavailable)"]

@@ -17,6 +17,7 @@ from billing.calendar import first_valid_instant
 from billing.contract.contract import Contract
 from billing.zones import zone as rules_of
 from runtime.payloads import DATA_CONVERTER
+from workflows.late_disputes import DisputeWorkflow
 from workflows.subscription import SubscriptionWorkflow
 
 OTHER_RULES: Final = (timedelta(hours=3), timedelta(hours=-7), timedelta(hours=11))
@@ -60,7 +61,9 @@ async def replay(history: WorkflowHistory) -> None:
     Raises:
         Exception: the workflow made other commands than it had made.
     """
-    await Replayer(workflows=[SubscriptionWorkflow], data_converter=DATA_CONVERTER).replay_workflow(history)
+    await Replayer(workflows=[SubscriptionWorkflow, DisputeWorkflow], data_converter=DATA_CONVERTER).replay_workflow(
+        history
+    )
 
 
 async def replay_all(client: Client, workflow_id: str) -> int:

@@ -131,11 +131,14 @@ async def test_a_held_subscription_goes_on_by_itself_with_the_same_key_once_it_i
     assert calls[0].idempotency_key == calls[1].idempotency_key
 
 
-async def test_an_unpaid_subscription_waits_for_the_buyer_without_a_timer(house: Stage) -> None:
+async def test_an_unpaid_subscription_waits_for_the_buyer_and_looks_once_a_week(house: Stage) -> None:
     story = await Story.begin(house, script=["HardDeclined"])
     await story.until_due(0)
     status = await story.after(timedelta(days=22))
-    assert (status.status, status.next) == (Status.UNPAID, None)
+    assert status.status is Status.UNPAID
+    assert status.next is not None
+    assert status.next.action is Action.READ_PERMISSION
+    assert timedelta(days=5) < status.next.at - await story.now() < timedelta(days=7)
 
     await story.after(timedelta(days=70))
     status = await story.mend_card()
