@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import invariant
 
-from billing.agenda import main_command, next_command
+from billing.agenda import main_command, next_command, only_looks_for_the_buyer
 from billing.changes import Capture, RetryNow
 from billing.dunning.reasons import Meaning
 from billing.parts.collection import Collection
@@ -90,7 +90,8 @@ class AnySubscription(Driven):
     @invariant()
     def whoever_has_not_ended_and_is_not_paused_acts_again_in_good_time(self) -> None:
         subscription, command, now = self.subscription, main_command(self.subscription), self.now
-        ending, awaited = subscription.lifecycle.ending, subscription.authorizations or subscription.refunds.under_way
+        ending, refunds = subscription.lifecycle.ending, subscription.refunds
+        awaited = subscription.authorizations or refunds.under_way or subscription.disputes.are_unheard
         waits = waits_for_somebody(subscription.collection) or (ending and awaited) or subscription.lifecycle.is_paused
         assert command is not None or subscription.has_ended or waits
         assert all(each.at <= now + timedelta(days=31) for each in subscription.authorizations)
@@ -160,7 +161,8 @@ class AnySubscription(Driven):
                 amazon.decide_refund(refund, RefundState.REFUNDED)
             for waiting in self.subscription.authorizations:
                 self.asks(Capture(period=waiting.record.period, amount=waiting.capture))
-            if next_command(self.subscription) is None and mended:
+            command = next_command(self.subscription)
+            if mended and (command is None or only_looks_for_the_buyer(self.subscription, command)):
                 assert self.asks(RetryNow()), "whoever is told that it is unpaid or held tries once more"
             self.do_what_is_next()
 
