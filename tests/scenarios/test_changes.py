@@ -259,7 +259,7 @@ async def test_a_plan_that_amazon_cannot_be_told_of_holds_up_nothing_and_is_told
     try:
         plan = Plan.of("bronze", Money.parse("5.00 USD"), MONTH)
         await house.subscriptions.change(story.charge_permission_id, ChangePlan(plan=plan))
-        await story.after(timedelta(hours=1))
+        await story.after(timedelta(minutes=40))
         assert (await story.status()).amazon_untold
         metadata = await story.handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
         assert "Amazon is not told yet" in metadata.current_details

@@ -4,6 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from billing.calendar import Interval, Unit
+from billing.money import Money
+from billing.plan import Plan
+from billing.plan.policy import CatchUp, CollectionPolicy
 from billing.status import Status
 from runtime.embedded import VIRTUAL_TIME
 from sandbox.stage import Stage, stage
@@ -47,18 +51,20 @@ async def test_a_sleeping_subscription_continues_as_new_when_notifications_have_
         assert await replay_all(house.client, story.handle.id) > 1
 
 
-async def test_one_that_waits_for_the_buyer_without_a_date_continues_as_new_as_well(
+async def test_one_that_waits_for_the_merchant_without_a_date_continues_as_new_as_well(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(VIRTUAL_TIME, "limit.historyCount.suggestContinueAsNew", str(SUGGESTED_AFTER_EVENTS))
     async with stage() as house:
-        story = await Story.begin(house, script=["HardDeclined"])
-        await story.until_due(0)
-        assert (await story.after(timedelta(days=22))).next is None
+        weekly = Plan.of("weekly", Money.parse("7.00 USD"), Interval(unit=Unit.WEEK))
+        policy = CollectionPolicy(catch_up=CatchUp.HOLD)
+        story = await Story.begin(house, weekly, first_charge_in=timedelta(days=-15), collection=policy)
+        assert (await story.quiet()).next is None
         before = (await story.handle.describe()).run_id
 
         await notify_for_nothing(house, story)
 
         assert (await story.handle.describe()).run_id != before
-        assert (await story.mend_card()).periods_paid == 1
+        await house.subscriptions.retry_now(story.charge_permission_id)
+        assert (await story.quiet()).periods_paid == 1
         assert await replay_all(house.client, story.handle.id) > 1
