@@ -32,7 +32,7 @@ from billing.couplings.ending import (
     waited_long_enough,
 )
 from billing.couplings.expiring import about_to_expire
-from billing.couplings.pauses import pause_begins, resume
+from billing.couplings.pauses import collecting_paused, pause_begins, resume
 from billing.couplings.periods import (
     amount_decided,
     amount_unknown,
@@ -89,7 +89,7 @@ def apply(subscription: Subscription, event: Event, now: datetime) -> Subscripti
         event: what happened.
         now: when (UTC).
     """
-    after = stopped(_after(subscription, event, now), now)
+    after = collecting_paused(stopped(_after(subscription, event, now), now), now)
     return without_what_is_over(finish(after, now))
 
 

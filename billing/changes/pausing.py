@@ -14,19 +14,24 @@ from billing.subscription import Subscription
 
 
 class PauseSubscription(Request):
-    """Nothing that falls due is owed until it is resumed; what is owed already goes on being collected.
+    """Nothing that falls due is owed until it is resumed.
+
+    What is owed already goes on being collected, unless the merchant wants that to wait too: it was owed before anybody
+    thought of a pause, mostly for what was delivered, and a pause is no gift.
 
     Attributes:
         when: from now on, from the end of the paid period, or from an instant.
         until: when it is resumed by itself (UTC); by a request only when not given.
         keeps_anchor: whether the due dates stay where they are; else they move by as long as the pause lasts, so that
             no day that is paid is lost.
+        stops_collecting: what is owed already waits too, and is tried again when it is resumed.
     """
 
     kind: Literal["pause"] = "pause"
     when: Moment = When.NOW
     until: AwareDatetime | None = None
     keeps_anchor: bool = True
+    stops_collecting: bool = False
 
     def apply(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
         """See the module."""
@@ -43,6 +48,7 @@ class PauseSubscription(Request):
             accepted = f"instants after the pause begins, {since:%Y-%m-%dT%H:%M:%SZ}, are"
             raise Refused("until", self.until.isoformat(), accepted)
         pause = Pause(since=since, until=self.until, keeps_anchor=self.keeps_anchor)
+        pause = pause.but(stops_collecting=self.stops_collecting)
         asked = subscription.but(lifecycle=subscription.lifecycle.pausing(pause))
         return pause_begins(asked, now) if since <= now else asked, since
 

@@ -5,10 +5,13 @@ from typing import Final
 
 from billing.couplings.telling import telling
 from billing.parts.lifecycle import Pause
+from billing.parts.stages import LeftToMerchant, Lost
 from billing.protocol.notices import NoticeType
 from billing.subscription import Subscription
 
 ASKED_FOR: Final = "asked for"
+PAUSED: Final = "Paused"
+"""Our own reason beside Amazon's codes: as somebody asked, what is owed is not tried within the pause."""
 
 
 def pause_begins(subscription: Subscription, now: datetime, *, why: str = ASKED_FOR) -> Subscription:
@@ -17,7 +20,26 @@ def pause_begins(subscription: Subscription, now: datetime, *, why: str = ASKED_
     if pause is None:
         raise AssertionError("no pause was asked for")
     begun = subscription.but(lifecycle=subscription.lifecycle.pausing(pause.but(has_begun=True)))
-    return telling(begun, NoticeType.SUBSCRIPTION_PAUSED, now, reason=why, deadline=pause.until)
+    told = telling(begun, NoticeType.SUBSCRIPTION_PAUSED, now, reason=why, deadline=pause.until)
+    return collecting_paused(told, now)
+
+
+def collecting_paused(subscription: Subscription, now: datetime) -> Subscription:
+    """What is owed waits for the end of the pause where that was asked for, once no attempt's outcome is open."""
+    pause, owed = subscription.lifecycle.pause, subscription.collection
+    if pause is None or not pause.has_begun or not pause.stops_collecting or owed is None:
+        return subscription
+    is_tried = owed.open_attempt is None and not isinstance(owed.stage, LeftToMerchant | Lost)
+    if not is_tried or subscription.awaits_checkout or not subscription.can_be_ended:
+        return subscription
+    return subscription.but(collection=owed.left_to_merchant(PAUSED, now))
+
+
+def _collecting_again(subscription: Subscription, now: datetime) -> Subscription:
+    owed = subscription.collection
+    if owed is None or owed.held_for != PAUSED:
+        return subscription
+    return subscription.but(collection=owed.released(now, "the pause is over"))
 
 
 def pause_until_resumed(subscription: Subscription, now: datetime, *, why: str) -> Subscription:
@@ -45,7 +67,8 @@ def resume(subscription: Subscription, now: datetime, *, keeps_anchor: bool | No
         first = max(subscription.first_to_come, schedule.periods_due(pause.since - datetime.resolution))
         contract = contract.moved(first, pause.since, now)
         resumed = _with_end_of_running(resumed, first - 1, schedule.due(first))
-    return telling(resumed.but(contract=contract), NoticeType.SUBSCRIPTION_RESUMED, now)
+    collecting = _collecting_again(resumed.but(contract=contract), now)
+    return telling(collecting, NoticeType.SUBSCRIPTION_RESUMED, now)
 
 
 def _with_end_of_running(subscription: Subscription, period: int, until: datetime) -> Subscription:

@@ -82,12 +82,14 @@ class Pause(Value):
         since: when it begins (UTC).
         until: when it ends by itself (UTC); by a request only when not given.
         keeps_anchor: whether the due dates stay where they are; else they move by as long as it lasts.
+        stops_collecting: whether what is owed already is not tried either, until it is over.
         has_begun: whether it has.
     """
 
     since: AwareDatetime
     until: AwareDatetime | None = None
     keeps_anchor: bool = True
+    stops_collecting: bool = False
     has_begun: bool = False
 
 

@@ -112,6 +112,9 @@ async def pause(
     move_dates: Annotated[
         bool, typer.Option("--move-dates", help="Move the due dates by as long as it is paused; no paid day is lost.")
     ] = False,
+    stop_collecting: Annotated[
+        bool, typer.Option("--stop-collecting", help="What is owed already waits too, until it is resumed.")
+    ] = False,
     dry_run: DryRunOption = False,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
@@ -125,6 +128,7 @@ async def pause(
         when=moment(when, When.NOW),
         until=instant("--until", until),
         keeps_anchor=not move_dates,
+        stops_collecting=stop_collecting,
     )
 
 

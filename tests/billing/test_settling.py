@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from billing.agenda import main_command
-from billing.changes import Resolve, RetryNow, WriteOff
+from billing.changes import PauseSubscription, Resolve, ResumeSubscription, RetryNow, WriteOff
 from billing.money import Money
 from billing.parts.collection import EARLIER_CHARGE
 from billing.parts.ledger import PeriodOutcome
@@ -242,6 +242,42 @@ class TestDeclinedCharge:
         life.step(Action.CHARGE, "2026-09-14 20:00", paid())
 
         assert life.book == [(0, "paid", 2)]
+
+
+class TestPausedCollecting:
+    def test_what_is_owed_goes_on_being_tried_within_a_pause_where_nobody_says_otherwise(self) -> None:
+        life = after_a_decline()
+        life.ask("2026-09-14 12:00", PauseSubscription())
+
+        assert life.next == (Action.CHARGE, at("2026-09-14 21:00"))
+
+    def test_it_waits_for_the_end_of_the_pause_where_that_was_asked_for(self) -> None:
+        life = begun(declined("SoftDeclined"))
+        life.step(Action.READ_PERMISSION, DUE, chargeable())
+        life.ask("2026-09-14 12:00", PauseSubscription(stops_collecting=True))
+        assert life.first is None
+        assert life.subscription.last_reason == "Paused"
+
+        life.ask("2026-09-24 12:00", ResumeSubscription())
+        life.elapses(Timer.RETRY)
+        life.answered(paid())
+        assert life.book == [(0, "paid", 2)]
+
+    def test_an_attempt_under_way_is_awaited_first(self) -> None:
+        life = begun(ChargeAnswer(outcome=ChargeOutcome.PENDING, charge_id=CHARGE_ID))
+        life.ask("2026-09-14 08:30", PauseSubscription(stops_collecting=True))
+        assert life.next == (Action.READ_CHARGE, at("2026-09-14 09:00"))
+        life.step(Action.READ_CHARGE, "2026-09-14 09:00", declined("SoftDeclined"))
+
+        assert life.first is None
+        assert life.subscription.last_reason == "Paused"
+
+    def test_one_that_was_paid_meanwhile_stays_paid(self) -> None:
+        life = begun(ChargeAnswer(outcome=ChargeOutcome.PENDING, charge_id=CHARGE_ID))
+        life.ask("2026-09-14 08:30", PauseSubscription(stops_collecting=True))
+        life.step(Action.READ_CHARGE, "2026-09-14 09:00", paid())
+
+        assert (life.book, life.subscription.status) == ([(0, "paid", 1)], Status.PAUSED)
 
 
 class TestWriteOff:
