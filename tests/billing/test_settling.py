@@ -53,6 +53,11 @@ def after_a_decline() -> Life:
     return life
 
 
+def nothing_follows(life: Life) -> bool:
+    """Whether nothing is done for the period by itself."""
+    return life.next is None
+
+
 def no(life: Life, what: Request, why: str, kind: Kind = Kind.NOT_NOW) -> None:
     before = life.subscription
     with pytest.raises(Refused, match=why) as told:
@@ -255,7 +260,7 @@ class TestPausedCollecting:
         life = begun(declined("SoftDeclined"))
         life.step(Action.READ_PERMISSION, DUE, chargeable())
         life.ask("2026-09-14 12:00", PauseSubscription(stops_collecting=True))
-        assert life.first is None
+        assert nothing_follows(life)
         assert life.subscription.last_reason == "Paused"
 
         life.ask("2026-09-24 12:00", ResumeSubscription())
@@ -269,7 +274,7 @@ class TestPausedCollecting:
         assert life.next == (Action.READ_CHARGE, at("2026-09-14 09:00"))
         life.step(Action.READ_CHARGE, "2026-09-14 09:00", declined("SoftDeclined"))
 
-        assert life.first is None
+        assert nothing_follows(life)
         assert life.subscription.last_reason == "Paused"
 
     def test_one_that_was_paid_meanwhile_stays_paid(self) -> None:
