@@ -42,7 +42,8 @@ class Terms(Value):
         quantity: how many units of it.
         anchor: the instant of the first charge; every due date is reckoned from it. Whole seconds, UTC.
         billing_day: a day of the month that charges are moved to, wherever the anchor is.
-        ends_at: nothing falls due at or after this instant (UTC); the last period is charged whole.
+        ends_at: nothing falls due at or after this instant (UTC); the plan says whether a period that it cuts short is
+            charged whole.
         zone: IANA zone in which months, days and wall times are counted.
         merchant_reference: the merchant's own reference (customer, order). Never personal data.
         merchant_account: the short name of the Amazon Pay account that is charged for.
