@@ -505,12 +505,12 @@ class TestSettledLater:
 
 
 class TestManyChanges:
-    def test_three_hundred_changes_in_a_month_leave_a_state_as_small_as_that_of_any_other(self) -> None:
-        """Ten a day: what lies behind the account is folded away, and a plan is written down once."""
+    def test_a_hundred_changes_in_a_month_leave_a_state_as_small_as_that_of_any_other(self) -> None:
+        """What lies behind the account is folded away, and a plan is written down once."""
         life = begun(plan("30.00"), "2027-04-01 09:00")
         sizes = []
-        for number in range(300):
-            life.now = at("2027-04-01 10:00") + timedelta(hours=2.3 * number)
+        for number in range(100):
+            life.now = at("2027-04-01 10:00") + timedelta(hours=6.9 * number)
             paid(life)
             seats = ChangePlan(quantity=1 + number % 3, when=When.NOW)
             life.subscription = ask(life.subscription, seats, life.now)
@@ -518,10 +518,10 @@ class TestManyChanges:
             life.subscription = life.subscription.but(outbox=Outbox(told=life.subscription.outbox.told))
             sizes.append(len(life.subscription.model_dump_json()))
 
-        assert life.subscription.next_period > 300
+        assert life.subscription.next_period > 100
         assert len(life.subscription.contract.agreements) <= LEDGER_LENGTH + 2
-        assert max(sizes[100:]) < 1.1 * max(sizes[:100])
-        assert charges(life, 2)[1] == ("2027-06-01", "90.00")
+        assert max(sizes[50:]) < 1.1 * max(sizes[:50])
+        assert charges(life, 2)[1] == ("2027-06-01", "30.00")
 
     def test_a_change_on_the_very_last_day_is_one_of_its_hours(self) -> None:
         """What begins and ends on one day costs nothing, and is worth nothing."""
