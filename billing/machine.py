@@ -43,6 +43,7 @@ from billing.couplings.periods import (
 from billing.couplings.refunds import refund_answered
 from billing.couplings.telling import telling
 from billing.couplings.unanswered import not_answered
+from billing.expiry import check_charged_in_time
 from billing.money import Money
 from billing.protocol.answers import ChargeAnswer, DisputeAnswer, PermissionAnswer, RefundAnswer, SuccessorAnswer
 from billing.protocol.commands import (
@@ -136,6 +137,7 @@ def tried(
     if known is not None:
         return subscription.but(references=subscription.references.known_by(known, names)), known.result
     after, result = request.apply(subscription, now)
+    check_charged_in_time(subscription, after, request.kind)
     entry = Entry(references=names, wish=wish, kind=request.kind, result=result)
     return after.but(references=after.references.noting(entry)), result
 

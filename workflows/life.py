@@ -22,7 +22,6 @@ from activities.signatures import Announcement, NoticeActivities
 from billing.agenda import next_command
 from billing.changes import gets_dearer
 from billing.couplings.ending import continued
-from billing.expiry import check_charged_in_time
 from billing.machine import apply, ask
 from billing.money import Money
 from billing.plan.monthly_limit import check_monthly_limit
@@ -155,9 +154,7 @@ class Life:
 
     def _asked(self, request: Request, request_id: str) -> Subscription:
         with _refusing():
-            after = ask(self.subscription, request, workflow.now(), (request_id,))
-            check_charged_in_time(self.subscription, after, request.kind)
-            return after
+            return ask(self.subscription, request, workflow.now(), (request_id,))
 
     async def _monthly_limit(self) -> Money | None:
         """What the charge permission may be charged in a calendar month; somebody waits for the answer."""

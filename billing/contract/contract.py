@@ -131,10 +131,6 @@ class Contract(Value):
         """What holds from later periods on."""
         return tuple(each for each in self._in_all if each.first > period)
 
-    def planned_from(self, first: int) -> tuple[PlannedChange, ...]:
-        """The changes that begin with a period or with a later one."""
-        return tuple(each for each in self.planned if each.first >= first)
-
     def whole_end(self, period: int) -> datetime:
         """When the period after one falls due (UTC), as if nothing ended the subscription."""
         return Schedule(self._in_all, self.terms.zone, written=self.written).due(period + 1)
@@ -249,9 +245,7 @@ class Contract(Value):
             for each in settled.planned
         ]
         moved = [*before, settled._following(first).but(**start)]
-        return settled.but(planned=tuple(planned))._with(
-            first, renumbers=False, agreements=moved, planned=_in_order(planned)
-        )
+        return settled._with(first, renumbers=False, agreements=moved, planned=_in_order(planned))
 
     def skipping(self, periods: Sequence[int]) -> "Contract":
         """These periods are not owed either."""

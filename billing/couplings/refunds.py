@@ -1,26 +1,14 @@
 """Money has gone back, or has not: the account and the merchant learn of it."""
 
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from billing.couplings.credits import with_what_is_due
 from billing.couplings.telling import telling
-from billing.parts.refunds import Refund
 from billing.protocol.answers import RefundAnswer, RefundState
 from billing.protocol.commands import CreateRefund, ReadRefund
 from billing.protocol.notices import NoticeType
 from billing.subscription import Subscription
-
-EARLIER_REFUND: Final = "EarlierRefund"
-"""Our own reason beside Amazon's codes: it answers with a refund that it took before this one was asked for."""
-
-_CLOCKS_MAY_DIFFER: Final = timedelta(minutes=2)
-
-
-def _of_now(refund: Refund, answer: RefundAnswer) -> RefundAnswer:
-    """The answer, unless it is the saved one to an older request under the same key: then nothing goes back now."""
-    is_older = answer.created_at is not None and answer.created_at < refund.requested_at - _CLOCKS_MAY_DIFFER
-    return answer.but(state=RefundState.FAILED, reason_code=EARLIER_REFUND) if is_older else answer
 
 
 def refund_answered(
@@ -30,7 +18,7 @@ def refund_answered(
     before = subscription.refunds.numbered(command.number)
     if before is None:
         return subscription
-    refund = before.answered(_of_now(before, answer), now)
+    refund = before.answered(answer, now)
     answered = subscription.but(refunds=subscription.refunds.with_(refund))
     if refund.is_open:
         return answered

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from billing.couplings.captures import authorization_answered
-from billing.couplings.charges import collected
+from billing.couplings.charges import charge_read
 from billing.couplings.disputes import dispute_answered
 from billing.couplings.refunds import refund_answered
 from billing.couplings.telling import about_collection, telling
@@ -72,8 +72,7 @@ def _asked_again(subscription: Subscription, command: Command, now: datetime) ->
     """The parts as they are then: each asks again in its own time."""
     match command:
         case ReadCharge():
-            collection, policy = subscription.owed, subscription.plan.collection
-            return collected(subscription, collection.answered(_UNKNOWN_CHARGE, policy, now), now)
+            return charge_read(subscription, _UNKNOWN_CHARGE, now)
         case CaptureAuthorized() | ReadAuthorized():
             return authorization_answered(subscription, command, _UNKNOWN_CHARGE, now)
         case CreateRefund():

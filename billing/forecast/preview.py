@@ -8,7 +8,6 @@ from typing import Final
 from pydantic import AwareDatetime
 
 from billing.agenda import next_command, only_looks_for_the_buyer
-from billing.expiry import check_charged_in_time
 from billing.forecast.drive import perform, success
 from billing.machine import tried
 from billing.money import Money
@@ -106,7 +105,6 @@ def dry_run(subscription: Subscription, request: Request, now: datetime) -> DryR
         Refused: it cannot be; says why.
     """
     after, result = tried(subscription, request, now)
-    check_charged_in_time(subscription, after, request.kind)
     charges = list(islice(_to_come(after, now), _DRY_RUN_CHARGES + 1))
     at_once = [charge for charge in charges if charge.at <= now]
     return DryRun(

@@ -4,7 +4,7 @@ The rules of dunning decide (`billing.dunning.rules`); a collection carries thei
 of the stages in `billing.parts.stages`, each with what belongs to it and nothing else.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, assert_never
 
 from pydantic import AwareDatetime
@@ -59,7 +59,7 @@ from billing.parts.stages import (
 from billing.plan.plan import Capture as WhenCaptured
 from billing.plan.policy import CollectionPolicy
 from billing.plan.texts import ChargeTexts
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
+from billing.protocol.answers import CLOCKS_MAY_DIFFER, ChargeAnswer, ChargeOutcome, PermissionAnswer
 from billing.protocol.commands import Attempt, Command, Timer, elapse
 from billing.values import Value
 from billing.zones import ZoneName
@@ -70,8 +70,6 @@ MISSED_PERIODS: Final = "MissedPeriods"
 
 EARLIER_CHARGE: Final = "EarlierCharge"
 """Our own reason too: Amazon answers with a charge that it made before the period fell due."""
-
-_CLOCKS_MAY_DIFFER: Final = timedelta(minutes=2)
 
 
 class Failure(Value):
@@ -278,7 +276,7 @@ class Collection(Value):
         before, by a subscription that is forgotten, its old charges come back as answers. (It is the due date that
         tells, not the attempt's beginning: after a restore an attempt is begun again whose charge is there already.)
         """
-        return answer.created_at is not None and answer.created_at < self.due - _CLOCKS_MAY_DIFFER
+        return answer.created_at is not None and answer.created_at < self.due - CLOCKS_MAY_DIFFER
 
     def checked(self, answer: ChargeAnswer, now: datetime) -> "Collection":
         """What follows a reading of the declined charge that was no success: another attempt, where it is declined."""
@@ -298,7 +296,8 @@ class Collection(Value):
 
     def naming(self, charge_id: str, now: datetime) -> "Collection":
         """Somebody says that this charge has paid the period: it is read."""
-        back = self.stage.back if isinstance(self.stage, CheckingCharge) else self.stage
+        stage = self.stage
+        back = stage.back if isinstance(stage, CheckingCharge) and stage.back else stage
         checking = CheckingCharge(charge_id=charge_id, at=now, pays=True, back=back, urgent=True)
         return self.but(not_counted=None)._at(checking, now)
 

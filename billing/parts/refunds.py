@@ -16,7 +16,7 @@ from billing.keys import refund_key
 from billing.money import LARGEST, Money
 from billing.parts.ledger import Ledger, PeriodOutcome, PeriodRecord
 from billing.parts.stages import LOOK_AGAIN_AFTER
-from billing.protocol.answers import RefundAnswer, RefundState
+from billing.protocol.answers import CLOCKS_MAY_DIFFER, RefundAnswer, RefundState
 from billing.protocol.commands import Command, CreateRefund, ReadRefund
 from billing.refusals import Refused
 from billing.values import Value
@@ -26,6 +26,10 @@ KEPT: Final = 24
 
 _ABOVE_SHARE: Final = Decimal("0.15")
 _MOST_ABOVE: Final = {"USD": Decimal(75), "GBP": Decimal(75), "EUR": Decimal(75), "JPY": Decimal(8_400)}
+
+
+EARLIER_REFUND: Final = "EarlierRefund"
+"""Our own reason beside Amazon's codes: it answers with a refund that it took before this one was asked for."""
 
 
 class Refund(Value):
@@ -119,7 +123,13 @@ class Refund(Value):
         return ReadRefund(number=self.number, refund_id=refund_id, at=self.look_at, at_once=self.at_once, why=self.why)
 
     def answered(self, answer: RefundAnswer, now: datetime) -> "Refund":
-        """The refund after an answer to asking for it, or to reading it."""
+        """The refund after an answer to asking for it, or to reading it.
+
+        Where Amazon took it before it was asked for, that is the saved answer to an older life's key (see
+        `Collection.is_of_before`): nothing goes back now.
+        """
+        if answer.created_at is not None and answer.created_at < self.requested_at - CLOCKS_MAY_DIFFER:
+            answer = answer.but(state=RefundState.FAILED, reason_code=EARLIER_REFUND)
         known = self.but(state=answer.state, refund_id=answer.refund_id or self.refund_id, at_once=False)
         if answer.state is RefundState.PENDING:
             why = f"refund {self.amount} of period {self.period}: Amazon has not decided yet"

@@ -1,12 +1,16 @@
 """What Amazon Pay answered, in the words that the rules need. Made by the activities, decided upon by the rules."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from pydantic import AwareDatetime
 
 from billing.money import Money
 from billing.values import Value
+
+CLOCKS_MAY_DIFFER: Final = timedelta(minutes=2)
+"""Amazon's and ours: what Amazon made so little before it was asked for is not older than that."""
 
 
 class ChargeOutcome(StrEnum):

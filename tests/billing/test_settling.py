@@ -4,14 +4,14 @@ import pytest
 from pydantic import ValidationError
 
 from billing.agenda import main_command
-from billing.changes import PauseSubscription, Resolve, ResumeSubscription, RetryNow, WriteOff
+from billing.changes import PauseSubscription, RefundPeriod, Resolve, ResumeSubscription, RetryNow, WriteOff
 from billing.money import Money
 from billing.parts.collection import EARLIER_CHARGE
 from billing.parts.ledger import PeriodOutcome
 from billing.parts.stages import CheckingCharge
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome
+from billing.protocol.answers import ChargeAnswer, ChargeOutcome, RefundAnswer, RefundState
 from billing.protocol.commands import Action, CreateCharge, ReadCharge, Timer
-from billing.protocol.events import CancelAsked, Refresh, Thing
+from billing.protocol.events import Answered, CancelAsked, Refresh, Thing, Unanswered
 from billing.refusals import Kind, Refused
 from billing.requests import Request
 from billing.status import Status
@@ -128,6 +128,31 @@ class TestResolve:
         assert life.book == [(0, "written_off", 1)]
         assert life.subscription.status is Status.ACTIVE
 
+    def test_a_charge_may_be_named_while_the_declined_one_cannot_be_read_and_what_does_not_fit_changes_nothing(
+        self,
+    ) -> None:
+        life = after_a_decline()
+        life.now = at("2026-09-14 21:00")
+        life.elapses(Timer.RETRY)
+        life.answered(refused("UnauthorizedAccess"))
+        stood = life.subscription.owed.stage
+        life.wants("2026-09-14 21:10", Resolve(charge_id="S01-9-9-C000077"))
+        life.answered(paid(charge_id="S01-9-9-C000077", amount=Money.parse("1.00 EUR")))
+
+        assert life.subscription.owed.stage == stood
+        assert life.subscription.owed.not_counted == "it is of 1.00 EUR, and 18.40 EUR is owed"
+
+    def test_a_charge_that_amazon_does_not_answer_about_is_not_counted_and_nothing_is_sent_again(self) -> None:
+        life = begun(paid(created_at=at("2026-03-14 08:00")))
+        stood = life.subscription.owed.stage
+        life.wants("2026-09-14 10:00", Resolve(charge_id=CHARGE_ID))
+        command = main_command(life.subscription)
+        assert command is not None
+        life.happens(Unanswered(command))
+
+        assert life.subscription.owed.stage == stood
+        assert life.subscription.owed.not_counted == "Amazon does not show it: OutcomeUnknown"
+
     def test_one_way_is_named(self) -> None:
         for ways in ({}, {"new_attempt": True, "write_off": True}, {"charge_id": CHARGE_ID, "write_off": True}):
             with pytest.raises(ValidationError, match="one is"):
@@ -184,6 +209,25 @@ class TestEarlierCharge:
         assert life.book == [(0, "paid", 1)]
 
 
+class TestEarlierRefund:
+    @pytest.mark.parametrize(
+        ("created_at", "told"),
+        [("2026-04-01 08:00", "refund.failed"), ("2026-09-15 09:59", "refund.completed"), (None, "refund.completed")],
+    )
+    def test_a_refund_of_an_older_life_gives_nothing_back_now(self, created_at: str | None, told: str) -> None:
+        life = begun(paid())
+        life.wants("2026-09-15 10:00", RefundPeriod(period=0))
+        command = life.subscription.refunds.latest[0].next_command
+        assert command is not None
+        made = at(created_at) if created_at else None
+        life.happens(Answered(command, RefundAnswer(state=RefundState.REFUNDED, refund_id="R-1", created_at=made)))
+
+        notice = life.subscription.outbox.notices[-1]
+        assert notice.type.value == told
+        assert notice.reason_code == ("EarlierRefund" if told == "refund.failed" else None)
+        assert (life.subscription.ledger.records[0].refunded is None) == (told == "refund.failed")
+
+
 class TestDeclinedCharge:
     """Amazon has declined a charge, and may capture it all the same."""
 
@@ -219,6 +263,18 @@ class TestDeclinedCharge:
         life.elapses(Timer.RETRY)
         command = main_command(life.subscription)
         assert isinstance(command, CreateCharge)
+
+    def test_where_amazon_does_not_answer_it_is_read_again_and_neither_it_nor_another_is_sent(self) -> None:
+        life = after_a_decline()
+        life.now = at("2026-09-14 21:00")
+        life.elapses(Timer.RETRY)
+        command = main_command(life.subscription)
+        assert command is not None
+        life.now = at("2026-09-14 22:00")
+        life.happens(Unanswered(command))
+
+        assert life.next == (Action.READ_CHARGE, at("2026-09-14 23:00"))
+        assert (life.subscription.status, life.subscription.needs_attention) == (Status.ON_HOLD, True)
 
     def test_a_notification_about_it_has_it_read_at_once_and_changes_nothing_where_nothing_changed(self) -> None:
         life = after_a_decline()
