@@ -245,7 +245,7 @@ class Contract(Value):
             for each in settled.planned
         ]
         moved = [*before, settled._following(first).but(**start)]
-        return settled._with(first, renumbers=False, agreements=moved, planned=_in_order(planned))
+        return settled._with(first, agreements=moved, planned=_in_order(planned))
 
     def skipping(self, periods: Sequence[int]) -> "Contract":
         """These periods are not owed either."""
@@ -293,19 +293,12 @@ class Contract(Value):
         """What holds for a period without what is planned, as an agreement that begins with it."""
         return _following(self._held, first, self.terms.zone)
 
-    def _with(self, first: int, *, renumbers: bool = True, **changes: Sequence[Any]) -> "Contract":  # Any: what changes
-        """With other agreements, or other plans, from a period on. What is planned finds its place. Dates that this
-        does not change stand as they were written down.
-
-        Args:
-            first: the first period that something else holds for.
-            renumbers: whether periods come to have other numbers; else what is planned for one stays with it.
-            changes: the agreements, or the planned changes.
-        """
+    def _with(self, first: int, **changes: Sequence[Any]) -> "Contract":  # Any: agreements, or planned changes
+        """With other agreements, or other plans, from a period on. What is planned as before finds its place; what is
+        changed of it has one already. Dates that this does not change stand as they were written down."""
         before, written = self._without_end(), self.written
         changed = self.but(**{name: tuple(each) for name, each in changes.items()})
-        known = [each for each in self.planned if renumbers or not each.at_renewal]
-        changed = changed.but(planned=changed._placed(known, before))
+        changed = changed.but(planned=changed._placed(self.planned, before))
         after = changed._without_end()
         kept = written.dates[: max(0, first - written.first)]
         rest = enumerate(written.dates[len(kept) :], start=written.first + len(kept))

@@ -24,7 +24,7 @@ from billing.changes import (
     When,
 )
 from billing.contract.agreement import BillingDay, FirstPeriod
-from billing.contract.terms import Terms
+from billing.contract.terms import Terms, check_anchor
 from billing.forecast.preview import upcoming
 from billing.machine import ask
 from billing.money import Money
@@ -154,6 +154,17 @@ class TestPaused:
 
         assert charges(life, 1) == [("2027-07-14", "20.00")], "14 June is skipped"
 
+    def test_a_change_for_a_later_period_stays_with_it_when_the_dates_move(self) -> None:
+        """June is skipped, so gold begins with July, which the pause moves to August."""
+        life = begun(plan("20.00"), "2027-05-04 09:00")
+        life.ask("2027-05-05 09:00", SkipPeriod())
+        life.ask("2027-05-05 09:00", ChangePlan(plan=plan("26.00", name="gold")))
+        life.ask("2027-05-06 09:00", PauseSubscription(keeps_anchor=False))
+        life.ask("2027-06-16 09:00", ResumeSubscription())
+        life.ask("2027-06-17 09:00", SkipPeriod(undo=True))
+
+        assert charges(life, 2) == [("2027-07-15", "20.00"), ("2027-08-15", "26.00")]
+
 
 class TestSkipped:
     def test_a_skipped_date_stays_free_and_the_bridge_to_it_is_charged(self) -> None:
@@ -267,6 +278,25 @@ class TestPlannedEnd:
         refused(other, "2027-01-14 09:00", Cancel(), why, Kind.CONFLICT)
 
 
+class TestAnchor:
+    """One mistyped digit of the year would charge a year of months, one after the other."""
+
+    @pytest.mark.parametrize(("now", "fallen_due"), [("2027-05-02 09:00", 2), ("2028-04-02 09:00", 13)])
+    def test_more_than_the_running_period_is_refused_with_how_many_would_be_charged(
+        self, now: str, fallen_due: int
+    ) -> None:
+        agreed = Terms(charge_permission_id=PERMISSION_ID, plan=plan("30.00"), anchor=at("2027-04-02 09:00"))
+
+        with pytest.raises(Refused, match=f"anchor: .*; {fallen_due} periods have fallen due since then"):
+            check_anchor(agreed, at(now))
+
+    @pytest.mark.parametrize("now", ["2027-01-01 00:00", "2027-04-02 09:00", "2027-05-02 08:59"])
+    def test_the_running_period_and_one_to_come_are_accepted(self, now: str) -> None:
+        check_anchor(
+            Terms(charge_permission_id=PERMISSION_ID, plan=plan("30.00"), anchor=at("2027-04-02 09:00")), at(now)
+        )
+
+
 class TestLastPeriod:
     """An end within a period, planned before that is charged."""
 
@@ -363,21 +393,40 @@ class TestPlannedChanges:
 
 
 class TestBillingDay:
-    def test_the_time_of_day_stays_however_often_something_is_changed(self) -> None:
-        """Nine in the morning, on the 31st or the last; two changes at the renewal lost twelve hours each."""
+    def test_the_time_of_day_stays_when_something_is_changed_at_a_renewal(self) -> None:
+        """Nine in the morning, on the 31st or the last; each change lost twelve hours."""
         life = begun(plan("30.00"), "2027-03-31 09:00")
         life.ask("2027-04-01 09:00", ChangeBillingDay(billing_day=BillingDay(day=31)))
-        life.ask("2027-04-02 09:00", ChangePlan(quantity=2))
-        life.now = at("2027-04-30 09:00")
-        paid(life)
-        life.ask("2027-05-02 09:00", ChangePlan(quantity=3))
-        life.now = at("2027-05-31 09:00")
-        paid(life)
-        life.ask("2027-06-02 09:00", ChangePlan(quantity=4))
+        for due in ("2027-04-30 09:00", "2027-05-31 09:00"):
+            life.now = at(due)
+            paid(life)
+        life.ask("2027-06-02 09:00", ChangePlan(quantity=3))
 
         assert [life.subscription.schedule.due(number) for number in (3, 4, 5)] == [
             at("2027-06-30 09:00"), at("2027-07-31 09:00"), at("2027-08-31 09:00"),
         ]  # fmt: skip
+
+    def test_after_weeks_the_days_before_it_are_charged_by_days(self) -> None:
+        """Whole was agreed for the beginning; 22 of the 31 days before the first of June are left after a week."""
+        day = BillingDay(day=1, first_period=FirstPeriod.WHOLE)
+        anchor = at("2027-05-03 09:00")
+        weekly = Terms(charge_permission_id=PERMISSION_ID, plan=plan("7.00", WEEK), anchor=anchor, billing_day=day)
+        life = Life(weekly)
+        paid(life)
+        life.ask("2027-05-04 09:00", ChangePlan(plan=plan("31.00")))
+
+        assert charges(life, 2) == [("2027-05-10", "22.00"), ("2027-06-01", "31.00")]
+
+    def test_a_change_now_within_a_trial_is_charged_by_days_too(self) -> None:
+        """Free was agreed for the days after the trial, not for another plan at once: 27 days of 31."""
+        trial = Phase(amount=eur("0"), interval=WEEK, periods=2)
+        day = BillingDay(day=1, first_period=FirstPeriod.FREE)
+        agreed, anchor = plan("31.00", MONTH, None, trial), at("2027-05-03 09:00")
+        life = Life(Terms(charge_permission_id=PERMISSION_ID, plan=agreed, anchor=anchor, billing_day=day))
+        paid(life)
+        life.ask("2027-05-05 09:00", ChangePlan(plan=plan("62.00", name="gold"), when=When.NOW))
+
+        assert charges(life, 2) == [("2027-05-05", "54.00"), ("2027-06-01", "62.00")]
 
     @pytest.mark.parametrize("kind", [FirstPeriod.WHOLE, FirstPeriod.FREE])
     def test_a_whole_or_a_free_period_before_it_is_the_first_one_and_no_other(self, kind: FirstPeriod) -> None:

@@ -320,6 +320,7 @@ class TestPausedCollecting:
         assert life.subscription.last_reason == "Paused"
 
         life.ask("2026-09-24 12:00", ResumeSubscription())
+        assert life.next == (Action.CHARGE, at("2026-09-24 12:00"))
         life.elapses(Timer.RETRY)
         life.answered(paid())
         assert life.book == [(0, "paid", 2)]
