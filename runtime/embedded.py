@@ -9,7 +9,7 @@ import shutil
 import sysconfig
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -37,6 +37,8 @@ VIRTUAL_TIME: Final = {
 
 HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 30.0
+STARTS: Final = 3
+"""It chooses ports of its own for what is inside it, and ends where another takes one before it listens there."""
 STOP_SECONDS: Final = 10.0
 
 MOST_SKIPS: Final = 10_000
@@ -72,6 +74,10 @@ def find_temporal(setting: Path | None = None) -> Path:
     return Path(found)
 
 
+class _EndedError(StartupError):
+    """The server ended while it was to start."""
+
+
 class _Program:
     """The server's process: started, ended by its own process id, and started again with the same arguments."""
 
@@ -88,11 +94,17 @@ class _Program:
         return self._process
 
     async def start(self) -> Client:
-        """Starts it and connects to it.
+        """Starts it and connects to it; again where it ends at once, as another may have taken a port it had chosen.
 
         Raises:
-            StartupError: it ended, or does not answer.
+            StartupError: it ended each time, or does not answer.
         """
+        for _ in range(STARTS - 1):
+            with suppress(_EndedError):
+                return await self._start()
+        return await self._start()
+
+    async def _start(self) -> Client:
         with tempfile.TemporaryFile() as output:
             self._process = await asyncio.create_subprocess_exec(
                 self.path,
@@ -224,11 +236,17 @@ async def _connect(process: asyncio.subprocess.Process, address: str, output: IO
         try:
             return await Client.connect(address, data_converter=DATA_CONVERTER)
         except RuntimeError as error:
-            late = asyncio.get_running_loop().time() > deadline
-            if process.returncode is None and not late:
-                await asyncio.sleep(0.05)
-                continue
-            output.seek(0)
-            said = output.read().decode(errors="replace").strip().splitlines()[-1:] or ["nothing"]
-            why = f"no answer within {START_SECONDS:.0f} s" if late else f"it ended, saying: {said[0]}"
-            raise StartupError(f"the embedded Temporal server ({program}) did not start: {why}") from error
+            if process.returncode is not None:
+                why = f"it ended, saying: {_last_words(output)}"
+                raise _EndedError(f"the embedded Temporal server ({program}) did not start: {why}") from error
+            if asyncio.get_running_loop().time() > deadline:
+                why = f"no answer within {START_SECONDS:.0f} s"
+                raise StartupError(f"the embedded Temporal server ({program}) did not start: {why}") from error
+            await asyncio.sleep(0.05)
+
+
+def _last_words(output: IO[bytes]) -> str:
+    """Why a program ended: what its panic says, which goes before pages of addresses, or its last line."""
+    output.seek(0)
+    lines = output.read().decode(errors="replace").strip().splitlines() or ["nothing"]
+    return next((line for line in lines if line.startswith("panic: ")), lines[-1])

@@ -30,11 +30,9 @@ def charge_answered(subscription: Subscription, answer: ChargeAnswer, now: datet
         held = collection.left_to_merchant(EARLIER_CHARGE, now, answer.charge_id)
         return collected(subscription, held, now)
     if captured or (answer.outcome is ChargeOutcome.AUTHORIZED and collection.capture is Capture.LATER):
-        permission = subscription.permission.charged(now)
-        if captured and collection.prompted:
-            permission = permission.but(look_at=permission.look_at or now)
         outcome = PeriodOutcome.PAID if captured else PeriodOutcome.AUTHORIZED
-        return settle(subscription.but(permission=permission), outcome, now, charge_id=answer.charge_id)
+        renewed = subscription.but(permission=subscription.permission.charged(now))
+        return settle(renewed, outcome, now, charge_id=answer.charge_id)
     if not subscription.can_be_ended and answer.outcome is ChargeOutcome.DECLINED:
         return settle(subscription, PeriodOutcome.WRITTEN_OFF, now, reason="canceled while owed, not paid")
     return collected(subscription, collection.answered(answer, subscription.plan.collection, now), now)

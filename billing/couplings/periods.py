@@ -175,6 +175,8 @@ def settle(
         cut_at=collection.cut_at,
     )
     settled = subscription.but(ledger=subscription.ledger.settled([record]), collection=None)
+    if collection.prompted:
+        settled = settled.but(permission=settled.permission.still_to_be_read(now))
     about: dict[str, Any] = {**about_record(record), "charge_id": charge_id}  # Any: fields of a notice
     if outcome is PeriodOutcome.WRITTEN_OFF:
         about["reason_code"] = collection.last_reason

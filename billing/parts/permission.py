@@ -96,6 +96,10 @@ class Permission(Value):
         known = (*self.notification_ids, notification_id)[-REMEMBERED_NOTIFICATIONS:]
         return self.but(look_at=now, look_is_late=False, notification_ids=known)
 
+    def still_to_be_read(self, now: datetime) -> "Permission":
+        """Somebody said so while a charge went before, and nothing that was read since has told what changed."""
+        return self if self.look_at else self.but(look_at=now)
+
     def looked(self) -> "Permission":
         """It was read; or it is about to be charged, which makes what was signalled before stale."""
         return self.but(look_at=None, look_is_late=False) if self.look_at else self

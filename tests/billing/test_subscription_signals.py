@@ -4,11 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from billing.changes import Resolve, WriteOff
 from billing.parts.permission import REMEMBERED_NOTIFICATIONS
+from billing.plan import Capture
 from billing.plan.policy import CollectionPolicy
-from billing.protocol.answers import PermissionAnswer, PermissionState
+from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 from billing.protocol.commands import Action, Timer
 from billing.protocol.events import Refresh, Thing
+from billing.requests import Request
 from billing.status import Status
 from tests.billing.support import (
     CAPTURED,
@@ -163,6 +166,37 @@ def test_a_permission_closed_while_a_charge_was_pending_ends_the_subscription_on
 
     assert life.book == [(0, "paid", 1)]
     life.beside(READ_PERMISSION, "2026-01-31 10:00", closed("BuyerCanceled"))
+    assert life.subscription.status is Status.CLOSED
+
+
+def test_a_permission_closed_while_a_charge_was_pending_is_noticed_where_the_charge_is_only_authorized() -> None:
+    """No charge of the next period has to find it, weeks later or never, as a credit may pay that one."""
+    agreed = terms()
+    life = Life(agreed.but(plan=agreed.plan.but(capture=Capture.LATER)))
+    authorized = ChargeAnswer(outcome=ChargeOutcome.AUTHORIZED, charge_id="S01-1-1-C000001")
+    life.step(CHARGE, "2026-01-31 09:00", PENDING)
+    life.signal("2026-01-31 09:30", closed("BuyerClosed"))
+
+    life.step(Action.READ_CHARGE, "2026-01-31 10:00", authorized)
+
+    life.beside(READ_PERMISSION, "2026-01-31 10:00", closed("BuyerClosed"))
+    assert (life.book, life.subscription.status) == ([(0, "authorized", 1)], Status.ENDING)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "settling"), [(SOFT, WriteOff(period=0)), (refused("ANewCode"), Resolve(write_off=True))]
+)
+def test_a_signal_that_no_reading_answered_outlives_the_period_that_it_waited_for(
+    refusal: ChargeAnswer, settling: Request
+) -> None:
+    life = Life(terms())
+    life.step(CHARGE, "2026-01-31 09:00", refusal)
+    life.signal("2026-01-31 09:30", unreadable())
+
+    life.wants("2026-01-31 09:40", settling)
+
+    assert life.book == [(0, "written_off", 1)]
+    life.beside(READ_PERMISSION, "2026-01-31 09:40", closed("BuyerClosed"))
     assert life.subscription.status is Status.CLOSED
 
 
