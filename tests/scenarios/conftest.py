@@ -3,21 +3,22 @@
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+from temporalio.client import WorkflowHistory
 
 from sandbox.stage import Stage
-from tests.workflows.replaying import OTHER_RULES, histories_of, other_rules, replay
+from tests.workflows.replaying import OTHER_RULES, histories_of, other_rules, replayer
 
 
 @pytest_asyncio.fixture(scope="session", autouse=True)
 async def every_story_replays_under_other_rules(house: Stage) -> AsyncIterator[None]:
     yield
-    identifiers = {execution.id async for execution in house.client.list_workflows("")}
-    strayed = {}
-    with other_rules(OTHER_RULES[0]):
-        for identifier in sorted(identifiers):
+    identifiers = sorted({execution.id async for execution in house.client.list_workflows("")})
+
+    async def histories() -> AsyncIterator[WorkflowHistory]:
+        for identifier in identifiers:
             async for history in histories_of(house.client, identifier):
-                try:
-                    await replay(history)
-                except Exception as error:  # noqa: BLE001 - all of them are told
-                    strayed[f"{identifier}, run {history.run_id}"] = str(error)
-    assert strayed == {}
+                yield history
+
+    with other_rules(OTHER_RULES[0]):
+        replayed = await replayer().replay_workflows(histories(), raise_on_replay_failure=False)
+    assert replayed.replay_failures == {}
