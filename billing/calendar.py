@@ -11,10 +11,10 @@ the first of the two.
 from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Annotated, Final, NamedTuple, Self
+from typing import Annotated, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field
 
 from billing.refusals import Refused
 from billing.values import Value
@@ -29,6 +29,7 @@ LONGEST_INTERVAL_MONTHS: Final = 12
 
 _MONTHS_PER_YEAR: Final = 12
 _SHORTEST_MONTH_DAYS: Final = 28
+_LONGEST_MONTH_DAYS: Final = 31
 _LONGEST_INTERVAL_DAYS: Final = 366
 """Twelve months, the longest that they can be."""
 
@@ -42,14 +43,18 @@ class Unit(StrEnum):
     YEAR = "year"
 
 
+_MONTHS_PER_UNIT: Final = {Unit.MONTH: 1, Unit.YEAR: _MONTHS_PER_YEAR}
+_DAYS_PER_UNIT: Final = {Unit.DAY: 1, Unit.WEEK: 7}
+
+
 class Interval(Value):
     """The time between two due dates: `count` units, at most 12 months."""
 
     unit: Unit
     count: Annotated[int, Field(ge=1)] = 1
 
-    @model_validator(mode="after")
-    def _within_a_permissions_life(self) -> Self:
+    def model_post_init(self, _context: object) -> None:
+        """Checks it, once; a validator would again wherever it becomes part of another value."""
         if self.months > LONGEST_INTERVAL_MONTHS or self.days > _LONGEST_INTERVAL_DAYS:
             raise Refused(
                 "",
@@ -57,19 +62,16 @@ class Interval(Value):
                 f"at most {LONGEST_INTERVAL_MONTHS} months ({_LONGEST_INTERVAL_DAYS} days) are, as a recurring "
                 f"charge permission expires {PERMISSION_LIVES_MONTHS} months after its last charge",
             )
-        return self
 
     @property
     def months(self) -> int:
         """Calendar months in the interval; zero when it counts days."""
-        per_unit = {Unit.MONTH: 1, Unit.YEAR: _MONTHS_PER_YEAR}
-        return self.count * per_unit.get(self.unit, 0)
+        return self.count * _MONTHS_PER_UNIT.get(self.unit, 0)
 
     @property
     def days(self) -> int:
         """Days in the interval; zero when it counts months."""
-        per_unit = {Unit.DAY: 1, Unit.WEEK: 7}
-        return self.count * per_unit.get(self.unit, 0)
+        return self.count * _DAYS_PER_UNIT.get(self.unit, 0)
 
     @property
     def each(self) -> str:
@@ -136,13 +138,17 @@ class BillingCalendar(Value):
         first = self.due(0)
         if instant < first:
             raise Refused("instant", instant.isoformat(), f"instants from the anchor {first.isoformat()} on are")
-        elapsed_days = (instant - first).days
-        shortest_days = self.interval.days or self.interval.months * _SHORTEST_MONTH_DAYS
-        low, high = 0, elapsed_days // shortest_days + 2
+        return self.period(self.number_at(instant))
+
+    def number_at(self, instant: datetime) -> int:
+        """The number of the period in which an instant lies that is not before period 0 falls due."""
+        elapsed_days, months = (instant - self.due(0)).days, self.interval.months
+        low = max(elapsed_days // (self.interval.days or months * _LONGEST_MONTH_DAYS) - 1, 0)
+        high = elapsed_days // (self.interval.days or months * _SHORTEST_MONTH_DAYS) + 2
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if self.due(middle) <= instant else (low, middle)
-        return self.period(low)
+        return low
 
 
 def add_months(day: date, months: int) -> date:
@@ -164,8 +170,7 @@ def first_anchor_on_or_after(start: date, anchor_day: int) -> date:
     Raises:
         Refused: there is no such day of the month.
     """
-    longest_month_days = 31
-    if not 1 <= anchor_day <= longest_month_days:
+    if not 1 <= anchor_day <= _LONGEST_MONTH_DAYS:
         raise Refused("anchor day", anchor_day, "the days of a month are, 1 to 31")
     for month in (start.replace(day=1), add_months(start.replace(day=1), 1)):
         candidate = month.replace(day=min(anchor_day, monthrange(month.year, month.month)[1]))

@@ -1,9 +1,9 @@
 """Amounts of money: a Decimal with its currency, always in whole minor units."""
 
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import Final, Self
+from typing import Final
 
-from pydantic import ValidationError, field_validator, model_validator
+from pydantic import ValidationError, field_validator
 
 from billing.refusals import Refused, refusal_of
 from billing.values import Value
@@ -23,6 +23,8 @@ MINOR_UNIT_DECIMALS: Final = {
     "ZAR": 2,
 }
 """The currencies that Amazon Pay charges in, with the decimals of their minor unit (JPY has none)."""
+
+_MINOR_UNIT: Final = {currency: Decimal(1).scaleb(-decimals) for currency, decimals in MINOR_UNIT_DECIMALS.items()}
 
 LARGEST: Final = Decimal(10_000_000)
 """No charge may exceed 10,000,000 JPY or 150,000 USD, EUR or GBP (Amazon Pay API v2, "charge")."""
@@ -52,10 +54,12 @@ class Money(Value):
             raise Refused("", repr(value), f"the currencies of Amazon Pay are {', '.join(MINOR_UNIT_DECIMALS)}")
         return value
 
-    @model_validator(mode="after")
-    def _whole_minor_units(self) -> Self:
+    def model_post_init(self, _context: object) -> None:
+        """Checks it, once; a validator would again wherever it becomes part of another value."""
         if not self.amount.is_finite() or not 0 <= self.amount <= LARGEST:
             raise Refused("amount", self.amount, f"zero to {LARGEST} is")
+        if self.amount.same_quantum(_MINOR_UNIT[self.currency]) and not self.amount.is_signed():
+            return
         quantised = _quantise(self.amount, self.currency)
         if quantised != self.amount:
             decimals = MINOR_UNIT_DECIMALS[self.currency]
@@ -63,7 +67,6 @@ class Money(Value):
                 "amount", self.amount, f"{decimals or 'no'} decimals are, as {self.currency} has, such as {quantised}"
             )
         object.__setattr__(self, "amount", abs(quantised))  # of minus zero
-        return self
 
     @classmethod
     def rounded(cls, amount: Decimal, currency: str) -> "Money":
@@ -134,4 +137,4 @@ class Money(Value):
 def _quantise(amount: Decimal, currency: str) -> Decimal:
     if currency not in MINOR_UNIT_DECIMALS:
         raise Refused("currency", repr(currency), f"the currencies of Amazon Pay are {', '.join(MINOR_UNIT_DECIMALS)}")
-    return amount.quantize(Decimal(1).scaleb(-MINOR_UNIT_DECIMALS[currency]), rounding=ROUND_HALF_UP)
+    return amount.quantize(_MINOR_UNIT[currency], rounding=ROUND_HALF_UP)

@@ -214,13 +214,12 @@ class Schedule:
         return self._written.due(number) or self.stretch(number).due(number)
 
     def _reckoned_due(self, now: datetime) -> int:
-        fallen_due = 0
-        for stretch in self._stretches:
-            if now < stretch.due(stretch.first):
-                break
-            in_stretch = stretch.calendar.period_containing(now).number + 1
-            fallen_due = stretch.first + (in_stretch if stretch.periods is None else min(in_stretch, stretch.periods))
-        return fallen_due
+        begun = (stretch for stretch in reversed(self._stretches) if stretch.due(stretch.first) <= now)
+        stretch = next(begun, None)
+        if stretch is None:
+            return 0
+        in_stretch = stretch.calendar.number_at(now) + 1
+        return stretch.first + (in_stretch if stretch.periods is None else min(in_stretch, stretch.periods))
 
     def costs_before(self, number: int, since: int) -> bool:
         """Whether one of the periods from `since` up to but not including `number` is no part of a trial."""
