@@ -226,6 +226,7 @@ class SubscriptionView(Value):
         version: of this form.
         terms: what was agreed when it began, with its identity, account and reference.
         agreed: what is charged now, or next.
+        running: what the latest period that has begun was charged by; None before the first one.
         changes: what is agreed for later periods.
         status: in one word.
         past_due: a period is owed that could not be collected at once.
@@ -264,6 +265,7 @@ class SubscriptionView(Value):
     version: int = VIEW_VERSION
     terms: Terms
     agreed: Agreement
+    running: Agreement | None = None
     changes: tuple[Agreement, ...]
     status: Status
     past_due: bool
@@ -315,6 +317,7 @@ def view_of(subscription: Subscription) -> SubscriptionView:
     return SubscriptionView(
         terms=subscription.terms,
         agreed=contract.agreement(number),
+        running=contract.agreement(subscription.first_to_come - 1) if subscription.first_to_come else None,
         changes=contract.to_come(number),
         status=subscription.status,
         past_due=subscription.is_past_due,
