@@ -77,7 +77,8 @@ async def do_and_tell(
             _say_how_far(tally, done, total, report)
             raise
         except ExceptionGroup as group:
-            _say_how_far(tally, done, total, report)
+            if tally.counts or tally.under_way:  # else nothing was begun that could be broken off
+                _say_how_far(tally, done, total, report)
             raise group.exceptions[0] from None
     _say(counts, refused, done, as_json=as_json)
     tell_minded(minded)
