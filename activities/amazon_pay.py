@@ -314,13 +314,16 @@ def _permission_answer(permission: ChargePermission) -> PermissionAnswer:
     details = permission.status_details
     state = details.state
     known = _STATE_OF_PERMISSION[state] if isinstance(state, ChargePermissionState) else PermissionState.UNKNOWN
+    limit = permission.limits.amount_limit if permission.limits else None
     return PermissionAnswer(
         state=known,
         reason_codes=tuple(reason.reason_code for reason in details.reasons or ()),
         last_updated=details.last_updated_timestamp,
-        monthly_limit=_money(permission.limits.amount_limit) if permission.limits else None,
+        monthly_limit=_money(limit),
         expires_at=permission.expiration_timestamp,
         monthly_balance=_money(permission.limits.amount_balance) if permission.limits else None,
+        given_for=permission.charge_permission_type,
+        currency=limit.currency_code if limit else None,
     )
 
 

@@ -60,6 +60,8 @@ def _commands(subscription: Subscription) -> Iterator[Command]:
     if cancellation is not None and cancellation_is_due(subscription):
         at = cancellation.at
         yield elapse(Timer.CANCELLATION, at, "a cancellation was asked for", at_once=True, urgent=True)
+    if successor is not None and not successor.is_approved and can_hand_over(subscription):
+        yield successor.reading
     if successor is not None and hands_over(subscription):
         name = successor.charge_permission_id
         yield StartSuccessor(charge_permission_id=name, at=successor.at, at_once=True, why=f"it goes on under {name}")
@@ -191,11 +193,20 @@ def cancellation_is_due(subscription: Subscription) -> bool:
     return wanted and not charging and (not pending or subscription.policy.cancel_pending_charges)
 
 
-def hands_over(subscription: Subscription) -> bool:
-    """Whether it is being started under another charge permission, or is about to: no attempt's outcome is awaited."""
+def can_hand_over(subscription: Subscription) -> bool:
+    """Whether it is to go on under another charge permission, and no attempt's outcome is awaited before.
+
+    The other one is read only then: a reading from before would be a day old where Amazon takes that long to decide.
+    """
     wanted = subscription.lifecycle.successor is not None and subscription.lifecycle.cancellation is None
     open_attempt = subscription.collection is not None and subscription.collection.open_attempt is not None
     return wanted and subscription.can_be_ended and not open_attempt
+
+
+def hands_over(subscription: Subscription) -> bool:
+    """Whether it is being started under another charge permission, or is about to."""
+    successor = subscription.lifecycle.successor
+    return successor is not None and successor.is_approved and can_hand_over(subscription)
 
 
 def asks_about(subscription: Subscription, period: int) -> bool:

@@ -26,7 +26,6 @@ from billing.couplings.ending import (
     completed,
     end_as_planned,
     finish,
-    handed_over,
     permission_closed,
     used_up,
     waited_long_enough,
@@ -41,6 +40,7 @@ from billing.couplings.periods import (
     written_off_for_next,
 )
 from billing.couplings.refunds import refund_answered
+from billing.couplings.replacing import successor_answered, successor_read
 from billing.couplings.telling import telling
 from billing.couplings.unanswered import not_answered
 from billing.expiry import check_charged_in_time
@@ -59,6 +59,7 @@ from billing.protocol.commands import (
     ReadDispute,
     ReadPermission,
     ReadRefund,
+    ReadSuccessor,
     StartSuccessor,
     Timer,
     UpdatePermission,
@@ -200,12 +201,6 @@ def _plan_told(
     return subscription.but(permission=permission.told(knows=knows, now=now))
 
 
-def _successor(subscription: Subscription, answer: SuccessorAnswer, now: datetime) -> Subscription:
-    if answer.started:
-        return handed_over(subscription, now)
-    return subscription.but(lifecycle=subscription.lifecycle.replaced_by(None))
-
-
 _AFTER_TIMER: Final[Mapping[Timer, Callable[[Subscription, datetime], Subscription]]] = MappingProxyType(
     {
         Timer.PERIOD: begin_period,
@@ -241,7 +236,8 @@ _AFTER_ANSWER: Final[Mapping[type[Command], tuple[type[Value], _Take]]] = Mappin
         ReadRefund: (RefundAnswer, refund_answered),
         ReadDispute: (DisputeAnswer, dispute_answered),
         AskAmount: (Money, amount_decided),
-        StartSuccessor: (SuccessorAnswer, lambda state, _, answer, now: _successor(state, answer, now)),
+        ReadSuccessor: (PermissionAnswer, lambda state, _, answer, now: successor_read(state, answer, now)),
+        StartSuccessor: (SuccessorAnswer, lambda state, _, answer, now: successor_answered(state, answer, now)),
     }
 )
 """What kind of answer a command has, and what follows it."""

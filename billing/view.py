@@ -18,7 +18,7 @@ from billing.parts.balance import Item
 from billing.parts.collection import Collection
 from billing.parts.disputes import Dispute
 from billing.parts.ledger import PeriodRecord
-from billing.parts.lifecycle import Cancellation, Ended, Pause
+from billing.parts.lifecycle import Cancellation, Ended, Pause, RefusedSuccessor
 from billing.parts.refunds import Refund
 from billing.parts.stages import Stage
 from billing.parts.unanswered import OUTCOME_UNKNOWN, Call
@@ -226,6 +226,7 @@ class SubscriptionView(Value):
         version: of this form.
         terms: what was agreed when it began, with its identity, account and reference.
         agreed: what is charged now, or next.
+        running: what the latest period that has begun was charged by; None before the first one.
         changes: what is agreed for later periods.
         status: in one word.
         past_due: a period is owed that could not be collected at once.
@@ -256,6 +257,7 @@ class SubscriptionView(Value):
         ending: how it ends, or ended; why somebody canceled it is told to Amazon, and not shown.
         ended_at: when it had ended (UTC).
         successor: the charge permission that it goes on under.
+        refused_successor: the charge permission that it was last asked to go on under, and why it does not.
         notices_told: how many the merchant was meant to be sent.
         notices_waiting: how many of them are not on their way.
     """
@@ -263,6 +265,7 @@ class SubscriptionView(Value):
     version: int = VIEW_VERSION
     terms: Terms
     agreed: Agreement
+    running: Agreement | None = None
     changes: tuple[Agreement, ...]
     status: Status
     past_due: bool
@@ -292,6 +295,7 @@ class SubscriptionView(Value):
     ending: Ending | None = None
     ended_at: AwareDatetime | None = None
     successor: str | None = None
+    refused_successor: RefusedSuccessor | None = None
     notices_told: int
     notices_waiting: int
 
@@ -313,6 +317,7 @@ def view_of(subscription: Subscription) -> SubscriptionView:
     return SubscriptionView(
         terms=subscription.terms,
         agreed=contract.agreement(number),
+        running=contract.agreement(subscription.first_to_come - 1) if subscription.first_to_come else None,
         changes=contract.to_come(number),
         status=subscription.status,
         past_due=subscription.is_past_due,
@@ -342,6 +347,7 @@ def view_of(subscription: Subscription) -> SubscriptionView:
         ending=_shown(lifecycle.ending),
         ended_at=stage.at if isinstance(stage, Ended) else None,
         successor=lifecycle.successor.charge_permission_id if lifecycle.successor else None,
+        refused_successor=lifecycle.refused_successor,
         notices_told=subscription.outbox.told,
         notices_waiting=len(subscription.outbox.notices),
     )

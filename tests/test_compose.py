@@ -6,8 +6,11 @@ against its definition here; what can run without containers (the set-up scripts
 """
 
 import asyncio
+import base64
+import importlib
 import json
 import os
+import pkgutil
 import re
 import shlex
 import socket
@@ -23,6 +26,7 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from typer.core import TyperGroup
@@ -51,6 +55,9 @@ NAMESPACE_SCRIPT = DEPLOY / "temporal" / "namespace.sh"
 SCHEMA_SCRIPT = DEPLOY / "temporal" / "schema.sh"
 
 RAW: Model = yaml.safe_load(COMPOSE.read_text())
+PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"][
+    "packages"
+]
 OURS = sorted(name for name, service in RAW["services"].items() if "build" in service)
 ONE_SHOT = {"temporal-schema", "temporal-namespace"}
 
@@ -355,7 +362,7 @@ def test_what_the_env_files_set_the_compose_file_uses() -> None:
     for name, shown in explained.items():
         default = SETTABLE.get(name)
         field = Settings.model_fields.get(name.removeprefix(PREFIX).lower())
-        if shown and default and not name.startswith("WORKER_"):
+        if shown and default and name != "WORKER_USER":
             assert shown == default, name
         elif shown and name in HANDED_ON:
             assert field is not None
@@ -367,6 +374,120 @@ def test_every_setting_that_is_named_exists() -> None:
     named = {name for path in files for name in re.findall(rf"\b{PREFIX}(\w+)", path.read_text())}
     assert len(named) > 10
     assert {name.lower() for name in named} <= set(Settings.model_fields)
+
+
+NOT_HANDED_ON = {
+    "private_key": "a container's environment is read by whoever may inspect it; its file is a secret of the stack",
+    "temporal_binary": "of a server that a process starts by itself, and the stack has one",
+    "send_virtual_time": "of a server whose time is moved, and the stack's is not",
+}
+"""Settings that the stack leaves out, and why."""
+
+
+def test_every_setting_is_handed_on_to_a_process_or_left_out_for_a_reason() -> None:
+    ours = [RAW["services"][name]["environment"] for name in ("worker", "ipn")]
+    given = {name.removeprefix(PREFIX).lower() for each in ours for name in each if name.startswith(PREFIX)}
+    classes = [each for each in _settings_classes(BaseSettings) if each.__module__.split(".")[0] in PACKAGES]
+    assert Settings in classes
+    for each in classes:
+        assert each.model_config["env_prefix"] == PREFIX, f"{each.__name__}: settings of another prefix"
+        assert set(each.model_fields) == (given | NOT_HANDED_ON.keys()) & set(each.model_fields), each.__name__
+    assert not given & NOT_HANDED_ON.keys()
+    assert NOT_HANDED_ON.keys() <= set(Settings.model_fields)
+
+
+def test_what_one_process_alone_reads_is_handed_on_to_that_one() -> None:
+    shared = {"environment", "merchant_id", "task_queue", "metrics_address", "log_level", "log_format"}
+    for name in set(Settings.model_fields) - NOT_HANDED_ON.keys():
+        receives = {each for each in ("worker", "ipn") if PREFIX + name.upper() in RAW["services"][each]["environment"]}
+        expected = {"worker", "ipn"} if name in shared else {"ipn"} if name.startswith("ipn_") else {"worker"}
+        assert receives == expected, name
+
+
+def _settings_classes(base: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
+    """All that are there once every module of ours is imported."""
+    for package in PACKAGES:
+        for module in pkgutil.walk_packages([str(ROOT / package)], f"{package}."):
+            if (
+                "Settings" in (ROOT / (module.name.replace(".", "/") + ".py")).read_text()
+                if not module.ispkg
+                else False
+            ):
+                importlib.import_module(module.name)
+    for each in base.__subclasses__():
+        yield each
+        yield from _settings_classes(each)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "PERENNIAL_WEBHOOK_URL=https://shop.example/notices",
+        "PERENNIAL_AMOUNT_HOOK_URL=https://shop.example/amounts",
+        "PERENNIAL_CALLS_PER_SECOND=2.5",
+        "PERENNIAL_METRICS_ADDRESS=0.0.0.0:9464",
+        "PERENNIAL_IPN_LONGEST_AGE=PT1H",
+        "PERENNIAL_PRIVATE_KEY_PASSPHRASE=secret",
+    ],
+)
+def test_a_line_in_the_env_file_reaches_whom_it_is_for(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, _, value = line.partition("=")
+    secret = "whsec_" + base64.b64encode(bytes(24)).decode()
+    variables = {**FILLED_IN, name: value}
+    if name.endswith("HOOK_URL"):
+        variables[name.replace("_URL", "_SECRET")] = secret
+    found = [
+        getattr(settings(service, variables, monkeypatch), name.removeprefix(PREFIX).lower())
+        for service in ("worker", "ipn")
+        if name in environment(service, variables)
+    ]
+    assert found
+    assert None not in found
+
+
+# What each may take and reach
+
+
+def test_no_container_may_take_all_the_memory() -> None:
+    for name, service in services(FILLED_IN).items():
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+    for name in OURS:
+        assert all("size=" in mount for mount in RAW["services"][name]["tmpfs"]), f"{name}: /tmp is memory, too"
+
+
+def neighbours(service: str) -> set[str]:
+    """Who shares a network with a service."""
+    networks = set(RAW["services"][service]["networks"])
+    return {name for name, other in RAW["services"].items() if networks & set(other["networks"])} - {service}
+
+
+def test_each_reaches_whom_it_needs_and_nobody_else() -> None:
+    assert neighbours("postgres") == {"temporal", "temporal-schema"}
+    assert neighbours("worker") == {"temporal", "temporal-namespace", "temporal-ui", "ipn", "simulator"}
+    assert neighbours("simulator") == {"worker", "ipn"}
+    for name, service in RAW["services"].items():
+        for needed in service.get("depends_on", {}):
+            assert needed in ONE_SHOT | neighbours(name), f"{name} needs {needed}"
+
+
+def test_from_where_the_receiver_is_reached_neither_temporal_nor_the_database_is() -> None:
+    members = {name for name, service in RAW["services"].items() if "notifications" in service["networks"]}
+    assert members == {"ipn", "simulator"}
+
+
+def test_the_database_and_temporal_lead_nowhere_and_whoever_publishes_or_calls_out_is_in_a_network_that_does() -> None:
+    internal = {name for name, network in RAW["networks"].items() if (network or {}).get("internal")}
+    assert internal == {"database", "temporal"}
+    assert {name for service in RAW["services"].values() for name in service["networks"]} == set(RAW["networks"])
+    for name, service in RAW["services"].items():
+        leads_out = bool(set(service["networks"]) - internal)
+        assert leads_out == bool(service.get("ports") or name == "worker"), name
+
+
+def test_a_server_of_several_networks_is_told_the_address_by_which_it_finds_itself() -> None:
+    server = RAW["services"]["temporal"]
+    assert len(server["networks"]) > 1
+    assert server["environment"]["TEMPORAL_BROADCAST_ADDRESS"] == "127.0.0.1"
 
 
 @STACKS

@@ -143,6 +143,8 @@ def _changes(view: SubscriptionView) -> Iterator[tuple[str, object]]:
         yield "With the next charge", f"{item.amount}: {item.what}"
     if view.credit:
         yield "Credit", view.credit
+    if refused := view.refused_successor:
+        yield "Does not go on under", f"{refused.charge_permission_id}: {refused.why}"
     if view.amazon_untold:
         yield "Amazon is not told yet", view.amazon_untold
 

@@ -79,8 +79,10 @@ def _of_named_charge(subscription: Subscription, charge_id: str) -> Outcome:
 
 
 def _of_replacement(subscription: Subscription, wanted: str) -> Outcome:
-    successor = subscription.lifecycle.successor
+    successor, refused = subscription.lifecycle.successor, subscription.lifecycle.refused_successor
+    if refused is not None and refused.charge_permission_id == wanted:
+        return Refusal.of(Refused("charge_permission_id", wanted, refused.why, refused.kind))
     if successor is None or successor.charge_permission_id != wanted:
-        why = "it has a subscription of its own already, or this one ended first"
+        why = "it was refused, and another was named since, or this one ended first"
         return Refusal.of(Refused("charge_permission_id", wanted, why, Kind.CONFLICT))
     return Replaced(charge_permission_id=wanted) if subscription.lifecycle.goes_on_under else Underway()

@@ -186,6 +186,12 @@ PERFORMANCES: Final[Mapping[type[Command], Performance]] = MappingProxyType(
             Call.GET_CHARGE_PERMISSION,
             lambda command: command.why,
         ),
+        commands.ReadSuccessor: Performance(
+            AmazonPayActivities.read_permission,
+            lambda command: signatures.ReadPermission(charge_permission_id=command.charge_permission_id),
+            Call.GET_CHARGE_PERMISSION,
+            lambda command: f"Can it go on under {command.charge_permission_id}?",
+        ),
         commands.UpdatePermission: Performance(
             AmazonPayActivities.update_permission,
             lambda command: signatures.UpdatePermission(

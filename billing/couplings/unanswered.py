@@ -12,6 +12,7 @@ from billing.couplings.charges import charge_read
 from billing.couplings.disputes import dispute_answered
 from billing.couplings.refunds import refund_answered
 from billing.couplings.telling import about_collection, telling
+from billing.parts.lifecycle import Lifecycle
 from billing.parts.unanswered import OUTCOME_UNKNOWN
 from billing.protocol.answers import (
     ChargeAnswer,
@@ -34,6 +35,7 @@ from billing.protocol.commands import (
     ReadDispute,
     ReadPermission,
     ReadRefund,
+    ReadSuccessor,
     UpdatePermission,
 )
 from billing.protocol.notices import NoticeType
@@ -87,10 +89,15 @@ def _asked_again(subscription: Subscription, command: Command, now: datetime) ->
             return looked.but(collection=owed.permission_unread(now)) if owed and command.planned else looked
         case UpdatePermission():
             return subscription.but(permission=subscription.permission.not_told(now))
-        case ClosePermission():
-            answer = PermissionAnswer(state=PermissionState.UNKNOWN, refused=OUTCOME_UNKNOWN)
-            return subscription.but(lifecycle=subscription.lifecycle.close_refused(answer, now))
+        case ReadSuccessor() | ClosePermission():
+            return subscription.but(lifecycle=_life_asks_again(subscription.lifecycle, command, now))
         case CreateCharge() | CaptureCharge():
             return subscription  # it still stands, and is made again at once
         case _:
             raise AssertionError(f"{type(command).__name__} is asked for until it is answered")
+
+
+def _life_asks_again(lifecycle: Lifecycle, command: ReadSuccessor | ClosePermission, now: datetime) -> Lifecycle:
+    if isinstance(command, ReadSuccessor):
+        return lifecycle.successor_unread(now)
+    return lifecycle.close_refused(PermissionAnswer(state=PermissionState.UNKNOWN, refused=OUTCOME_UNKNOWN), now)

@@ -29,6 +29,7 @@ from billing.protocol.commands import (
     ReadDispute,
     ReadPermission,
     ReadRefund,
+    ReadSuccessor,
     StartSuccessor,
     UpdatePermission,
 )
@@ -48,7 +49,7 @@ def success(command: Command) -> Answer:
     match command:
         case AskAmount(at_most=at_most):
             return at_most
-        case ReadPermission() | UpdatePermission():
+        case ReadPermission() | ReadSuccessor() | UpdatePermission():
             return CHARGEABLE
         case ClosePermission():
             return CLOSED

@@ -9,7 +9,8 @@ from pydantic import AwareDatetime, Field
 from billing.contract.terms import ChargePermissionId
 from billing.parts.stages import LOOK_AGAIN_AFTER
 from billing.protocol.answers import PermissionAnswer
-from billing.protocol.commands import ClosePermission, Command, Timer, elapse
+from billing.protocol.commands import ClosePermission, Command, ReadSuccessor, Timer, elapse
+from billing.refusals import Kind
 from billing.status import Ending, Status
 from billing.values import Value
 
@@ -101,10 +102,43 @@ class Cancellation(Value):
 
 
 class Successor(Value):
-    """Another charge permission under which it is to go on, and since when that is wanted (UTC)."""
+    """Another charge permission under which it is to go on.
+
+    Attributes:
+        charge_permission_id: Amazon's id of it.
+        at: since when that is wanted; where Amazon did not answer when it was to be read, when that is tried again
+            (UTC).
+        at_once: whether it is read at once.
+        is_approved: whether Amazon has said that it can be charged as this subscription needs it.
+    """
 
     charge_permission_id: ChargePermissionId
     at: AwareDatetime
+    at_once: bool = True
+    is_approved: bool = False
+
+    @property
+    def reading(self) -> ReadSuccessor:
+        """It is read before anything is closed: what Amazon does not know, or cannot charge, is no successor."""
+        name = self.charge_permission_id
+        why = f"can it go on under {name}?"
+        return ReadSuccessor(charge_permission_id=name, at=self.at, at_once=self.at_once, urgent=True, why=why)
+
+
+class RefusedSuccessor(Value):
+    """The last charge permission that was named, and that it does not go on under.
+
+    Attributes:
+        charge_permission_id: as it was named.
+        at: when that was found (UTC).
+        why: in words.
+        kind: whether it can never be, not as it stands now, or not beside another subscription.
+    """
+
+    charge_permission_id: ChargePermissionId
+    at: AwareDatetime
+    why: str
+    kind: Kind
 
 
 class Lifecycle(Value):
@@ -116,6 +150,7 @@ class Lifecycle(Value):
         planned_end: a cancellation that takes effect later, and can be taken back before.
         cancellation: one that was asked for, until it begins.
         successor: what it is to go on under, or went on.
+        refused_successor: what it was last asked to go on under, and does not.
     """
 
     stage: AnyLife = Active()
@@ -123,6 +158,7 @@ class Lifecycle(Value):
     planned_end: Cancellation | None = None
     cancellation: Cancellation | None = None
     successor: Successor | None = None
+    refused_successor: RefusedSuccessor | None = None
 
     @property
     def ending(self) -> Ending | None:
@@ -254,6 +290,19 @@ class Lifecycle(Value):
         """With a planned end, or without."""
         return self.but(planned_end=planned)
 
-    def replaced_by(self, successor: Successor | None) -> "Lifecycle":
-        """It is to go on under another charge permission; or not."""
-        return self.but(successor=successor)
+    def replaced_by(self, successor: Successor) -> "Lifecycle":
+        """It is to go on under another charge permission, once Amazon has said that it can be charged."""
+        return self.but(successor=successor, refused_successor=None)
+
+    def successor_refused(self, why: str, kind: Kind, now: datetime) -> "Lifecycle":
+        """It stays under the charge permission that it has."""
+        if self.successor is None:
+            raise AssertionError("no other charge permission was named")
+        name = self.successor.charge_permission_id
+        refused = RefusedSuccessor(charge_permission_id=name, at=now, why=why, kind=kind)
+        return self.but(successor=None, refused_successor=refused)
+
+    def successor_unread(self, now: datetime) -> "Lifecycle":
+        """Amazon did not say whether the other charge permission can be charged: it is read later."""
+        later = now + LOOK_AGAIN_AFTER
+        return self.but(successor=self.successor and self.successor.but(at=later, at_once=False))

@@ -74,6 +74,8 @@ class PermissionAnswer(Value):
         monthly_limit: what may be charged under it in one calendar month, where Amazon says so.
         expires_at: when it closes by itself (UTC) unless it is charged before, where Amazon says so.
         monthly_balance: what is left of that in the month in which it was read, where Amazon says so.
+        given_for: Amazon's chargePermissionType, where Amazon says so; an open set.
+        currency: of the monthly limit as Amazon names it, also where nobody here knows that currency.
     """
 
     state: PermissionState
@@ -83,6 +85,8 @@ class PermissionAnswer(Value):
     monthly_limit: Money | None = None
     monthly_balance: Money | None = None
     expires_at: AwareDatetime | None = None
+    given_for: str | None = None
+    currency: str | None = None
 
     @property
     def is_chargeable(self) -> bool:

@@ -45,6 +45,7 @@ class Action(StrEnum):
     STOP_WAITING = "stop waiting"
     TELL_OF_EXPIRY = "tell of the expiry"
     """For a new charge permission."""
+    READ_SUCCESSOR = "read the new charge permission"
     START_SUCCESSOR = "start under the new charge permission"
 
 
@@ -321,6 +322,22 @@ class AskAmount(Command):
     due: AwareDatetime
     until: AwareDatetime
     at_most: Money
+
+
+class ReadSuccessor(Command):
+    """Ask Amazon for the charge permission under which the subscription is to go on, before the present one is closed.
+
+    Attributes:
+        charge_permission_id: as the merchant named it; there may be none.
+    """
+
+    does: ClassVar = Action.READ_SUCCESSOR
+    charge_permission_id: str
+
+    @property
+    def about(self) -> str:
+        """See `Command.about`."""
+        return self.charge_permission_id
 
 
 class StartSuccessor(Command):

@@ -70,6 +70,8 @@ class NoticeType(StrEnum):
     """By the buyer, by Amazon or by its age: nothing can be charged any more."""
     CHARGE_PERMISSION_REPLACED = "charge_permission.replaced"
     """The subscription goes on under another one: `successor`."""
+    REPLACEMENT_REFUSED = "charge_permission.replacement_refused"
+    """It does not go on under `successor`, as somebody had asked; `reason` says why, and nothing was closed."""
     SUBSCRIPTION_ENDED = "subscription.ended"
 
 
@@ -95,7 +97,7 @@ class Notice(Value):
         next_action_at: when something is done next (UTC).
         deadline: until when the buyer may mend the payment method or approve a new charge permission, or the merchant
             may capture (UTC).
-        successor: the charge permission under which the subscription goes on.
+        successor: the charge permission under which the subscription goes on, or was to.
         credit: what is left of the credit at the end; nobody will be charged less for it any more.
         items: what was to be charged once with a charge that does not come any more.
         status: how a subscription ended, or how a dispute stands at Amazon.

@@ -1,21 +1,27 @@
 """What the commands about many subscriptions have in common: options, progress, and the report."""
 
+import asyncio
 import csv
+import errno
+import io
 import json
+import os
+import signal
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import typer
 from rich.markup import escape
 
 from runtime.errors import StartupError
-from starter.cli.output import RefusedError, err, say
+from starter.cli.output import HUNG_UP, RefusedError, err, say
 from starter.cli.tables import Column, Sheet
-from starter.many.runner import Outcome, Result, do_to_many
+from starter.many.runner import Outcome, Result, Tally, do_to_many
 
 SHOWN: Final = 20
 """Refusals shown on a terminal; the report has all."""
@@ -40,6 +46,8 @@ async def do_and_tell(
 ) -> None:
     """Does it to all, shows how far it is, of `total` where that is known, and says what came of it.
 
+    Where it is broken off (SIGINT, SIGTERM, SIGHUP, an error), it says how far it came, and how to go on.
+
     Raises:
         RefusedError: some were refused.
     """
@@ -47,7 +55,12 @@ async def do_and_tell(
 
     refused: list[Result] = []
     minded: list[Result] = []
-    with _reporting(report) as write, Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+    tally = Tally()
+    with (
+        _hangup_interrupts(),
+        _reporting(report) as write,
+        Progress(console=err, transient=True, disable=not err.is_terminal) as progress,
+    ):
         task = progress.add_task(done, total=total)
 
         def tell(result: Result) -> None:
@@ -59,8 +72,13 @@ async def do_and_tell(
                 minded.append(result)
 
         try:
-            counts = await do_to_many(items, perform, tell, per_second=rate)
+            counts = await do_to_many(items, perform, tell, per_second=rate, tally=tally)
+        except asyncio.CancelledError:
+            _say_how_far(tally, done, total, report)
+            raise
         except ExceptionGroup as group:
+            if tally.counts or tally.under_way:  # else nothing was begun that could be broken off
+                _say_how_far(tally, done, total, report)
             raise group.exceptions[0] from None
     _say(counts, refused, done, as_json=as_json)
     tell_minded(minded)
@@ -68,6 +86,51 @@ async def do_and_tell(
         raise RefusedError(
             f"{counts[Outcome.REFUSED]} of {counts.total()} were refused" + (f"; see {report}" if report else "")
         )
+
+
+def _say_how_far(tally: Tally, done: str, total: int | None, report: Path | None) -> None:
+    counts = tally.counts
+    of_all = f" of {total}" if total is not None else ""
+    rest = "".join(
+        f", {number} {what}"
+        for number, what in (
+            (counts[Outcome.ALREADY], "were already"),
+            (counts[Outcome.REFUSED], "were refused"),
+            (tally.under_way, "were under way, so it is not known what became of them"),
+        )
+        if number
+    )
+    where = f"; {report} has a line for each that is known" if report else ""
+    with suppress(OSError):  # whoever hung up has taken the terminal away, and nobody reads it there
+        err.print(
+            f"[bold yellow]broken off:[/] after {counts.total()}{of_all}: {counts[Outcome.DONE]} {done}"
+            + escape(f"{rest}{where}. Repeat the same command to go on: it finds what is done, and does nothing twice")
+        )
+
+
+@contextmanager
+def _hangup_interrupts() -> Iterator[None]:
+    """A terminal that goes away ends it as SIGTERM does, unless somebody wants that ignored (`nohup`)."""
+    this, loop = asyncio.current_task(), asyncio.get_running_loop()
+    heard = signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    if this is None or not heard or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    hung_up = asyncio.Event()
+
+    def hang_up() -> None:
+        hung_up.set()
+        this.cancel()
+
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if hung_up.is_set():
+            raise typer.Exit(HUNG_UP) from None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
 
 
 def _say(counts: Counter[Outcome], refused: list[Result], done: str, *, as_json: bool) -> None:
@@ -103,24 +166,45 @@ def sheet_of(refused: Sequence[Result]) -> Sheet:
 
 @contextmanager
 def _reporting(path: Path | None) -> Iterator[Callable[[Result], None]]:
-    """Writes each result as it comes, so that a report is there also of what was broken off."""
+    """Writes each result as it comes, past all buffers: what ends this process, kill -9 included, leaves the report up
+    to the last result.
+
+    Raises:
+        StartupError: the file cannot be written, or not any more.
+    """
     if path is None:
         yield lambda _: None
         return
     if path.suffix not in {".csv", ".jsonl"}:
         raise StartupError(f"--report {path}: a report is a .csv or .jsonl file")
-    try:
-        file = path.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise StartupError(f"--report {path}: {error.strerror or error}") from None
+    with _report_errors(path):
+        file = path.open("wb", buffering=0)
+
+    def write(line: str) -> None:
+        content = line.encode("utf-8", "backslashreplace")
+        with _report_errors(path):
+            if file.write(content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     with file:
         if path.suffix == ".jsonl":
-            yield lambda result: print(json.dumps(asdict(result)), file=file, flush=True)
+            yield lambda result: write(f"{json.dumps(asdict(result))}\n")
         else:
-            table: Any = csv.writer(file)  # Any: the module names no type
-            table.writerow(("row", "charge_permission_id", "outcome", "why", "mind"))
+            write(_csv_line("row", "charge_permission_id", "outcome", "why", "mind"))
+            yield lambda result: write(
+                _csv_line(result.row, result.subject, result.outcome.value, result.why, result.mind)
+            )
 
-            def write(result: Result) -> None:
-                table.writerow((result.row, result.subject, result.outcome.value, result.why, result.mind))
 
-            yield write
+def _csv_line(*cells: object) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue()
+
+
+@contextmanager
+def _report_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StartupError(f"--report {path}: {error.strerror or error}") from None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 REFUSED: Final = 1
 CANNOT_START: Final = 2
 NOT_ANSWERED: Final = 3
+HUNG_UP: Final = 129
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 """128 and the signal's number, as shells count."""

@@ -76,6 +76,9 @@ def _made(numbered: Numbered, plans: Mapping[str, Plan], now: datetime) -> Joini
         return refused("; ".join(map(str, refusals_of(error, _COLUMNS))))
     except Refused as refusal:
         return refused(str(refusal))
+    except (ArithmeticError, ValueError) as error:
+        # Dates end with the year 9999, and a number that is right in itself may lead beyond it.
+        return refused(f"a date or a number leads out of all bounds: {error}")
 
 
 _COLUMNS: Final = {"day": "billing_day", "at": "billing_time"}

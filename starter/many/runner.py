@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -43,6 +43,19 @@ class Result:
 Report = Callable[[Result], None]
 
 
+@dataclass(slots=True)
+class Tally:
+    """How far it is.
+
+    Attributes:
+        counts: of those of whom a result is known, by what became of them.
+        under_way: how many were begun, and are not known yet.
+    """
+
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    under_way: int = 0
+
+
 class Pace:
     """Lets nobody through faster than so often a second.
 
@@ -69,13 +82,22 @@ async def do_to_many(
     *,
     per_second: float | None = None,
     at_a_time: int = AT_A_TIME,
+    tally: Tally | None = None,
 ) -> Counter[Outcome]:
     """Performs something on each, and tells each result as it comes; no more than `at_a_time` are held at once.
 
+    Args:
+        items: on which.
+        perform: what.
+        report: told of each result.
+        per_second: how many are begun in a second, at most.
+        at_a_time: how many are under way at once, at most.
+        tally: kept up to date, for whoever wants to know how far it came where it is broken off.
+
     Raises:
-        ExceptionGroup: what `perform` raised; what was begun is ended first.
+        ExceptionGroup: what `perform` or `report` raised; what was begun is ended first.
     """
-    counts: Counter[Outcome] = Counter()
+    tally = tally or Tally()
     waiting: asyncio.Queue[Item] = asyncio.Queue(maxsize=1)
     pace = Pace(per_second)
 
@@ -83,9 +105,11 @@ async def do_to_many(
         while True:
             item = await waiting.get()
             await pace.wait()
+            tally.under_way += 1
             result = await perform(item)
-            counts[result.outcome] += 1
             report(result)
+            tally.under_way -= 1
+            tally.counts[result.outcome] += 1
             waiting.task_done()
 
     async with asyncio.TaskGroup() as group:
@@ -95,4 +119,4 @@ async def do_to_many(
         await waiting.join()
         for worker in workers:
             worker.cancel()
-    return counts
+    return tally.counts

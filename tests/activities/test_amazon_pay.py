@@ -9,10 +9,10 @@ from decimal import Decimal
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from activities.amazon_pay import AmazonPayCalls
+from activities.amazon_pay import AmazonPayCalls, _permission_answer
 from activities.signatures import ClosePermission, ReadCharge, ReadPermission, ReadRefund, UpdatePermission
 from amazon_pay import AmazonPayClient, Region, clock
-from amazon_pay.models import Currency, Frequency, Price, RecurringMetadata
+from amazon_pay.models import ChargePermission, Currency, Frequency, Price, RecurringMetadata
 from amazon_pay.models.wire import TIMESTAMP_FORMAT
 from billing.calendar import Interval, Unit
 from billing.money import Money
@@ -215,6 +215,20 @@ async def test_a_permission_tells_its_limit_what_is_left_of_it_and_when_it_expir
     assert after.expires_at > before.expires_at, "it lives on from its last charge"
     assert (before.monthly_limit, before.monthly_balance) == (Money.parse("1000.00 USD"), Money.parse("1000.00 USD"))
     assert after.monthly_balance == Money.parse("990.01 USD")
+    assert (before.given_for, before.currency) == ("Recurring", "USD")
+
+
+def test_what_a_permission_was_given_for_and_a_currency_that_nobody_here_knows_are_told_as_amazon_says_them() -> None:
+    told = {
+        "chargePermissionId": "S01-1234567-7654321",
+        "chargePermissionType": "OneTime",
+        "statusDetails": {"state": "Chargeable"},
+        "limits": {"amountLimit": {"amount": "1000.00", "currencyCode": "XAU"}},
+    }
+
+    answer = _permission_answer(ChargePermission.model_validate(told))
+
+    assert (answer.given_for, answer.currency, answer.monthly_limit) == ("OneTime", "XAU", None)
 
 
 async def test_a_permission_that_does_not_exist_is_in_no_known_state(calls: AmazonPayCalls) -> None:

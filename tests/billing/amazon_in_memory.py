@@ -32,6 +32,7 @@ from billing.protocol.commands import (
     ReadDispute,
     ReadPermission,
     ReadRefund,
+    ReadSuccessor,
     UpdatePermission,
 )
 from tests.billing.support import pinned_zone
@@ -132,8 +133,8 @@ class AmazonInMemory:
                     self.cancel_pending()
                 self.change_permission(PermissionState.CLOSED, ("MerchantClosed",), now)
                 return self.permission
-            case ReadPermission() | UpdatePermission():
-                return self.permission.but(monthly_limit=self.limit and self.limit.amount)
+            case ReadPermission() | ReadSuccessor() | UpdatePermission():
+                return self.show(command)
             case CreateRefund():
                 self.hear(command.idempotency_key, command.soft_descriptor)
                 return self.create_refund(command, refund)
@@ -143,6 +144,12 @@ class AmazonInMemory:
                 return self.disputes[dispute_id]
             case _:
                 raise AssertionError(f"{command.action} asks somebody else")
+
+    def show(self, command: Command) -> PermissionAnswer:
+        """The charge permission that is charged; or another, which the buyer has just approved."""
+        if isinstance(command, ReadSuccessor):
+            return PermissionAnswer(state=PermissionState.CHARGEABLE, given_for="Recurring")
+        return self.permission.but(monthly_limit=self.limit and self.limit.amount)
 
     def hear(self, key: str, texts: ChargeTexts | str | None) -> None:
         """Takes what the buyer is to read: under a key that is known, what it was."""

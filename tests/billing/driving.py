@@ -67,6 +67,7 @@ from billing.protocol.commands import (
     ReadAuthorized,
     ReadCharge,
     ReadPermission,
+    ReadSuccessor,
     StartSuccessor,
     Timer,
 )
@@ -224,6 +225,10 @@ class Driven(RuleBasedStateMachine):
         match command:
             case ReadCharge() | ReadAuthorized() if data.draw(seldom):
                 return data.draw(refusals)
+            case ReadSuccessor() if data.draw(seldom):
+                return data.draw(
+                    st.sampled_from([unreadable("ResourceNotFound"), PermissionAnswer(state=PermissionState.CLOSED)])
+                )
             case ReadPermission() | ClosePermission() if data.draw(seldom):
                 unknown = PermissionAnswer(state=PermissionState.UNKNOWN)
                 return data.draw(st.sampled_from([unreadable(), unknown, *self.amazon.earlier_permissions[-1:]]))

@@ -57,6 +57,7 @@ from billing.protocol.commands import (
     ReadDispute,
     ReadPermission,
     ReadRefund,
+    ReadSuccessor,
     StartSuccessor,
     Timer,
     UpdatePermission,
@@ -370,6 +371,8 @@ def _answers(before: Subscription, command: Command, now: datetime) -> Iterator[
             yield "refused", DisputeAnswer(refused="NoAccess")
         case AskAmount(at_most=at_most):
             yield from (("said", at_most), (NO_ANSWER, None))
+        case ReadSuccessor():
+            yield from (("approved", PermissionAnswer(state=PermissionState.CHARGEABLE)), ("refused", unreadable()))
         case StartSuccessor():
             yield from (("started", SuccessorAnswer(started=True)), ("refused", SuccessorAnswer(started=False)))
         case _:

@@ -229,6 +229,7 @@ def test_what_waits_to_be_captured_goes_on_under_a_new_charge_permission() -> No
     life = begun()
     life.wants("2026-02-05 09:00", ReplacePermission(charge_permission_id="C01-9999999-9999999"))
     successor = continued(life.subscription)
+    life.beside(Action.READ_SUCCESSOR, "2026-02-05 09:00", chargeable())
     life.beside(Action.START_SUCCESSOR, "2026-02-05 09:00", SuccessorAnswer(started=True))
 
     assert life.subscription.authorizations == ()

@@ -27,15 +27,27 @@ from billing.parts.balance import Bill
 from billing.parts.outbox import Outbox
 from billing.plan.plan import Amounts
 from billing.plan.policy import CollectionPolicy
-from billing.protocol.answers import ChargeAnswer, SuccessorAnswer
+from billing.protocol.answers import ChargeAnswer, PermissionAnswer, PermissionState, SuccessorAnswer
 from billing.protocol.commands import Action, CreateCharge, Timer
-from billing.protocol.events import Answered, Elapsed, Refresh, Thing
+from billing.protocol.events import Answered, Elapsed, Refresh, Thing, Unanswered
 from billing.protocol.notices import NoticeType
 from billing.refusals import Kind, Refused
 from billing.requests import Request
 from billing.status import Status
 from billing.subscription import Subscription
-from tests.billing.support import CAPTURED, PENDING, SOFT, Life, at, chargeable, closed, refused, terms
+from tests.billing.support import (
+    CAPTURED,
+    PENDING,
+    SOFT,
+    Life,
+    at,
+    chargeable,
+    closed,
+    non_chargeable,
+    refused,
+    terms,
+    unreadable,
+)
 
 POLICY = CollectionPolicy(new_checkout_deadline=timedelta(days=10))
 NEW = "C01-7654321-1234567"
@@ -69,6 +81,11 @@ def kinds(subscription: Subscription) -> list[NoticeType]:
 def replace(life: Life, when: str, by: str = NEW) -> None:
     """The buyer has approved a new charge permission."""
     assert life.wants(when, ReplacePermission(charge_permission_id=by)) == by
+
+
+def approve(life: Life, when: str, answer: PermissionAnswer | None = None) -> None:
+    """Amazon says how the new one stands; that it can be charged, where nothing else is given."""
+    life.beside(Action.READ_SUCCESSOR, when, answer or chargeable())
 
 
 @pytest.mark.parametrize("story", [paid_and_closed, owed_and_closed])
@@ -116,6 +133,8 @@ def test_a_cancellation_ends_the_waiting() -> None:
 def test_the_successor_keeps_anchor_period_account_and_debt_and_charges_what_is_owed_at_once() -> None:
     life = owed_and_closed()
     replace(life, "2026-02-04 09:00")
+    assert life.first == (Action.READ_SUCCESSOR, at("2026-02-04 09:00"))
+    approve(life, "2026-02-04 09:00")
     assert life.first == (Action.START_SUCCESSOR, at("2026-02-04 09:00"))
 
     successor = continued(life.subscription)
@@ -147,7 +166,7 @@ def test_the_successor_of_a_paid_subscription_waits_for_its_next_due_date() -> N
 STAYS_BEHIND: Any = {
     **dict.fromkeys(("version", "collection", "renewal", "permission", "unanswered", "outbox"), True),
     "contract": {"terms", "written"},
-    "lifecycle": {"stage", "cancellation", "successor"},
+    "lifecycle": {"stage", "cancellation", "successor", "refused_successor"},
 }
 """What is about the old charge permission, or begins anew under another."""
 
@@ -236,6 +255,7 @@ def test_what_the_merchant_said_that_the_owed_period_costs_stands_under_the_new_
 def test_while_the_successor_is_started_what_would_be_lost_with_this_one_is_refused(wish: Request) -> None:
     life = owed_and_closed()
     replace(life, "2026-02-01 09:00")
+    approve(life, "2026-02-01 09:00")
 
     with pytest.raises(Refused, match=f"going on under {NEW}: ask it there") as told:
         life.wants("2026-02-01 09:00", wish)
@@ -272,6 +292,7 @@ def test_the_predecessor_ends_as_replaced_and_the_numbers_of_the_notices_go_on()
     replace(life, "2026-02-04 09:00")
     successor = continued(life.subscription)
 
+    approve(life, "2026-02-04 09:00")
     life.beside(Action.START_SUCCESSOR, "2026-02-04 09:00", SuccessorAnswer(started=True))
 
     assert life.subscription.status is Status.REPLACED
@@ -285,6 +306,7 @@ def test_a_permission_that_is_still_open_can_be_replaced_too_and_is_then_closed(
     life = Life(terms(policy=POLICY))
     life.step(Action.CHARGE, "2026-01-31 09:00", CAPTURED)
     replace(life, "2026-02-04 09:00")
+    approve(life, "2026-02-04 09:00")
     life.beside(Action.START_SUCCESSOR, "2026-02-04 09:00", SuccessorAnswer(started=True))
 
     assert life.next == (Action.CLOSE_PERMISSION, at("2026-02-04 09:00"))
@@ -303,7 +325,9 @@ def test_an_attempt_whose_outcome_is_not_known_is_awaited_before_anything_is_han
 
     assert life.first == (awaited, at("2026-01-31 10:00"))
     life.step(awaited, "2026-01-31 10:00", CAPTURED)
-    assert life.first == (Action.START_SUCCESSOR, at("2026-01-31 09:30"))
+    assert life.first == (Action.READ_SUCCESSOR, at("2026-01-31 09:30"))
+    approve(life, "2026-01-31 09:30")
+    assert life.first == (Action.START_SUCCESSOR, at("2026-01-31 10:00"))
 
 
 def test_what_cannot_go_on_refuses_another_permission() -> None:
@@ -326,8 +350,140 @@ def test_a_successor_that_exists_already_leaves_everything_as_it_was() -> None:
     before = life.subscription
     replace(life, "2026-02-04 09:00")
 
+    approve(life, "2026-02-04 09:00")
     life.beside(Action.START_SUCCESSOR, "2026-02-04 09:00", SuccessorAnswer(started=False))
 
-    assert life.subscription == before.but(references=life.subscription.references)
+    lifecycle, outbox = life.subscription.lifecycle, life.subscription.outbox
+    assert lifecycle.refused_successor is not None
+    assert life.subscription == before.but(
+        references=life.subscription.references,
+        lifecycle=before.lifecycle.but(refused_successor=lifecycle.refused_successor),
+        outbox=outbox,
+    )
+    assert (outbox.notices[-1].type, outbox.notices[-1].successor) == (NoticeType.REPLACEMENT_REFUSED, NEW)
     assert life.first == (Action.STOP_WAITING, at("2026-02-13 12:00"))
     assert life.subscription.status is Status.AWAITING_CHECKOUT
+
+
+# What is named may be wrong
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (unreadable("ResourceNotFound"), "does not show it (ResourceNotFound)"),
+        (unreadable("InvalidParameterValue"), "is its id right"),
+        (closed("BuyerClosed"), "it is closed (BuyerClosed), for good"),
+        (non_chargeable("PaymentMethodInvalid"), "non_chargeable (PaymentMethodInvalid)"),
+        (PermissionAnswer(state=PermissionState.UNKNOWN), "cannot be charged now"),
+        (chargeable().but(given_for="OneTime"), "it is OneTime, not Recurring"),
+        (chargeable().but(given_for="PaymentMethodOnFile"), "not Recurring"),
+        (chargeable().but(currency="GBP"), "it is in GBP, and the plan in EUR"),
+        (chargeable().but(currency="XAU"), "it is in XAU"),
+        (chargeable().but(monthly_limit=eur("9.98")), "allows 9.98 EUR in a calendar month"),
+        (chargeable().but(expires_at=at("2026-02-04 09:00")), "it expired on 2026-02-04"),
+    ],
+)
+def test_a_permission_that_cannot_bear_the_subscription_is_refused_and_nothing_is_closed(
+    answer: PermissionAnswer, why: str
+) -> None:
+    life = Life(terms(policy=POLICY))
+    life.step(Action.CHARGE, "2026-01-31 09:00", CAPTURED)
+    before = life.next
+    replace(life, "2026-02-04 09:00")
+
+    approve(life, "2026-02-04 09:00", answer)
+
+    refusal, notice = life.subscription.lifecycle.refused_successor, life.subscription.outbox.notices[-1]
+    assert refusal is not None
+    assert (refusal.charge_permission_id, why in refusal.why) == (NEW, True)
+    assert (notice.type, notice.successor, notice.reason) == (NoticeType.REPLACEMENT_REFUSED, NEW, refusal.why)
+    assert (life.subscription.status, life.subscription.lifecycle.successor) == (Status.ACTIVE, None)
+    assert life.first == before, "it goes on as if nobody had asked"
+    life.step(Action.CHARGE, "2026-02-28 09:00", CAPTURED)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        chargeable(),
+        chargeable().but(given_for="Recurring", currency="EUR", monthly_limit=eur("9.99")),
+        chargeable().but(expires_at=at("2026-02-04 09:01")),
+    ],
+)
+def test_what_amazon_does_not_say_of_it_is_not_held_against_it(answer: PermissionAnswer) -> None:
+    life = paid_and_closed()
+    replace(life, "2026-02-04 09:00")
+
+    approve(life, "2026-02-04 09:00", answer)
+
+    assert life.first == (Action.START_SUCCESSOR, at("2026-02-04 09:00"))
+
+
+def test_the_limit_must_bear_what_is_charged_once_with_the_owed_period_too() -> None:
+    life = Life(terms(policy=POLICY))
+    life.ask("2026-01-30 12:00", AddItem(amount=eur("5.00"), what="a mug"))
+    life.step(Action.CHARGE, "2026-01-31 09:00", SOFT)
+    life.step(Action.READ_PERMISSION, "2026-01-31 09:00", chargeable())
+    replace(life, "2026-01-31 10:00")
+
+    approve(life, "2026-01-31 10:00", chargeable().but(monthly_limit=eur("14.98")))
+
+    assert life.subscription.lifecycle.refused_successor is not None
+    assert life.subscription.status is Status.RETRYING
+
+
+def test_while_amazon_does_not_say_how_it_stands_that_is_seen_nothing_is_closed_and_periods_are_charged() -> None:
+    life = Life(terms(policy=POLICY))
+    life.step(Action.CHARGE, "2026-01-31 09:00", CAPTURED)
+    replace(life, "2026-02-28 07:30")
+    for hour in ("07:30", "08:30"):
+        assert life.first == (Action.READ_SUCCESSOR, at(f"2026-02-28 {hour}"))
+        life.now = at(f"2026-02-28 {hour}")
+        read = next_command(life.subscription)
+        assert read is not None
+        life.happens(Unanswered(read, "Amazon answers 503"))
+
+    (call,) = life.subscription.unanswered.seen
+    assert (call.about, life.subscription.needs_attention) == (NEW, True)
+    assert life.told.count("subscription.held") == 1
+    life.step(Action.CHARGE, "2026-02-28 09:00", CAPTURED)
+    life.wants("2026-02-28 09:10", RefundPeriod(period=1))
+    assert life.subscription.lifecycle.refused_successor is None
+
+    life.now = at("2026-02-28 09:30")
+    read = next_command(life.subscription.but(refunds=life.subscription.refunds.but(latest=())))
+    assert (read and read.action, read and read.at) == (Action.READ_SUCCESSOR, at("2026-02-28 09:30"))
+    life.happens(Answered(read, chargeable())) if read else None
+    assert life.subscription.unanswered.seen == ()
+    assert not life.subscription.needs_attention
+
+
+def test_a_cancellation_while_it_is_read_goes_before_it() -> None:
+    life = Life(terms(policy=POLICY))
+    life.step(Action.CHARGE, "2026-01-31 09:00", CAPTURED)
+    replace(life, "2026-02-04 09:00")
+    read = next_command(life.subscription)
+    assert read is not None
+    life.cancel("2026-02-04 09:01")
+
+    life.happens(Answered(read, chargeable()))
+
+    assert life.subscription.lifecycle.ending is not None
+    assert life.subscription.lifecycle.ending.status is Status.CANCELED
+    assert life.first == (Action.CLOSE_PERMISSION, at("2026-02-04 09:01"))
+
+
+def test_a_refused_one_can_be_named_again_and_another_takes_its_place() -> None:
+    life = Life(terms(policy=POLICY))
+    life.step(Action.CHARGE, "2026-01-31 09:00", CAPTURED)
+    replace(life, "2026-02-04 09:00")
+    approve(life, "2026-02-04 09:00", non_chargeable("PaymentMethodInvalid"))
+
+    replace(life, "2026-02-04 10:00")
+    approve(life, "2026-02-04 10:00", closed())
+    replace(life, "2026-02-04 11:00", by="C01-0000000-0000000")
+
+    assert life.subscription.lifecycle.refused_successor is None
+    approve(life, "2026-02-04 11:00")
+    assert life.first == (Action.START_SUCCESSOR, at("2026-02-04 11:00"))

@@ -207,6 +207,7 @@ def test_a_refund_under_way_goes_on_under_a_new_charge_permission_with_its_key()
     ask(life, "2026-02-05 12:00")
     life.wants("2026-02-05 12:01", ReplacePermission(charge_permission_id="C01-9999999-9999999"))
     successor = continued(life.subscription)
+    life.beside(Action.READ_SUCCESSOR, "2026-02-05 12:01", chargeable())
     life.beside(Action.START_SUCCESSOR, "2026-02-05 12:01", SuccessorAnswer(started=True))
 
     assert life.subscription.refunds.latest == ()

@@ -189,6 +189,7 @@ def lost() -> Life:
 def replaced() -> Life:
     story = active()
     story.wants("2026-06-20 10:00", Replace(charge_permission_id="C01-8888888-8888888"))
+    story.beside(Action.READ_SUCCESSOR, "2026-06-20 10:00", chargeable())
     story.beside(Action.START_SUCCESSOR, "2026-06-20 10:00", SuccessorAnswer(started=True))
     story.step(CLOSE, "2026-06-20 10:00", closed("MerchantClosed"))
     return story

@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 from temporalio import workflow
 
+from amazon_pay.errors import UnavailableError
+from amazon_pay.models import Currency
+from amazon_pay.resources.charge_permissions import ChargePermissions
 from billing.changes import RefundPeriod
 from billing.parts.ledger import PeriodOutcome
+from billing.protocol.commands import Action
 from billing.status import Status
 from sandbox.stage import Stage
 from simulator.faults import Fault, FaultPlan
@@ -119,6 +123,79 @@ async def test_another_subscriptions_permission_is_refused_and_nothing_changes(h
     assert (status.status, status.periods_paid) == (Status.ACTIVE, 2)
 
 
+async def test_an_id_with_a_typing_error_closes_nothing_and_is_told_to_whoever_asks_and_to_the_merchant(
+    house: Stage, notices: Endpoint
+) -> None:
+    story = await Story.begin(house)
+    await story.until_due(0)
+    typo = f"{(await new_permission(house))[:-1]}X"
+
+    for _ in range(2):
+        with pytest.raises(RequestRefusedError, match=f"{typo} is not accepted; Amazon does not show it"):
+            await house.subscriptions.replace_charge_permission(story.charge_permission_id, typo, "as-before")
+
+    status = await story.quiet()
+    assert (status.status, status.successor, await story.permission_state()) == (Status.ACTIVE, None, "Chargeable")
+    assert status.refused_successor is not None
+    assert status.refused_successor.charge_permission_id == typo
+    told = await notices.told(story.charge_permission_id, status.notices_told)
+    assert [event["type"] for event in told].count("charge_permission.replacement_refused") == 1, (
+        "asked again, as before"
+    )
+    assert told[-1]["data"]["successor"] == typo
+    await story.until_due(1)
+    after = await continued(house, story, await new_permission(house))
+    assert (await after.status()).refused_successor is None
+
+
+@pytest.mark.parametrize("how", ["closed", "broken", "in another currency"])
+async def test_what_cannot_be_charged_as_it_needs_is_refused(house: Stage, how: str) -> None:
+    story = await Story.begin(house)
+    await story.until_due(0)
+    other = (
+        await house.simulator.open_permission(Currency.JPY if how == "in another currency" else Currency.USD)
+    ).charge_permission_id
+    if how == "closed":
+        await house.simulator.close_by_buyer(other, await story.now())
+    elif how == "broken":
+        await house.simulator.break_payment_method(other)
+
+    with pytest.raises(RequestRefusedError, match=r"it is closed|it cannot be charged now|it is in JPY"):
+        await house.subscriptions.replace_charge_permission(story.charge_permission_id, other)
+
+    assert await story.permission_state() == "Chargeable"
+    assert (await story.until_due(1)).periods_paid == 2
+
+
+async def test_while_amazon_does_not_answer_nothing_is_closed_and_what_falls_due_is_charged(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "CALL_TIMEOUT", timedelta(seconds=1))
+    story = await Story.begin(house)
+    await story.until_due(0)
+    new = await new_permission(house)
+    await house.simulator.set_faults(FaultPlan(requests={Fault.UNAVAILABLE: 1}))
+    try:
+        with pytest.raises(NotAnsweredError, match="Amazon has not answered yet"):
+            await house.subscriptions.replace_charge_permission(story.charge_permission_id, new, "when-it-can")
+        await house.server.time.fast_forward(story.handle, timedelta(hours=4))
+        await asyncio.sleep(0.3)
+        status = await story.status()
+        (call,) = status.unanswered
+        assert (call.action, call.about) == (Action.READ_SUCCESSOR, new)
+        assert (status.needs_attention, status.last_reason) == (True, "OutcomeUnknown")
+    finally:
+        await house.simulator.set_faults(FaultPlan())
+    assert await story.permission_state() == "Chargeable", "nothing was closed before it was known"
+    await story.after(timedelta(hours=2))
+
+    monkeypatch.undo()
+    again = await house.subscriptions.replace_charge_permission(story.charge_permission_id, new, "when-it-can")
+    assert again == f"subscription-{new}"
+    assert (await story.status()).status is Status.REPLACED
+    assert await story.permission_state() == "Closed"
+
+
 async def test_starting_under_the_new_permission_again_finds_it_and_other_terms_are_refused(house: Stage) -> None:
     story = await Story.begin(house)
     await story.until_due(0)
@@ -219,14 +296,19 @@ async def test_what_is_said_while_the_successor_is_started_is_lost_by_neither(
     assert await after.charges() == []
 
 
-async def test_what_is_said_while_the_old_permission_cannot_be_closed_yet_reaches_the_successor(house: Stage) -> None:
+async def test_what_is_said_while_the_old_permission_cannot_be_closed_yet_reaches_the_successor(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unavailable(*_: object, **__: object) -> None:
+        raise UnavailableError(503, "ServiceUnavailable", "only closing is, which no plan of faults can say")
+
     story = await Story.begin(house)
     await story.until_due(0)
     (charge,) = await story.charges()
     terms = story.terms.model_copy(update={"charge_permission_id": await new_permission(house)})
     after = Story(house, terms)
-    await house.simulator.set_faults(FaultPlan(requests={Fault.UNAVAILABLE: 1}))
-    try:
+    with monkeypatch.context() as patched:
+        patched.setattr(ChargePermissions, "close", unavailable)
         await house.subscriptions.replace_charge_permission(story.charge_permission_id, after.charge_permission_id)
         assert (await story.status()).status is Status.ENDING
         await house.simulator.dispute_charge(charge.charge_id, at=await story.now())
@@ -235,8 +317,6 @@ async def test_what_is_said_while_the_old_permission_cannot_be_closed_yet_reache
         async with asyncio.timeout(20):
             while not (await after.status()).disputes:
                 await asyncio.sleep(0.05)
-    finally:
-        await house.simulator.set_faults(FaultPlan())
     await asyncio.gather(story.quiet(), after.quiet())
 
     assert [(await each.status()).status for each in (story, after)] == [Status.REPLACED, Status.CANCELED]

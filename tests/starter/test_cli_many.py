@@ -159,13 +159,25 @@ async def test_each_row_that_cannot_be_is_told_with_its_line_and_stops_no_other(
         ("rows.txt", "", "subscribers are read from a .csv or .jsonl file"),
         ("rows.csv", "charge_permission_id,plan,colour\n", "header: 'colour' is not a column, 'anchor' is missing"),
         ("rows.csv", "", "'charge_permission_id' is missing"),
-        ("rows.csv", "charge_permission_id,plan,anchor\nC01-\xff,coffee,2026\n", "rows.csv: not UTF-8: "),
+        ("rows.csv", "\n \n", "'charge_permission_id' is missing"),
+        ("rows.csv", "charge_permission_id,plan,anchor,plan\n", "'plan' is there 2 times"),
+        ("rows.csv", "charge_permission_id;plan;anchor\n", "separated by commas"),
+        ("rows.csv", 'charge_permission_id,"plan,anchor\n', "not CSV: unexpected end of data: a quote is open"),
+        ("rows.csv", "charge_permission_id,plan,anchor,gr\xf6\xdfe\n", "it is not UTF-8 (byte 0xf6); save it as UTF-8"),
+        ("rows.csv", "\xff\xfec\0h\0", "not UTF-8: it is UTF-16; save it as UTF-8"),
+        ("rows.csv", "\xfe\xff\0c\0h", "not UTF-8: it is UTF-16"),
+        ("rows.csv", "c\0h\0a\0", "it holds U+0000, which is no text"),
+        ("rows.jsonl", "\xff\xfe{\0", "not UTF-8: it is UTF-16"),
+        ("rows.csv", "charge_permission_id" * 6_000, "it is longer than 100000 characters"),
+        ("folder.csv", "a folder", "folder.csv: Is a directory"),
     ],
 )
 async def test_a_file_that_cannot_be_read_is_said_in_one_line(
     house: Stage, tmp_path: Path, plans: Path, name: str, content: str | None, why: str
 ) -> None:
-    if content is not None:
+    if content == "a folder":
+        (tmp_path / name).mkdir()
+    elif content is not None:
         (tmp_path / name).write_text(content, encoding="latin-1")
 
     said = await command(house, "import", "start", str(tmp_path / name), "--plans", str(plans))
@@ -239,7 +251,7 @@ async def test_all_that_match_are_changed_and_a_dry_run_changes_nothing(house: S
     assert {json.loads(line)["subject"] for line in report.read_text().splitlines()} == {
         story.charge_permission_id for story in stories
     }
-    assert (twice.code, twice.data["refused"]) == (1, 3)
+    assert (twice.code, twice.data["already"], twice.data["refused"]) == (0, 3, 0)
     assert [said.out for said in (resumed, changed, ended)] == ["3 resumed\n", "3 changed\n", "3 canceled\n"]
     for story in stories:
         assert (await story.quiet()).status is Status.CANCELED

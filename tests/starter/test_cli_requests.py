@@ -120,6 +120,19 @@ class TestADryRun:
         assert await story.quiet() == before
 
 
+async def test_a_new_charge_permission_with_a_typing_error_is_refused_and_the_old_one_stays(house: Stage) -> None:
+    story = await paid_today(house)
+    typo = "C01-7054321-7654321"
+
+    said = await typed("replace", story.charge_permission_id, typo, **joined_to(house))
+    shown = await typed("show", story.charge_permission_id, **joined_to(house), COLUMNS="250")
+
+    assert said.code == 1
+    assert f"{typo} is not accepted; Amazon does not show it (ResourceNotFound)" in said.trouble
+    assert f"{typo}: Amazon does not show it" in shown.out
+    assert await story.permission_state() == "Chargeable"
+
+
 class TestWhenItIsCanceled:
     async def test_at_the_renewal_the_paid_period_is_kept_and_no_other_is_charged(self, house: Stage) -> None:
         story = await paid(house)
