@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-import httpx
-
 from amazon_pay.models import Charge, ChargePermission, Currency
 from amazon_pay.models.checkout_sessions import CheckoutSession
 from amazon_pay.models.disputes import Dispute, DisputeFilingReason
 from amazon_pay.models.wire import TIMESTAMP_FORMAT
+from outbound.library import httpx
 from simulator.books import ExportedBooks, ScriptedAnswer
 from simulator.cards import DEFAULT_CARD
 from simulator.clock import TIME_HEADER

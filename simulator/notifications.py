@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import httpx
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pydantic import HttpUrl, TypeAdapter
 
 from amazon_pay.ipn import Envelope, EnvelopeType, Notification, ObjectType
+from outbound.library import httpx
 from simulator.certificates import new_key, self_signed, write_private_key
 from simulator.faults import Faults
 

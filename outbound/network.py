@@ -1,0 +1,141 @@
+"""The network beneath the HTTP library, on which every wait ends when the exchange's time does.
+
+The library's own limits count from one packet to the next, so an answer that drips never reaches them; and to cancel a
+request from outside loses a place of the library's pool (httpcore issue 1093). Here each read, write and connection
+gets the time that is left, and the library meets an ordinary timeout where it expects one, and closes the connection
+itself.
+"""
+
+import ssl
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from outbound.bounds import Bounds
+from outbound.library import httpcore
+
+NO_TIME: Final = 0.0
+
+HEAD_BYTES: Final = 256 * 1024
+"""What an answer may have besides its body: headers, interim answers, and the lengths of chunks."""
+
+SocketOptions = Iterable[tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]]
+
+
+class EndlessAnswerError(httpcore.RemoteProtocolError):
+    """More bytes came over the connection than any answer within its bounds takes."""
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What is left to one exchange, in time and in bytes.
+
+    Attributes:
+        ends: when its time is up, on `time.monotonic`.
+        connected_by: when a connection must stand.
+        bytes_left: how many may still be read from the connection, the answer's head and framing included.
+    """
+
+    ends: float = NO_TIME
+    connected_by: float = NO_TIME
+    bytes_left: int = 0
+
+    @classmethod
+    def of(cls, bounds: Bounds, ends: float) -> "Allowance":
+        """At the start of an exchange, when its turn has come."""
+        connected_by = min(ends, time.monotonic() + bounds.connect_seconds)
+        # Twice the body: a body in many small chunks has more framing than text.
+        return cls(ends, connected_by, 2 * bounds.answer_bytes + HEAD_BYTES)
+
+
+class Network(httpcore.AsyncNetworkBackend):
+    """The network of one place: one exchange at a time, which says what it may take.
+
+    Attributes:
+        allowance: of the exchange that is under way.
+    """
+
+    def __init__(self) -> None:
+        self._inner = httpcore.AnyIOBackend()
+        self.allowance = Allowance()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - the library's signature; the allowance counts
+        local_address: str | None = None,
+        socket_options: SocketOptions | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connects within the time for it.
+
+        Raises:
+            httpcore.ConnectTimeout: that time is up.
+            httpcore.ConnectError: nobody listens there.
+        """
+        left = _left(self.allowance.connected_by, httpcore.ConnectTimeout)
+        stream = await self._inner.connect_tcp(host, port, left, local_address, socket_options)
+        return _Stream(stream, self)
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection, on which every wait is for the exchange that has it now."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream, network: Network) -> None:
+        self._inner = inner
+        self._network = network
+
+    async def read(
+        self,
+        max_bytes: int,
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - the library's signature; the allowance counts
+    ) -> bytes:
+        allowance = self._network.allowance
+        left = _left(allowance.ends, httpcore.ReadTimeout)
+        try:
+            data = await self._inner.read(max_bytes, left)
+        except OSError as error:  # of TLS: the library knows those of the handshake only
+            raise httpcore.ReadError(str(error)) from error
+        allowance.bytes_left -= len(data)
+        if allowance.bytes_left < 0:
+            raise EndlessAnswerError("the answer does not end")
+        return data
+
+    async def write(
+        self,
+        buffer: bytes,
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - the library's signature; the allowance counts
+    ) -> None:
+        left = _left(self._network.allowance.ends, httpcore.WriteTimeout)
+        try:
+            await self._inner.write(buffer, left)
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from error
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - the library's signature; the allowance counts
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            left = _left(self._network.allowance.connected_by, httpcore.ConnectTimeout)
+            return _Stream(await self._inner.start_tls(ssl_context, server_hostname, left), self._network)
+        except BaseException:
+            await self._inner.aclose()  # behind a proxy the library leaves it open
+            raise
+
+    def get_extra_info(self, info: str) -> Any:  # Any: the library's signature
+        return self._inner.get_extra_info(info)
+
+
+def _left(ends: float, up: type[httpcore.TimeoutException]) -> float:
+    """The seconds until then; a server that always has another byte ready is never waited for, so it is asked here."""
+    left = ends - time.monotonic()
+    if left <= 0:
+        raise up("the time of the exchange is up")
+    return left
