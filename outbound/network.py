@@ -17,14 +17,15 @@ from outbound.library import httpcore
 
 NO_TIME: Final = 0.0
 
-HEAD_BYTES: Final = 256 * 1024
-"""What an answer may have besides its body: headers, interim answers, and the lengths of chunks."""
+OVERHEAD_BYTES: Final = 192 * 1024
+"""What may be read of a connection beyond the answer's body: headers, interim answers, the lengths of chunks, and what
+has come already of the rest. The library takes heads of up to 100 KiB, and reads 64 KiB at a time."""
 
 SocketOptions = Iterable[tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]]
 
 
 class EndlessAnswerError(httpcore.RemoteProtocolError):
-    """More bytes came over the connection than any answer within its bounds takes."""
+    """Bytes came over the connection, and hardly any of them for the body."""
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ class Allowance:
     Attributes:
         ends: when its time is up, on `time.monotonic`.
         connected_by: when a connection must stand.
-        bytes_left: how many may still be read from the connection, the answer's head and framing included.
+        bytes_left: how many may still be read from the connection until a part of the body comes of it.
     """
 
     ends: float = NO_TIME
@@ -45,8 +46,11 @@ class Allowance:
     def of(cls, bounds: Bounds, ends: float) -> "Allowance":
         """At the start of an exchange, when its turn has come."""
         connected_by = min(ends, time.monotonic() + bounds.connect_seconds)
-        # Twice the body: a body in many small chunks has more framing than text.
-        return cls(ends, connected_by, 2 * bounds.answer_bytes + HEAD_BYTES)
+        return cls(ends, connected_by, OVERHEAD_BYTES)
+
+    def part_of_the_body_came(self, length: int) -> None:
+        """As much again may be read, and a little for what surrounds it: a body in tiny chunks is mostly framing."""
+        self.bytes_left += length + length // 4
 
 
 class Network(httpcore.AsyncNetworkBackend):
@@ -99,7 +103,7 @@ class _Stream(httpcore.AsyncNetworkStream):
             raise httpcore.ReadError(str(error)) from error
         allowance.bytes_left -= len(data)
         if allowance.bytes_left < 0:
-            raise EndlessAnswerError("the answer does not end")
+            raise EndlessAnswerError("the answer is hardly more than what surrounds a body")
         return data
 
     async def write(

@@ -97,6 +97,10 @@ class Place:
         with in_the_librarys_words():
             return await self._pool.handle_async_request(sent)
 
+    def part_of_the_body_came(self, length: int) -> None:
+        """See `Allowance`."""
+        self._network.allowance.part_of_the_body_came(length)
+
     async def aclose(self) -> None:
         """Closes the connection."""
         await self._pool.aclose()

@@ -70,7 +70,7 @@ class BoundedTransport(httpx.AsyncBaseTransport):
         except BaseException:
             self._end(turn, place, orderly=False)
             raise
-        body = _Body(answer, bounds.answer_bytes, lambda orderly: self._end(turn, place, orderly=orderly))
+        body = _Body(answer, bounds.answer_bytes, place, lambda orderly: self._end(turn, place, orderly=orderly))
         return httpx.Response(answer.status, headers=headers, stream=body, extensions=dict(answer.extensions))
 
     async def aclose(self) -> None:
@@ -139,9 +139,10 @@ async def _close(place: Place) -> None:
 class _Body(httpx.AsyncByteStream):
     """An answer's body, within its bound; its end is the exchange's."""
 
-    def __init__(self, answer: httpcore.Response, at_most: int, end: Callable[[bool], None]) -> None:
+    def __init__(self, answer: httpcore.Response, at_most: int, place: Place, end: Callable[[bool], None]) -> None:
         self._answer = answer
         self._at_most = at_most
+        self._place = place
         self._end = end
         self._is_whole = False
         self._is_closed = False
@@ -151,6 +152,7 @@ class _Body(httpx.AsyncByteStream):
         with in_the_librarys_words():
             async for part in self._answer.aiter_stream():
                 length += len(part)
+                self._place.part_of_the_body_came(len(part))
                 if length > self._at_most:
                     raise AnswerTooLargeError(f"the answer is larger than {self._at_most} bytes")
                 yield part
