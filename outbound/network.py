@@ -17,9 +17,13 @@ from outbound.library import httpcore
 
 NO_TIME: Final = 0.0
 
-OVERHEAD_BYTES: Final = 192 * 1024
+READ_BYTES: Final = 16 * 1024
+"""At a time. What one reading brings is taken apart in one go, and others wait meanwhile."""
+
+OVERHEAD_BYTES: Final = 48 * 1024
 """What may be read of a connection beyond the answer's body: headers, interim answers, the lengths of chunks, and what
-has come already of the rest. The library takes heads of up to 100 KiB, and reads 64 KiB at a time."""
+has come already of the rest. Servers send heads of 8 or 16 KiB at the most; each interim answer and each tiny chunk
+costs as much time as a large one."""
 
 SocketOptions = Iterable[tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]]
 
@@ -98,7 +102,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         allowance = self._network.allowance
         left = _left(allowance.ends, httpcore.ReadTimeout)
         try:
-            data = await self._inner.read(max_bytes, left)
+            data = await self._inner.read(min(max_bytes, READ_BYTES), left)
         except OSError as error:  # of TLS: the library knows those of the handshake only
             raise httpcore.ReadError(str(error)) from error
         allowance.bytes_left -= len(data)

@@ -57,6 +57,7 @@ class Hostile:
         body: of an orderly answer; JSON.
         origin: where it listens.
         asked: how many requests came.
+        bomb: what a request is answered with that asks for no packed answer.
     """
 
     def __init__(self, manner: Manner = Manner.ANSWERS, body: Mapping[str, object] | None = None) -> None:
@@ -64,7 +65,7 @@ class Hostile:
         self.body = json.dumps(body or {}).encode()
         self.origin = ""
         self.asked = 0
-        self._bomb = bomb()
+        self.bomb = bomb()
 
     @asynccontextmanager
     async def serving(self, tls: ssl.SSLContext | None = None) -> AsyncIterator["Hostile"]:
@@ -92,7 +93,7 @@ class Hostile:
             return True
         await _DOES[self.manner](reader, writer)
         if self.manner is Manner.BOMB:
-            writer.write(answer(self._bomb, "content-encoding: gzip, gzip, gzip"))
+            writer.write(answer(self.bomb, "content-encoding: gzip, gzip, gzip"))
             await writer.drain()
         return False
 

@@ -21,7 +21,7 @@ AT_ONCE: Final = 40
 SHORT: Final = Bounds(seconds=0.3, answer_bytes=10_000)
 LONG: Final = Bounds(seconds=60.0, answer_bytes=10_000)
 
-TOO_LARGE: Final = {Manner.ENDLESS_INTERIM, Manner.ENDLESS_BODY, Manner.TINY_CHUNKS}
+TOO_LARGE: Final = {Manner.ENDLESS_HEAD, Manner.ENDLESS_INTERIM, Manner.ENDLESS_BODY, Manner.TINY_CHUNKS}
 
 
 def client(at_once: int = AT_ONCE, verify: ssl.SSLContext | None = None) -> httpx.AsyncClient:
