@@ -17,6 +17,7 @@ def bounded_client(
     headers: Mapping[str, str] | None = None,
     verify: ssl.SSLContext | None = None,
     proxy: str | None = None,
+    base_url: str = "",
 ) -> httpx.AsyncClient:
     """A client that sends within bounds: over HTTP/1.1, follows no redirects, and keeps no cookies.
 
@@ -26,6 +27,7 @@ def bounded_client(
         headers: of every request.
         verify: whom to trust, where it is not the usual certificate authorities.
         proxy: the address of the proxy to every host, where it is not what the environment says.
+        base_url: what the addresses of requests are below.
 
     Raises:
         ValueError: the address of a proxy is none.
@@ -39,6 +41,7 @@ def bounded_client(
         # What an answer sets would be kept, and sent, for as long as the process runs.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         transport=transport,
+        base_url=base_url,
         timeout=None,
         follow_redirects=False,
     )
