@@ -35,16 +35,18 @@ def attack(
         if grew >= kind.most_megabytes:
             failed.append(f"the memory grew by {grew:.0f} MiB; {kind.most_megabytes} are accepted")
         held = held and not failed
-        table.add_row(
+        row = (
             kind.name,
             str(sum(outcome.came_to.values())),
-            "\n".join(f"{count} {end}" for end, count in sorted(outcome.came_to.items())),
+            ", ".join(f"{count} {end}" for end, count in sorted(outcome.came_to.items())),
             f"{time.monotonic() - began:.1f}",
             f"{before:.0f}",
             f"{memory.highest():.0f}",
             f"{memory.now():.0f}",
-            "\n".join(failed) or "yes",
+            "; ".join(failed) or "yes",
         )
+        table.add_row(*row)
+        console.print("  " + " | ".join(row), markup=False)  # whoever interrupts it has what was done
     console.print(table)
     raise typer.Exit(0 if held else 1)
 
