@@ -9,7 +9,7 @@ RUN := $(UV) run --frozen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak faults check format lint types imports
+.PHONY: help demo test soak faults attack check format lint types imports
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ soak: .venv/.synced ## many random stories on a real server; takes about an hour
 
 faults: .venv/.synced ## 300 subscribers live a year while nearly everything fails; then they are audited
 	$(RUN) python -m benchmarks.fault_run
+
+attack: .venv/.synced ## floods, silences, drips and bombs against our own clients and servers; takes minutes
+	$(RUN) python -m tests.attack
 
 check: .venv/.synced
 	$(RUN) ruff format --check

@@ -7,7 +7,6 @@ is signed as notices are; its id names the period, so an endpoint that is asked 
 import json
 from typing import Final
 
-import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -17,6 +16,8 @@ from activities.signed_posts import SignedPosts
 from billing.money import Money
 from billing.parts.renewal import check_decided
 from billing.refusals import Refused, refusal_of
+from outbound.errors import AnswerTooLargeError
+from outbound.library import httpx
 
 NO_AMOUNT: Final = "NoAmount"
 """The type of the error when the endpoint gave no amount that can be charged."""
@@ -66,6 +67,8 @@ class AmountHook(AmountActivities):
         identifier = f"amount-{question.charge_permission_id}-{question.period}"
         try:
             answer = await self._posts.post(identifier, body)
+        except AnswerTooLargeError as error:
+            raise _no_amount(str(error)) from None
         except httpx.HTTPError as error:
             raise _no_amount(f"no answer: {type(error).__name__}") from error
         if not answer.is_success:

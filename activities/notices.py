@@ -12,7 +12,6 @@ import json
 from datetime import UTC, timedelta
 from typing import Any, Final
 
-import httpx
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 from temporalio.client import Client
@@ -24,6 +23,7 @@ from activities.signed_posts import SignedPosts
 from amazon_pay import Region
 from billing.protocol.notices import NEEDS_THE_BUYER, Notice
 from billing.zones import RULES
+from outbound.library import httpx
 
 DELIVER: Final = "deliver_notice"
 """The type of the activities that deliver; what lists them searches by it."""
@@ -46,7 +46,17 @@ RETRY_DELAYS: Final = (
 
 _ATTEMPT_TIMEOUT: Final = timedelta(seconds=30)
 ENDPOINT_SECONDS: Final = 20.0
-"""How long the endpoint may take to answer."""
+"""How long the endpoint may take, to the last byte of its answer. That is over well before the attempt is: after one
+that Temporal itself ends, Temporal chooses the wait."""
+
+UNSAID: Final = RetryPolicy(
+    initial_interval=RETRY_DELAYS[0],
+    backoff_coefficient=5.0,
+    maximum_interval=RETRY_DELAYS[-1],
+    maximum_attempts=len(RETRY_DELAYS) + 1,
+)
+"""The waits where an attempt ended without a word, as when its worker was killed: Temporal knows no list, so they grow
+from the first of the schedule to its last, and come to 75 hours in all as well."""
 
 _ALL_ATTEMPTS: Final = sum(RETRY_DELAYS, timedelta()) + (len(RETRY_DELAYS) + 1) * _ATTEMPT_TIMEOUT
 _GONE: Final = 410
@@ -107,7 +117,7 @@ class Announcer(NoticeActivities):
                 id_conflict_policy=ActivityIDConflictPolicy.FAIL,
                 start_to_close_timeout=_ATTEMPT_TIMEOUT,
                 schedule_to_close_timeout=_ALL_ATTEMPTS,
-                retry_policy=RetryPolicy(maximum_attempts=len(RETRY_DELAYS) + 1),
+                retry_policy=UNSAID,
                 summary=f"{notice.number}: {notice.type.value}",
             )
         except ActivityAlreadyStartedError:

@@ -3,10 +3,13 @@
 from datetime import UTC, datetime
 from typing import Final
 
-import httpx
 from standardwebhooks import Webhook
 
-CONNECT_SECONDS: Final = 5.0
+from outbound.bounds import Bounds
+from outbound.library import httpx
+
+LARGEST_ANSWER_BYTES: Final = 256 * 1024
+"""Of an endpoint's answer: a few hundred bytes would do, and an error page of a framework is larger."""
 
 
 class SignedPosts:
@@ -16,20 +19,20 @@ class SignedPosts:
         url: the endpoint.
         secret: the signing secret, `whsec_` and base64.
         http: the connection pool.
-        timeout_seconds: how long an answer is waited for.
+        timeout_seconds: how long one post may take, its answer to the last byte included.
     """
 
     def __init__(self, url: str, secret: str, http: httpx.AsyncClient, timeout_seconds: float) -> None:
         self._url = url
         self._webhook = Webhook(secret)
         self._http = http
-        self._timeout = httpx.Timeout(timeout_seconds, connect=CONNECT_SECONDS)
+        self._bounds = Bounds(seconds=timeout_seconds, answer_bytes=LARGEST_ANSWER_BYTES)
 
     async def post(self, identifier: str, body: str) -> httpx.Response:
         """Posts one message; the id is the same at each repetition, the signature is not.
 
         Raises:
-            httpx.HTTPError: no answer.
+            httpx.HTTPError: no answer, or one out of bounds.
         """
         now = datetime.now(UTC)
         headers = {
@@ -39,5 +42,5 @@ class SignedPosts:
             "webhook-signature": self._webhook.sign(identifier, now, body),
         }
         return await self._http.post(
-            self._url, content=body.encode(), headers=headers, timeout=self._timeout, follow_redirects=False
+            self._url, content=body.encode(), headers=headers, extensions=self._bounds.extensions
         )

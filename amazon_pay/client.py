@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
-import httpx
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from amazon_pay.button import SignedPayload, sign_payload
@@ -31,14 +30,21 @@ from amazon_pay.resources.stores import Stores
 from amazon_pay.retry import Retry
 from amazon_pay.signing import Algorithm, SignatureAuth
 from amazon_pay.time_limits import DEFAULT_TIME_LIMITS, TimeLimits
-from amazon_pay.transport import Transport
+from amazon_pay.transport import LARGEST_ANSWER_BYTES, Transport
+from outbound.bounds import Bounds
+from outbound.client import bounded_client
+from outbound.library import httpx
+
+MOST_AT_ONCE: Final = 500
+"""Calls that one client has under way. While Amazon keeps silent, its published limits (amazon_pay/limits.py) let about
+so many begin before the first of them reaches its own time limit: 4 a second, four operations, 25 to 40 s."""
 
 
 class AmazonPayClient:
     """An async client for Amazon Pay API v2: every operation of the official SDKs, over one pool of connections.
 
     Unless `retry` is given, it sends each request once: repeating one safely is the caller's decision, with the
-    caller's idempotency key. HTTP/2 is used where the server offers it, and HTTP/1.1 otherwise.
+    caller's idempotency key. It speaks HTTP/1.1, a connection a call, and keeps connections for the next ones.
 
     Args:
         public_key_id: the id that Seller Central shows for the key pair.
@@ -50,7 +56,6 @@ class AmazonPayClient:
         time_limits: how long one sending may take, by the kind of operation.
         retry: lets the client send a request again; None sends each once.
         verify: whom to trust as Amazon, where it is not the usual certificate authorities: a proxy of one's own.
-        http_transport: for tests.
 
     Raises:
         ValueError: the environment is missing or contradicts the key id.
@@ -68,21 +73,17 @@ class AmazonPayClient:
         time_limits: TimeLimits = DEFAULT_TIME_LIMITS,
         retry: Retry | None = None,
         verify: ssl.SSLContext | None = None,
-        http_transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._endpoint = endpoint_for(public_key_id, region, environment, origin)
         self._public_key_id = public_key_id
         self._private_key = private_key
         self._algorithm = algorithm
         self._auth = SignatureAuth(public_key_id, private_key, region, algorithm)
-        self._http = httpx.AsyncClient(
+        self._http = bounded_client(
+            at_once=MOST_AT_ONCE,
+            bounds=Bounds(seconds=time_limits.payment_seconds, answer_bytes=LARGEST_ANSWER_BYTES),
             headers={"accept": "application/json"},
-            # `TimeLimits` bounds each sending as a whole; only the connection has a limit of its own within it.
-            timeout=httpx.Timeout(None, connect=time_limits.connect_seconds),
-            verify=True if verify is None else verify,
-            http2=True,
-            transport=http_transport,
-            follow_redirects=False,
+            verify=verify,
         )
         transport = Transport(self._http, self._auth, self._endpoint, time_limits, retry)
         self.authorization_tokens: Final = AuthorizationTokens(transport)

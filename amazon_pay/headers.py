@@ -7,9 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-import httpx
-
 from amazon_pay.signing import DATE_HEADER, HOST_HEADER, IDEMPOTENCY_HEADER, REGION_HEADER
+from outbound.library import httpx
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

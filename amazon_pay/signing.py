@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote
 
-import httpx
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 
 from amazon_pay import clock
 from amazon_pay.regions import Region
+from outbound.library import httpx
 
 DATE_HEADER: Final = "x-amz-pay-date"
 HOST_HEADER: Final = "x-amz-pay-host"

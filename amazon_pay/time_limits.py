@@ -1,6 +1,7 @@
 """How long one sending of a request may take, by what the operation does at Amazon.
 
-A limit covers everything: waiting for a free connection, connecting, sending, and reading the whole answer.
+A limit covers everything: waiting for its turn among the client's calls, connecting, sending, and reading the whole
+answer.
 """
 
 import math

@@ -1,6 +1,5 @@
 """How one request goes out and its answer comes back: bytes, signature, time limits, repetition, errors."""
 
-import asyncio
 import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -9,7 +8,6 @@ from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import quote
 
-import httpx
 from pydantic import ValidationError
 
 from amazon_pay import clock
@@ -20,6 +18,8 @@ from amazon_pay.regions import Endpoint
 from amazon_pay.retry import Retry, may_be_repeated
 from amazon_pay.signing import IDEMPOTENCY_HEADER, REQUEST_ID_HEADER, SignatureAuth, canonical_query
 from amazon_pay.time_limits import OperationKind, TimeLimits
+from outbound.bounds import Bounds
+from outbound.library import httpx
 
 Model = TypeVar("Model", bound=WireModel)
 Answer = TypeVar("Answer")
@@ -29,6 +29,10 @@ LONGEST_ID: Final = 1000
 
 _OF_ACCESS: Final = frozenset({401, 403})
 """Statuses of a request that is not believed: the clock, which is signed, may be why."""
+
+LARGEST_ANSWER_BYTES: Final = 2 * 1024 * 1024
+"""Of one answer of Amazon's. The largest that is documented is a list of 100 reports or report documents of under 1 KB
+each (Amazon Pay API v2, "reports"); a report itself is fetched from the address that the answer names."""
 
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -153,10 +157,16 @@ class Transport:
         also_success: Collection[int],
     ) -> Answer:
         address = self._endpoint.url(to.path) + (f"?{query}" if query else "")
+        bounds = Bounds(
+            seconds=limit_seconds,
+            connect_seconds=self._time_limits.connect_seconds,
+            answer_bytes=LARGEST_ANSWER_BYTES,
+        )
         try:
-            async with asyncio.timeout(limit_seconds):
-                answer = await self._http.request(method, address, content=content, headers=headers, auth=self._auth)
-        except TimeoutError:
+            answer = await self._http.request(
+                method, address, content=content, headers=headers, auth=self._auth, extensions=bounds.extensions
+            )
+        except (httpx.ReadTimeout, httpx.WriteTimeout):
             raise TransportError(f"{method} {to.name}: no answer within {limit_seconds:g} s") from None
         except httpx.InvalidURL as error:
             raise ValueError(f"{method} {to.name}: the address cannot be sent ({error})") from None

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import httpx
 import structlog
 from fastapi import FastAPI, Request
 from starlette.requests import ClientDisconnect
@@ -18,11 +17,19 @@ from temporalio.client import Client
 from temporalio.common import MetricMeter
 
 from amazon_pay.ipn import Envelope
-from ipn.certificates import AmazonCertificates, CertificateRefusedError, CertificateSource, TrustedCertificate
+from ipn.certificates import (
+    MOST_FETCHES,
+    AmazonCertificates,
+    CertificateRefusedError,
+    CertificateSource,
+    TrustedCertificate,
+)
 from ipn.metrics import IpnMetrics
 from ipn.proof import Prover
-from ipn.receiver import LATER, Answer, Receiver
+from ipn.receiver import CONFIRMING, LATER, Answer, Receiver
 from ipn.routing import Router
+from outbound.client import bounded_client
+from outbound.library import httpx
 from runtime.errors import StartupError
 from runtime.settings import PREFIX, Environment, Settings
 
@@ -30,11 +37,12 @@ PATH: Final = "/ipn"
 LARGEST_BODY_BYTES: Final = 256 * 1024
 """The largest message that SNS delivers."""
 
-BODY_SECONDS: Final = 10.0
-"""How long a message may take to arrive; SNS itself gives a receiver 15 s for everything."""
+BODY_SECONDS: Final = 3.0
+"""How long a message may take to arrive. SNS gives a receiver 15 s for everything: the certificate may take 4 of them,
+and the signal 8."""
 
-MOST_FETCHES: Final = 8
-"""Connections to Amazon's hosts at a time, for certificates and confirmations."""
+MOST_CONFIRMATIONS: Final = 4
+"""At a time, beside the fetches of certificates."""
 
 _TEXT: Final = {"text/plain": {"schema": {"type": "string"}}}
 _POSTED: Final[dict[str, Any]] = {  # Any: a part of an OpenAPI document
@@ -68,7 +76,7 @@ def create_app(client: Client, settings: Settings, meter: MetricMeter = MetricMe
         # Anybody can have a topic of their own, and SNS signs what they publish there.
         settings.required("ipn_topic_arns")
         settings.required("merchant_id")
-    http = httpx.AsyncClient(limits=httpx.Limits(max_connections=MOST_FETCHES))
+    http = bounded_client(at_once=MOST_FETCHES + MOST_CONFIRMATIONS, bounds=CONFIRMING)
     prover = Prover(
         _certificates(settings, http),
         settings.ipn_topic_arns,

@@ -6,7 +6,6 @@ The answer decides whether SNS sends the message again: it does after a 5xx or n
 from dataclasses import dataclass
 from typing import Final
 
-import httpx
 import structlog
 
 from amazon_pay.ipn import Envelope, EnvelopeType
@@ -15,8 +14,12 @@ from ipn.metrics import IpnMetrics
 from ipn.proof import Prover, UnprovenError
 from ipn.repeats import Repeats
 from ipn.routing import NotYetRunningError, Routed, Router, TemporalUnavailableError
+from outbound.bounds import Bounds
+from outbound.library import httpx
 
-CONFIRM_TIMEOUT_SECONDS: Final = 5.0
+CONFIRMING: Final = Bounds(seconds=4.0, answer_bytes=64 * 1024)
+"""The visit that confirms a topic's subscription. With the body and the certificate it stays within the 15 s that SNS
+gives a receiver."""
 
 _log = structlog.get_logger("ipn")
 
@@ -101,7 +104,7 @@ class Receiver:
         if not is_amazon_sns_url(url):
             raise UnprovenError("certificate", "SubscribeURL is not on an SNS host of Amazon's")
         try:
-            answer = await self._http.get(url, follow_redirects=False, timeout=CONFIRM_TIMEOUT_SECONDS)
+            answer = await self._http.get(url, extensions=CONFIRMING.extensions)
             answer.raise_for_status()
         except httpx.HTTPError as error:
             return self._later("confirmation", f"the topic's subscription was not confirmed: {type(error).__name__}")

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-import httpx
-
 from amazon_pay.models import Charge, ChargePermission, Currency
 from amazon_pay.models.checkout_sessions import CheckoutSession
 from amazon_pay.models.disputes import Dispute, DisputeFilingReason
 from amazon_pay.models.wire import TIMESTAMP_FORMAT
+from outbound.bounds import Bounds
+from outbound.client import bounded_client
 from simulator.books import ExportedBooks, ScriptedAnswer
 from simulator.cards import DEFAULT_CARD
 from simulator.clock import TIME_HEADER
@@ -27,7 +27,12 @@ class SimulatorHandle:
 
     def __init__(self, origin: str) -> None:
         self.origin = origin.rstrip("/")
-        self._http = httpx.AsyncClient(base_url=f"{self.origin}{PREFIX}", timeout=30.0)
+        self._http = bounded_client(
+            # The books of a long run are large, and the simulator is one's own.
+            at_once=100,
+            bounds=Bounds(seconds=30.0, answer_bytes=1024**3),
+            base_url=f"{self.origin}{PREFIX}",
+        )
 
     async def __aenter__(self) -> Self:
         return self

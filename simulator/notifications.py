@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import httpx
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pydantic import HttpUrl, TypeAdapter
 
 from amazon_pay.ipn import Envelope, EnvelopeType, Notification, ObjectType
+from outbound.bounds import Bounds
+from outbound.client import bounded_client
+from outbound.library import httpx
 from simulator.certificates import new_key, self_signed, write_private_key
 from simulator.faults import Faults
 
@@ -180,7 +182,7 @@ class NotificationSender:
         await self._outbox.join()
 
     async def _deliver_for_ever(self) -> None:
-        async with httpx.AsyncClient(timeout=10.0) as http:
+        async with bounded_client(at_once=1, bounds=Bounds(seconds=10.0)) as http:
             while True:
                 envelope = await self._outbox.get()
                 try:

@@ -1,5 +1,6 @@
 """Every package is known wherever packages are listed, so that none escapes the checks or is left out of the image."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Final
@@ -34,3 +35,14 @@ def test_every_package_has_its_line_in_the_architecture() -> None:
     lines = (ROOT / "docs" / "architecture.md").read_text().splitlines()
 
     assert {name for name in HOUSE if not any(line.startswith(f"| `{name}/` |") for line in lines)} == set()
+
+
+def test_every_client_of_the_http_library_is_a_bounded_one() -> None:
+    made_at = {
+        str(path.relative_to(ROOT))
+        for name in HOUSE
+        for path in (ROOT / name).rglob("*.py")
+        if re.search(r"httpx\.((Async)?Client|get|post|put|patch|delete|head|request|stream)\(", path.read_text())
+    }
+
+    assert made_at == {"outbound/client.py"}

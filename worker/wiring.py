@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, timedelta
 from typing import Any, Final
 
-import httpx
 from pydantic import SecretStr
 from temporalio import activity
 from temporalio.client import Client
@@ -19,6 +18,9 @@ from activities.signed_posts import SignedPosts
 from amazon_pay import AmazonPayClient, Environment, PrivateKeyError, Region, load_private_key
 from amazon_pay.limits import RATES, Rate
 from amazon_pay.models.wire import TIMESTAMP_FORMAT
+from outbound.bounds import Bounds
+from outbound.client import bounded_client
+from outbound.library import httpx
 from runtime.errors import StartupError
 from runtime.settings import PREFIX, Settings
 from runtime.temporal import has_standalone_activities
@@ -35,6 +37,8 @@ AMOUNT_SECONDS: Final = 10.0
 NOTICES_AT_ONCE: Final = 50
 """Deliveries that one worker has under way: a slow endpoint takes these places and no others."""
 
+AMOUNTS_AT_ONCE: Final = 100
+"""Amounts that one worker asks for at a time."""
 
 SLOWEST: Final = Rate(1, 1)
 """For operations whose limit Amazon does not publish, which are called seldom."""
@@ -113,13 +117,16 @@ async def billing_workers(client: Client, amazon_pay: AmazonPayClient, settings:
             f"{PREFIX}WEBHOOK_URL: the Temporal server has no standalone activities, by which notices are delivered; "
             "it must be 1.31 or later, with activity.enableStandalone in its dynamic configuration"
         )
-    async with httpx.AsyncClient() as http:
+    async with (  # one each, so that an endpoint that keeps silent holds up nobody who asks the other
+        bounded_client(at_once=NOTICES_AT_ONCE, bounds=Bounds(seconds=ENDPOINT_SECONDS)) as notices,
+        bounded_client(at_once=AMOUNTS_AT_ONCE, bounds=Bounds(seconds=AMOUNT_SECONDS)) as amounts,
+    ):
         yield Workers(
             [
                 _subscriptions(client, settings),
                 *_amazon_pay_calls(client, amazon_pay, settings),
-                *([_deliveries(client, http, settings)] if settings.webhook_url else ()),
-                *([_amounts(client, http, settings)] if settings.amount_hook_url else ()),
+                *([_deliveries(client, notices, settings)] if settings.webhook_url else ()),
+                *([_amounts(client, amounts, settings)] if settings.amount_hook_url else ()),
             ]
         )
 
@@ -183,6 +190,7 @@ def _amounts(client: Client, http: httpx.AsyncClient, settings: Settings) -> Wor
         client,
         task_queue=amounts_queue(settings.task_queue),
         activities=[AmountHook(posts).decide_amount],
+        max_concurrent_activities=AMOUNTS_AT_ONCE,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
     )
 

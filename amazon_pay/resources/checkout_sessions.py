@@ -16,9 +16,8 @@ from amazon_pay.time_limits import OperationKind
 from amazon_pay.transport import model_of, resource
 
 if TYPE_CHECKING:
-    import httpx
-
     from amazon_pay.transport import Transport
+    from outbound.library import httpx
 
 
 @dataclass(frozen=True, slots=True)

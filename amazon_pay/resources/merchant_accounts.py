@@ -15,9 +15,8 @@ from amazon_pay.models import (
 from amazon_pay.transport import model_of, nothing, resource
 
 if TYPE_CHECKING:
-    import httpx
-
     from amazon_pay.transport import Transport
+    from outbound.library import httpx
 
 
 @dataclass(frozen=True, slots=True)

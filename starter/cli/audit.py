@@ -49,8 +49,7 @@ async def _auditor(simulator: str | None) -> AsyncIterator["Auditor"]:
     Raises:
         RefusedError: the simulator cannot be asked.
     """
-    import httpx
-
+    from outbound.library import httpx
     from runtime.settings import load_settings
     from runtime.temporal import connect
     from sandbox.witness import BooksWitness

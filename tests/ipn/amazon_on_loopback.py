@@ -19,6 +19,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
+from ipn.certificates import CERTIFICATE_SECONDS, MOST_FETCHES
+from outbound.bounds import Bounds
+from outbound.client import bounded_client
+
 HOST: Final = "sns.us-east-1.amazonaws.com"
 CHINESE_HOST: Final = "sns.cn-north-1.amazonaws.com.cn"
 CERTIFICATE_URL: Final = f"https://{HOST}/SimpleNotificationService-0123456789abcdef.pem"
@@ -116,7 +120,9 @@ class AmazonOnLoopback:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if trusting:
             tls.load_verify_locations(self.trusted)
-        return httpx.AsyncClient(proxy=self.proxy, verify=tls)
+        return bounded_client(
+            at_once=MOST_FETCHES, bounds=Bounds(seconds=CERTIFICATE_SECONDS), proxy=self.proxy, verify=tls
+        )
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, OSError), contextlib.closing(writer):

@@ -8,6 +8,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from outbound.bounds import Bounds
+from outbound.client import bounded_client
 from simulator.notifications import NotificationSigner
 from tests.ipn.amazon_on_loopback import AmazonOnLoopback
 from tests.ipn.authority import Authority
@@ -47,5 +49,7 @@ async def hosts(tmp_path: Path) -> AsyncIterator[AmazonOnLoopback]:
 @pytest_asyncio.fixture
 async def unreachable() -> AsyncIterator[httpx.AsyncClient]:
     """A client that reaches nobody, whatever host it is told: the discard port of this machine is its proxy."""
-    async with httpx.AsyncClient(proxy="http://127.0.0.1:9", verify=SSLContext(PROTOCOL_TLS_CLIENT)) as http:
+    async with bounded_client(
+        at_once=1, bounds=Bounds(seconds=5.0), proxy="http://127.0.0.1:9", verify=SSLContext(PROTOCOL_TLS_CLIENT)
+    ) as http:
         yield http

@@ -67,8 +67,9 @@ async def test_the_certificate_is_fetched_once_for_many_messages(
 
 
 async def test_while_the_certificate_cannot_be_had_amazon_is_asked_to_send_again(
-    receiver: Receiver, hosts: AmazonOnLoopback, amazon: NotificationSigner
+    receiver: Receiver, hosts: AmazonOnLoopback, amazon: NotificationSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ipn.certificates.FAILURE_SECONDS", 0.0)
     posted = notification(amazon, "C01-none", "CHARGE")
     served = hosts.answers[CERTIFICATE_PATH]
 

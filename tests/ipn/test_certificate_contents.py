@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from ipn.certificates import (
     CACHE_SECONDS,
+    FAILURE_SECONDS,
     AmazonCertificates,
     CertificateRefusedError,
     CertificateUnavailableError,
@@ -143,16 +144,20 @@ async def test_each_address_has_a_certificate_of_its_own(hosts: AmazonOnLoopback
     assert keys == [signer.private_key.public_key() for signer in signers]
 
 
-async def test_trouble_is_not_kept(hosts: AmazonOnLoopback, amazon: NotificationSigner) -> None:
+async def test_trouble_is_kept_for_seconds_only(
+    hosts: AmazonOnLoopback, amazon: NotificationSigner, clock: Clock
+) -> None:
     async with hosts.client() as http:
         certificates = AmazonCertificates(http)
         hosts.answer = answer(503)
         with pytest.raises(CertificateUnavailableError):
             await certificates.public_key(CERTIFICATE_URL)
         hosts.answer = answer(200, b"not a certificate")
+        clock.passed += FAILURE_SECONDS
         with pytest.raises(CertificateRefusedError):
             await certificates.public_key(CERTIFICATE_URL)
         hosts.answer = answer(200, amazon.certificate_pem)
+        clock.passed += FAILURE_SECONDS
         assert await certificates.public_key(CERTIFICATE_URL) == amazon.private_key.public_key()
 
 

@@ -1,4 +1,4 @@
-"""HTTP/2 where the server offers it, HTTP/1.1 otherwise, and one connection for many requests, over real TLS."""
+"""HTTP/1.1 whatever the server offers, one connection for requests that follow each other, over real TLS."""
 
 import asyncio
 import ssl
@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from amazon_pay import AmazonPayClient, Region, TimeLimits
 from amazon_pay.errors import TransportError
@@ -39,12 +37,13 @@ async def tls(
 
 @pytest.mark.parametrize(
     ("offers", "spoken"),
-    [((HTTP_2, HTTP_1_1), HTTP_2), ((HTTP_2,), HTTP_2), ((HTTP_1_1,), HTTP_1_1), ((), HTTP_1_1)],
-    ids=["both", "only 2", "only 1.1", "nothing"],
+    [((HTTP_2, HTTP_1_1), HTTP_1_1), ((HTTP_1_1,), HTTP_1_1), ((), None)],
+    ids=["both", "only 1.1", "nothing"],
 )
-async def test_the_client_speaks_http_2_where_it_is_offered_and_1_1_otherwise(
-    offers: Sequence[str], spoken: str, tmp_path: Path, private_key: RSAPrivateKey
+async def test_the_client_speaks_http_1_1_whatever_is_offered(
+    offers: Sequence[str], spoken: str | None, tmp_path: Path, private_key: RSAPrivateKey
 ) -> None:
+    """Of HTTP/2, a silence leaves streams behind until no call is left (httpcore issue 1022)."""
     async with tls(tmp_path, private_key, offers) as (server, client):
         charge = await client.charges.create(CREATE, idempotency_key="p7-a1")
 
@@ -57,20 +56,30 @@ async def test_the_client_speaks_http_2_where_it_is_offered_and_1_1_otherwise(
     assert holds(received, private_key)
 
 
-async def test_requests_at_the_same_time_share_one_connection(tmp_path: Path, private_key: RSAPrivateKey) -> None:
-    async with tls(tmp_path, private_key, (HTTP_2,)) as (server, client):
-        await client.charges.get("S03-0")
-        charges = await asyncio.gather(*(client.charges.get(f"S03-{number}") for number in range(1, 21)))
+async def test_requests_one_after_another_share_one_connection(tmp_path: Path, private_key: RSAPrivateKey) -> None:
+    async with tls(tmp_path, private_key, (HTTP_1_1,)) as (server, client):
+        for number in range(20):
+            await client.charges.get(f"S03-{number}")
 
-    assert len(charges) == 20
-    assert {received.target for received in server.received} == {f"/v2/charges/S03-{number}" for number in range(21)}
+    assert [received.target for received in server.received] == [f"/v2/charges/S03-{number}" for number in range(20)]
     assert server.connections == 1
+
+
+async def test_requests_at_the_same_time_have_a_connection_each_and_leave_them_for_the_next(
+    tmp_path: Path, private_key: RSAPrivateKey
+) -> None:
+    async with tls(tmp_path, private_key, (HTTP_1_1,)) as (server, client):
+        for _ in range(3):
+            await asyncio.gather(*(client.charges.get(f"S03-{number}") for number in range(10)))
+
+    assert len(server.received) == 30
+    assert server.connections == 10
 
 
 async def test_a_certificate_of_nobody_known_is_refused_before_anything_is_sent(
     tmp_path: Path, private_key: RSAPrivateKey
 ) -> None:
-    context = server_context(tmp_path, private_key, (HTTP_2,))
+    context = server_context(tmp_path, private_key, (HTTP_1_1,))
     async with (
         TlsLoopback(context) as server,
         AmazonPayClient(
@@ -82,25 +91,3 @@ async def test_a_certificate_of_nobody_known_is_refused_before_anything_is_sent(
 
     assert caught.value.never_sent
     assert server.received == []
-
-
-@st.composite
-def frames(draw: st.DrawFn) -> bytes:
-    """One HTTP/2 frame of any kind for any stream, with a payload that need not make sense."""
-    payload = draw(st.binary(max_size=24))
-    kind, flags, stream = draw(st.integers(0, 10)), draw(st.integers(0, 255)), draw(st.sampled_from([0, 1, 2, 3, 99]))
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
-
-
-@given(noise=st.binary(max_size=60) | st.lists(frames(), min_size=1, max_size=4).map(b"".join))
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_any_noise_within_http_2_is_a_transport_error(
-    noise: bytes, tmp_path: Path, private_key: RSAPrivateKey
-) -> None:
-    async with tls(tmp_path, private_key, (HTTP_2,)) as (server, client):
-        server.noise = noise
-
-        with pytest.raises(TransportError):
-            await client.charges.get("S03-1")
-
-    assert len(server.received) == 1

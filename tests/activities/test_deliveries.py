@@ -1,0 +1,90 @@
+"""Delivering a notice to an endpoint that is broken in any way: each failure follows the schedule of the notice."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from activities.notices import (
+    _ATTEMPT_TIMEOUT,
+    ENDPOINT_SECONDS,
+    REFUSED,
+    RETRY_DELAYS,
+    UNSAID,
+    WebhookMessage,
+    Webhooks,
+)
+from activities.signed_posts import LARGEST_ANSWER_BYTES, SignedPosts
+from outbound.bounds import Bounds
+from outbound.client import bounded_client
+from tests.activities.requests import run
+from tests.endpoint import SECRET
+from tests.hostile import ENDS_BY_ITSELF, ENDS_BY_TIME, Hostile, Manner
+
+MESSAGE: Final = WebhookMessage(id="notice-C01-1-1", body="{}")
+
+
+async def refused(url: str, seconds: float, number: int = 1) -> list[ApplicationError]:
+    """What became of so many deliveries at once; afterwards the endpoint must be able to take one."""
+    async with bounded_client(at_once=50, bounds=Bounds(seconds=60.0)) as http:
+        webhooks = Webhooks(SignedPosts(url, SECRET, http, seconds))
+
+        async def fail() -> ApplicationError:
+            with pytest.raises(ApplicationError) as caught:
+                await run(webhooks.deliver, MESSAGE)
+            return caught.value
+
+        return list(await asyncio.gather(*(fail() for _ in range(number))))
+
+
+@pytest.mark.parametrize("manner", [*ENDS_BY_TIME, *ENDS_BY_ITSELF])
+async def test_every_kind_of_failure_follows_the_schedule(manner: Manner) -> None:
+    async with Hostile(manner).serving() as server:
+        failures = await refused(server.origin, 0.3 if manner in ENDS_BY_TIME else 60.0)
+
+    assert {(failure.type, failure.next_retry_delay, failure.non_retryable) for failure in failures} == {
+        (REFUSED, RETRY_DELAYS[0], False)
+    }
+
+
+async def test_an_endpoint_nobody_listens_at_follows_the_schedule_as_well() -> None:
+    (failure,) = await refused("http://127.0.0.1:9/notices", 60.0)
+
+    assert failure.next_retry_delay == RETRY_DELAYS[0]
+
+
+async def test_an_endpoint_that_comes_back_is_told() -> None:
+    async with (
+        Hostile(Manner.SILENT).serving() as server,
+        bounded_client(at_once=50, bounds=Bounds(seconds=60.0)) as http,
+    ):
+        impatient = Webhooks(SignedPosts(server.origin, SECRET, http, 0.3))
+        failures = await asyncio.gather(*(run(impatient.deliver, MESSAGE) for _ in range(100)), return_exceptions=True)
+        server.manner = Manner.ANSWERS
+
+        await run(Webhooks(SignedPosts(server.origin, SECRET, http, 60.0)).deliver, MESSAGE)
+    assert {type(failure) for failure in failures} == {ApplicationError}
+
+
+async def test_a_page_for_an_answer_is_read_and_taken() -> None:
+    """Frameworks answer with pages; what the endpoint says besides its status does not matter."""
+    async with Hostile().serving() as server, bounded_client(at_once=1, bounds=Bounds(seconds=60.0)) as http:
+        server.body = b"x" * LARGEST_ANSWER_BYTES
+
+        await run(Webhooks(SignedPosts(server.origin, SECRET, http, 60.0)).deliver, MESSAGE)
+
+
+def test_a_delivery_ends_by_itself_well_before_temporal_ends_it() -> None:
+    """Otherwise Temporal would choose the wait, as it did when a dripping endpoint lost a notice within 643 s."""
+    assert timedelta(seconds=ENDPOINT_SECONDS) <= _ATTEMPT_TIMEOUT - timedelta(seconds=10)
+
+
+def test_where_an_attempt_ends_without_a_word_the_waits_come_to_as_much_as_the_schedule() -> None:
+    assert UNSAID.maximum_interval is not None
+    first, longest = UNSAID.initial_interval.total_seconds(), UNSAID.maximum_interval.total_seconds()
+    waits = [min(first * UNSAID.backoff_coefficient**number, longest) for number in range(UNSAID.maximum_attempts - 1)]
+
+    assert len(waits) == len(RETRY_DELAYS)
+    assert timedelta(hours=75) < timedelta(seconds=sum(waits)) < sum(RETRY_DELAYS, timedelta())
