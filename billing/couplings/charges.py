@@ -27,7 +27,8 @@ def charge_answered(subscription: Subscription, answer: ChargeAnswer, now: datet
     collection = subscription.owed
     captured = answer.outcome is ChargeOutcome.CAPTURED
     if answer.outcome in _MONEY and collection.is_of_before(answer):
-        held = collection.left_to_merchant(EARLIER_CHARGE, now, answer.charge_id)
+        why = f"Amazon made this charge on {answer.created_at:%Y-%m-%d}, before the period fell due: it cannot pay it"
+        held = collection.left_to_merchant(EARLIER_CHARGE, now, answer.charge_id, why)
         return collected(subscription, held, now)
     if captured or (answer.outcome is ChargeOutcome.AUTHORIZED and collection.capture is Capture.LATER):
         outcome = PeriodOutcome.PAID if captured else PeriodOutcome.AUTHORIZED
