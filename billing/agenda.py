@@ -123,7 +123,7 @@ def _renewal_command(subscription: Subscription) -> Command | None:
     number, schedule = subscription.next_period, subscription.schedule
     due = schedule.due(number)
     if not schedule.has_period(number):
-        return elapse(Timer.TERM, due, f"all {number} periods of the plan are over")
+        return elapse(Timer.TERM, due, f"the periods of the plan are over ({number})")
     if subscription.is_paused_over(number):
         return None
     asking = subscription.renewal.asking(number)

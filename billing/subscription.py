@@ -203,7 +203,7 @@ class Subscription(Value):
         if self.unanswered.seen:
             return OUTCOME_UNKNOWN
         if self.lifecycle.ending is not None:
-            return self.lifecycle.ending.reason_code
+            return self.lifecycle.close_refused_for or self.lifecycle.ending.reason_code
         if isinstance(self.lifecycle.stage, AwaitingCheckout):
             return self.lifecycle.stage.reason_code
         if self.collection is not None:

@@ -246,6 +246,7 @@ class SubscriptionView(Value):
         skips: periods to come that are not owed.
         pause: one by request, planned or begun.
         planned_end: a cancellation that takes effect later.
+        canceled_at: when somebody canceled it (UTC), while that waits for what a charge under way comes to.
         items: one-off items of the next charge.
         credit: what is taken off the next charges.
         permission: the charge permission, where it was read and could not be charged.
@@ -285,6 +286,7 @@ class SubscriptionView(Value):
     skips: tuple[int, ...]
     pause: Pause | None = None
     planned_end: Cancellation | None = None
+    canceled_at: AwareDatetime | None = None
     items: tuple[Item, ...]
     credit: Money | None = None
     permission: PermissionAnswer | None = None
@@ -337,6 +339,7 @@ def view_of(subscription: Subscription) -> SubscriptionView:
         skips=contract.skips,
         pause=lifecycle.pause,
         planned_end=lifecycle.planned_end,
+        canceled_at=lifecycle.cancellation.at if lifecycle.cancellation else None,
         items=subscription.balance.items,
         credit=subscription.balance.credit,
         permission=subscription.permission.seen,

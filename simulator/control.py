@@ -193,7 +193,7 @@ def _charges_and_sessions(account: Account, clock: Clock) -> APIRouter:
     async def decide(
         request: Request, charge_id: str, reason_code: Annotated[str | None, Body(embed=True)] = None
     ) -> Charge:
-        """Amazon decides on a pending charge: captured without a reasonCode, else declined."""
+        """Amazon decides on a pending charge: captured without a reasonCode, else declined; or takes a decline back."""
         return account.charges.decide(charge_id, reason_code, clock.time_of(request.headers))
 
     @router.post("/charges/{charge_id}/dispute", status_code=201)

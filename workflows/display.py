@@ -8,6 +8,8 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAtt
 
 from billing.contract.terms import Terms
 from billing.parts.ledger import PeriodRecord
+from billing.parts.stages import Stage
+from billing.status import Status
 from billing.subscription import Subscription
 from billing.view import DisputeView, RefundView, SubscriptionView, ToBeCaptured, UnansweredView, view_of
 from workflows.names import (
@@ -66,19 +68,22 @@ def static_summary(terms: Terms) -> str:
 def details(view: SubscriptionView) -> str:
     """What a person wants to know first, in Markdown: how it stands, what happens next and why, what was."""
     terms, following = view.terms, view.next
+    is_over = view.has_ended or view.status in {Status.ENDING, Status.AWAITING_CHECKOUT}
+    expires_at = None if is_over else view.permission_expires_at
     lines = [
         f"## {view.status.value.replace('_', ' ').capitalize()}{', past due' if view.past_due else ''}",
         "",
         f"**Next:** {following.action.value}, {_instant(following.at)} ({following.why})"
         if following
         else "**Next:** nothing by itself",
+        *_left_to_you(view),
         "",
         "| | |",
         "| --- | --- |",
         _row("Plan", str(view.agreed)),
         _row("Anchor", f"{_instant(terms.anchor)}, counted in {terms.zone}"),
         _row("Charge permission", terms.charge_permission_id),
-        *([_row("Expires unless charged", _instant(view.permission_expires_at))] if view.permission_expires_at else []),
+        *([_row("Expires unless charged", _instant(expires_at))] if expires_at else []),
         _row("Merchant account", terms.merchant_account),
         _row("Merchant reference", terms.merchant_reference or "-"),
         _row("Paid periods", view.periods_paid),
@@ -93,6 +98,8 @@ def details(view: SubscriptionView) -> str:
             lines.append(f"**Charge in question:** {owed.charge_in_question}. Look at it, then: `perennial resolve`")
         if owed.held_because:
             lines.append(f"Held: {owed.held_because}")
+        if owed.not_counted:
+            lines.append(f"The charge that was named is not counted: {owed.not_counted}")
     lines += _table(
         ("Not answered", "Which", "Since (UTC)", "Why"),
         "| --- | --- | --- | --- |",
@@ -121,6 +128,16 @@ def details(view: SubscriptionView) -> str:
     return "\n".join(lines)
 
 
+def _left_to_you(view: SubscriptionView) -> Iterator[str]:
+    """What only the merchant can do, where that is waited for."""
+    owed = view.owed
+    if view.awaits_checkout_until is not None:
+        yield f"A new checkout is awaited until {_instant(view.awaits_checkout_until)}; then: `perennial replace`"
+    elif owed is not None and owed.stage is Stage.ON_HOLD and owed.held_for is not None and not owed.attempt_is_open:
+        commands = "`perennial retry`, `perennial resolve` or `perennial write-off`"
+        yield f"Period {owed.period} waits for you ({owed.held_for}): {commands}"
+
+
 def _table(heading: tuple[str, ...], alignment: str, rows: Iterator[str]) -> list[str]:
     """A table, where there is a row."""
     lines = list(rows)
@@ -134,6 +151,8 @@ def _changes(view: SubscriptionView) -> Iterator[tuple[str, object]]:
     if pause := view.pause:
         until = _instant(pause.until) if pause.until else "it is resumed"
         yield "Paused", f"from {_instant(pause.since)} until {until}"
+    if view.canceled_at:
+        yield "Canceled", f"{_instant(view.canceled_at)}; it ends once the charge under way has come to something"
     if planned := view.planned_end:
         yield "Ends", f"{_instant(planned.at)}: {planned.reason}"
     for date in view.dates:

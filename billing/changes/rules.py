@@ -41,7 +41,7 @@ def check_changeable(subscription: Subscription, now: datetime) -> None:
     if lifecycle.ending is not None:
         raise _no_more(subscription, lifecycle.ending.reason_code or lifecycle.ending.status.value)
     if subscription.is_over and subscription.schedule.due(number) <= now:
-        raise _no_more(subscription, f"all {number} periods of the plan are over")
+        raise _no_more(subscription, f"the periods of the plan are over ({number})")
     if lifecycle.cancellation is not None:
         raise _no_more(subscription, "a cancellation was asked for")
     if subscription.awaits_checkout or lifecycle.successor is not None:

@@ -27,7 +27,8 @@ def charge_answered(subscription: Subscription, answer: ChargeAnswer, now: datet
     collection = subscription.owed
     captured = answer.outcome is ChargeOutcome.CAPTURED
     if answer.outcome in _MONEY and collection.is_of_before(answer):
-        held = collection.left_to_merchant(EARLIER_CHARGE, now, answer.charge_id)
+        why = f"Amazon made this charge on {answer.created_at:%Y-%m-%d}, before the period fell due: it cannot pay it"
+        held = collection.left_to_merchant(EARLIER_CHARGE, now, answer.charge_id, why)
         return collected(subscription, held, now)
     if captured or (answer.outcome is ChargeOutcome.AUTHORIZED and collection.capture is Capture.LATER):
         outcome = PeriodOutcome.PAID if captured else PeriodOutcome.AUTHORIZED
@@ -120,16 +121,30 @@ def collected(subscription: Subscription, after: Collection, now: datetime) -> S
 
 
 def seen_between_dates(subscription: Subscription, answer: PermissionAnswer, now: datetime) -> Subscription:
-    """A permission that cannot be charged is told at once, days before a charge would fail."""
-    was_broken = subscription.permission.is_broken
-    seen = subscription.but(permission=subscription.permission.but(seen=None if answer.is_chargeable else answer))
-    if answer.is_chargeable and was_broken:
-        return telling(seen, NoticeType.PAYMENT_METHOD_MENDED, now)
-    for_the_buyer = meaning_of_non_chargeable(answer.reason_codes) is Meaning.PAYMENT_METHOD
-    if not answer.is_chargeable and not was_broken and for_the_buyer:
-        reason_code = next(iter(answer.reason_codes), None)
+    """A permission that cannot be charged is told at once, days before a charge would fail.
+
+    One that is only busy with another charge says nothing of the next one, so it stays as it was seen before.
+    """
+    before, after = _trouble(subscription.permission.seen), _trouble(answer)
+    if after is Meaning.PROCESSING:
+        return subscription
+    seen = subscription.but(permission=subscription.permission.but(seen=answer if after else None))
+    reason_code = seen.permission.last_reason
+    if after is before:
+        return seen
+    if after is Meaning.PAYMENT_METHOD:
         return telling(seen, NoticeType.PAYMENT_METHOD_NEEDED, now, reason_code=reason_code)
-    return seen
+    if after is not None:
+        reason = "the charge permission cannot be charged, and its buyer is not the one to mend that"
+        return telling(seen, NoticeType.SUBSCRIPTION_HELD, now, reason_code=reason_code, reason=reason)
+    return telling(seen, NoticeType.PAYMENT_METHOD_MENDED, now) if before is Meaning.PAYMENT_METHOD else seen
+
+
+def _trouble(permission: PermissionAnswer | None) -> Meaning | None:
+    """What is in the way of charging it; None where nothing is."""
+    if permission is None or permission.is_chargeable:
+        return None
+    return meaning_of_non_chargeable(permission.reason_codes)
 
 
 def read_pending_now(subscription: Subscription, charge_id: str, now: datetime) -> Collection:

@@ -58,7 +58,7 @@ def used_up(subscription: Subscription, now: datetime) -> Subscription:
 
 def completed(subscription: Subscription, now: datetime) -> Subscription:
     """All periods of the plan are over."""
-    reason = f"all {subscription.next_period} periods of the plan are over"
+    reason = f"the periods of the plan are over ({subscription.next_period})"
     return end(
         subscription, Status.COMPLETED, reason, now, owed_until=subscription.schedule.due(subscription.next_period)
     )

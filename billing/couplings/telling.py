@@ -54,7 +54,8 @@ def notice_after(before: Collection, after: Collection, command: Command | None)
     if retries:
         return NoticeType.PAYMENT_METHOD_MENDED if before.word in _WAITS_FOR_THE_BUYER else None
     if after.word is before.word:
-        return None
+        is_newly_held = after.held_for is not None and before.held_for is None
+        return NoticeType.SUBSCRIPTION_HELD if is_newly_held else None
     return _ENTERING.get(after.word)
 
 

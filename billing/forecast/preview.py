@@ -12,6 +12,7 @@ from billing.forecast.drive import perform, success
 from billing.machine import tried
 from billing.money import Money
 from billing.parts.ledger import PeriodOutcome
+from billing.plan.texts import ChargeTexts
 from billing.protocol.commands import (
     AskAmount,
     CaptureCharge,
@@ -43,6 +44,7 @@ class Upcoming(Value):
         at: when it is charged (UTC).
         amount: what is charged; zero where nothing is.
         why: what kind of period it is, and what is special about it.
+        texts: what the buyer reads of it; None where nothing is charged, or nothing is to be said.
     """
 
     period: int
@@ -50,6 +52,7 @@ class Upcoming(Value):
     at: AwareDatetime
     amount: Money
     why: str
+    texts: ChargeTexts | None = None
 
 
 class DryRun(Value):
@@ -116,7 +119,7 @@ def dry_run(subscription: Subscription, request: Request, now: datetime) -> DryR
 
 
 def _to_come(ahead: Subscription, now: datetime) -> Iterator[Upcoming]:
-    begins, asks, tried = False, False, ""
+    begins, asks, tried, texts = False, False, "", None
     ahead = ahead.but(permission=ahead.permission.with_some_expiry(max(now, ahead.terms.anchor)))
     expires_at = ahead.permission.expires_at
     for _ in range(_MOST_STEPS):
@@ -132,7 +135,7 @@ def _to_come(ahead: Subscription, now: datetime) -> Iterator[Upcoming]:
             case Elapse(timer=Timer.RETRY):
                 tried = command.why
             case CreateCharge() | ReadCharge() | CaptureCharge():
-                tried, expires_at = tried or command.why, ahead.permission.expires_at
+                tried, expires_at, texts = tried or command.why, ahead.permission.expires_at, ahead.owed.texts
         ahead = perform(ahead, command, now, success)
         if ahead.next_period > number and ahead.collection is None:
             record = ahead.ledger.records[-1]
@@ -141,8 +144,8 @@ def _to_come(ahead: Subscription, now: datetime) -> Iterator[Upcoming]:
                 why += "; at most, your endpoint says so when it falls due"
             why += _expired(expires_at, now) if not record.amount.is_zero else ""
             if record.outcome in _SHOWN:
-                yield Upcoming(period=record.period, due=record.due, at=now, amount=record.amount, why=why)
-            begins, asks, tried = False, False, ""
+                yield Upcoming(period=record.period, due=record.due, at=now, amount=record.amount, why=why, texts=texts)
+            begins, asks, tried, texts = False, False, "", None
 
 
 def _expired(expires_at: datetime | None, now: datetime) -> str:

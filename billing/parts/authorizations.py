@@ -160,7 +160,7 @@ class Authorization(Value):
                 why = f"{reason}: what became of it?"
                 return self.but(failed_for=reason)._to(Doing.READ, now, why, at_once=True)
             case ChargeOutcome.REFUSED:
-                again = f"{reason}: held for the operator, tried again slowly"
+                again = f"{reason}: yours to mend; tried again each hour"
                 return self._to(self.doing, now + LOOK_AGAIN_AFTER, again)
 
     def _still_authorized(self, now: datetime) -> "Authorization":

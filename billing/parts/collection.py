@@ -61,7 +61,7 @@ from billing.plan.policy import CollectionPolicy
 from billing.plan.texts import ChargeTexts
 from billing.protocol.answers import CLOCKS_MAY_DIFFER, ChargeAnswer, ChargeOutcome, PermissionAnswer
 from billing.protocol.commands import Attempt, Command, Timer, elapse
-from billing.values import Value
+from billing.values import Value, in_a_line
 from billing.zones import ZoneName
 
 MISSED_PERIODS: Final = "MissedPeriods"
@@ -73,11 +73,19 @@ EARLIER_CHARGE: Final = "EarlierCharge"
 
 
 class Failure(Value):
-    """The last failure: what it meant, Amazon's reasonCode, and the charge that was declined, where there is one."""
+    """The last failure.
+
+    Attributes:
+        meaning: what it meant.
+        reason_code: Amazon's.
+        charge_id: the charge that was declined, where there is one.
+        message: Amazon's text, where somebody of the merchant's has to mend it.
+    """
 
     meaning: Meaning | None = None
     reason_code: str
     charge_id: str | None = None
+    message: str | None = None
 
 
 class Collection(Value):
@@ -183,7 +191,14 @@ class Collection(Value):
     @property
     def held_because(self) -> str | None:
         """The same in words, where that tells more."""
-        return (self.stage.why or None) if isinstance(self.stage, LeftToMerchant) else None
+        said = self.failure.message if self.failure else None
+        match self.stage:
+            case LeftToMerchant(why=why):
+                return why or said
+            case Repeating():
+                return said
+            case _:
+                return None
 
     @property
     def is_past_due(self) -> bool:
@@ -265,7 +280,9 @@ class Collection(Value):
             known = answer.charge_id or self.pending_charge_id
             declined = known if answer.outcome is ChargeOutcome.DECLINED else None
             code = answer.reason_code or NO_REASON
-            failed = self.but(failure=Failure(meaning=meaning, reason_code=code, charge_id=declined))
+            said = in_a_line(answer.message) if meaning is Meaning.OPERATOR and answer.message else None
+            failure = Failure(meaning=meaning, reason_code=code, charge_id=declined, message=said)
+            failed = self.but(failure=failure)
             return failed._after_failure(decision, policy, now)
         return self._while_open(decision, now)
 
@@ -393,9 +410,9 @@ class Collection(Value):
             AwaitingDecision(charge_id=charge_id, at=now, at_once=True, captures_failed=failed, why=why), now
         )
 
-    def left_to_merchant(self, code: str, now: datetime, charge_id: str | None = None) -> "Collection":
+    def left_to_merchant(self, code: str, now: datetime, charge_id: str | None = None, why: str = "") -> "Collection":
         """Nothing is done any more before the merchant says so; a charge may be in question."""
-        return self._at(LeftToMerchant(code=code, charge_id=charge_id), now)
+        return self._at(LeftToMerchant(code=code, charge_id=charge_id, why=why), now)
 
     def unpaid(self, now: datetime) -> "Collection":
         """It is not tried any more until the buyer mends the payment method."""

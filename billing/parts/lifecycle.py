@@ -173,7 +173,12 @@ class Lifecycle(Value):
     @property
     def close_is_refused(self) -> bool:
         """Whether the charge permission is to be closed, and Amazon has not done so."""
-        return isinstance(self.stage, Closing) and self.stage.refused is not None
+        return self.close_refused_for is not None
+
+    @property
+    def close_refused_for(self) -> str | None:
+        """Why Amazon has not closed the charge permission that is to be closed."""
+        return self.stage.refused if isinstance(self.stage, Closing) else None
 
     @property
     def goes_on_under(self) -> str | None:

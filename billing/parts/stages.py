@@ -418,7 +418,7 @@ CheckingCharge.model_rebuild()
 
 
 def _held(code: str | None) -> str:
-    return f"{code}: held for the operator, tried again slowly"
+    return f"{code}: yours to mend; tried again each hour"
 
 
 def _attempt_of(owed: "Collection") -> Attempt:

@@ -10,15 +10,12 @@ from typing import Final
 from pydantic import AwareDatetime
 
 from billing.protocol.commands import Action, Command, Elapse
-from billing.values import Value
+from billing.values import Value, in_a_line
 
 OUTCOME_UNKNOWN: Final = "OutcomeUnknown"
 """Our own reason beside Amazon's codes: Amazon has not said what came of a call."""
 
 NOT_TAKEN: Final = "no worker has taken it: none runs for it, or more is waiting than Amazon takes in that time"
-
-_LONGEST_WHY: Final = 200
-"""Characters; what a proxy answers instead of Amazon may be a whole page."""
 
 _TAKES_MONEY: Final = frozenset({Action.CHARGE, Action.CAPTURE})
 """Calls of the owed period's attempt that may have taken its money."""
@@ -80,7 +77,7 @@ class Unanswered(Value):
 
     def noting(self, command: Command, why: str | None) -> "Unanswered":
         """A command was not answered in good time; `why` is what its performer said, if there was one."""
-        known, said = self.find(command), " ".join((why or NOT_TAKEN).split())[:_LONGEST_WHY]
+        known, said = self.find(command), in_a_line(why or NOT_TAKEN)
         if known is None:
             does, about = name_of(command)
             return Unanswered(calls=(*self.calls, Call(does=does, about=about, since=command.at, why=said)))

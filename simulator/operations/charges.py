@@ -163,11 +163,14 @@ class Charges:
     def decide(self, charge_id: str, reason_code: str | None, now: datetime) -> Charge:
         """Amazon decides on a pending charge: captured or authorized as asked for, or declined with a reasonCode.
 
+        It may also take a decline back, without a reasonCode: what was told as declined has taken money after all.
+
         Raises:
             Refusal: the charge is unknown or not pending.
         """
         charge = self._books.charge(charge_id)
-        if charge.status_details.state not in _PENDING:
+        taken_back = charge.status_details.state is ChargeState.DECLINED and reason_code is None
+        if charge.status_details.state not in _PENDING and not taken_back:
             raise Refusal("InvalidChargeStatus", f"The charge is {charge.status_details.state}, not pending")
         if reason_code is None:
             return self.set_state(charge_id, _done(self._books.requests[charge_id]), None, now)

@@ -12,7 +12,7 @@ from billing.changes import When
 from billing.forecast.preview import DryRun, Upcoming
 from billing.requests import Request
 from runtime.errors import StartupError
-from starter.cli.calendar import calendar_of
+from starter.cli.calendar import as_data, calendar_of
 from starter.cli.connection import needs_consent, subscriptions
 from starter.cli.output import in_one_line, say
 
@@ -79,7 +79,13 @@ async def tell_dry_run(charge_permission_id: str, request: Request, *, as_json: 
     """Says what a request would come to."""
     client = await subscriptions(needs_consent=needs_consent())
     told = await client.dry_run(charge_permission_id, request)
-    say(told.model_dump(mode="json"), *_in_words(told), as_json=as_json)
+    say(_as_data(told), *_in_words(told), as_json=as_json)
+
+
+def _as_data(told: DryRun) -> dict[str, Any]:  # Any: as JSON writes it
+    charges = ("charged_now", "upcoming", "before")
+    rest = told.model_dump(mode="json", exclude=set(charges))
+    return rest | {name: [as_data(each) for each in getattr(told, name)] for name in charges}
 
 
 def _in_words(told: DryRun) -> list[RenderableType]:

@@ -1,7 +1,8 @@
-"""The table of charges to come."""
+"""Charges to come: as a table for people, and as data."""
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 from billing.forecast.preview import Upcoming
 from billing.zones import zone as rules_of
@@ -23,3 +24,9 @@ def calendar_of(found: Sequence[Upcoming], zone: str) -> Sheet:
         for each, total in zip(found, sums, strict=True)
     ]
     return Sheet(columns, rows)
+
+
+def as_data(charge: Upcoming) -> dict[str, Any]:  # Any: as JSON writes it
+    """A charge to come as JSON writes it, with those texts that the buyer reads."""
+    texts = {"texts": charge.texts.model_dump(exclude_none=True)} if charge.texts else {}
+    return charge.model_dump(mode="json", exclude={"texts"}) | texts

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import RenderableType
@@ -13,7 +13,7 @@ from billing.contract.schedule import first_that_costs
 from billing.contract.terms import Terms
 from billing.expiry import expiry_warning
 from billing.forecast.explain import CASES, Event, explain, standing_rules
-from billing.forecast.preview import MOST_CHARGES, Upcoming, upcoming
+from billing.forecast.preview import MOST_CHARGES, upcoming
 from billing.plan.monthly_limit import limit_warning
 from billing.plan.recurrence import Recurrence
 from billing.subscription import Subscription
@@ -30,7 +30,7 @@ from starter.cli.agreement import (
     agreed,
     check_begins,
 )
-from starter.cli.calendar import calendar_of
+from starter.cli.calendar import as_data, calendar_of
 from starter.cli.output import JsonOption, asynchronous, say
 from starter.cli.plan_file import read_plan
 from starter.cli.tables import Column, Sheet
@@ -121,7 +121,7 @@ async def preview_plan(
     check_begins(terms, now, backdated=backdated)
     found = upcoming(Subscription.begin(terms), count, now)
     say(
-        [_with_texts(each, terms) for each in found],
+        [as_data(each) for each in found],
         f"[bold]{terms.plan.plan_id}[/]: {terms.plan}",
         calendar_of(found, zone),
         *texts_in_words(terms),
@@ -146,13 +146,6 @@ def _explained(
         rows = [(str((at - terms.anchor).days), f"{at.astimezone(tz):%a %Y-%m-%d %H:%M}", what) for at, what in events]
         yield ""
         yield Sheet(columns, rows, title=f"{CASES[code]} ({code})")
-
-
-def _with_texts(charge: Upcoming, terms: Terms) -> dict[str, Any]:  # Any: as JSON writes it
-    """A charge to come, and what the buyer reads of it, where the plan says something."""
-    texts = None if charge.amount.is_zero else texts_for(terms, charge.period)
-    said = {"texts": texts.model_dump(exclude_none=True)} if texts else {}
-    return charge.model_dump(mode="json") | said
 
 
 def _warning(terms: Terms) -> Iterator[RenderableType]:

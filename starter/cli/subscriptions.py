@@ -33,10 +33,11 @@ from starter.cli.agreement import (
     money,
 )
 from starter.cli.asking import DryRunOption, RequestIdOption, WhenOption, moment, requested, tell_dry_run
-from starter.cli.calendar import calendar_of
+from starter.cli.calendar import as_data, calendar_of
 from starter.cli.connection import PermissionArgument, subscriptions
 from starter.cli.output import JsonOption, RefusedError, asynchronous, err, in_one_line, say
 from starter.cli.plan_file import read_plan
+from starter.cli.texts import texts_of_the_first
 
 if TYPE_CHECKING:
     from billing.contract.terms import Terms
@@ -136,9 +137,12 @@ async def upcoming(
     count: Annotated[int, typer.Option(min=1, max=MOST_CHARGES, help="How many.")] = 12,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the charges to come: when, how much and why, supposing that each succeeds."""
+    """Show the charges to come: when, how much and why, supposing that each succeeds.
+
+    Where the plan has texts, also what the buyer reads of them: of the first one, and with --json of each.
+    """
     found = await (await subscriptions()).upcoming(charge_permission_id, count)
-    say([each.model_dump(mode="json") for each in found], calendar_of(found, "UTC"), as_json=as_json)
+    say([as_data(each) for each in found], calendar_of(found, "UTC"), *texts_of_the_first(found), as_json=as_json)
 
 
 @asynchronous

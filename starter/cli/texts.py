@@ -1,6 +1,6 @@
 """What a plan's texts come to, as the buyer will read them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.console import RenderableType
@@ -9,6 +9,7 @@ from billing.contract.contract import Contract
 from billing.contract.schedule import first_that_costs
 from billing.contract.terms import Terms
 from billing.contract.texts import texts_of
+from billing.forecast.preview import Upcoming
 from billing.plan.texts import ChargeTexts
 from starter.cli.tables import Column, Sheet
 
@@ -34,11 +35,22 @@ def texts_in_words(terms: Terms) -> Iterator[RenderableType]:
     """What the buyer reads of the first charge, as a table; nothing where the plan has no texts."""
     period = first_that_costs(terms.schedule)
     texts = texts_for(terms, period)
-    if texts is None:
-        return
+    if texts is not None:
+        yield _sheet(period, texts)
+
+
+def texts_of_the_first(charges: Sequence[Upcoming]) -> Iterator[RenderableType]:
+    """The same of the first of some charges to come of which the buyer reads something."""
+    for charge in charges:
+        if charge.texts is not None:
+            yield _sheet(charge.period, charge.texts)
+            return
+
+
+def _sheet(period: int, texts: ChargeTexts) -> Sheet:
     said = texts.model_dump(exclude_none=True)
     if texts.soft_descriptor is not None:
         said["soft_descriptor"] = f"{_BEFORE_A_DESCRIPTOR}{texts.soft_descriptor}"
     columns = (Column("Where"), Column("Text", is_prose=True))
     rows = [(where, said[field]) for field, where in _WHERE.items() if field in said]
-    yield Sheet(columns, rows, title=f"Texts of the first charge, period {period}")
+    return Sheet(columns, rows, title=f"Texts of the first charge, period {period}")

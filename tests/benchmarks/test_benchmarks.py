@@ -1,5 +1,5 @@
 """Every benchmark runs to its end with tiny counts and gives its figures. No time is judged here; what is counted is:
-the events and bytes of a period's history, and what the auditor finds after faults.
+the events and bytes of a period's history, the bytes of a state, and what the auditor finds after faults.
 """
 
 import asyncio
@@ -81,6 +81,16 @@ async def test_help_and_list_are_measured_beside_the_least_that_could_do_it() ->
         assert 0 < of["lowest_ratio"] <= of["highest_ratio"]
         assert min(of["floor_milliseconds"], of["milliseconds"], of["ratio"]) > 0
     assert figures["machine"]
+
+
+async def test_who_is_changed_all_the_time_has_a_state_that_grows_no_more_once_its_window_is_full() -> None:
+    """Two of ten changes are a period of their own, so twelve days fill it."""
+    figures = await figures_of("many_changes", "--days", "14", "28", "--wakes", "3")
+
+    first, later = (figures["days"][days] for days in ("14", "28"))
+    assert (first["changes"], later["changes"]) == (140, 280)
+    assert later["largest_bytes"] <= figures["aim"] * first["bytes"]
+    assert min(first["wake_milliseconds"], first["floor_wake_milliseconds"]) > 0
 
 
 async def test_subscribers_that_live_under_faults_are_charged_once_for_each_period() -> None:

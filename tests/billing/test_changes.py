@@ -215,7 +215,7 @@ class TestPlan:
         """Found by the machine that drives any subscription: the end was forgotten, and then not there."""
         life = begun(plan(TEN, MONTH, 1))
 
-        why = "all 1 periods of the plan are over: nothing can be changed any more"
+        why = r"the periods of the plan are over \(1\): nothing can be changed any more"
         refused(life, "2026-05-30 09:00", ChangePlan(plan=plan(TWENTY)), why, Kind.NOT_NOW)
 
         life.elapses(Timer.TERM)

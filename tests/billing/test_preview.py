@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from billing.agenda import next_command
 from billing.calendar import Interval, Unit
-from billing.changes import AddItem, RefundPeriod
+from billing.changes import AddItem, ChangePlan, RefundPeriod
 from billing.contract.agreement import BillingDay
 from billing.contract.terms import Terms
 from billing.forecast.drive import perform, success
 from billing.forecast.preview import MOST_CHARGES, Upcoming, upcoming
 from billing.money import Money
-from billing.plan import Amounts, Capture, Phase, Plan
+from billing.plan import Amounts, Capture, Phase, Plan, Texts
 from billing.plan.policy import CatchUp, CollectionPolicy
 from billing.protocol.answers import ChargeAnswer, ChargeOutcome
 from billing.protocol.commands import Action, Command, CreateCharge, Timer
@@ -159,6 +159,19 @@ def test_periods_that_were_missed_are_shown_at_their_distance() -> None:
     found = upcoming(Subscription.begin(agreed), 4, at("2026-04-10 00:00"))
 
     assert [f"{each.at:%m-%d}" for each in found] == ["04-10", "04-11", "04-12", "04-30"]
+
+
+def test_what_the_buyer_will_read_is_shown_and_of_a_period_that_is_owed_what_was_said_first() -> None:
+    agreed = terms("2026-01-31 09:00")
+    first, other = (agreed.plan.but(texts=Texts(note_to_buyer=note)) for note in ("Box {nth}", "Crate {nth}"))
+    life = Life(agreed.but(plan=first))
+    life.step(Action.CHARGE, "2026-01-31 09:00", SOFT)
+    life.step(Action.READ_PERMISSION, "2026-01-31 09:00", chargeable())
+
+    life.ask("2026-01-31 10:00", ChangePlan(plan=other))
+    found = upcoming(life.subscription, 2, life.now)
+
+    assert [each.texts and each.texts.note_to_buyer for each in found] == ["Box 1", "Crate 2"]
 
 
 @pytest.mark.parametrize("count", [0, -1, MOST_CHARGES + 1])

@@ -15,6 +15,7 @@ from billing.protocol.events import Answered, CancelAsked, Refresh, Thing, Unans
 from billing.refusals import Kind, Refused
 from billing.requests import Request
 from billing.status import Status
+from billing.view import view_of
 from tests.billing.support import PERMISSION_ID, Life, at, chargeable, declined, refused, terms
 
 DUE = "2026-09-14 08:00"
@@ -51,6 +52,20 @@ def after_a_decline() -> Life:
     life.step(Action.READ_PERMISSION, "2026-09-14 09:00", chargeable())
     assert life.next == (Action.CHARGE, at("2026-09-14 21:00"))
     return life
+
+
+def test_what_amazon_says_of_a_request_that_somebody_has_to_mend_is_told_and_shown_in_a_line() -> None:
+    said = "this machine's clock is 24 h behind\n Amazon's" + "x" * 300
+    refusal = refused("InvalidRequestSignature").but(message=said)
+    life = begun(refusal)
+    owed, notice = view_of(life.subscription).owed, life.subscription.outbox.notices[-1]
+
+    assert owed is not None
+    assert notice.reason == owed.held_because == f"{' '.join(said.split())[:200]}"
+    life.answered(declined("SoftDeclined").but(message="the buyer's bank says no"))
+    later = view_of(life.subscription).owed
+    assert later is not None
+    assert later.held_because is None, "nobody of the merchant's can mend that"
 
 
 def nothing_follows(life: Life) -> bool:

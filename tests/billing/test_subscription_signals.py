@@ -268,3 +268,29 @@ def test_amazons_own_trouble_with_the_first_charge_of_what_was_unpaid_does_not_l
     life.step(READ_PERMISSION, "2026-06-01 09:00", chargeable("2026-06-01 08:00"))
 
     assert life.next == (CHARGE, at("2026-06-01 09:05"))
+
+
+def test_what_the_buyer_cannot_mend_is_told_between_two_charges_and_a_charge_in_progress_is_no_trouble() -> None:
+    life = Life(terms())
+    life.step(Action.CHARGE, "2026-01-31 09:00", CAPTURED)
+    told = len(life.told)
+
+    life.signal("2026-02-02 09:00", non_chargeable("ChargeInProgress", updated="2026-02-02 08:00"))
+    assert (life.told[told:], life.subscription.needs_attention) == ([], False)
+    life.signal("2026-02-03 09:00", non_chargeable("AmountNotSet", updated="2026-02-03 08:00"))
+    assert (life.told[told:], life.subscription.needs_attention) == (["subscription.held"], True)
+    life.signal("2026-02-04 09:00", non_chargeable("PaymentMethodExpired", updated="2026-02-04 08:00"))
+    life.signal("2026-02-05 09:00", chargeable("2026-02-05 08:00"))
+
+    assert life.told[told + 1 :] == ["payment_method.needed", "payment_method.mended"]
+    assert not life.subscription.needs_attention
+
+
+def test_a_pending_charge_that_amazon_does_not_show_is_told_once() -> None:
+    life = Life(terms())
+    life.step(Action.CHARGE, "2026-01-31 09:00", PENDING)
+    for hour in ("10:00", "11:00"):
+        life.step(Action.READ_CHARGE, f"2026-01-31 {hour}", refused("UnauthorizedAccess"))
+
+    assert life.told == ["charge.pending", "subscription.held"]
+    assert life.subscription.outbox.notices[-1].reason_code == "UnauthorizedAccess"

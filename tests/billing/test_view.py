@@ -415,7 +415,7 @@ def test_no_more_due_dates_lie_behind_than_the_account_holds_records() -> None:
     [
         (ending, "a cancellation was asked for", None),
         (canceled, "a cancellation was asked for", at("2026-06-20 10:00")),
-        (completed, "all 1 periods of the plan are over", at(JULY)),
+        (completed, "the periods of the plan are over (1)", at(JULY)),
         (written_off, "SoftDeclined: not collected in time", at(JUNE)),
         (replaced, "continued under C01-8888888-8888888", at("2026-06-20 10:00")),
     ],

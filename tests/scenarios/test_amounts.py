@@ -1,15 +1,17 @@
 """Metered plans on a real server in virtual time: the merchant's endpoint says what each period costs."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest_asyncio
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 from billing.calendar import Interval, Unit
+from billing.changes import ChangePlan, When
 from billing.money import Money
 from billing.plan import Amounts, Plan
+from billing.plan.lead_times import LeadTimes
 from billing.status import Status
 from runtime.http import bind, serving
 from sandbox.stage import Stage, stage
@@ -20,9 +22,8 @@ from tests.scenarios.story import Story
 from tests.scenarios.test_phases import charged
 from tests.workflows.replaying import replay_all
 
-METERED = Plan.of("metered", Money.parse("50.00 USD"), Interval(unit=Unit.MONTH)).model_copy(
-    update={"amounts": Amounts.ASKED}
-)
+MONTH = Interval(unit=Unit.MONTH)
+METERED = Plan.of("metered", Money.parse("50.00 USD"), MONTH).model_copy(update={"amounts": Amounts.ASKED})
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -68,6 +69,31 @@ async def test_the_answer_stands_however_often_the_period_is_tried(metered: tupl
 
     assert await amounts_of(story) == ["12.34"]
     assert len(merchant.asked) == asked
+
+
+async def test_an_amount_asked_for_ahead_is_what_is_told_charged_and_credited(metered: tuple[Stage, Merchant]) -> None:
+    """At most 50.00 a month; 31.20 is said ten days before, and half of that is unused. Where 0.00 was said, nothing
+    is."""
+    house, merchant = metered
+    april = datetime(datetime.now(UTC).year + 1, 4, 1, 9, tzinfo=UTC)
+    ahead = METERED.but(lead_times=LeadTimes(question=timedelta(days=10)))
+    flat = ChangePlan(plan=Plan.of("flat", Money.parse("60.00 USD"), MONTH), when=When.NOW)
+    for said, difference in (("31.20", "14.40"), ("0.00", "30.00")):
+        merchant.answer = saying(said)
+        story = await Story.begin(house, ahead, first_charge_at=april)
+        await story.until(april - timedelta(days=9))
+        asked, subscriptions = len(merchant.asked), house.subscriptions
+        (told,) = await subscriptions.upcoming(story.charge_permission_id, 1)
+        assert (str(told.amount.amount), told.why) == (said, "metered")
+        await story.until(april + timedelta(days=15))
+        before = await subscriptions.dry_run(story.charge_permission_id, flat, await story.now())
+        await subscriptions.change(story.charge_permission_id, flat)
+        await story.quiet()
+
+        assert len(merchant.asked) == asked
+        (now,) = before.charged_now
+        assert str(now.amount.amount) == difference
+        assert await charged(story) == [*([("04-01", said)] if said != "0.00" else []), ("04-16", difference)]
 
 
 async def test_an_endpoint_that_does_not_answer_holds_the_charge_in_plain_sight_and_delays_no_cancellation(

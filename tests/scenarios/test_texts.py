@@ -20,6 +20,7 @@ from simulator.faults import Fault
 from tests.scenarios.moving import House, moving
 from tests.scenarios.story import Story
 from tests.simulator.witness import charges_of
+from tests.starter.command_line import joined_to, typed
 from tests.workflows.replaying import histories_of, other_rules, replay_all
 from workflows.names import workflow_id
 
@@ -65,8 +66,18 @@ def note(story: Story, period: int) -> str:
 async def test_each_charge_says_which_period_it_is_for(house: Stage) -> None:
     story = await Story.begin(house, PLAN, zone=ZONE)
     await story.until_due(0)
+    upcoming = ("upcoming", story.charge_permission_id, "--count", "1")
+    said = await typed(*upcoming, COLUMNS="250", **joined_to(house))
+    told = await typed(*upcoming, "--json", **joined_to(house))
     status = await story.until_due(1)
 
+    assert "Texts of the first charge, period 1" in said.out
+    assert "AMZ* COFFEE 2" in said.out
+    (next_charge,) = told.data
+    assert (next_charge["texts"]["soft_descriptor"], next_charge["texts"]["note_to_buyer"]) == (
+        "COFFEE 2",
+        note(story, 1),
+    )
     assert status.periods_paid == 2
     assert await read_by_the_buyer(story) == [("COFFEE 1", note(story, 0)), ("COFFEE 2", note(story, 1))]
     (charge, _) = await charges_of(house.simulator, story.charge_permission_id)

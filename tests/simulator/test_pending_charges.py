@@ -55,6 +55,18 @@ async def test_a_pending_charge_that_amazon_declines_says_why_and_captures_nothi
     assert await state_of(simulator, permission) == ("Chargeable", [])
 
 
+async def test_a_decline_may_be_taken_back_and_then_the_money_was_taken(
+    merchant: Merchant, simulator: SimulatorHandle, permission: str
+) -> None:
+    charge_id = await pending_charge(merchant, permission)
+    await simulator.decide_charge(charge_id, "SoftDeclined")
+
+    decided = await simulator.decide_charge(charge_id)
+
+    assert (decided.status_details.state, decided.status_details.reason_code) == ("Captured", None)
+    assert decided.capture_amount == decided.charge_amount
+
+
 @pytest.mark.parametrize(
     ("reason_code", "state"),
     [

@@ -257,6 +257,31 @@ async def test_all_that_match_are_changed_and_a_dry_run_changes_nothing(house: S
         assert (await story.quiet()).status is Status.CANCELED
 
 
+async def test_all_that_match_cost_more_from_an_instant_on_that_is_not_over(house: Stage, tmp_path: Path) -> None:
+    plan = MONTHLY.model_copy(update={"plan_id": "dearer"})
+    early, late = [await Story.begin(house, plan, first_charge_in=timedelta(days=days)) for days in (2, 20)]
+    query, dearer = ("--query", "Plan = 'dearer'"), tmp_path / "dearer.toml"
+    dearer.write_text(COFFEE.replace("coffee", "dearer").replace("9.99", "12.49"))
+    from_then_on = early.terms.anchor + timedelta(days=9)
+    options = (*query, "--plan", str(dearer), "--when")
+
+    yesterday = await command(
+        house, "bulk", "plan", *options, f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}", "--json"
+    )
+    changed = await command(house, "bulk", "plan", *options, from_then_on.isoformat())
+    said = [await house.subscriptions.upcoming(story.charge_permission_id, 2) for story in (early, late)]
+    status = await early.until_due(1)
+
+    assert (yesterday.code, yesterday.data["done"], yesterday.data["refused"]) == (1, 0, 2)
+    assert all("instants from now on are" in each["why"] for each in yesterday.data["refusals"])
+    assert changed.out == "2 changed\n"
+    assert [[str(each.amount) for each in charges] for charges in said] == [
+        ["9.99 USD", "12.49 USD"],
+        ["12.49 USD", "12.49 USD"],
+    ]
+    assert [str(record.amount) for record in status.ledger] == ["9.99 USD", "12.49 USD"]
+
+
 async def test_a_query_that_is_none_and_one_that_matches_nobody(house: Stage) -> None:
     wrong = await command(house, "bulk", "resume", "--query", "Colour = 'red'")
     nobody = await command(house, "bulk", "resume", "--query", "Plan = 'nobody-has-it'")
