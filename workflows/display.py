@@ -148,13 +148,7 @@ def _changes(view: SubscriptionView) -> Iterator[tuple[str, object]]:
     """What is planned, and what is added to the next charge or taken off it."""
     for agreement in view.changes:
         yield f"From {_instant(agreement.starts_at)}", str(agreement)
-    if pause := view.pause:
-        until = _instant(pause.until) if pause.until else "it is resumed"
-        yield "Paused", f"from {_instant(pause.since)} until {until}"
-    if view.canceled_at:
-        yield "Canceled", f"{_instant(view.canceled_at)}; it ends once the charge under way has come to something"
-    if planned := view.planned_end:
-        yield "Ends", f"{_instant(planned.at)}: {planned.reason}"
+    yield from _how_it_goes_on(view)
     for date in view.dates:
         if date.period in view.skips:
             yield "Skips", f"period {date.period}, due {_instant(date.due)}"
@@ -162,10 +156,21 @@ def _changes(view: SubscriptionView) -> Iterator[tuple[str, object]]:
         yield "With the next charge", f"{item.amount}: {item.what}"
     if view.credit:
         yield "Credit", view.credit
-    if refused := view.refused_successor:
-        yield "Does not go on under", f"{refused.charge_permission_id}: {refused.why}"
     if view.amazon_untold:
         yield "Amazon is not told yet", view.amazon_untold
+
+
+def _how_it_goes_on(view: SubscriptionView) -> Iterator[tuple[str, object]]:
+    """Its pause, its end, and the charge permission under which it does not go on."""
+    if pause := view.pause:
+        until = _instant(pause.until) if pause.until else "it is resumed"
+        yield "Paused", f"from {_instant(pause.since)} until {until}"
+    if view.canceled_at:
+        yield "Canceled", f"{_instant(view.canceled_at)}; it ends once the charge under way has come to something"
+    if planned := view.planned_end:
+        yield "Ends", f"{_instant(planned.at)}: {planned.reason}"
+    if refused := view.refused_successor:
+        yield "Does not go on under", f"{refused.charge_permission_id}: {refused.why}"
 
 
 def _to_be_captured(waiting: ToBeCaptured) -> str:

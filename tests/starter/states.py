@@ -379,11 +379,18 @@ def _ends() -> Iterator[tuple[str, Run]]:
         .answered(PAID)
         .until(40 * DAY, lambda _: closed("MerchantClosed")),
     )
+    replaced = ReplacePermission(charge_permission_id="C01-7654321-1234567")
+    yield (
+        "another charge permission was named, and Amazon does not show it",
+        paid().asked(replaced).answered(unreadable("ResourceNotFound")),
+    )
+    yield (
+        "another charge permission was named that has a subscription already",
+        paid().asked(replaced).answered(chargeable(), SuccessorAnswer(started=False)),
+    )
     yield (
         "it goes on under another charge permission",
-        paid()
-        .asked(ReplacePermission(charge_permission_id="C01-7654321-1234567"))
-        .answered(SuccessorAnswer(started=True), closed("MerchantClosed")),
+        paid().asked(replaced).answered(chargeable(), SuccessorAnswer(started=True), closed("MerchantClosed")),
     )
 
 
