@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
-from rich.markup import escape
 
 from runtime.errors import StartupError
-from starter.cli.output import RefusedError, err, say
+from starter.cli.output import RefusedError, err, mind, say
 from starter.cli.tables import Column, Sheet
+from starter.many.cells import as_cell
 from starter.many.runner import Outcome, Result, do_to_many
 
 SHOWN: Final = 20
@@ -85,9 +85,9 @@ def tell_minded(minded: Sequence[Result]) -> None:
     """What was done, and somebody should look at: on standard error, as nothing was refused."""
     for result in minded[:SHOWN]:
         where = f"line {result.row}, " if result.row is not None else ""
-        err.print(f"[bold yellow]mind:[/] {where}{escape(f'{result.subject}: {result.mind}')}")
+        mind(f"{where}{result.subject}: {result.mind}")
     if len(minded) > SHOWN:
-        err.print(f"[bold yellow]mind:[/] {len(minded) - SHOWN} more such lines; a report has them all")
+        mind(f"{len(minded) - SHOWN} more such lines; a report has them all")
 
 
 def sheet_of(refused: Sequence[Result]) -> Sheet:
@@ -121,6 +121,7 @@ def _reporting(path: Path | None) -> Iterator[Callable[[Result], None]]:
             table.writerow(("row", "charge_permission_id", "outcome", "why", "mind"))
 
             def write(result: Result) -> None:
-                table.writerow((result.row, result.subject, result.outcome.value, result.why, result.mind))
+                texts = (result.subject, result.outcome.value, result.why, result.mind)
+                table.writerow((result.row, *map(as_cell, texts)))
 
             yield write
