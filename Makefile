@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak faults check format lint types imports
+.PHONY: help demo test soak faults attack check format lint types imports
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ soak: .venv/.synced ## many random stories on a real server; takes about an hour
 
 faults: .venv/.synced ## 300 subscribers live a year while nearly everything fails; then they are audited
 	$(RUN) python -m benchmarks.fault_run
+
+attack: .venv/.synced ## a receiver on loopback is flooded and lied to; genuine messages are served meanwhile
+	$(RUN) python -m benchmarks.attack
 
 check: .venv/.synced
 	$(RUN) ruff format --check

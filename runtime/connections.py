@@ -28,8 +28,15 @@ ANSWER_SECONDS: Final = 20.0
 MOST_WAITING_REQUESTS: Final = 16
 """On one connection, sent before the one ahead of them was answered. No client or proxy of today does so at all."""
 
-MOST_CONNECTIONS: Final = 512
-"""At a time. Each may hold some 500 KiB, so they come to 256 MiB at the most."""
+MANY_CONNECTIONS: Final = 512
+"""At a time; of more than these, those that have waited for their request for a while are given up."""
+
+MOST_CONNECTIONS: Final = 4096
+"""At a time, however young they are."""
+
+PATIENCE_SECONDS: Final = 2.0
+"""How long a connection may take to say something while there are many: an honest one says all at once, and one that
+was accepted in the middle of a burst is not to go with the burst."""
 
 OTHER_FILES: Final = 128
 """Of those that the process may have open, what is left for everything but connections."""
@@ -46,22 +53,25 @@ def most_connections() -> int:
 
 
 class Connections(ServerState):
-    """All connections of one server, and those of them that wait for a request, the one that waits longest first."""
+    """All connections of one server, and those of them that wait for a request with the time since when, the one that
+    waits longest first."""
 
     def __init__(self) -> None:
         super().__init__()
         self.most = most_connections()
-        self.waiting: dict[Connection, None] = {}
+        self.waiting: dict[Connection, float] = {}
         self.cut: Counter[str] = Counter()
         self._logged_at = float("-inf")
 
     def make_room(self) -> bool:
-        """Gives up the connection that has waited longest for its request, where there are too many; False where each
-        is being answered."""
-        while len(self.connections) > self.most:
-            oldest = next(iter(self.waiting), None)
-            if oldest is None:
-                return False
+        """Gives up the connections that have waited longest for their requests, where there are many; False where there
+        are too many, and each is being answered."""
+        patient_until = asyncio.get_running_loop().time() - PATIENCE_SECONDS
+        while len(self.connections) > min(MANY_CONNECTIONS, self.most):
+            oldest, since = next(iter(self.waiting.items()), (None, 0.0))
+            too_many = len(self.connections) > self.most
+            if oldest is None or (since > patient_until and not too_many):
+                return not too_many
             oldest.give_up("too_many")
         return True
 
@@ -176,7 +186,7 @@ class Connection(HttpToolsProtocol):
         self._unanswered -= 1
         super().on_response_complete()
         if not self._is_arriving and not self._unanswered and not self.transport.is_closing():
-            self.server_state.waiting[self] = None  # idle: the first to go where there is no room
+            self.server_state.waiting[self] = self.loop.time()  # idle
 
     def give_up(self, why: str) -> None:
         """Cuts it, whatever is under way."""
@@ -188,7 +198,7 @@ class Connection(HttpToolsProtocol):
     def _wait_for_request(self) -> None:
         self._stop_waiting()
         self._is_arriving = True
-        self.server_state.waiting[self] = None
+        self.server_state.waiting[self] = self.loop.time()
         self._deadline = self.loop.call_later(REQUEST_SECONDS, self._refuse, "slow", b"408 Request Timeout")
 
     def _stop_waiting(self) -> None:

@@ -209,8 +209,12 @@ async def test_an_answer_that_nobody_reads_is_not_kept(monkeypatch: pytest.Monke
         writer.close()
 
 
-async def test_what_waits_longest_makes_room_for_who_has_something_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 5)
+@pytest.mark.parametrize(("limit", "patience"), [("MANY_CONNECTIONS", 0.0), ("MOST_CONNECTIONS", 60.0)])
+async def test_what_waits_longest_makes_room_for_who_has_something_to_say(
+    monkeypatch: pytest.MonkeyPatch, limit: str, patience: float
+) -> None:
+    monkeypatch.setattr(connections, limit, 5)
+    monkeypatch.setattr(connections, "PATIENCE_SECONDS", patience)
     async with a_server() as address:
         silent: list[Streams] = []
         for number in range(50):
@@ -224,6 +228,19 @@ async def test_what_waits_longest_makes_room_for_who_has_something_to_say(monkey
         assert not any(reader.at_eof() for reader, _ in silent[-4:])
         for _, writer in silent:
             writer.close()
+
+
+async def test_who_came_in_the_middle_of_a_burst_does_not_go_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MANY_CONNECTIONS", 5)
+    async with a_server() as address:
+        reader, writer = await asyncio.open_connection(*address)
+        silent = [await asyncio.open_connection(*address) for _ in range(50)]
+        writer.write(REQUEST)
+
+        async with asyncio.timeout(15):
+            assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+        for _, each in [(reader, writer), *silent]:
+            each.close()
 
 
 async def test_a_flood_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
