@@ -61,18 +61,39 @@ class Connections(ServerState):
         self.most = most_connections()
         self.waiting: dict[Connection, float] = {}
         self.cut: Counter[str] = Counter()
+        self._is_thinned_out = False
         self._logged_at = float("-inf")
 
     def make_room(self) -> bool:
-        """Gives up the connections that have waited longest for their requests, where there are many; False where there
-        are too many, and each is being answered."""
-        patient_until = asyncio.get_running_loop().time() - PATIENCE_SECONDS
-        while len(self.connections) > min(MANY_CONNECTIONS, self.most):
-            oldest, since = next(iter(self.waiting.items()), (None, 0.0))
-            too_many = len(self.connections) > self.most
-            if oldest is None or (since > patient_until and not too_many):
-                return not too_many
-            oldest.give_up("too_many")
+        """Gives up the connection that waits longest, where there are too many; False where each is being answered.
+
+        Where there are many, those that still wait are given up later: what they have sent may not have been read yet.
+        """
+        now = asyncio.get_running_loop().time()
+        while len(self.connections) > self.most:
+            if not self._gives_up_oldest(now):
+                return False
+        if len(self.connections) > MANY_CONNECTIONS and not self._is_thinned_out:
+            self._thin_out_after(now)
+        return True
+
+    def _thin_out_after(self, seen_at: float) -> None:
+        self._is_thinned_out = True
+        asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._thin_out, seen_at)
+
+    def _thin_out(self, seen_at: float) -> None:
+        """Gives up those that waited when it was looked before, which the loop has read from since."""
+        while len(self.connections) > MANY_CONNECTIONS and self._gives_up_oldest(seen_at):
+            pass
+        self._is_thinned_out = False
+        if len(self.connections) > MANY_CONNECTIONS:
+            self._thin_out_after(asyncio.get_running_loop().time())
+
+    def _gives_up_oldest(self, waiting_since: float) -> bool:
+        oldest, since = next(iter(self.waiting.items()), (None, 0.0))
+        if oldest is None or since > waiting_since:
+            return False
+        oldest.give_up("too_many")
         return True
 
     def count(self, why: str) -> None:
