@@ -38,6 +38,8 @@ PATIENCE_SECONDS: Final = 2.0
 """How long a connection may take to say something while there are many: an honest one says all at once, and one that
 was accepted in the middle of a burst is not to go with the burst."""
 
+_AFTER_A_BURST_SECONDS: Final = 0.001
+
 OTHER_FILES: Final = 128
 """Of those that the process may have open, what is left for everything but connections."""
 
@@ -74,20 +76,22 @@ class Connections(ServerState):
             if not self._gives_up_oldest(now):
                 return False
         if len(self.connections) > MANY_CONNECTIONS and not self._is_thinned_out:
-            self._thin_out_after(now)
+            self._is_thinned_out = True
+            # Looked at by itself, once the burst is over in which this one was accepted: nothing is read before.
+            asyncio.get_running_loop().call_later(_AFTER_A_BURST_SECONDS, self._look)
         return True
 
-    def _thin_out_after(self, seen_at: float) -> None:
-        self._is_thinned_out = True
-        asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._thin_out, seen_at)
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(PATIENCE_SECONDS, self._thin_out, loop.time())
 
     def _thin_out(self, seen_at: float) -> None:
         """Gives up those that waited when it was looked before, which the loop has read from since."""
         while len(self.connections) > MANY_CONNECTIONS and self._gives_up_oldest(seen_at):
             pass
-        self._is_thinned_out = False
-        if len(self.connections) > MANY_CONNECTIONS:
-            self._thin_out_after(asyncio.get_running_loop().time())
+        self._is_thinned_out = len(self.connections) > MANY_CONNECTIONS
+        if self._is_thinned_out:
+            self._look()
 
     def _gives_up_oldest(self, waiting_since: float) -> bool:
         oldest, since = next(iter(self.waiting.items()), (None, 0.0))
