@@ -26,8 +26,9 @@ soak: .venv/.synced ## many random stories on a real server; takes about an hour
 faults: .venv/.synced ## 300 subscribers live a year while nearly everything fails; then they are audited
 	$(RUN) python -m benchmarks.fault_run
 
-attack: .venv/.synced ## floods, silences, drips and bombs against our own clients and servers; takes minutes
+attack: .venv/.synced ## floods, silences, drips, bombs and forgeries, against what we send and what we serve; takes minutes
 	$(RUN) python -m tests.attack
+	$(RUN) python -m benchmarks.attack
 
 check: .venv/.synced
 	$(RUN) ruff format --check

@@ -52,6 +52,7 @@ from billing.protocol.answers import (
     RefundAnswer,
     RefundState,
 )
+from billing.protocol.foreign import as_prose
 
 HEARTBEAT_EVERY_SECONDS: Final = 4.0
 """Only calls that last longer send heartbeats, so an ordinary charge costs none."""
@@ -154,8 +155,12 @@ class AmazonPayCalls(AmazonPayActivities):
                 charge = await self._client.charges.get(request.charge_id, headers=self._extra_headers())
             except AmazonPayError as error:
                 return _charge_error(ChargeOutcome.REFUSED, _known(error))
-        read = _charge_answer(charge, _money(charge.capture_amount))
-        return read.but(amount=_money(charge.charge_amount), charge_permission_id=charge.charge_permission_id)
+        return _charge_answer(
+            charge,
+            _money(charge.capture_amount),
+            amount=_money(charge.charge_amount),
+            charge_permission_id=charge.charge_permission_id,
+        )
 
     @activity.defn
     async def create_refund(self, request: CreateRefund) -> RefundAnswer:
@@ -262,10 +267,10 @@ def _known(error: AmazonPayError) -> ApiError:
         return error
     wait = error.retry_after_seconds if isinstance(error, ApiError) else None
     raise ApplicationError(
-        str(error),
+        as_prose(str(error)),
         type=OUTCOME_UNKNOWN,
         next_retry_delay=timedelta(seconds=min(wait, LONGEST_WAIT.total_seconds())) if wait is not None else None,
-    ) from error
+    ) from None  # its own text would be in the history beside ours, as it came
 
 
 def _money(price: Price | None) -> Money | None:
@@ -275,7 +280,13 @@ def _money(price: Price | None) -> Money | None:
     return Money.rounded(price.amount, price.currency_code)
 
 
-def _charge_answer(charge: Charge, captured: Money | None = None) -> ChargeAnswer:
+def _charge_answer(
+    charge: Charge,
+    captured: Money | None = None,
+    *,
+    amount: Money | None = None,
+    charge_permission_id: str | None = None,
+) -> ChargeAnswer:
     state = charge.status_details.state
     # An unknown state is Amazon's to explain: pending until it becomes one that is known.
     outcome = _OUTCOME_OF_CHARGE[state] if isinstance(state, ChargeState) else ChargeOutcome.PENDING
@@ -284,6 +295,8 @@ def _charge_answer(charge: Charge, captured: Money | None = None) -> ChargeAnswe
         charge_id=charge.charge_id,
         captured=captured,
         created_at=charge.creation_timestamp,
+        amount=amount,
+        charge_permission_id=charge_permission_id,
         reason_code=charge.status_details.reason_code,
         message=charge.status_details.reason_description,
     )

@@ -70,7 +70,7 @@ class AmountHook(AmountActivities):
         except AnswerTooLargeError as error:
             raise _no_amount(str(error)) from None
         except httpx.HTTPError as error:
-            raise _no_amount(f"no answer: {type(error).__name__}") from error
+            raise _no_amount(f"no answer: {type(error).__name__}") from None
         if not answer.is_success:
             raise _no_amount(f"status {answer.status_code}")
         if len(answer.content) > LARGEST_ANSWER_BYTES:

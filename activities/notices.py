@@ -144,7 +144,7 @@ class Webhooks:
         try:
             answer = await self._posts.post(message.id, message.body)
         except httpx.HTTPError as error:
-            raise _refused(f"no answer: {type(error).__name__}") from error
+            raise _refused(f"no answer: {type(error).__name__}") from None
         if not answer.is_success:
             raise _refused(f"status {answer.status_code}", final=answer.status_code == _GONE)
 

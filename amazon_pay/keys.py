@@ -7,6 +7,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from amazon_pay.files import read_small_file, shown
+
 MINIMUM_KEY_BITS: Final = 2048
 """Amazon Pay issues 2048-bit keys."""
 
@@ -22,12 +24,16 @@ class PrivateKeyError(ValueError):
 def load_private_key(source: str | bytes | Path, passphrase: str | bytes | None = None) -> RSAPrivateKey:
     """Loads an RSA private key in PEM form, PKCS#1 or PKCS#8, encrypted or not.
 
+    A file of this user's own that others may use is refused, as `ssh` does; that of another user is theirs to guard,
+    as where a secret is mounted into a container.
+
     Args:
         source: a path, PEM text, or PEM bytes. A `str` is PEM text when it holds `-----BEGIN`, else a path.
         passphrase: for an encrypted key.
 
     Raises:
-        PrivateKeyError: with the reason: no such file, not PEM, not RSA, too short, passphrase missing or wrong.
+        PrivateKeyError: with the reason: no such file, not PEM, not RSA, too short, passphrase missing or wrong,
+            a file for others too.
     """
     pem, name = _read(source)
     if b"-----BEGIN" not in pem:
@@ -62,7 +68,13 @@ def _read(source: str | bytes | Path) -> tuple[bytes, str]:
         # A key without its BEGIN line, not a path: never echo it.
         raise PrivateKeyError("private key: neither PEM text nor the path of a file")
     path = Path(source)
+    name = f"private key file {shown(path)}"
     try:
-        return path.read_bytes(), f"private key file {path}"
+        file = read_small_file(path)
     except OSError as error:
-        raise PrivateKeyError(f"private key file {path}: {error.strerror or error}") from None
+        raise PrivateKeyError(f"{name}: {error.strerror or type(error).__name__}") from None
+    except ValueError:
+        raise PrivateKeyError(f"{name}: it can be no path") from None
+    if file.is_for_others:
+        raise PrivateKeyError(f"{name}: others than its owner may use it; `chmod 600` makes it yours alone")
+    return file.content, name

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -185,7 +186,7 @@ def model_of(model: type[Model]) -> Callable[[httpx.Response], Model]:
 
     def read(answer: httpx.Response) -> Model:
         try:
-            return model.model_validate_json(answer.content)
+            return model.model_validate_json(_in_unicode(answer.content))
         except ValidationError as error:
             fields = ", ".join(".".join(map(str, item["loc"])) or "body" for item in error.errors())
             raise InvalidAnswerError(
@@ -194,6 +195,21 @@ def model_of(model: type[Model]) -> Callable[[httpx.Response], Model]:
             ) from None
 
     return read
+
+
+def _in_unicode(content: bytes) -> bytes:
+    """The same JSON, without escapes that stand for no character: half a surrogate pair is one that JSON can write and
+    pydantic does not read, and what was done at Amazon would not be known for a text that nobody acts on."""
+    if _HALF_A_PAIR.search(content) is None:
+        return content
+    try:
+        return json.dumps(json.loads(content, parse_float=str), ensure_ascii=False).encode(errors="replace")
+    except (ValueError, RecursionError):
+        return content
+
+
+_HALF_A_PAIR: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+"""Or the beginning of a whole one."""
 
 
 def nothing(answer: httpx.Response) -> None:

@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from amazon_pay.files import read_small_file, shown
 from ipn.chain import UntrustedError, issuer_url, names_of_sns, verify
 from outbound.bounds import Bounds
 from outbound.errors import AnswerTooLargeError
@@ -267,9 +268,9 @@ class TrustedCertificate:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._key = read_public_key(path.read_bytes())
+            self._key = read_public_key(read_small_file(path, LARGEST_CERTIFICATE_BYTES).content)
         except OSError as error:
-            raise CertificateRefusedError(f"{path}: {error.strerror or error}") from None
+            raise CertificateRefusedError(f"{shown(path)}: {error.strerror or type(error).__name__}") from None
 
     async def public_key(self, url: str) -> RSAPublicKey:  # noqa: ARG002 - the file counts, not the address
         """See `CertificateSource.public_key`."""

@@ -20,8 +20,8 @@ _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
 }
 
 
-LONGEST_ARN: Final = 300
-"""Characters; a topic's name alone may have 256."""
+LONGEST_CLAIM: Final = 300
+"""Characters that are logged of it; a topic's name alone may have 256."""
 
 FARTHEST_AHEAD: Final = timedelta(minutes=5)
 """How far a sender's clock may be ahead of ours."""
@@ -77,11 +77,12 @@ class Prover:
         except ValidationError as error:
             raise UnprovenError("malformed", f"not an SNS message (wrong: {_fields(error)})") from None
         if self._topic_arns and envelope.topic_arn not in self._topic_arns:
-            raise UnprovenError("topic", "the message is from another topic", envelope.topic_arn[:LONGEST_ARN])
+            raise UnprovenError("topic", "the message is from another topic", envelope.topic_arn[:LONGEST_CLAIM])
         self._check_age(envelope.timestamp)
         algorithm = _HASHES.get(envelope.signature_version)
         if algorithm is None:
-            raise UnprovenError("signature", f"SignatureVersion {envelope.signature_version!r} is not 1 or 2")
+            claimed = envelope.signature_version[:LONGEST_CLAIM]
+            raise UnprovenError("signature", "SignatureVersion is neither 1 nor 2", claimed)
         try:
             key = await self._certificates.public_key(envelope.signing_cert_url)
         except CertificateRefusedError as error:

@@ -32,6 +32,8 @@ class Answer:
     text: str
 
 
+_HANDED_OVER: Final = frozenset({Routed.SIGNALLED, Routed.BY_ITSELF})
+
 LATER: Final = Answer(503, "try again later")
 
 
@@ -69,6 +71,8 @@ class Receiver:
                 return self._later("temporal", str(error))
             except NotYetRunningError as error:
                 return self._later("not_yet_running", str(error))
+            except TimeoutError:
+                return self._later("temporal", "another delivery of the same message is still being handed over")
 
     async def _take_proven(self, envelope: Envelope) -> Answer:
         match envelope.type:
@@ -82,11 +86,15 @@ class Receiver:
 
     async def _hand_over(self, envelope: Envelope) -> Answer:
         notification = self._prover.notification(envelope)
-        routed = Routed.REPEATED
-        if envelope.message_id not in self._repeats:
+
+        async def route() -> Routed:
             routed = await self._router.route(notification)
-        if routed in {Routed.SIGNALLED, Routed.BY_ITSELF}:  # not logged: the workflow's history has it
-            self._repeats.add(envelope.message_id)
+            if routed in _HANDED_OVER:
+                self._repeats.add(envelope.message_id)
+            return routed
+
+        routed = await self._repeats.once(envelope.message_id, route) or Routed.REPEATED
+        if routed in _HANDED_OVER:  # not logged: the workflow's history has it
             self._metrics.signalled(notification)
         else:
             self._metrics.dropped(notification, routed.value)

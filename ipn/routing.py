@@ -73,6 +73,8 @@ class Router:
             TemporalUnavailableError: the signal was not taken.
             NotYetRunningError: nobody was there to take it, but somebody was a moment ago.
         """
+        if not AMAZONS_NAME.fullmatch(notification.charge_permission_id):
+            return Routed.NO_SUBSCRIPTION  # Temporal might refuse the id, and it would be sent again for days
         handle = self._client.get_workflow_handle(workflow_id(notification.charge_permission_id))
         signal = (
             SubscriptionWorkflow.instrument_updated
@@ -80,9 +82,9 @@ class Router:
             else SubscriptionWorkflow.amazon_pay_notification
         )
         message = NotificationSignal(
-            notification_id=notification.notification_id,
-            object_type=notification.object_type,
-            object_id=notification.object_id,
+            notification_id=_name(notification.notification_id),
+            object_type=_name(notification.object_type),
+            object_id=_name(notification.object_id),
         )
         try:
             async with asyncio.timeout(SIGNAL_TIMEOUT.total_seconds()):
@@ -134,6 +136,11 @@ class Router:
                 rpc_timeout=SIGNAL_TIMEOUT,
             )
         return Routed.BY_ITSELF
+
+
+def _name(text: str) -> str:
+    """A name of Amazon's; nothing where it is none: no workflow would take it, and its history would keep it."""
+    return text if AMAZONS_NAME.fullmatch(text) else ""
 
 
 def _is_dispute(notification: Notification) -> bool:

@@ -18,7 +18,7 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeIndexedValueType, SearchAttributeKey
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
-from runtime.errors import StartupError
+from runtime.errors import StartupError, shown
 from runtime.http import bind
 from runtime.payloads import DATA_CONVERTER
 
@@ -64,7 +64,7 @@ def find_temporal(setting: Path | None = None) -> Path:
     """
     if setting is not None:
         if shutil.which(setting) is None:
-            raise StartupError(f"PERENNIAL_TEMPORAL_BINARY: {setting} is not a program; name the `temporal` CLI")
+            raise StartupError(f"PERENNIAL_TEMPORAL_BINARY: {shown(setting)} is not a program; name the `temporal` CLI")
         return setting
     found = shutil.which("temporal") or shutil.which("temporal", path=sysconfig.get_path("scripts"))
     if found is None:

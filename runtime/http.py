@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from runtime.connections import Connection, Connections
 from runtime.errors import StartupError
 
 SHUTDOWN_SECONDS: Final = 5
@@ -23,7 +24,11 @@ AsgiApp = Callable[..., Any]  # Any: ASGI's three callables are not typed more c
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the process that it runs in."""
+    """Bounds its connections, and leaves signals to the process that it runs in."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.server_state = Connections()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -74,6 +79,8 @@ async def serving(app: AsgiApp, listener: socket.socket, tls: Tls | None = None)
     server = _Server(
         uvicorn.Config(
             app,
+            http=Connection,
+            ws="none",
             log_config=None,
             access_log=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,

@@ -14,7 +14,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
 from temporalio.service import ConnectConfig, RPCError, ServiceClient
 
-from runtime.errors import StartupError
+from runtime.errors import StartupError, shown
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
 DEFAULT_NAMESPACE: Final = "default"
@@ -44,9 +44,14 @@ async def connect_service(*, patient: bool = False, runtime: Runtime | None = No
     """
     try:
         config = ClientConfig.load_client_connect_config()
-    except (RuntimeError, ValueError, OSError) as error:
-        raise StartupError(f"Temporal's client configuration cannot be read: {error}") from error
+    except OSError as error:
+        file = f" ({shown(error.filename)})" if error.filename else ""
+        why = f"a file that it names{file}: {error.strerror or type(error).__name__}"
+        raise StartupError(f"Temporal's client configuration cannot be read: {why}") from None
+    except (RuntimeError, ValueError) as error:
+        raise StartupError(f"Temporal's client configuration cannot be read: {shown(error)}") from None
     address = config.get("target_host") or DEFAULT_ADDRESS
+    where = shown(address)
     namespace = config.get("namespace", DEFAULT_NAMESPACE)
     wanted = ConnectConfig(
         target_host=address,
@@ -62,13 +67,13 @@ async def connect_service(*, patient: bool = False, runtime: Runtime | None = No
             if await _has_namespace(service, namespace):
                 return Connection(service, namespace)
             trouble = (
-                f"TEMPORAL_NAMESPACE: the Temporal server at {address} has no namespace {namespace}; create it or set "
-                "the name"
+                f"TEMPORAL_NAMESPACE: the Temporal server at {where} has no namespace {shown(namespace)}; create it or "
+                "set the name"
             )
         except ValueError as error:
-            raise StartupError(f"TEMPORAL_ADDRESS: {address} is not the address of a server: {error}") from None
+            raise StartupError(f"TEMPORAL_ADDRESS: {where} is not the address of a server: {shown(error)}") from None
         except RuntimeError:
-            trouble = f"TEMPORAL_ADDRESS: no Temporal server answers at {address}; start one or set the address"
+            trouble = f"TEMPORAL_ADDRESS: no Temporal server answers at {where}; start one or set the address"
         if not patient:
             raise StartupError(trouble)
         _log.warning("%s (trying again in %.1f s)", trouble, wait)

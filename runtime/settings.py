@@ -5,10 +5,11 @@ The connection to Temporal is set as for every Temporal tool: `TEMPORAL_ADDRESS`
 """
 
 import base64
+import re
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -53,6 +54,19 @@ def _is_webhook_secret(text: str) -> bool:
         return False
     return SHORTEST_WEBHOOK_SECRET <= len(secret) <= LONGEST_WEBHOOK_SECRET
 
+
+def _is_a_path(value: object) -> object:
+    """Before anything is made of it that shows it: a key belongs into another variable, and is never shown."""
+    if _NOT_OF_A_PATH.search(str(value)):
+        raise ValueError("the path of a file is accepted; what is set looks like a key itself, and is not shown")
+    return value
+
+
+_NOT_OF_A_PATH: Final = re.compile(r"-----|[\x00-\x1f\x7f]|[A-Za-z0-9+=]{128}|.{1025}")
+"""Of PEM text and its like; a directory of 128 letters and digits in a row is nobody's."""
+
+FilePath = Annotated[Path, BeforeValidator(_is_a_path)]
+"""Where a file is, and never what it holds."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 for any free one."""
@@ -100,7 +114,7 @@ class Settings(BaseSettings):
     merchant_id: str | None = None
     public_key_id: str | None = None
     private_key: SecretStr | None = None
-    private_key_path: Path | None = None
+    private_key_path: FilePath | None = None
     private_key_passphrase: SecretStr | None = None
     amazon_pay_origin: Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")] | None = None
     send_virtual_time: bool = False
@@ -114,13 +128,13 @@ class Settings(BaseSettings):
     ipn_port: Port = 8601
     ipn_topic_arns: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     ipn_longest_age: Annotated[timedelta, Field(gt=timedelta(0))] = LONGEST_IPN_AGE
-    ipn_trusted_certificate_path: Path | None = None
+    ipn_trusted_certificate_path: FilePath | None = None
 
     metrics_address: Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^\s:]+):[0-9]{1,5}$")] | None = None
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     log_format: LogFormat = LogFormat.JSON
 
-    temporal_binary: Path | None = None
+    temporal_binary: FilePath | None = None
 
     webhook_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     webhook_secret: SecretStr | None = None

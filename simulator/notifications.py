@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pydantic import HttpUrl, TypeAdapter
 
+from amazon_pay.files import read_small_file
 from amazon_pay.ipn import Envelope, EnvelopeType, Notification, ObjectType
+from amazon_pay.keys import load_private_key
 from outbound.bounds import Bounds
 from outbound.client import bounded_client
 from outbound.library import httpx
@@ -58,9 +60,7 @@ class NotificationSigner:
         """
         key_path, certificate_path = folder / KEY_FILE, folder / CERTIFICATE_FILE
         if key_path.exists() and certificate_path.exists():
-            key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
-            if isinstance(key, rsa.RSAPrivateKey):
-                return cls(key, certificate_path.read_bytes())
+            return cls(load_private_key(key_path), read_small_file(certificate_path).content)
         signer = cls.create()
         write_private_key(key_path, signer.private_key)
         signer.write_certificate(folder)

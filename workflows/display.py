@@ -1,5 +1,6 @@
 """How a subscription shows itself in the Temporal Web UI: search attributes and details in Markdown."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
@@ -21,10 +22,14 @@ from workflows.names import (
     PAST_DUE,
     PLAN,
     STATUS,
+    in_summary,
 )
 
 _ROOM: Final = "\u00a0"
 """A space that Markdown keeps."""
+
+_MARKS: Final = re.compile(r"[\\`*\[\]<>|~]")
+"""What begins something in Markdown, within a line."""
 
 
 def initial_search_attributes(subscription: Subscription) -> TypedSearchAttributes:
@@ -62,7 +67,7 @@ def _changing(view: SubscriptionView) -> Iterator[tuple[SearchAttributeKey[Any],
 def static_summary(terms: Terms) -> str:
     """One line for the list of workflows."""
     plan = terms.plan
-    return f"{plan.plan_id}: {plan}" + (f", for {terms.quantity} units" if terms.quantity > 1 else "")
+    return in_summary(f"{plan.plan_id}: {plan}" + (f", for {terms.quantity} units" if terms.quantity > 1 else ""))
 
 
 def details(view: SubscriptionView) -> str:
@@ -73,7 +78,7 @@ def details(view: SubscriptionView) -> str:
     lines = [
         f"## {view.status.value.replace('_', ' ').capitalize()}{', past due' if view.past_due else ''}",
         "",
-        f"**Next:** {following.action.value}, {_instant(following.at)} ({following.why})"
+        f"**Next:** {following.action.value}, {_instant(following.at)} ({_literal(following.why)})"
         if following
         else "**Next:** nothing by itself",
         *_left_to_you(view),
@@ -97,9 +102,9 @@ def details(view: SubscriptionView) -> str:
         if owed.charge_in_question:
             lines.append(f"**Charge in question:** {owed.charge_in_question}. Look at it, then: `perennial resolve`")
         if owed.held_because:
-            lines.append(f"Held: {owed.held_because}")
+            lines.append(f"Held: {_literal(owed.held_because)}")
         if owed.not_counted:
-            lines.append(f"The charge that was named is not counted: {owed.not_counted}")
+            lines.append(f"The charge that was named is not counted: {_literal(owed.not_counted)}")
     lines += _table(
         ("Not answered", "Which", "Since (UTC)", "Why"),
         "| --- | --- | --- | --- |",
@@ -195,8 +200,7 @@ def _refund(refund: RefundView) -> str:
 
 
 def _unanswered(call: UnansweredView) -> str:
-    since, why = f"{call.since:%Y-%m-%d %H:%M}", call.why.replace("|", "/")
-    return _row(call.action.value, call.about or "-", since, why)
+    return _row(call.action.value, call.about or "-", f"{call.since:%Y-%m-%d %H:%M}", call.why)
 
 
 def _dispute(dispute: DisputeView) -> str:
@@ -232,7 +236,12 @@ def _record(record: PeriodRecord) -> str:
 
 def _row(*cells: object) -> str:
     """A row of a table. The Web UI sets cells without any room between them, so each brings its own."""
-    return "".join(f"| {_ROOM}{cell}{_ROOM} " for cell in cells) + "|"
+    return "".join(f"| {_ROOM}{_literal(cell)}{_ROOM} " for cell in cells) + "|"
+
+
+def _literal(text: object) -> str:
+    """A text that Markdown shows as it is: no link, no table, no heading of somebody else's."""
+    return _MARKS.sub(r"\\\g<0>", str(text).replace("\n", " "))
 
 
 def _instant(instant: datetime) -> str:

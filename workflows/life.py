@@ -37,7 +37,7 @@ from billing.view import view_of
 from workflows.display import details, initial_search_attributes, search_attribute_updates, static_summary
 from workflows.memo import initial_memo
 from workflows.messages import Answer, CancelRequest, NotificationSignal, Refusal
-from workflows.names import SUBSCRIPTION_WORKFLOW, workflow_id
+from workflows.names import SUBSCRIPTION_WORKFLOW, in_summary, workflow_id
 from workflows.outcomes import outcome_of
 from workflows.performing import perform
 
@@ -57,9 +57,6 @@ ANNOUNCE_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=100)
 
 TELL_AGAIN_AFTER: Final = timedelta(minutes=10)
 """How soon notices that could not be handed on are tried again, where nothing else happens before."""
-
-_LONGEST_SUMMARY: Final = 200
-"""Characters; Temporal takes 400 bytes."""
 
 _SHORTEST_WAIT: Final = timedelta(milliseconds=1)
 """What is late is waited for as well, for no time: its timer is what says that it has come."""
@@ -172,7 +169,7 @@ class Life:
 
     async def _has_come(self, command: Command) -> bool:
         """Sleeps until a command's time; False where somebody has news before."""
-        summary = f"Until {command.at:%Y-%m-%d %H:%M} UTC: {command.why}"
+        summary = in_summary(f"Until {command.at:%Y-%m-%d %H:%M} UTC: {command.why}")
         try:
             await self._news(command, max(command.at - workflow.now(), _SHORTEST_WAIT), summary)
         except TimeoutError:
@@ -312,9 +309,9 @@ def _request_id() -> str:
 
 
 def _kinds_of(notices: Sequence[Notice]) -> str:
-    """One line on what is told, however much it is: Temporal refuses a long summary."""
+    """One line on what is told, however much it is."""
     counted = Counter(notice.type.value for notice in notices)
-    return ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in counted.items())[:_LONGEST_SUMMARY]
+    return in_summary(", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in counted.items()))
 
 
 @contextmanager

@@ -38,6 +38,15 @@ THINGS: Final[Mapping[str, str]] = MappingProxyType({"CHARGE": "charge", "REFUND
 """What Amazon's notifications may be about beside the charge permission, by their object types; see `Thing`."""
 
 
+LONGEST_SUMMARY_BYTES: Final = 400
+"""Temporal's limit (`limit.userMetadataSummarySize`): a workflow that sets a longer one does not go on."""
+
+
+def in_summary(text: str) -> str:
+    """A text as the summary of a workflow, a timer or an activity, cut where Temporal would refuse it."""
+    return text.encode(errors="replace")[:LONGEST_SUMMARY_BYTES].decode(errors="ignore")
+
+
 class Call(StrEnum):
     """The operations of Amazon Pay that subscriptions call, each limited by Amazon by itself."""
 

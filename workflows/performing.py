@@ -16,7 +16,8 @@ with workflow.unsafe.imports_passed_through():
     from billing.protocol import commands
     from billing.protocol.commands import Command, Elapse
     from billing.protocol.events import Answered, Elapsed, Event, Unanswered
-    from workflows.names import Call, amounts_queue, call_queue
+    from billing.protocol.foreign import as_prose
+    from workflows.names import Call, amounts_queue, call_queue, in_summary
 
 _UNTIL_KNOWN: Final = RetryPolicy(
     initial_interval=timedelta(seconds=1),
@@ -245,7 +246,7 @@ async def perform(command: Command, account: str, *, within: timedelta | None = 
             start_to_close_timeout=how.limits.attempt,
             heartbeat_timeout=how.limits.heartbeat,
             retry_policy=how.limits.retry,
-            summary=how.summary(command),
+            summary=in_summary(how.summary(command)),
         )
     except ActivityError as error:
         if in_all is None:
@@ -268,6 +269,6 @@ def _why_of(error: ActivityError) -> str | None:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ApplicationError):
-            return cause.message
+            return as_prose(cause.message)
         cause = cause.__cause__
     return None

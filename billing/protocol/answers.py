@@ -1,4 +1,7 @@
-"""What Amazon Pay answered, in the words that the rules need. Made by the activities, decided upon by the rules."""
+"""What Amazon Pay answered, in the words that the rules need. Made by the activities, decided upon by the rules.
+
+What Amazon wrote is let in here, and harmless from here on: see `billing.protocol.foreign`.
+"""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -7,6 +10,7 @@ from typing import Final
 from pydantic import AwareDatetime
 
 from billing.money import Money
+from billing.protocol.foreign import Code, Codes, Prose
 from billing.values import Value
 
 CLOCKS_MAY_DIFFER: Final = timedelta(minutes=2)
@@ -43,14 +47,14 @@ class ChargeAnswer(Value):
     """
 
     outcome: ChargeOutcome
-    charge_id: str | None = None
+    charge_id: Code | None = None
     captured: Money | None = None
     created_at: AwareDatetime | None = None
     amount: Money | None = None
-    charge_permission_id: str | None = None
-    reason_code: str | None = None
-    message: str | None = None
-    request_id: str | None = None
+    charge_permission_id: Code | None = None
+    reason_code: Code | None = None
+    message: Prose | None = None
+    request_id: Code | None = None
 
 
 class PermissionState(StrEnum):
@@ -79,9 +83,9 @@ class PermissionAnswer(Value):
     """
 
     state: PermissionState
-    reason_codes: tuple[str, ...] = ()
+    reason_codes: Codes = ()
     last_updated: datetime | None = None
-    refused: str | None = None
+    refused: Code | None = None
     monthly_limit: Money | None = None
     monthly_balance: Money | None = None
     expires_at: AwareDatetime | None = None
@@ -118,8 +122,8 @@ class RefundAnswer(Value):
     """
 
     state: RefundState
-    refund_id: str | None = None
-    reason_code: str | None = None
+    refund_id: Code | None = None
+    reason_code: Code | None = None
     created_at: AwareDatetime | None = None
 
 
@@ -136,13 +140,13 @@ class DisputeAnswer(Value):
         refused: the reasonCode where Amazon did not show it.
     """
 
-    charge_id: str | None = None
+    charge_id: Code | None = None
     amount: Money | None = None
-    state: str | None = None
-    reason_code: str | None = None
-    resolution: str | None = None
+    state: Code | None = None
+    reason_code: Code | None = None
+    resolution: Code | None = None
     deadline: AwareDatetime | None = None
-    refused: str | None = None
+    refused: Code | None = None
 
 
 class SuccessorAnswer(Value):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import ValidationError
 from rich.console import RenderableType
+from rich.text import Text
 
 from billing.changes import When
 from billing.forecast.preview import DryRun, Upcoming
@@ -99,4 +100,5 @@ def _in_words(told: DryRun) -> list[RenderableType]:
 
 
 def _charges(heading: str, charges: Sequence[Upcoming]) -> list[RenderableType]:
-    return [f"[bold]{heading}[/]", calendar_of(charges, "UTC")] if charges else [f"[bold]{heading}[/]: nothing"]
+    title = Text(heading, "bold")
+    return [title, calendar_of(charges, "UTC")] if charges else [Text.assemble(title, ": nothing")]

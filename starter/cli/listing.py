@@ -39,7 +39,13 @@ async def list_(
     say(
         [_as_data(listed) for listed in found],
         sheet_of(found),
-        f"{len(found)} subscriptions; [yellow]owes[/] is past due, [bold yellow]![/] needs attention",
+        Text.assemble(
+            f"{len(found)} subscriptions; ",
+            ("owes", "yellow"),
+            " is past due, ",
+            ("!", "bold yellow"),
+            " needs attention",
+        ),
         as_json=as_json,
     )
 

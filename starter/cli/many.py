@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 
 from runtime.errors import StartupError
-from starter.cli.output import HUNG_UP, RefusedError, err, say
+from starter.cli.output import HUNG_UP, RefusedError, err, mind, say
 from starter.cli.tables import Column, Sheet
+from starter.many.cells import as_cell
 from starter.many.runner import Outcome, Result, Tally, do_to_many
 
 SHOWN: Final = 20
@@ -102,10 +103,9 @@ def _say_how_far(tally: Tally, done: str, total: int | None, report: Path | None
     )
     where = f"; {report} has a line for each that is known" if report else ""
     with suppress(OSError):  # whoever hung up has taken the terminal away, and nobody reads it there
-        err.print(
-            f"[bold yellow]broken off:[/] after {counts.total()}{of_all}: {counts[Outcome.DONE]} {done}"
-            + escape(f"{rest}{where}. Repeat the same command to go on: it finds what is done, and does nothing twice")
-        )
+        said = f" after {counts.total()}{of_all}: {counts[Outcome.DONE]} {done}{rest}{where}."
+        again = "Repeat the same command to go on: it finds what is done, and does nothing twice"
+        err.print(Text.assemble(("broken off:", "bold yellow"), f"{said} {again}"))
 
 
 @contextmanager
@@ -148,9 +148,9 @@ def tell_minded(minded: Sequence[Result]) -> None:
     """What was done, and somebody should look at: on standard error, as nothing was refused."""
     for result in minded[:SHOWN]:
         where = f"line {result.row}, " if result.row is not None else ""
-        err.print(f"[bold yellow]mind:[/] {where}{escape(f'{result.subject}: {result.mind}')}")
+        mind(f"{where}{result.subject}: {result.mind}")
     if len(minded) > SHOWN:
-        err.print(f"[bold yellow]mind:[/] {len(minded) - SHOWN} more such lines; a report has them all")
+        mind(f"{len(minded) - SHOWN} more such lines; a report has them all")
 
 
 def sheet_of(refused: Sequence[Result]) -> Sheet:
@@ -192,7 +192,7 @@ def _reporting(path: Path | None) -> Iterator[Callable[[Result], None]]:
         else:
             write(_csv_line("row", "charge_permission_id", "outcome", "why", "mind"))
             yield lambda result: write(
-                _csv_line(result.row, result.subject, result.outcome.value, result.why, result.mind)
+                _csv_line(result.row, *map(as_cell, (result.subject, result.outcome.value, result.why, result.mind)))
             )
 
 

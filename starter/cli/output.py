@@ -5,13 +5,16 @@ one line.
 import asyncio
 import json
 import signal
+import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, ParamSpec
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
 from runtime.errors import StartupError
 from runtime.loop import new_event_loop
@@ -31,8 +34,36 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 
 Parameters = ParamSpec("Parameters")
 
-out: Final = Console(emoji=False)
-err: Final = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+
+class PlainConsole(Console):
+    """A console on which a text is what it says: nothing in it is markup, and nothing in it acts on the terminal.
+
+    What others wrote comes as far as here: reason codes, references, the rows of a file. So what is to be coloured is a
+    `Text`, and whatever is printed loses what no eye sees, such as escape sequences.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, soft_wrap=stderr, highlight=not stderr, emoji=False, markup=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """What a renderable comes to."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
+def printable(text: str) -> str:
+    """A text without what a terminal would act on."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter in _LAYOUT else REPLACEMENT for letter in text)
+
+
+REPLACEMENT: Final = "?"
+_LAYOUT: Final = "\n\u00a0"
+"""Line ends, and the spaces that Markdown keeps."""
+
+out: Final = PlainConsole()
+err: Final = PlainConsole(stderr=True)
 
 
 class RefusedError(Exception):
@@ -59,14 +90,25 @@ def say(data: object, *texts: RenderableType, as_json: bool) -> None:
 
     Args:
         data: as JSON writes it.
-        texts: each on a line of its own; tables of `starter.cli.tables` fit themselves in.
+        texts: each on a line of its own, as it is; what is coloured is a `Text`. Tables of `starter.cli.tables` fit
+            themselves in.
         as_json: whether the data was asked for.
     """
     if as_json:
-        out.print_json(json.dumps(data))
+        say_json(data)
         return
     for text in texts:
         out.print(text, soft_wrap=not out.is_terminal, crop=False)
+
+
+def say_json(data: object) -> None:
+    """Prints data for machines: never in colours, whatever the environment asks for, and in ASCII."""
+    sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
+
+
+def mind(message: str) -> None:
+    """Says on standard error what was done, and somebody should look at."""
+    err.print(Text.assemble(("mind:", "bold yellow"), " ", message))
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yields
@@ -122,7 +164,7 @@ def _told(error: Exception) -> tuple[str, int] | None:
 
 def fail(message: str, code: int) -> NoReturn:
     """Prints one line to standard error and leaves."""
-    err.print(f"[bold red]error:[/] {_plain(message)}")
+    err.print(Text.assemble(("error:", "bold red"), " ", message))
     raise typer.Exit(code)
 
 
@@ -136,7 +178,3 @@ def in_one_line(error: "ValidationError", names: dict[str, str] | None = None) -
     from billing.refusals import refusals_of
 
     return "; ".join(map(str, refusals_of(error, names)))
-
-
-def _plain(message: str) -> str:
-    return message.replace("[", r"\[")

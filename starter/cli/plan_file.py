@@ -5,6 +5,7 @@ amount = { amount = "19.90", currency = "EUR" }
 interval = { unit = "month", count = 1 }
 """
 
+import errno
 import json
 import tomllib
 from collections.abc import Callable
@@ -16,6 +17,9 @@ from pydantic import ValidationError
 from billing.plan import Plan
 from runtime.errors import StartupError
 from starter.cli.output import in_one_line
+
+LARGEST_PLAN_BYTES: Final = 1024 * 1024
+"""A plan with a hundred phases has some 20 KiB."""
 
 _READERS: Final[dict[str, Callable[[str], Any]]] = {".toml": tomllib.loads, ".json": json.loads}
 # Any: what a file holds is only known once the plan's model has taken it
@@ -31,13 +35,28 @@ def read_plan(path: Path) -> Plan:
     if reader is None:
         raise StartupError(f"{path}: a plan is a .toml or .json file")
     try:
-        content = reader(path.read_text(encoding="utf-8"))
+        content = reader(_text_of(path))
     except OSError as error:
         raise StartupError(f"{path}: {error.strerror or error}") from None
-    except ValueError as error:  # of both formats, and of an encoding
+    except (ValueError, RecursionError) as error:  # of both formats, and of an encoding
         raise StartupError(f"{path}: not {path.suffix[1:].upper()}: {error}") from None
     try:
         # A plan's JSON rules, so that a duration may be written as "PT12H" in both formats.
         return Plan.model_validate_json(json.dumps(content))
     except ValidationError as error:
         raise StartupError(f"{path}: {in_one_line(error)}") from None
+
+
+def _text_of(path: Path) -> str:
+    """What a plan's file says; a device or a pipe is none, as it may be endless.
+
+    Raises:
+        OSError: there is no such file, or it is none.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "it is not an ordinary file")
+    with path.open("rb") as file:
+        content = file.read(LARGEST_PLAN_BYTES + 1)
+    if len(content) > LARGEST_PLAN_BYTES:
+        raise OSError(errno.EFBIG, f"it has more than {LARGEST_PLAN_BYTES} bytes")
+    return content.decode()

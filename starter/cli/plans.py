@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import RenderableType
+from rich.text import Text
 
 from billing.contract.agreement import FirstPeriod
 from billing.contract.schedule import first_that_costs
@@ -122,7 +123,7 @@ async def preview_plan(
     found = upcoming(Subscription.begin(terms), count, now)
     say(
         [as_data(each) for each in found],
-        f"[bold]{terms.plan.plan_id}[/]: {terms.plan}",
+        Text.assemble((terms.plan.plan_id, "bold"), f": {terms.plan}"),
         calendar_of(found, zone),
         *texts_in_words(terms),
         *_warning(terms),
@@ -136,7 +137,7 @@ def _explained(
     """A plan's explanation for people."""
     plan, tz = terms.plan, rules_of(terms.zone)
     how_long = "" if plan.periods else ", for as long as the subscription lives"
-    yield f"[bold]{plan.plan_id}[/]: {plan}{how_long}. Times in {terms.zone}."
+    yield Text.assemble((plan.plan_id, "bold"), f": {plan}{how_long}. Times in {terms.zone}.")
     yield f"Due {', '.join(f'{at.astimezone(tz):%Y-%m-%d %H:%M}' for at in dates)}, ..."
     yield from _warning(terms)
     yield from (f"- {rule}" for rule in standing_rules(plan))
@@ -152,4 +153,4 @@ def _warning(terms: Terms) -> Iterator[RenderableType]:
     """What there is to say of Amazon's monthly limit, and of the charge permission's age, if anything."""
     for warning in (limit_warning(terms.plan, terms.quantity), expiry_warning(terms)):
         if warning:
-            yield f"[bold yellow]Mind:[/] {warning}."
+            yield Text.assemble(("Mind:", "bold yellow"), f" {warning}.")

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 from pydantic import ValidationError
@@ -16,6 +16,8 @@ from starter.cli.output import asynchronous, in_one_line, out
 
 if TYPE_CHECKING:
     from simulator.faults import FaultPlan
+
+LARGEST_FAULTS_BYTES: Final = 1024 * 1024
 
 
 @asynchronous
@@ -133,12 +135,13 @@ async def simulator(
 
 
 def _read_faults(path: Path | None) -> "FaultPlan":
+    from amazon_pay.files import read_small_file
     from simulator.faults import FaultPlan
 
     if path is None:
         return FaultPlan()
     try:
-        return FaultPlan.model_validate_json(path.read_bytes())
+        return FaultPlan.model_validate_json(read_small_file(path, LARGEST_FAULTS_BYTES).content)
     except OSError as error:
         raise StartupError(f"--faults {path}: {error.strerror or error}") from None
     except ValidationError as error:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.markup import escape
 
 from billing.calendar import Interval
 from billing.changes import Cancel, Capture, RefundPeriod, Resolve, RetryNow, When, WriteOff
@@ -35,7 +34,7 @@ from starter.cli.agreement import (
 from starter.cli.asking import DryRunOption, RequestIdOption, WhenOption, moment, requested, tell_dry_run
 from starter.cli.calendar import as_data, calendar_of
 from starter.cli.connection import PermissionArgument, subscriptions
-from starter.cli.output import JsonOption, RefusedError, asynchronous, err, in_one_line, say
+from starter.cli.output import JsonOption, RefusedError, asynchronous, in_one_line, mind, say
 from starter.cli.plan_file import read_plan
 from starter.cli.texts import texts_of_the_first
 
@@ -94,7 +93,7 @@ async def start(
     )
     for warning in (limit_warning(terms.plan, terms.quantity), expiry_warning(terms, datetime.now(UTC))):
         if warning:
-            err.print(f"[bold yellow]mind:[/] {warning}")
+            mind(warning)
     client = await subscriptions()
     started = await client.start(terms, anchor_was_given=anchor is not None, backdated=backdated)
     others = await _sharing_reference(client, terms)
@@ -114,10 +113,10 @@ async def _sharing_reference(client: "Subscriptions", terms: "Terms") -> list[st
     try:
         others = await client.sharing_reference(terms)
     except RPCError as error:
-        err.print(f"[bold yellow]mind:[/] whether others have its merchant reference is not known: {error.status.name}")
+        mind(f"whether others have its merchant reference is not known: {error.status.name}")
         return []
     if others:
-        err.print(f"[bold yellow]mind:[/] {escape(shares_reference(terms, others))}")
+        mind(shares_reference(terms, others))
     return others
 
 

@@ -13,6 +13,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from starter.cli.output import printable
+
 ALWAYS: Final = 0
 """The rank of a column without which a table is of no use."""
 
@@ -54,7 +56,8 @@ class Sheet:
     def __init__(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, title: str | None = None) -> None:
         self._columns = columns
         self._title = title
-        self._cells = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+        # What is not printed has no width either, or columns would not stand under each other.
+        self._cells = [[Text(printable(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows]
         self._widest = [
             max([cell_len(column.heading), *(row[at].cell_len for row in self._cells)])
             for at, column in enumerate(columns)

@@ -230,3 +230,46 @@ async def test_a_call_that_is_interrupted_is_neither_answered_nor_held(
 
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+HOSTILE = r"[/x]\u001b]0;owned\u0007\ud800\n" + "a" * 3000
+"""As it stands in JSON."""
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_a_code_of_any_kind_is_a_known_answer_and_harmless(
+    calls_by_wire: AmazonPayCalls, wire: Loopback, operation: str
+) -> None:
+    wire.answer = answer(422, f'{{"reasonCode":"{HOSTILE}","message":"{HOSTILE}"}}'.encode())
+
+    answered = (await run_operation(calls_by_wire, operation)).model_dump_json()
+
+    assert "??x???0?owned???" in answered
+    assert len(answered) < 1_000
+
+
+async def test_what_was_charged_is_known_whatever_text_stands_beside_it(
+    calls_by_wire: AmazonPayCalls, wire: Loopback
+) -> None:
+    charge = json.dumps(CHARGE | {"statusDetails": {"state": "Captured", "reasonDescription": "@"}})
+    wire.answer = answer(201, charge.replace("@", HOSTILE).encode())
+
+    answered = await run(calls_by_wire.create_charge, create())
+
+    assert answered.outcome is ChargeOutcome.CAPTURED
+    assert answered.charge_id == CHARGE["chargeId"]
+    assert answered.message is not None
+    assert answered.message.isprintable()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_what_is_told_of_an_unknown_outcome_can_be_written_down(
+    calls_by_wire: AmazonPayCalls, wire: Loopback, operation: str
+) -> None:
+    wire.answer = answer(503, f'{{"reasonCode":"{HOSTILE}","message":"{HOSTILE}"}}'.encode())
+
+    raised = await unknown_outcome(calls_by_wire, operation)
+
+    assert str(raised).isprintable()
+    assert len(str(raised)) < 400
+    assert raised.__cause__ is None, "it would be written down as it came"

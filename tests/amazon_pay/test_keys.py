@@ -1,5 +1,6 @@
 """A key that cannot be used must say why to the person who configured it, and must not show itself in a log."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -35,6 +36,7 @@ def pem_of(
 
 def in_file(pem: bytes, folder: Path) -> Path:
     path = folder / "private_key.pem"
+    path.touch(mode=0o600)
     path.write_bytes(pem)
     return path
 
@@ -175,3 +177,66 @@ def test_a_key_that_lost_its_first_line_is_not_shown_as_the_name_of_a_file(priva
     with pytest.raises(PrivateKeyError) as caught:
         load_private_key(bare)
     assert not shows_key_material(caught.value, pem)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o606, 0o610])
+def test_a_key_file_of_ones_own_that_others_may_use_is_refused_with_what_to_do(
+    mode: int, private_key: RSAPrivateKey, tmp_path: Path
+) -> None:
+    path = in_file(pem_of(private_key), tmp_path)
+    path.chmod(mode)
+
+    with pytest.raises(PrivateKeyError, match=r"others than its owner may use it; `chmod 600`"):
+        load_private_key(path)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_a_key_file_that_is_its_owners_alone_is_taken(mode: int, private_key: RSAPrivateKey, tmp_path: Path) -> None:
+    path = in_file(pem_of(private_key), tmp_path)
+    path.chmod(mode)
+
+    assert load_private_key(path).key_size == 2048
+
+
+def test_a_key_file_of_another_user_is_theirs_to_guard(
+    private_key: RSAPrivateKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a secret is mounted into a container, root's and readable by all."""
+    path = in_file(pem_of(private_key), tmp_path)
+    path.chmod(0o444)
+    monkeypatch.setattr("os.geteuid", lambda: path.stat().st_uid + 1)
+
+    assert load_private_key(path).key_size == 2048
+
+
+def test_pem_text_as_a_path_is_not_shown(private_key: RSAPrivateKey) -> None:
+    pem = pem_of(private_key)
+    bare = "".join(line for line in pem.decode().splitlines() if "-----" not in line)
+
+    for text in (pem.decode(), pem.decode().replace("\n", "\\n"), bare, bare[:200], bare[300:500], "a\0b"):
+        with pytest.raises(PrivateKeyError) as caught:
+            load_private_key(Path(text))
+        assert not shows_key_material(caught.value, pem)
+        assert len(str(caught.value)) < 200
+        assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/urandom", "/dev/null", "/dev/tty"])
+def test_a_device_is_no_key_file(device: str) -> None:
+    with pytest.raises(PrivateKeyError, match=f"^private key file {device}: "):
+        load_private_key(Path(device))
+
+
+def test_a_pipe_that_nobody_writes_to_is_no_key_file_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+
+    with pytest.raises(PrivateKeyError, match="not an ordinary file"):
+        load_private_key(tmp_path / "pipe")
+
+
+def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
+    path = in_file(b"", tmp_path)
+    os.truncate(path, 1 << 40)
+
+    with pytest.raises(PrivateKeyError, match="it has more than 65536 bytes"):
+        load_private_key(path)

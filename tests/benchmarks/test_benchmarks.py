@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.attacks_on_server import ATTACKS
+
 ROOT = Path(__file__).parents[2]
 SECONDS = 110.0
 """For one benchmark on a busy machine; processes that have to start take most of it."""
@@ -105,3 +107,15 @@ async def test_subscribers_that_live_under_faults_are_charged_once_for_each_peri
     assert (figures["worker_kills"], figures["server_kills"]) == (2, 1)
     assert figures["charge_calls"] > 18
     assert {"lost_answer", "reset", "internal_error"} <= {name for name, often in figures["faults"].items() if often}
+
+
+async def test_attacks_on_the_receiver_hold_up_no_genuine_message_and_fool_nobody() -> None:
+    figures = await figures_of("attack", "--small")
+
+    attacks = figures["attacks"]
+    assert {kind: one["holds"] for kind, one in attacks.items()} == dict.fromkeys(ATTACKS, True)
+    assert set(attacks["forged"]["outcome"]) == {"400", "403", "413"}
+    assert attacks["repeated"]["outcome"] == {"200": ATTACKS["repeated"].small}
+    assert figures["signals"] == figures["signals_expected"]
+    for kind in ("endless header", "endless chunk", "pipelined", "slow loris"):
+        assert attacks[kind]["memory_peak"] - attacks[kind]["memory_before"] < 64

@@ -111,7 +111,7 @@ async def test_what_is_no_signature_is_refused(prover: Prover, signature: str) -
     assert await cause_of_refusal(prover, body(envelope(message(), Signature=signature))) == "signature"
 
 
-@pytest.mark.parametrize("version", ["", "0", "3", "01", "1 ", "\uff12", "SHA256"])
+@pytest.mark.parametrize("version", ["", "0", "3", "01", "1 ", "\uff12", "SHA256", "\x1b[2J" + "9" * 100_000, "1\n2"])
 async def test_a_signature_version_that_nobody_knows_is_refused(
     prover: Prover, amazon: NotificationSigner, version: str
 ) -> None:

@@ -4,6 +4,8 @@ Amazon's part is played by signing with the stage's own key, so that a test can 
 likes. What reached a workflow is read from its history.
 """
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -109,6 +111,43 @@ async def test_a_message_posted_again_is_handed_over_once(
     assert answers == ["signalled", "repeated", "repeated"]
     assert len(await signals(house, story.handle)) == 1
     assert await looks(story.handle) == 1
+
+
+async def test_a_message_posted_two_hundred_times_at_once_is_handed_over_once(
+    house: Stage, http: httpx.AsyncClient, signer: NotificationSigner
+) -> None:
+    story = await Story.begin(house)
+    posted = notification(signer, story.charge_permission_id, "CHARGE_PERMISSION")
+
+    answers = await asyncio.gather(*(http.post(house.ipn_url, content=posted) for _ in range(200)))
+    await story.quiet()
+
+    assert Counter(answer.text for answer in answers) == {"signalled": 1, "repeated": 199}
+    assert len(await signals(house, story.handle)) == 1
+
+
+@pytest.mark.parametrize("name", ["C01-" + "7" * 2000, "C01-7\x00", "C01-7\x1b[31m", "", "../C01-7", "C01-7\n"])
+async def test_a_charge_permission_that_cannot_be_one_has_no_subscription(
+    house: Stage, http: httpx.AsyncClient, signer: NotificationSigner, name: str
+) -> None:
+    """Temporal refuses some of them as ids, and the message would be sent again for two weeks."""
+    answer = await http.post(house.ipn_url, content=notification(signer, name, "CHARGE"))
+
+    assert (answer.status_code, answer.text) == (200, "no_subscription")
+
+
+async def test_names_that_are_none_do_not_come_into_the_history(
+    house: Stage, http: httpx.AsyncClient, signer: NotificationSigner
+) -> None:
+    story = await Story.begin(house)
+    odd = {"ObjectId": "S01-" + "7" * 100_000, "NotificationId": "[/x]\x1b[31m"}
+
+    answer = await http.post(house.ipn_url, content=notification(signer, story.charge_permission_id, "CHARGE", **odd))
+    await story.quiet()
+
+    assert answer.text == "signalled"
+    empty = NotificationSignal(notification_id="", object_type="CHARGE", object_id="")
+    assert await signals(house, story.handle) == [("amazon_pay_notification", empty)]
 
 
 async def test_a_notification_doubled_by_amazon_leads_to_one_look_only(

@@ -47,9 +47,9 @@ def lines(written: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
-def use(passphrase: str) -> None:
+def use(passphrase: str, why: str = "what went wrong") -> None:
     """Fails with a secret in a plain variable, as code does that has just taken one out of its wrapping."""
-    raise ValueError("what went wrong")
+    raise ValueError(why)
 
 
 def test_both_libraries_write_the_same_json_lines(configure: Configure) -> None:
@@ -196,3 +196,43 @@ def test_temporals_loggers_leave_the_message_alone(configure: Configure) -> None
 
     assert not workflow.logger.workflow_info_on_message
     assert not activity.logger.activity_info_on_message
+
+
+HOSTILE = "owned\x1b]0;owned\x07\n2026-01-01 [error] forged\u202e\ud800\x9b2J"
+
+
+def test_lines_for_people_hold_nothing_that_acts_on_their_terminal(configure: Configure) -> None:
+    written = configure(Settings(log_format=LogFormat.CONSOLE))
+
+    structlog.get_logger("ours").info(HOSTILE, field=HOSTILE, nested={HOSTILE: [HOSTILE]})
+    logging.getLogger("theirs").warning("said %s", HOSTILE, extra={"field": HOSTILE})
+
+    lines_of_ours = written.getvalue().splitlines()
+    assert len(lines_of_ours) == 2
+    assert all(line.isprintable() for line in lines_of_ours)
+
+
+def test_a_traceback_for_people_holds_nothing_that_acts_on_their_terminal(configure: Configure) -> None:
+    written = configure(Settings(log_format=LogFormat.CONSOLE))
+
+    try:
+        use(SECRET, HOSTILE)
+    except ValueError:
+        logging.getLogger("theirs").exception("failed")
+
+    assert "Traceback" in written.getvalue()
+    assert all(line.isprintable() for line in written.getvalue().splitlines())
+
+
+@pytest.mark.parametrize("log_format", LogFormat)
+def test_no_text_of_others_fills_the_disk(configure: Configure, log_format: LogFormat) -> None:
+    written = configure(Settings(log_format=log_format))
+
+    structlog.get_logger("ours").info("said", field="a" * 1_000_000, nested=[{"b": "c" * 1_000_000}])
+    logging.getLogger("theirs").info("d" * 1_000_000)
+    try:
+        use(SECRET, "e" * 1_000_000)
+    except ValueError:
+        logging.getLogger("theirs").exception("failed")
+
+    assert len(written.getvalue()) < 50_000

@@ -47,6 +47,7 @@ def test_the_merchants_key_stays_the_same_and_is_one_that_the_client_takes(tmp_p
 
 def test_a_merchants_key_file_that_is_none_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / MERCHANT_KEY_FILE
+    path.touch(mode=0o600)
     path.write_text("not a key")
 
     with pytest.raises(PrivateKeyError, match="not a PEM file"):

@@ -1,12 +1,15 @@
 """How a command ends: what it raised becomes one line and an exit code, unless nobody foresaw it. What it prints."""
 
+import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import pytest
 import typer
 from pydantic import BaseModel, Field
 from rich.console import Console
+from rich.text import Text
 from typer.testing import CliRunner
 
 from billing.keys import idempotency_key
@@ -14,8 +17,10 @@ from billing.refusals import Kind, Refused
 from runtime.errors import StartupError
 from starter.cli import output
 from starter.cli.output import JsonOption, RefusedError, asynchronous, say
+from starter.cli.page import Page
+from starter.cli.tables import Column, Sheet
 from starter.errors import NotAnsweredError, RequestRefusedError, SubscriptionNotFoundError
-from tests.starter.command_line import Said
+from tests.starter.command_line import Said, run
 
 
 class Order(BaseModel):
@@ -121,3 +126,53 @@ def test_a_text_is_wrapped_for_a_terminal_and_not_for_a_pipe(
     say(None, "a word " * 20, as_json=False)
 
     assert len(capsys.readouterr().out.strip().splitlines()) == lines
+
+
+HOSTILE = "[/x][bold]\x1b]0;owned\x07\x1b[2J\u202e\x9b31m"
+
+
+def test_nothing_that_others_wrote_is_markup_or_acts_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(output, "out", output.PlainConsole())
+    output.out.file = written
+    sheet = Sheet([Column("Reason"), Column("Why", is_prose=True)], [(HOSTILE, HOSTILE)], title=HOSTILE)
+
+    say(None, HOSTILE, Text(HOSTILE, "bold"), sheet, Page(HOSTILE), as_json=False)
+
+    said = written.getvalue()
+    assert said.count("[/x]") >= 4
+    assert all(line.isprintable() for line in said.splitlines())
+
+
+def test_an_error_says_what_others_wrote_without_harm() -> None:
+    said = ended(raising(RefusedError(f"it was refused: {HOSTILE} \\[/x]")))
+
+    assert said.code == output.REFUSED
+    assert said.err.strip().isprintable()
+    assert "[/x][bold]" in said.err
+    assert said.err.endswith("\\[/x]\n")
+
+
+COLOURS_FORCED = {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1"} | {
+    "PY_COLORS": "1",
+    "COLORTERM": "truecolor",
+    "TERM": "xterm-256color",
+}
+
+
+async def test_data_for_machines_has_no_colours_whatever_the_environment_asks_for() -> None:
+    plan = str(Path(__file__).parents[2] / "examples/plans/coffee-monthly.toml")
+
+    said = await run("plan", "preview", plan, "--count", "2", "--json", **COLOURS_FORCED)
+
+    assert (said.code, said.err) == (0, "")
+    assert len(said.data) == 2
+    assert said.out.isascii()
+    assert "\x1b" not in said.out
+
+
+def test_text_that_is_no_character_can_be_said_as_data() -> None:
+    said = ended(lambda: say({"reason": "\ud800\x9b"}, as_json=True))
+
+    assert said.data == {"reason": "\ud800\x9b"}
+    assert said.out.isascii()

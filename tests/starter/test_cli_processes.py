@@ -44,6 +44,7 @@ from tests.worker.processes import finished, perennial
 async def test_a_worker_without_what_it_needs_says_which_setting_and_ends(
     tmp_path: Path, settings: dict[str, str], named: list[str], private_key_file: Path
 ) -> None:
+    (tmp_path / "ec.pem").touch(mode=0o600)
     (tmp_path / "ec.pem").write_text(NOT_RSA_PEM)
     (tmp_path / "rsa.pem").symlink_to(private_key_file)
 
@@ -97,6 +98,7 @@ async def test_a_host_that_is_not_this_machines_is_refused(tmp_path: Path) -> No
 
 async def test_a_folder_of_keys_that_cannot_be_used_is_named_and_left_as_it_is(tmp_path: Path) -> None:
     key = tmp_path / "merchant-private-key.pem"
+    key.touch(mode=0o600)
     key.write_text(NOT_RSA_PEM)
 
     said = await typed("simulator", "--port", "0", "--keys", str(tmp_path))

@@ -2,11 +2,15 @@
 not in a crash."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from ipn.certificates import CertificateRefusedError, TrustedCertificate
+from runtime.errors import StartupError
+from runtime.settings import load_settings
 from tests.starter.command_line import Said, dead_port, run, typed
 from tests.starter.key_material import (
     DAMAGED_PEM,
@@ -118,3 +122,71 @@ async def test_a_command_that_reaches_no_server_does_not_show_the_secrets_in_its
 
     assert said.code == 2
     assert_kept(said, RSA_PEM, PASSPHRASE, "temporal-api-key-0123456789")
+
+
+PATHS = [
+    "PERENNIAL_PRIVATE_KEY_PATH",
+    "PERENNIAL_IPN_TRUSTED_CERTIFICATE_PATH",
+    "PERENNIAL_TEMPORAL_BINARY",
+    "TEMPORAL_TLS_CLIENT_KEY_PATH",
+    "TEMPORAL_TLS_CLIENT_CERT_PATH",
+    "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+    "TEMPORAL_ADDRESS",
+    "TEMPORAL_NAMESPACE",
+    "TEMPORAL_API_KEY",
+]
+
+
+@pytest.mark.parametrize("command", [("list",), ("show", "C01-0"), ("audit",)], ids=lambda command: command[0])
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_key_that_was_set_as_a_path_or_an_address_is_not_shown(command: tuple[str, ...], path: str) -> None:
+    with dead_port() as port:
+        address = {"TEMPORAL_ADDRESS": f"127.0.0.1:{port}"}
+        said = await typed(*command, **address | {path: RSA_PEM})
+
+    assert said.code == 2
+    assert_kept(said, RSA_PEM)
+
+
+@pytest.mark.parametrize("path", PATHS[:3])
+@pytest.mark.parametrize(
+    "key", [RSA_PEM, RSA_PEM.replace("\n", "\\n"), WITHOUT_ITS_FIRST_LINE], ids=["", "escaped", "cut"]
+)
+def test_a_path_of_ours_that_is_a_key_is_named_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, path: str, key: str
+) -> None:
+    monkeypatch.setenv(path, key)
+
+    with pytest.raises(StartupError, match=f"^{path}: the path of a file is accepted") as refused:
+        load_settings()
+    assert leaked(key, f"{refused.value!r} {refused.value.__cause__!r}") == set()
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        (("plan", "explain", "{folder}/endless.toml"), "it is not an ordinary file"),
+        (("plan", "explain", "{folder}/huge.json"), "it has more than 1048576 bytes"),
+        (("start", "C01-0", "--plan", "{folder}/endless.toml"), "it is not an ordinary file"),
+        (
+            ("simulator", "--port", "0", "--keys", "{folder}", "--faults", "{folder}/endless.toml"),
+            "not an ordinary file",
+        ),
+    ],
+    ids=["a device", "a huge file", "of a start", "of faults"],
+)
+async def test_what_never_ends_is_not_read(tmp_path: Path, command: tuple[str, ...], named: str) -> None:
+    (tmp_path / "endless.toml").symlink_to("/dev/zero")
+    (tmp_path / "huge.json").touch()
+    os.truncate(tmp_path / "huge.json", 1 << 40)
+
+    async with asyncio.timeout(30):
+        said = await typed(*(part.format(folder=tmp_path) for part in command))
+
+    assert said.code == 2
+    assert named in said.trouble
+
+
+def test_a_certificate_that_never_ends_is_not_read() -> None:
+    with pytest.raises(CertificateRefusedError, match="not an ordinary file"):
+        TrustedCertificate(Path("/dev/zero"))

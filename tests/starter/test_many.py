@@ -1,10 +1,14 @@
 """Doing the same to many: some at a time, no faster than a rate, and nothing piles up."""
 
 import asyncio
+import csv
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from starter.cli.many import _reporting
+from starter.many.cells import as_cell
 from starter.many.runner import Outcome, Pace, Result, do_to_many
 
 MANY = 10_000
@@ -69,3 +73,23 @@ async def test_the_pace_is_kept_by_all_together() -> None:
     await asyncio.gather(*(pace.wait() for _ in range(21)))
 
     assert loop.time() - began >= 0.2, "a lower bound: never faster"
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"])
+def test_no_cell_of_a_report_is_a_formula(begin: str) -> None:
+    assert as_cell(f"{begin}HYPERLINK(1)") == f"'{begin}HYPERLINK(1)"
+
+
+@pytest.mark.parametrize("text", ["", "C01-1234567-1234567", "'=1", "amount: '-1' is refused", " "])
+def test_an_ordinary_cell_stays_as_it_is(text: str) -> None:
+    assert as_cell(text) == text
+
+
+def test_a_report_is_a_file_that_a_spreadsheet_does_not_act_on(tmp_path: Path) -> None:
+    report = tmp_path / "report.csv"
+
+    with _reporting(report) as write:
+        write(Result("=cmd|'/c calc'!A1", Outcome.REFUSED, "@SUM(1)", 7, "+1"))
+
+    with report.open(newline="") as lines:
+        assert list(csv.reader(lines))[1] == ["7", "'=cmd|'/c calc'!A1", "refused", "'@SUM(1)", "'+1"]

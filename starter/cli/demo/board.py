@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from sandbox.comparison import Comparison
 from starter.cli.demo.story import PERIODS, Progress
@@ -22,7 +23,7 @@ def progress_table(board: Sequence[Progress]) -> Table:
         table.add_row(
             progress.role.name,
             f"{progress.now:%Y-%m-%d}",
-            f"[green]{'#' * done}[/]{'.' * (PERIODS - done)}",
+            Text.assemble(("#" * done, "green"), "." * (PERIODS - done)),
             subscription.status.value,
             f"{step.action.value} {step.at:%Y-%m-%d}" if step else "-",
         )
@@ -42,6 +43,6 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
             str(comparison.periods_due),
             f"{comparison.periods_paid} periods\n{comparison.amount_paid} USD",
             f"{comparison.charges_captured} charges\n{comparison.amount_captured} USD",
-            "[bold red]NO[/]" if comparison.differences else "[green]yes[/]",
+            Text("NO", "bold red") if comparison.differences else Text("yes", "green"),
         )
     return table

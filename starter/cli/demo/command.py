@@ -1,6 +1,5 @@
 """The command `perennial demo`."""
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.live import Live
+from rich.text import Text
 
-from starter.cli.output import RefusedError, out, run
+from starter.cli.output import RefusedError, out, run, say_json
 
 if TYPE_CHECKING:
     from sandbox.comparison import Comparison
@@ -68,7 +68,7 @@ async def _play(set_up: "Stage", *, quietly: bool) -> "list[Comparison]":
         await live_all(subscribers, board, lambda _news: None)
     else:
         for role in ROLES:
-            out.print(f"[bold]{role.name}[/] {role.part}.", soft_wrap=True)
+            out.print(Text.assemble((role.name, "bold"), f" {role.part}."), soft_wrap=True)
         with Live(console=out, auto_refresh=False, get_renderable=lambda: progress_table(board)) as table:
 
             def show(news: str | None) -> None:
@@ -93,7 +93,7 @@ def _report(comparisons: "Sequence[Comparison]", *, as_json: bool) -> None:
     from starter.cli.demo.board import comparison_table
 
     if as_json:
-        out.print_json(json.dumps([asdict(comparison) for comparison in comparisons], default=str))
+        say_json([asdict(comparison) for comparison in comparisons])
     else:
         out.print("\n", comparison_table(comparisons))
     differences = [
