@@ -384,6 +384,18 @@ class TestLastPeriod:
         told = [each for each in charges(life, 4) if each[1] != "0.00"]
         assert told[:2] == [("2027-05-13", "18.39"), ("2027-06-04", "60.00")]
 
+    def test_what_is_left_of_the_period_is_not_moved_by_a_pause(self) -> None:
+        life = self.cut()
+        life.ask("2027-05-04 09:00", UndoCancellation())
+        with pytest.raises(Refused, match="the days from 2027-05-13 on are charged by themselves"):
+            life.ask("2027-05-05 09:00", PauseSubscription(keeps_anchor=False))
+        life.ask("2027-05-05 09:00", PauseSubscription())
+        with pytest.raises(Refused, match="the days from 2027-05-13 on are charged by themselves"):
+            life.ask("2027-05-06 09:00", ResumeSubscription(keeps_anchor=False))
+        life.ask("2027-05-06 09:00", ResumeSubscription())
+
+        assert charges(life, 2) == [("2027-05-13", "18.39"), ("2027-06-01", "30.00")]
+
     def test_what_is_taken_back_in_time_costs_what_it_did(self) -> None:
         life = begun(self.SHORT, "2027-04-01 09:00")
         life.ask("2027-04-02 09:00", Cancel(when=at("2027-05-13 00:00")))
