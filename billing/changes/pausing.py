@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
-from billing.changes.rules import Moment, When, check_changeable, check_goes_on, moment_of
+from billing.changes.rules import Moment, When, check_changeable, check_goes_on, check_no_rest, moment_of
 from billing.couplings.pauses import pause_begins, resume
 from billing.parts.lifecycle import Pause
 from billing.refusals import Kind, Refused
@@ -108,7 +108,5 @@ def _check_can_be_moved(subscription: Subscription, now: datetime) -> None:
     if planned is not None:
         why = f"it is to end on {planned.at:%Y-%m-%d}: keep the due dates, or take the cancellation back first"
         raise Refused("keeps_anchor", "false", why, Kind.CONFLICT)
-    due = subscription.schedule.due(first)
-    if subscription.is_rest(first) and due > now:
-        why = f"the days from {due:%Y-%m-%d} on are charged by themselves, as an end then was taken back: "
-        raise Refused("keeps_anchor", "false", f"{why}keep the due dates", Kind.NOT_NOW)
+    if subscription.schedule.due(first) > now:
+        check_no_rest(subscription, "keeps_anchor", "false", "keep the due dates")

@@ -12,6 +12,7 @@ from billing.changes.rules import (
     When,
     check_changeable,
     check_goes_on,
+    check_no_rest,
     check_not_paused,
     check_sums,
 )
@@ -84,7 +85,7 @@ class ChangePlan(Request):
     def _now(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
         check_not_paused(subscription, "change it at the renewal")
         unused, first = _unused(subscription, now), subscription.next_period
-        _check_no_rest(subscription, first)
+        check_no_rest(subscription, "when", "now", "change it at the renewal")
         contract = subscription.contract.fixed(first)
         running = contract.running(first)
         keeps_dates = contract.running(first, self.plan, self.quantity).first_interval == running.first_interval
@@ -215,17 +216,6 @@ def _days_sold(subscription: Subscription, record: PeriodRecord) -> int:
     """For how many days a period was paid, at least one: those until an end that cut it short; a pause gives none."""
     ends = record.until or record.cut_at or subscription.schedule.due(record.period + 1)
     return max(days_between(record.due, ends, subscription.terms.zone), 1)
-
-
-def _check_no_rest(subscription: Subscription, first: int) -> None:
-    """Whether the running period ends as the plan's do: not where an end had cut it short and was taken back since.
-
-    Raises:
-        Refused: what is left of it is charged by itself, then.
-    """
-    if subscription.is_rest(first):
-        day = f"{subscription.schedule.due(first):%Y-%m-%d}"
-        raise _only_at_renewal(f"the days from {day} on are charged by themselves, as an end then was taken back")
 
 
 def _only_at_renewal(why: str) -> Refused:

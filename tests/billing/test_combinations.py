@@ -377,6 +377,8 @@ class TestLastPeriod:
         gold = plan("60.00", name="gold")
         with pytest.raises(Refused, match="the days from 2027-05-13 on are charged by themselves"):
             life.ask("2027-05-05 09:00", ChangePlan(plan=gold, when=When.NOW))
+        with pytest.raises(Refused, match="as an end then was taken back: add it to the next charge"):
+            life.ask("2027-05-05 09:00", AddItem(amount=eur("1.00"), what="a cup", when=When.NOW))
         life.ask("2027-05-05 09:00", ChangePlan(plan=gold))
         free = BillingDay(day=4, first_period=FirstPeriod.FREE)
         life.ask("2027-05-05 09:00", ChangeBillingDay(billing_day=free))
