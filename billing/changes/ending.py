@@ -69,9 +69,13 @@ class _Cut(NamedTuple):
 
 
 def _last_cut(subscription: Subscription) -> _Cut | None:
-    """The plan's last period, where it was cut short; what was charged by itself since is none of the plan's."""
+    """The plan's last period, where an end has cut it short, and no change since that has taken the place of the rest.
+
+    What was charged by itself since is none of the plan's.
+    """
     owed = subscription.collection
-    charged = [(record.period, record.cut_at) for record in subscription.ledger.records]
+    records = subscription.ledger.records
+    charged = [(record.period, record.cut_at if record.unused is None else None) for record in records]
     charged += [(owed.period, owed.cut_at)] if owed is not None else []
     of_plan = ((period, at) for period, at in reversed(charged) if subscription.contract.agreement(period).once is None)
     period, at = next(of_plan, (0, None))

@@ -233,6 +233,10 @@ class DayBook:
         """Whether a period is what is left of another, after a change that held at once."""
         return any(span.number == number and span.is_bridge for span in self.spans)
 
+    def is_followed(self, number: int) -> bool:
+        """Whether a period was replaced by a change since, or another one of the plan has begun."""
+        return any(span.number > number or (span.number == number and span.cut is not None) for span in self.spans)
+
     def undone(self, begun_until: datetime) -> None:
         """What was planned for after the period that began at an instant is not any more."""
         if self.would_end is None:

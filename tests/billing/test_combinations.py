@@ -361,6 +361,8 @@ class TestLastPeriod:
 
         assert charges(life, 3) == [("2027-05-05", "0.00"), ("2027-05-12", "6.26")]
         assert str(life.subscription.balance.credit) == "7.74 EUR"
+        life.ask("2027-05-05 09:00", Cancel(when=at("2027-05-20 00:00")))
+        assert charges(life, 3) == [("2027-05-05", "0.00"), ("2027-05-12", "6.26"), ("2027-05-19", "7.00")]
 
     def test_what_was_charged_by_itself_meanwhile_hides_no_days(self) -> None:
         life = self.cut()

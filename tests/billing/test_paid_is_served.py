@@ -167,7 +167,7 @@ class Story:
         """What a planned end had cut off is to be served after all."""
         owed = before.collection
         number = max((each for each in self.cut_short if each < before.first_to_come), default=None)
-        if number is None or number in self.goes_on:
+        if number is None or number in self.goes_on or self.book.is_followed(number):
             return
         self.goes_on.add(number)
         if owed is None or owed.period != number:
