@@ -22,6 +22,7 @@ from billing.changes import (
     UndoCancellation,
     UndoChanges,
     When,
+    WriteOff,
 )
 from billing.contract.agreement import BillingDay, FirstPeriod
 from billing.contract.terms import Terms, check_anchor
@@ -38,7 +39,7 @@ from billing.protocol.events import Answered
 from billing.refusals import Kind, Refused
 from billing.requests import Request
 from billing.subscription import Subscription
-from tests.billing.support import CAPTURED, PERMISSION_ID, Life, at, closed
+from tests.billing.support import CAPTURED, PERMISSION_ID, SOFT, Life, at, closed
 
 MONTH, YEAR, WEEK, DAY = (Interval(unit=unit) for unit in (Unit.MONTH, Unit.YEAR, Unit.WEEK, Unit.DAY))
 
@@ -406,6 +407,17 @@ class TestLastPeriod:
         life.ask("2027-04-03 09:00", UndoCancellation())
 
         assert charges(life, 2) == [("2027-05-01", "30.00"), ("2027-06-01", "30.00")]
+
+
+def test_the_credit_of_a_period_that_is_written_off_is_taken_off_the_next_one() -> None:
+    life = begun(plan("30.00"), "2027-04-01 09:00")
+    life.ask("2027-04-02 09:00", AddItem(amount=eur("12.00"), what="late parcel", credit=True))
+    life.now = at("2027-05-01 09:00")
+    life.elapses(Timer.PERIOD)
+    life.answered(SOFT)
+    life.wants("2027-05-01 10:00", WriteOff(period=1))
+
+    assert charges(life, 2) == [("2027-06-01", "18.00"), ("2027-07-01", "30.00")]
 
 
 class TestPlannedChanges:
