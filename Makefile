@@ -20,7 +20,8 @@ demo: .venv/.synced ## three subscribers live a virtual year; the books are comp
 test: check ## everything CI runs: format, lint, types, import contracts, tests
 	$(RUN) pytest -n 4 --dist loadfile
 
-soak: .venv/.synced ## many random stories on a real server; takes about an hour
+soak: .venv/.synced ## many random stories: of money by the rules alone, and on a real server; takes hours
+	$(RUN) pytest -n 2 tests/billing/test_paid_is_served.py --hypothesis-profile soak
 	$(RUN) pytest tests/scenarios/test_any_story.py --hypothesis-profile soak
 
 faults: .venv/.synced ## 300 subscribers live a year while nearly everything fails; then they are audited

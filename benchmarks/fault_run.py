@@ -5,10 +5,12 @@
 
 Answers are lost after the charge was made, connections are reset, 500, 503 and 429 come instead of answers,
 notifications are lost, doubled and late, cards are declined and mended, the worker is killed with SIGKILL and the
-Temporal server too. What fails on the wire and in the buyers' wallets comes from one seed. When processes are killed
-depends on how fast the machine is, so two runs of a seed meet the same faults at different moments.
+Temporal server too; meanwhile merchants ask for every kind of change (`benchmarks.wishes`). What fails on the wire and
+in the buyers' wallets, and what is asked for, comes from one seed. When processes are killed depends on how fast the
+machine is, so two runs of a seed meet the same faults at different moments.
 
-The exit code is 1 where the audit finds anything.
+Each request is asked for until it is answered, and some once more, under the id that it has: if anything were done
+twice, the money would not come out even. The exit code is 1 where the audit finds anything, or it does not.
 """
 
 import asyncio
@@ -18,10 +20,12 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
@@ -31,12 +35,27 @@ from rich.progress import Progress
 from rich.table import Table
 from temporalio.service import RPCError
 
+from benchmarks.accounts import account_of, differences
 from benchmarks.processes import perennial
-from billing.calendar import Interval, Unit
+from benchmarks.wishes import (
+    CANCEL,
+    KINDS,
+    MONTHLY,
+    REPLACE,
+    Moment,
+    Wish,
+    about_what_is_authorized,
+    about_what_is_owed,
+    options_of,
+    story_of,
+)
+from billing.changes import ReplacePermission, Resolve, ResumeSubscription
 from billing.contract.terms import Terms
-from billing.money import Money
+from billing.parts.stages import Stage as StageOfCollection
 from billing.plan import Plan
+from billing.requests import Request
 from billing.status import Status
+from billing.view import SubscriptionView
 from runtime.logs import configure_logging
 from runtime.settings import Settings
 from sandbox.stage import Stage, stage
@@ -44,15 +63,19 @@ from sandbox.subscriber import Subscriber
 from sandbox.witness import BooksWitness
 from simulator.faults import Fault, FaultPlan
 from starter.audit.auditor import Auditor
-from starter.errors import SubscriptionError
+from starter.errors import NotAnsweredError, RequestRefusedError, SubscriptionEndedError, SubscriptionError
+from workflows.messages import CaptureResult, Changed, Outcome, Refunding, Replaced, Resolved, Retried
 
-PLAN: Final = Plan.of("fault-run", Money.parse("9.99 USD"), Interval(unit=Unit.MONTH))
 AT_ONCE: Final = 12
 """Subscribers that are moved through time together: enough to keep two cores busy."""
 
 DECLINES: Final = ("SoftDeclined", "SoftDeclined", "ProcessingFailure", "HardDeclined", "TransactionTimedOut")
 DECLINE_SHARE: Final = 0.15
 """Of all attempts."""
+
+NOBODYS_FAULT: Final = "InvalidAccountStatus"
+REFUSED_SHARE: Final = 0.01
+"""Of all attempts: refused for a reason that is not the buyer's, so that they are held for the merchant."""
 
 FAULTS: Final = {
     Fault.LOST_ANSWER: 0.04,
@@ -64,6 +87,18 @@ FAULTS: Final = {
 DAYS_UNTIL_A_CARD_IS_MENDED: Final = timedelta(days=2)
 GRACE: Final = timedelta(days=45)
 """After the last period fell due: longer than any period is collected."""
+
+LONGEST_STEP: Final = timedelta(days=10)
+"""Where nothing is to come, as for somebody who is paused."""
+
+ASKED_AGAIN: Final = 0.25
+"""The share of answered requests that are asked for once more, as by somebody who has lost the answer."""
+
+CLOSED_BEFORE: Final = 0.5
+"""The share of buyers who close their charge permission before they approve another."""
+
+PATIENCE_SECONDS: Final = 300.0
+"""Somebody who is not answered for so long has found something."""
 
 Answer = TypeVar("Answer")
 
@@ -82,68 +117,304 @@ class Figures:
     charges_captured: int = 0
     periods_due: int = 0
     periods_paid: int = 0
-    periods_given_up: int = 0
+    periods_ended_so: dict[str, int] = field(default_factory=dict)
+    subscriptions_ended_so: dict[str, int] = field(default_factory=dict)
+    captured: str = ""
+    refunded: str = ""
+    accounted: str = ""
+    asked: dict[str, str] = field(default_factory=dict)
+    asked_again: int = 0
+    unanswered: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
     seconds: float = 0
 
 
-async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Asks again while the server or the worker is away."""
+class Tally:
+    """How often each kind of request was made, and accepted."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.accepted: Counter[str] = Counter()
+        self.again = 0
+
+    @property
+    def in_words(self) -> dict[str, str]:
+        """By kind, in the order of the alphabet."""
+        return {kind: f"{self.accepted[kind]} of {self.asked[kind]}" for kind in sorted(self.asked)}
+
+
+async def patiently(ask: Callable[[], Awaitable[Answer]], *, known: bool = False) -> Answer:
+    """Asks again while the server or the worker is away.
+
+    Args:
+        ask: what is asked.
+        known: it was answered before, so the answer is only a matter of time.
+
+    Raises:
+        RequestRefusedError: a rule said no.
+        SubscriptionEndedError: it has ended.
+        NotAnsweredError: it was taken, and what came of it is not known yet.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             return await ask()
-        except (RPCError, RuntimeError, SubscriptionError):
+        except (RequestRefusedError, SubscriptionEndedError):
+            raise
+        except (RPCError, RuntimeError, SubscriptionError) as error:
+            taken = isinstance(error, NotAnsweredError) and error.accepted and not known
+            if taken or time.monotonic() > deadline:
+                raise
             await asyncio.sleep(0.2)
 
 
+@dataclass
+class Asking:
+    """One request that is not answered for good yet."""
+
+    kind: str
+    name: str
+    request: Request
+
+
 class Buyer(Subscriber):
-    """One subscriber whose buyer mends a card when it is needed."""
+    """One subscriber: a buyer who mends a card when it is needed, and a merchant who asks for this and that.
 
-    async def live(self, periods: int, settled: Callable[[], object]) -> None:
-        """Until so many periods fell due and the last one was settled; calls `settled` after each.
+    Args:
+        stage: where it lives.
+        terms: what was agreed.
+        wishes: what is to be asked for, oldest first.
+        of_this_one: turns a plan into one with the options of this subscriber's.
+        name: from which everything follows that is thrown for.
+        tally: counts what is asked for.
+    """
 
-        A skip that the server took before it was killed is asked for again, and goes further by as much: more periods
-        fall due then than were wanted, and those are settled too.
+    def __init__(
+        self,
+        stage: Stage,
+        terms: Terms,
+        wishes: list[Wish],
+        of_this_one: Callable[[Plan], Plan],
+        name: str,
+        tally: Tally,
+    ) -> None:
+        super().__init__(stage, terms)
+        self.wishes, self._plan, self._name, self._tally = wishes, of_this_one, name, tally
+        self.before: list[str] = []
+        """The charge permissions that this one took the place of."""
+        self.answered: list[tuple[Request, Outcome]] = []
+        self.not_answered: list[Asking] = []
+        self.differing: list[str] = []
+        self._looked_at: set[str] = set()
+        self._is_closed = False
+
+    @property
+    def charge_permissions(self) -> list[str]:
+        """All that were ever charged for it, oldest first."""
+        return [*self.before, self.charge_permission_id]
+
+    async def live(self, periods: int, month_passed: Callable[[], object]) -> None:
+        """Until so many months are over and nothing is open any more; calls `month_passed` after each of them.
+
+        A skip that the server took before it was killed is asked for again, and goes further by as much.
         """
         schedule = self.terms.schedule
-        end = schedule.due(periods - 1) + GRACE
-        subscription = await patiently(self.quiet)
+        ends = schedule.due(periods)
         told = 0
+        subscription = await self._look()
         while not subscription.has_ended:
             now = await patiently(self.now)
-            if now > end or subscription.next_period >= max(periods, schedule.periods_due(now)):
-                break
-            step = subscription.next
-            if subscription.status in {Status.AWAITING_PAYMENT_METHOD, Status.PAUSED}:
-                # To instants, not by durations: what is asked again after an outage must not go further.
-                mended = now + DAYS_UNTIL_A_CARD_IS_MENDED
-                await patiently(lambda mended=mended: self.until(mended))  # type: ignore[misc]
-                await self.stage.simulator.mend_payment_method(self.charge_permission_id, await patiently(self.now))
-                # The notification may be lost: the workflow then looks by itself within a day.
-                seen = mended + timedelta(days=1, hours=1)
-                subscription = await patiently(lambda seen=seen: self.until(seen))  # type: ignore[misc]
-            else:
-                wanted = step.at if step else now + timedelta(days=1)
-                subscription = await patiently(lambda wanted=wanted: self.until(wanted))  # type: ignore[misc]
-            while told < min(subscription.next_period, periods):
+            while told < min(schedule.periods_due(now), periods):
                 told += 1
-                settled()
+                month_passed()
+            subscription = await self._asks_what_is_due(subscription, now)
+            if subscription.has_ended or (now > ends and await self._is_settled(subscription)) or now > ends + GRACE:
+                break
+            subscription = await self._goes_on(subscription, now, ends)
+        for _ in range(periods - told):
+            month_passed()
+
+    async def _goes_on(self, subscription: SubscriptionView, now: datetime, ends: datetime) -> SubscriptionView:
+        """To what happens next, or is asked for next; a buyer who is waited for comes before that."""
+        owed = subscription.owed
+        waited_for = {StageOfCollection.AWAITING_PAYMENT_METHOD, StageOfCollection.UNPAID}
+        if owed is not None and owed.stage in waited_for and not self._is_closed:
+            # To instants, not by durations: what is asked again after an outage must not go further.
+            subscription = await self._moved(now + DAYS_UNTIL_A_CARD_IS_MENDED)
+            if subscription.has_ended or self._is_closed:
+                return subscription
+            await self.stage.simulator.mend_payment_method(self.charge_permission_id, await patiently(self.now))
+            # The notification may be lost: the workflow then looks by itself within a day.
+            return await self._moved(now + DAYS_UNTIL_A_CARD_IS_MENDED + timedelta(days=1, hours=1))
+        to_come = [subscription.next.at if subscription.next else now + LONGEST_STEP]
+        to_come += [self.wishes[0].at] if self.wishes else []
+        to_come += [ends] if now < ends else []
+        return await self._moved(min(to_come))
+
+    async def _moved(self, instant: datetime) -> SubscriptionView:
+        async def moved() -> SubscriptionView:
+            subscription = await self.status()
+            return subscription if subscription.has_ended else await self.until(instant)
+
+        return await self._followed(await patiently(moved))
+
+    async def _look(self) -> SubscriptionView:
+        return await self._followed(await patiently(self.quiet))
+
+    async def _followed(self, subscription: SubscriptionView) -> SubscriptionView:
+        """How it stands, under the charge permission that it goes on under."""
+        while subscription.status is Status.REPLACED and subscription.successor is not None:
+            self.before.append(self.charge_permission_id)
+            terms = self.terms.but(charge_permission_id=subscription.successor)
+            super().__init__(self.stage, terms)
+            self._is_closed = False
+            subscription = await patiently(self.quiet)
+        return subscription
+
+    # What the merchant asks for
+
+    async def _asks_what_is_due(self, subscription: SubscriptionView, now: datetime) -> SubscriptionView:
+        """How it stands after everything that is to be asked for now."""
+        for asking in list(self.not_answered):
+            await self._ask(asking)
+            subscription = await self._look()
+        for wish in list(self.wishes):
+            if wish.at > now or subscription.has_ended:
+                break
+            self.wishes.remove(wish)
+            await self._asks(wish, Moment(now, subscription, self._plan))
+            subscription = await self._look()
+        asked = self._tally.asked.total()
+        if not subscription.has_ended:
+            await self._asks_what_is_called_for(subscription)
+        return subscription if self._tally.asked.total() == asked else await self._look()
+
+    async def _asks(self, wish: Wish, moment: Moment) -> None:
+        if wish.kind == CANCEL:
+            self._tally.asked[CANCEL] += 1
+            reason = "changed their mind"
+            await patiently(lambda: self.stage.subscriptions.cancel(self.charge_permission_id, reason))
+            self._tally.accepted[CANCEL] += 1
+        elif wish.kind == REPLACE:
+            if self._dice(wish.name).random() < CLOSED_BEFORE and not self._is_closed:
+                self._is_closed = True
+                await self.stage.simulator.close_by_buyer(self.charge_permission_id, moment.now)
+                await patiently(self.quiet)
+            permission = await self.stage.simulator.open_permission(at=moment.now)
+            successor = ReplacePermission(charge_permission_id=permission.charge_permission_id)
+            await self._ask(Asking(REPLACE, wish.name, successor), is_new=True)
+        else:
+            await self._ask(Asking(wish.kind, wish.name, KINDS[wish.kind].make(moment)), is_new=True)
+
+    async def _asks_what_is_called_for(self, subscription: SubscriptionView) -> None:
+        """What nobody asks for who sees that all is well; once for each thing that is to be seen."""
+        owed = subscription.owed
+        if owed is not None and owed.stage is StageOfCollection.ON_HOLD:
+            dice = self._dice(f"held-{owed.period}-{owed.attempts}")
+            gives_up = dice.random() < 0.3  # noqa: PLR2004 - a share
+            request = Resolve(write_off=True) if gives_up else Resolve(new_attempt=True)
+            await self._asks_once("resolve", f"held-{owed.period}-{owed.attempts}", request)
+        elif owed is not None and subscription.past_due:
+            name = f"owed-{owed.period}-{owed.attempts}"
+            request_ = about_what_is_owed(self._dice(name), owed.period)
+            if request_ is not None:
+                await self._asks_once(request_.kind.replace("_", "-"), name, request_)
+        for waiting in subscription.to_be_captured:
+            name = f"authorized-{waiting.period}"
+            request_ = None if waiting.capturing else about_what_is_authorized(self._dice(name), waiting)
+            if request_ is not None:
+                await self._asks_once("capture", name, request_)
+
+    async def _asks_once(self, kind: str, name: str, request: Request) -> None:
+        if name not in self._looked_at:
+            self._looked_at.add(name)
+            await self._ask(Asking(kind, name, request), is_new=True)
+
+    async def _ask(self, asking: Asking, *, is_new: bool = False) -> None:
+        """Asks until it is answered; what Amazon has not answered yet is asked for again later, under the same id."""
+        subscriptions, identifier = self.stage.subscriptions, self.charge_permission_id
+        if is_new:
+            self._tally.asked[asking.kind] += 1
+            self.not_answered.append(asking)
+        try:
+            outcome = await patiently(lambda: subscriptions.ask(identifier, asking.request, asking.name))
+        except NotAnsweredError:
+            return
+        except (RequestRefusedError, SubscriptionEndedError):
+            self.not_answered.remove(asking)
+            return
+        self.not_answered.remove(asking)
+        self._tally.accepted[asking.kind] += 1
+        self.answered.append((asking.request, outcome))
+        if self._dice(f"again-{asking.name}").random() < ASKED_AGAIN:
+            await self._ask_again(identifier, asking, outcome)
+
+    async def _ask_again(self, identifier: str, asking: Asking, first: Outcome) -> None:
+        """The same once more: by its id, or by the merchant's own name for it."""
+        name = f"{asking.name}-again" if asking.request.references else asking.name
+        self._tally.again += 1
+        try:
+            outcome = await patiently(
+                lambda: self.stage.subscriptions.ask(identifier, asking.request, name), known=True
+            )
+        except (RequestRefusedError, SubscriptionEndedError) as error:
+            self.differing.append(f"{asking.name}: was answered, and when it was asked again: {error}")
+            return
+        if told(outcome) != told(first):
+            self.differing.append(f"{asking.name}: first {told(first)}, then {told(outcome)}")
+
+    async def _is_settled(self, subscription: SubscriptionView) -> bool:
+        """Whether nothing is open any more; somebody who owes does not stay paused for ever."""
+        if subscription.owed is not None and subscription.pause is not None:
+            await self._asks_once("resume", f"resume-{subscription.owed.period}", ResumeSubscription())
+        refunding = any(refund.settled_at is None for refund in subscription.refunds)
+        waits = subscription.owed or subscription.to_be_captured or subscription.awaits_checkout_until
+        return not (waits or refunding or subscription.unanswered or self.not_answered)
+
+    def _dice(self, name: str) -> random.Random:
+        return random.Random(f"{self._name}/{name}")  # noqa: S311 - repeatable on purpose
 
 
-async def begin(house: Stage, rng: random.Random, periods: int) -> Buyer:
+def told(outcome: Outcome) -> object:
+    """What an answer says for good; what happens next may be told otherwise a moment later."""
+    match outcome:
+        case Changed():
+            return outcome.effective_at
+        case Refunding():
+            return outcome.refund.number
+        case CaptureResult() | Resolved():
+            return outcome.charge_id
+        case Replaced():
+            return outcome.charge_permission_id
+        case Retried():
+            return "retried"
+        case _:
+            return outcome
+
+
+async def begin(house: Stage, rng: random.Random, periods: int, name: str, tally: Tally) -> Buyer:
     """A buyer approves, and the merchant starts the subscription."""
     permission = await house.simulator.open_permission()
-    script = [rng.choice(DECLINES) if rng.random() < DECLINE_SHARE else None for _ in range(3 * periods)]
+    script = [_scripted(rng) for _ in range(3 * periods)]
     await house.simulator.script(permission.charge_permission_id, script)
+    of_this_one = options_of(rng)
     terms = Terms(
         charge_permission_id=permission.charge_permission_id,
-        plan=PLAN,
+        plan=of_this_one(MONTHLY),
         anchor=datetime.now(UTC) + timedelta(minutes=30),
         zone=rng.choice(("UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo")),
     )
+    wishes = story_of(rng, terms.anchor, terms.schedule.due(periods))
     await house.subscriptions.start(terms)
-    return Buyer(house, terms)
+    return Buyer(house, terms, wishes, of_this_one, name, tally)
+
+
+def _scripted(rng: random.Random) -> str | None:
+    thrown, decline = rng.random(), rng.choice(DECLINES)
+    if thrown < REFUSED_SHARE:
+        return NOBODYS_FAULT
+    return decline if thrown < REFUSED_SHARE + DECLINE_SHARE else None
 
 
 class Killer:
@@ -199,14 +470,14 @@ async def fault_run(
 ) -> Figures:
     """Runs it all; gives the figures and what the audit found."""
     started = time.monotonic()
-    figures = Figures(seed=seed, subscribers=subscribers, periods=periods)
+    figures, tally = Figures(seed=seed, subscribers=subscribers, periods=periods), Tally()
     rng = random.Random(seed)  # noqa: S311 - repeatable on purpose
     plan = FaultPlan(
         seed=seed, requests=FAULTS, lost_notifications=0.1, doubled_notifications=0.1, late_notifications=0.1
     )
     with tempfile.TemporaryDirectory(prefix="perennial-faults-") as folder:
         async with stage(with_worker=False, database=Path(folder) / "temporal.sqlite") as house:
-            buyers = [await begin(house, rng, periods) for _ in range(subscribers)]
+            buyers = [await begin(house, rng, periods, f"{seed}/{each}", tally) for each in range(subscribers)]
             await house.simulator.set_faults(plan)
             killer = Killer(house, figures, rng, worker_kills, server_kills)
             killing = asyncio.create_task(killer.run())
@@ -220,6 +491,7 @@ async def fault_run(
                 killing.cancel()
                 with suppress(asyncio.CancelledError):
                     await killing
+    figures.asked, figures.asked_again = tally.in_words, tally.again
     figures.seconds = round(time.monotonic() - started, 1)
     return figures
 
@@ -244,17 +516,32 @@ async def _live_all(buyers: list[Buyer], periods: int, killer: Killer, console: 
 
 
 async def _audit(house: Stage, buyers: list[Buyer], figures: Figures) -> None:
-    by_permission = {buyer.charge_permission_id: buyer for buyer in buyers}
+    by_permission = {identifier: buyer for buyer in buyers for identifier in buyer.charge_permissions}
+    books = await house.simulator.books()
+    periods: Counter[str] = Counter()
+    ends: Counter[str] = Counter()
+    captured, refunded, accounted = Decimal(0), Decimal(0), Decimal(0)
     for buyer in buyers:
         subscription = await patiently(buyer.quiet)
-        figures.periods_due += buyer.terms.schedule.periods_due(await patiently(buyer.now))
-        figures.periods_paid += subscription.periods_paid
-        figures.periods_given_up += sum(record.outcome.value == "written_off" for record in subscription.ledger)
+        periods.update(record.outcome.value for record in subscription.ledger)
+        periods["owed"] += subscription.owed is not None
+        ends[subscription.status.value] += 1
+        figures.unanswered += len(buyer.not_answered)
+        account = account_of(buyer.charge_permissions, subscription, books)
+        captured, refunded, accounted = (
+            captured + account.captured,
+            refunded + account.refunded,
+            accounted + account.accounted,
+        )
+        wrong = [*buyer.differing, *differences(account, buyer.answered, whole=not buyer.not_answered)]
+        figures.findings += [f"{buyer.charge_permission_id}: {each}" for each in wrong]
+    figures.periods_due, figures.periods_paid = periods.total(), periods["paid"]
+    figures.periods_ended_so, figures.subscriptions_ended_so = dict(sorted(periods.items())), dict(sorted(ends.items()))
+    figures.captured, figures.refunded, figures.accounted = str(captured), str(refunded), str(accounted)
 
     async def virtual_time(charge_permission_id: str) -> datetime:
         return await patiently(by_permission[charge_permission_id].now)
 
-    books = await house.simulator.books()
     figures.charge_calls = len(books.calls)
     figures.replayed_calls = sum(call.replayed for call in books.calls)
     figures.charges_captured = sum(charge.status_details.state == "Captured" for charge in books.charges)

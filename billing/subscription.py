@@ -242,7 +242,8 @@ class Subscription(Value):
     def first_to_renew(self, now: datetime) -> int:
         """The period that a change at the renewal begins with: the next one that is charged.
 
-        A skipped period stays the one that it was, and a trial is not cut short: both were promised.
+        A skipped period stays the one that it was, and a trial is not cut short: both were promised. What is left of a
+        period, after an end that was taken back, is no renewal.
         """
         schedule, number = self.schedule, self.first_not_begun(now)
         found = number
@@ -252,11 +253,16 @@ class Subscription(Value):
                 if stretch.end is None:
                     return number  # all that follows is free
                 found = stretch.end
-            elif found in self.contract.skips:
+            elif found in self.contract.skips or self.is_rest(found):
                 found += 1
             else:
                 return found
         return found
+
+    def is_rest(self, period: int) -> bool:
+        """Whether a period is what is left of the one before it: of those to come only where an end was taken back."""
+        agreement = self.contract.agreement(period)
+        return agreement.first == period and agreement.whole_days is not None
 
     def first_to_bill(self, now: datetime) -> int | None:
         """The period with which an item is charged that is added now; None where no charge follows.

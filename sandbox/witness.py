@@ -20,15 +20,19 @@ class BooksWitness:
         return self.testimony(subscription)
 
     def testimony(self, subscription: SubscriptionView) -> Testimony:
-        """What the books say about a subscription's charge permission."""
+        """What the books say about a subscription's charge permission, and of charges that the account names.
+
+        Those may be of the charge permission that this one took the place of.
+        """
         identifier = subscription.terms.charge_permission_id
+        named = {record.charge_id for record in subscription.ledger}
         permission = self._permissions.get(identifier)
         return Testimony(
             permission=permission.status_details.state if permission else "unknown",
             charges=[
                 Booked(charge, period_of_key(self._keys.get(charge.charge_id, "")))
                 for charge in self._charges
-                if charge.charge_permission_id == identifier
+                if charge.charge_permission_id == identifier or charge.charge_id in named
             ],
             all_charges=True,
         )

@@ -1,7 +1,7 @@
 """The end of a subscription: now, at the end of the paid period, or at an instant; and taking that back."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import StringConstraints
 
@@ -40,8 +40,11 @@ class Cancel(Request):
             why = "a pause moves the due dates, so no end of the paid period is known: resume it first, or cancel now"
             raise Refused("when", str(self.when), why, Kind.CONFLICT)
         at = moment_of(self.when, subscription, now)
-        planned = Cancellation(at=at, reason=self.reason)
-        return subscription.but(lifecycle=subscription.lifecycle.with_planned_end(planned)), at
+        changed = subscription.but(
+            lifecycle=subscription.lifecycle.with_planned_end(Cancellation(at=at, reason=self.reason))
+        )
+        cut = _last_cut(subscription)
+        return _with_rest_of_last(changed) if cut is not None and at > cut.at else changed, at
 
 
 class UndoCancellation(Request):
@@ -58,16 +61,39 @@ class UndoCancellation(Request):
         return _with_rest_of_last(undone), now
 
 
+class _Cut(NamedTuple):
+    """A period that a planned end has cut short: its number, and that end (UTC)."""
+
+    period: int
+    at: datetime
+
+
+def _last_cut(subscription: Subscription) -> _Cut | None:
+    """The plan's last period, where an end has cut it short, and no change since that has taken the place of the rest.
+
+    What was charged by itself since is none of the plan's.
+    """
+    owed = subscription.collection
+    records = subscription.ledger.records
+    charged = [(record.period, record.cut_at if record.unused is None else None) for record in records]
+    charged += [(owed.period, owed.cut_at)] if owed is not None else []
+    of_plan = ((period, at) for period, at in reversed(charged) if subscription.contract.agreement(period).once is None)
+    period, at = next(of_plan, (0, None))
+    return _Cut(period, at) if at is not None else None
+
+
 def _with_rest_of_last(subscription: Subscription) -> Subscription:
     """Where only the days until the end were charged, those after it are a period of their own, that falls due then."""
-    owed, records, first = subscription.collection, subscription.ledger.records, subscription.first_to_come
-    cut_at = owed.cut_at if owed is not None else records[-1].cut_at if records else None
-    if cut_at is None or subscription.contract.agreement(first - 1).once is not None:
+    cut, owed, first = _last_cut(subscription), subscription.collection, subscription.first_to_come
+    if cut is None:
         return subscription
-    begins, ends = subscription.schedule.due(first - 1), subscription.contract.whole_end(first - 1)
+    begins, ends = subscription.schedule.due(cut.period), subscription.contract.whole_end(first - 1)
     whole = days_between(begins, ends, subscription.terms.zone)
-    contract = subscription.contract.changed_now(first, cut_at, None, None, keeps_dates=True, whole_days=whole)
-    if owed is not None:
+    contract = subscription.contract.changed_now(
+        first, cut.at, None, None, keeps_dates=True, whole_days=whole, rest_of=cut.period
+    )
+    if owed is not None and owed.period == cut.period:
         return subscription.but(contract=contract, collection=owed.but(cut_at=None))
-    ledger = subscription.ledger.amended(records[-1].but(cut_at=None))
+    record = subscription.ledger.record(cut.period)
+    ledger = subscription.ledger.amended(record.but(cut_at=None)) if record is not None else subscription.ledger
     return subscription.but(contract=contract, ledger=ledger)

@@ -3,7 +3,16 @@
 from datetime import datetime
 from typing import Literal
 
-from billing.changes.rules import Moment, When, Words, check_changeable, check_not_paused, check_sums, renewal_or_now
+from billing.changes.rules import (
+    Moment,
+    When,
+    Words,
+    check_changeable,
+    check_no_rest,
+    check_not_paused,
+    check_sums,
+    renewal_or_now,
+)
 from billing.contract.agreement import Agreement
 from billing.money import Money
 from billing.parts.balance import Item
@@ -67,6 +76,7 @@ class AddItem(Request):
         check_not_paused(subscription, "add it to the next charge")
         if subscription.is_behind(now):
             raise Refused("when", "now", "a period is owed: add it to the next charge", Kind.NOT_NOW)
+        check_no_rest(subscription, "when", "now", "add it to the next charge")
         at, current = now.replace(microsecond=0), subscription.plan
         plan = Plan.of(
             current.plan_id,

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
-from billing.changes.rules import Moment, When, check_changeable, check_goes_on, moment_of
+from billing.changes.rules import Moment, When, check_changeable, check_goes_on, check_no_rest, moment_of
 from billing.couplings.pauses import pause_begins, resume
 from billing.parts.lifecycle import Pause
 from billing.refusals import Kind, Refused
@@ -43,7 +43,7 @@ class PauseSubscription(Request):
         since = moment_of(self.when, subscription, now)
         check_goes_on(subscription, since)
         if not self.keeps_anchor:
-            _check_no_end(subscription)
+            _check_can_be_moved(subscription, now)
         if self.until is not None and self.until <= since:
             accepted = f"instants after the pause begins, {since:%Y-%m-%dT%H:%M:%SZ}, are"
             raise Refused("until", self.until.isoformat(), accepted)
@@ -69,7 +69,7 @@ class ResumeSubscription(Request):
         if subscription.lifecycle.pause is None:
             raise Refused("resume", "", "the subscription is not paused by request", Kind.NOT_NOW)
         if self.keeps_anchor is False:
-            _check_no_end(subscription)
+            _check_can_be_moved(subscription, now)
         return resume(subscription, now, keeps_anchor=self.keeps_anchor), now
 
 
@@ -97,13 +97,16 @@ class SkipPeriod(Request):
         return subscription.but(contract=changed), subscription.schedule.due(number)
 
 
-def _check_no_end(subscription: Subscription) -> None:
-    """Whether due dates can be moved: a planned end would stay where it is, and cut off days that are paid.
+def _check_can_be_moved(subscription: Subscription, now: datetime) -> None:
+    """Whether due dates can be moved: a planned end would stay, and cut off days that are paid; what is left
+    of a period would be a whole one.
 
     Raises:
-        Refused: an end is planned.
+        Refused: an end is planned, or one that had cut off some days was taken back.
     """
-    planned = subscription.lifecycle.planned_end
+    planned, first = subscription.lifecycle.planned_end, subscription.first_to_come
     if planned is not None:
         why = f"it is to end on {planned.at:%Y-%m-%d}: keep the due dates, or take the cancellation back first"
         raise Refused("keeps_anchor", "false", why, Kind.CONFLICT)
+    if subscription.schedule.due(first) > now:
+        check_no_rest(subscription, "keeps_anchor", "false", "keep the due dates")

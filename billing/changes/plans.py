@@ -12,6 +12,7 @@ from billing.changes.rules import (
     When,
     check_changeable,
     check_goes_on,
+    check_no_rest,
     check_not_paused,
     check_sums,
 )
@@ -84,6 +85,7 @@ class ChangePlan(Request):
     def _now(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
         check_not_paused(subscription, "change it at the renewal")
         unused, first = _unused(subscription, now), subscription.next_period
+        check_no_rest(subscription, "when", "now", "change it at the renewal")
         contract = subscription.contract.fixed(first)
         running = contract.running(first)
         keeps_dates = contract.running(first, self.plan, self.quantity).first_interval == running.first_interval
@@ -206,13 +208,13 @@ def _unused(subscription: Subscription, now: datetime) -> Money:
     record = subscription.ledger.records[-1]
     if record.outcome not in {PeriodOutcome.PAID, PeriodOutcome.FREE}:
         raise _only_at_renewal(f"period {number} is {record.outcome.value}")
-    days_left = days_between(now, schedule.due(number + 1), subscription.terms.zone)
+    days_left = days_between(now, record.cut_at or schedule.due(number + 1), subscription.terms.zone)
     return prorate(record.paid, max(days_left, 0), _days_sold(subscription, record))
 
 
 def _days_sold(subscription: Subscription, record: PeriodRecord) -> int:
-    """For how many days a period was paid, at least one; a pause that moved its end has given none."""
-    ends = record.until or subscription.schedule.due(record.period + 1)
+    """For how many days a period was paid, at least one: those until an end that cut it short; a pause gives none."""
+    ends = record.until or record.cut_at or subscription.schedule.due(record.period + 1)
     return max(days_between(record.due, ends, subscription.terms.zone), 1)
 
 

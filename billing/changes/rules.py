@@ -75,6 +75,19 @@ def check_not_paused(subscription: Subscription, instead: str) -> None:
         raise Refused("when", "now", f"the subscription is paused: {instead}", Kind.NOT_NOW)
 
 
+def check_no_rest(subscription: Subscription, field: str, value: str, instead: str) -> None:
+    """Whether the running period ends as the plan's do: not where an end had cut it short and was taken back since.
+
+    Raises:
+        Refused: what is left of it is charged by itself, then; says what can be done instead.
+    """
+    first = subscription.first_to_come
+    if subscription.is_rest(first):
+        since = f"the days from {subscription.schedule.due(first):%Y-%m-%d} on"
+        why = f"{since} are charged by themselves, as an end then was taken back: {instead}"
+        raise Refused(field, value, why, Kind.NOT_NOW)
+
+
 def check_stays(subscription: Subscription) -> None:
     """Whether what is asked would still be done here.
 

@@ -175,6 +175,7 @@ class Contract(Value):
         keeps_dates: bool,
         whole_days: int,
         settles_later: bool = False,
+        rest_of: int | None = None,
     ) -> "Contract":
         """Another plan, another quantity, at once.
 
@@ -188,9 +189,10 @@ class Contract(Value):
                 counted from now on.
             whole_days: how many days the running period was sold for.
             settles_later: the short period is charged with the next one.
+            rest_of: the running period; the one before the next where it is not given.
         """
         settled = self.fixed(first)
-        starts_at = now.replace(microsecond=0)
+        starts_at, current = now.replace(microsecond=0), first - 1 if rest_of is None else rest_of
         before = [each for each in settled.agreements if each.first < first]
         following = with_wish(settled._following(first), plan, quantity)
         if not keeps_dates:
@@ -199,13 +201,13 @@ class Contract(Value):
             return settled._with(first, agreements=[*before, anew])
         schedule = Schedule(settled._held, self.terms.zone)
         grid = schedule.grid(first)
-        bridge = settled.running(first, plan, quantity).but(
+        bridge = settled.running(current + 1, plan, quantity).but(
             first=first,
             starts_at=starts_at,
             billing_day=None,
             anchor=grid.anchor,
             months=grid.months,
-            whole_days=schedule.stretch(first - 1).whole_days or whole_days,
+            whole_days=schedule.stretch(current).whole_days or whole_days,
             aligned=False,
             settles_later=settles_later,
         )

@@ -39,4 +39,6 @@ def authorization_answered(
     about = about_record(after)
     if after.outcome is PeriodOutcome.WRITTEN_OFF:
         about["reason_code"] = after.reason
+        if after.credit is not None:  # it has paid for nothing
+            settled = settled.but(balance=settled.balance.with_credit(after.credit))
     return telling(settled, OF_OUTCOME[after.outcome], now, **about)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from amazon_pay.models import Charge, ChargePermissionState, ChargeState
+from amazon_pay.models import Charge, ChargePermissionState, ChargeState, Price
 from billing.parts.ledger import PeriodOutcome, PeriodRecord
+from billing.status import Status
 from billing.view import SubscriptionView
 
 
@@ -15,6 +16,11 @@ class Booked:
 
     charge: Charge
     period: int | None = None
+
+    @property
+    def taken(self) -> Price:
+        """What it takes: what was captured, which may be a part, and all of it before that."""
+        return self.charge.capture_amount or self.charge.charge_amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +57,9 @@ class Case:
     def paid(self) -> list[PeriodRecord]:
         """The periods that are paid by the subscription's own account, as far as it reaches back."""
         return [record for record in self.subscription.ledger if record.outcome is PeriodOutcome.PAID]
+
+    @property
+    def handed_over(self) -> list[PeriodRecord]:
+        """The periods whose authorized charges went over to the charge permission that it goes on under."""
+        replaced = self.subscription.status is Status.REPLACED
+        return [each for each in self.subscription.ledger if replaced and each.outcome is PeriodOutcome.AUTHORIZED]

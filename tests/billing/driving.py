@@ -27,6 +27,7 @@ from billing.changes import (
     ReplacePermission,
     ResumeSubscription,
     RetryNow,
+    Settle,
     SkipPeriod,
     UndoCancellation,
     UndoChanges,
@@ -44,6 +45,8 @@ from billing.parts.ledger import PeriodOutcome
 from billing.parts.stages import CheckingCharge, LeftToMerchant
 from billing.plan import Amounts, Plan, Texts
 from billing.plan import Capture as WhenCaptured
+from billing.plan.lead_times import LeadTimes
+from billing.plan.plan import LastPeriod
 from billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue, OnDispute
 from billing.protocol.answers import (
     ChargeAnswer,
@@ -105,16 +108,29 @@ policies = st.builds(
 TEXTS: Final = Texts(soft_descriptor="BASIC {start}", note_to_buyer="Period {nth}, until {last_day}")
 
 
-def agreed_on(amounts: Amounts, texts: Texts | None, **agreed: Any) -> Terms:
-    """Terms, of a plan whose amounts the merchant says or not, and that has something to say to the buyer or not."""
+LEADS: Final = LeadTimes(
+    charge=(timedelta(days=10), timedelta(hours=6)),
+    renewal=(timedelta(days=30),),
+    price_change=(timedelta(days=7),),
+    question=timedelta(days=2),
+)
+
+
+def agreed_on(
+    amounts: Amounts, texts: Texts | None, last: LastPeriod, lead_times: LeadTimes | None, **agreed: Any
+) -> Terms:
+    """Terms, of a plan whose amounts the merchant says or not, that has something to say to the buyer or not, tells
+    ahead or not, and ends with a whole period or a short one."""
     fixed = terms("2026-01-31 09:00", **agreed)
-    return fixed.but(plan=fixed.plan.but(amounts=amounts, texts=texts))
+    return fixed.but(plan=fixed.plan.but(amounts=amounts, texts=texts, last_period=last, lead_times=lead_times))
 
 
 agreements = st.builds(
     agreed_on,
     amounts=st.sampled_from([Amounts.FIXED, Amounts.FIXED, Amounts.FIXED, Amounts.ASKED]),
     texts=st.sampled_from([None, TEXTS]),
+    last=st.sampled_from(LastPeriod),
+    lead_times=st.sampled_from([None, None, LEADS]),
     amount=st.sampled_from([PRICE, PRICE, PRICE, FREE]),
     interval=intervals,
     periods=st.sampled_from([None, 1, 2, 5]),
@@ -141,6 +157,7 @@ events = st.sampled_from([
 changes = st.sampled_from(["plan", "billing day", "undo", "pause", "resume", "skip", "end", "undo end", "item"])
 prices = st.sampled_from([Money(amount=Decimal(amount), currency=PRICE.currency) for amount in ("0", "4.00", "20.00")])
 whens, later = st.sampled_from(When), st.sampled_from([timedelta(hours=1), timedelta(days=10), timedelta(days=70)])
+settles = st.sampled_from([Settle.NOW, Settle.NOW, Settle.RENEWAL])
 LATER: Final = timedelta(days=1)
 waits = st.sampled_from([timedelta(minutes=1), timedelta(hours=5), timedelta(days=3), timedelta(days=100)])
 seldom = st.integers(0, 4).map(lambda number: number == 0)
@@ -398,7 +415,8 @@ class Driven(RuleBasedStateMachine):
                     collection=agreed.collection,
                 )
                 plan = other if data.draw(st.booleans()) else None
-                return ChangePlan(plan=plan, quantity=data.draw(st.integers(1, 3)), when=data.draw(whens))
+                quantity, when, settle = data.draw(st.integers(1, 3)), data.draw(whens), data.draw(settles)
+                return ChangePlan(plan=plan, quantity=quantity, when=when, settle=settle)
             case "billing day":
                 day, kind = data.draw(st.integers(1, 31)), data.draw(st.sampled_from(FirstPeriod))
                 return ChangeBillingDay(billing_day=BillingDay(day=day, first_period=kind))

@@ -91,6 +91,34 @@ class Span:
         return self.paid - max(self.cut or Fraction(0), self.back_for_days) - (self.back - self.back_for_days)
 
 
+@dataclass(frozen=True)
+class Rest:
+    """The days of a period after a planned end, which was taken back.
+
+    Attributes:
+        ends: the day after the last one.
+        whole: how many days a whole period has.
+        interval: how long a whole one is.
+    """
+
+    ends: date
+    whole: int
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class CutShort:
+    """A planned end within a period, known when it was begun, where the plan wants only its days charged.
+
+    Attributes:
+        at: the planned end.
+        whole_end: when the period would end without it.
+    """
+
+    at: datetime
+    whole_end: datetime
+
+
 @dataclass
 class DayBook:
     """The account by days.
@@ -107,6 +135,10 @@ class DayBook:
         goodwill: what was given as a credit.
         items: what was charged for one-off items.
         cash: what was charged, less what went back.
+        later: what days cost that are charged with the next charge.
+        added: what was to be charged with the next charge, those days too.
+        met: what of that was charged, or given up with the period that it was charged with.
+        rests: the days after a planned end that cut a period short and was taken back, by the first of them.
         roundings: how often something was rounded.
     """
 
@@ -121,6 +153,10 @@ class DayBook:
     goodwill: Fraction = Fraction(0)
     items: Fraction = Fraction(0)
     cash: Fraction = Fraction(0)
+    later: Fraction = Fraction(0)
+    added: Fraction = Fraction(0)
+    met: Fraction = Fraction(0)
+    rests: dict[date, Rest] = field(default_factory=dict)
     roundings: int = 1
     longer: timedelta = timedelta(0)
     interval: Interval = MONTH
@@ -136,7 +172,8 @@ class DayBook:
 
     def paid(self, credit: Money | None) -> Fraction:
         """What was paid for them: charges less what went back, less the credit that is still open."""
-        return self.cash + self.goodwill - self.items - (Fraction(credit.amount) if credit else Fraction(0))
+        open_ = Fraction(credit.amount) if credit else Fraction(0)
+        return self.cash + self.goodwill + self.later - self.items - open_
 
     def agreed_on(self, due: datetime) -> tuple[Plan, int]:
         """What is charged on a date: what holds, and what is to hold by then."""
@@ -181,6 +218,8 @@ class DayBook:
                 self.planned.append(Wish(effective_at, billing_day=request, follows_renewal=True))
             case AddItem(credit=True):
                 self.goodwill += Fraction(request.amount.amount)
+            case AddItem(when=When.RENEWAL):
+                self.added += Fraction(request.amount.amount)
             case Cancel():
                 self.ends_at = effective_at
             case SkipPeriod(undo=True):
@@ -193,6 +232,10 @@ class DayBook:
     def is_bridge(self, number: int) -> bool:
         """Whether a period is what is left of another, after a change that held at once."""
         return any(span.number == number and span.is_bridge for span in self.spans)
+
+    def is_followed(self, number: int) -> bool:
+        """Whether a period was replaced by a change since, or another one of the plan has begun."""
+        return any(span.number > number or (span.number == number and span.cut is not None) for span in self.spans)
 
     def undone(self, begun_until: datetime) -> None:
         """What was planned for after the period that began at an instant is not any more."""
@@ -210,6 +253,7 @@ class DayBook:
         else:
             self.longer = longer  # the period is still being collected
         self.free = [each + days if each >= self.day(due_before) else each for each in self.free]
+        self.rests = {}  # what would have ended in the midst of a period is a period of its own now
         self.planned = [
             replace(wish, moved_by=wish.moved_by + (due_after - due_before))
             if wish.follows_renewal and wish.since + wish.moved_by >= due_before - UNEVEN
@@ -226,8 +270,25 @@ class DayBook:
 
     # What was settled
 
-    def settled(self, record: PeriodRecord, ends: datetime, once: str | None) -> None:
+    def settled(
+        self,
+        record: PeriodRecord,
+        ends: datetime,
+        once: str | None,
+        *,
+        later: Money | None = None,
+        cut: CutShort | None = None,
+        goes_on: bool = False,
+    ) -> None:
         """A period has ended so; the next one falls due at `ends`.
+
+        Args:
+            record: how it ended, by the first account.
+            ends: when the next one falls due (UTC).
+            once: what was charged by itself; None for a period of the plan.
+            later: what is charged for it with the next charge.
+            cut: the end that cuts it short.
+            goes_on: that end was taken back meanwhile.
 
         Raises:
             AssertionError: it may not have cost that, or not then.
@@ -235,13 +296,26 @@ class DayBook:
         taken = Fraction(record.amount.amount) if record.outcome is PeriodOutcome.PAID else Fraction(0)
         items = Fraction(record.items.amount) if record.items and record.outcome in SERVED else Fraction(0)
         self.cash, self.items = self.cash + taken, self.items + items
+        self.met += Fraction(record.items.amount) if record.items and record.outcome is not PeriodOutcome.SKIPPED else 0
         price = Fraction(record.paid.amount) if record.outcome in SERVED else Fraction(0)
         if once is not None:
             self.items += price
             return
-        begins, end = self.day(record.due), self.day(ends) - self.longer
+        if later is not None:
+            assert record.outcome is not PeriodOutcome.PAID, "it is charged with the next charge"
+            self.later, self.added = self.later + Fraction(later.amount), self.added + Fraction(later.amount)
+        begins, end = self.day(record.due), self.day(cut.whole_end if cut else ends) - self.longer
         self._check_when(record, begins)
-        whole, expected = self._whole(record, begins, end)
+        rest = self.rests.pop(begins, None)
+        if rest is not None and self.would_end is None:
+            self.would_end = rest.ends
+        whole, expected = self._whole(record, begins, end, rest)
+        if cut is not None:
+            assert not self.longer, "what ends is not moved"
+            expected = expected * (self.day(cut.at) - begins).days / max((end - begins).days, 1)
+            if goes_on:
+                self.rests[self.day(cut.at)] = Rest(end, whole, self.interval)
+            end = self.day(cut.at)
         if record.outcome in SERVED:
             assert abs(expected - price) <= CENT, f"period {record.period} cost {float(price)}, not {float(expected)}"
             assert begins not in self.free or not price, f"{begins} is free, as was promised"
@@ -261,6 +335,11 @@ class DayBook:
         self.roundings += 2
         self.would_end, self.longer = None, timedelta(0)
 
+    def goes_on(self, cut: CutShort) -> None:
+        """The planned end that cut the last period short is taken back: the days after it are a period of their own."""
+        span = self.spans[-1]
+        self.rests[span.ends] = Rest(self.day(cut.whole_end), span.whole, span.interval)
+
     def _check_when(self, record: PeriodRecord, begins: date) -> None:
         if self.spans:
             last = self.spans[-1].ends
@@ -268,7 +347,7 @@ class DayBook:
         if self.ends_at is not None and record.outcome is PeriodOutcome.PAID:
             assert record.due < self.ends_at, "nothing falls due after the planned end"
 
-    def _whole(self, record: PeriodRecord, begins: date, end: date) -> tuple[int, Fraction]:
+    def _whole(self, record: PeriodRecord, begins: date, end: date, rest: Rest | None) -> tuple[int, Fraction]:
         """How many days a whole period has, and what this one may cost."""
         if self.would_end is None:
             self.running = self.agreed_on(record.due)
@@ -276,11 +355,10 @@ class DayBook:
         plan, quantity = self.running or self.agreed_on(record.due)
         price, interval = Fraction(plan.regular.amount.amount) * quantity, plan.regular.interval
         self.interval = interval
-        days = (end - begins).days
-        if self.would_end is not None and interval == self.spans[-1].interval:
+        days, of = (end - begins).days, rest or (self.spans[-1] if self.spans else None)
+        if self.would_end is not None and of is not None and interval == of.interval:
             assert end == self.would_end, "a bridge ends when what it takes the place of would have"
-            whole = self.spans[-1].whole
-            return whole, price * days / whole
+            return of.whole, price * days / of.whole
         if is_one(interval, begins, end) and not (interval.months and self._meets_billing_day(record.due, end)):
             return days, price
         day = [each for each in self.held if each.billing_day][-1]
@@ -289,10 +367,14 @@ class DayBook:
         assert is_day(change.billing_day.day, end)
         before = add_months(end, -interval.months) if interval.months else end - timedelta(interval.days)
         whole = (end - before).days
-        of = {FirstPeriod.SHORT: Fraction(days, whole), FirstPeriod.WHOLE: Fraction(1), FirstPeriod.FREE: Fraction(0)}
+        shares = {
+            FirstPeriod.SHORT: Fraction(days, whole),
+            FirstPeriod.WHOLE: Fraction(1),
+            FirstPeriod.FREE: Fraction(0),
+        }
         is_moved = day.since == record.due and self.would_end is None
         kind = change.billing_day.first_period if is_moved else FirstPeriod.SHORT
-        return whole, price * of[kind]
+        return whole, price * shares[kind]
 
     def _meets_billing_day(self, due: datetime, end: date) -> bool:
         days = [each.billing_day.billing_day.day for each in self.held if each.billing_day and each.since == due]

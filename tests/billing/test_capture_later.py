@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from billing.agenda import main_command, next_command
+from billing.changes import AddItem, ReplacePermission
 from billing.changes import Capture as CaptureNow
-from billing.changes import ReplacePermission
 from billing.couplings.ending import continued
 from billing.keys import MOST_CAPTURES, idempotency_key
 from billing.machine import ask
@@ -129,6 +129,21 @@ def test_a_capture_that_amazon_takes_its_time_for_is_looked_at_hourly_and_when_a
     life.beside(READ_AUTHORIZED, "2026-02-10 13:20", captured())
 
     assert life.book == [(0, "paid", 1)]
+
+
+def test_a_credit_that_paid_a_part_of_what_lapsed_is_taken_off_the_next_charge() -> None:
+    """As of any other period that is given up: the buyer has had nothing for it."""
+    life = Life(terms("2026-01-31 09:00", capture=Capture.LATER))
+    life.ask("2026-01-30 09:00", AddItem(amount=FIVE, what="late parcel", credit=True))
+    life.step(CHARGE, "2026-01-31 09:00", authorized())
+    life.step(CHARGE, "2026-02-28 09:00", authorized(SECOND))
+
+    life.beside(READ_AUTHORIZED, "2026-03-02 09:00", declined("ExpiredUnused"))
+
+    assert [str(record.amount) for record in life.subscription.ledger.records] == ["4.99 EUR", "9.99 EUR"]
+    assert life.subscription.balance.credit == FIVE
+    life.step(CHARGE, "2026-03-31 09:00", authorized("S01-1-1-C000003"))
+    assert [str(record.amount) for record in life.subscription.ledger.records][-1] == "4.99 EUR"
 
 
 def test_what_is_not_captured_in_thirty_days_is_seen_to_lapse_and_told() -> None:

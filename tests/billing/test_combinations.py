@@ -22,6 +22,7 @@ from billing.changes import (
     UndoCancellation,
     UndoChanges,
     When,
+    WriteOff,
 )
 from billing.contract.agreement import BillingDay, FirstPeriod
 from billing.contract.terms import Terms, check_anchor
@@ -38,7 +39,7 @@ from billing.protocol.events import Answered
 from billing.refusals import Kind, Refused
 from billing.requests import Request
 from billing.subscription import Subscription
-from tests.billing.support import CAPTURED, PERMISSION_ID, Life, at, closed
+from tests.billing.support import CAPTURED, PERMISSION_ID, SOFT, Life, at, closed
 
 MONTH, YEAR, WEEK, DAY = (Interval(unit=unit) for unit in (Unit.MONTH, Unit.YEAR, Unit.WEEK, Unit.DAY))
 
@@ -329,12 +330,94 @@ class TestLastPeriod:
         # 12 days of May were charged; 19 follow, and then whole months again.
         assert charges(life, 3) == [("2027-05-13", "18.39"), ("2027-06-01", "30.00"), ("2027-07-01", "30.00")]
 
+    def cut(self) -> Life:
+        """The 12 days of May until a planned end are paid."""
+        life = begun(self.SHORT, "2027-04-01 09:00")
+        life.ask("2027-04-02 09:00", Cancel(when=at("2027-05-13 00:00")))
+        life.now = at("2027-05-01 09:00")
+        paid(life)
+        return life
+
+    @pytest.mark.parametrize(
+        ("end", "expected"),
+        [
+            ("2027-05-28 00:00", [("2027-05-13", "14.52")]),  # 15 of 31 days
+            ("2027-06-16 00:00", [("2027-05-13", "18.39"), ("2027-06-01", "15.00")]),
+            ("2027-05-08 00:00", []),
+        ],
+    )
+    def test_an_end_that_is_moved_further_costs_the_days_until_then(
+        self, end: str, expected: list[tuple[str, str]]
+    ) -> None:
+        """Found by drawn stories: those days were served for nothing."""
+        life = self.cut()
+        life.ask("2027-05-04 09:00", Cancel(when=at(end)))
+
+        assert charges(life, 3) == expected
+
+    def test_a_change_now_gives_back_the_days_that_were_charged_and_no_others(self) -> None:
+        """8 of the 12 days in May that were paid, for two weeks until before the end."""
+        life = self.cut()
+        life.ask("2027-05-05 09:00", ChangePlan(plan=plan("7.00", WEEK), when=When.NOW))
+
+        assert charges(life, 3) == [("2027-05-05", "0.00"), ("2027-05-12", "6.26")]
+        assert str(life.subscription.balance.credit) == "7.74 EUR"
+        life.ask("2027-05-05 09:00", Cancel(when=at("2027-05-20 00:00")))
+        assert charges(life, 3) == [("2027-05-05", "0.00"), ("2027-05-12", "6.26"), ("2027-05-19", "7.00")]
+
+    def test_what_was_charged_by_itself_meanwhile_hides_no_days(self) -> None:
+        life = self.cut()
+        life.ask("2027-05-03 09:00", AddItem(amount=eur("1.00"), what="a cup", when=When.NOW))
+        paid(life)
+        life.ask("2027-05-04 09:00", UndoCancellation())
+
+        assert charges(life, 2) == [("2027-05-13", "18.39"), ("2027-06-01", "30.00")]
+
+    def test_what_is_left_of_the_period_is_no_renewal(self) -> None:
+        """The days of May were sold at the old price; a free first period is one of the new billing day's."""
+        life = self.cut()
+        life.ask("2027-05-04 09:00", UndoCancellation())
+        gold = plan("60.00", name="gold")
+        with pytest.raises(Refused, match="the days from 2027-05-13 on are charged by themselves"):
+            life.ask("2027-05-05 09:00", ChangePlan(plan=gold, when=When.NOW))
+        with pytest.raises(Refused, match="as an end then was taken back: add it to the next charge"):
+            life.ask("2027-05-05 09:00", AddItem(amount=eur("1.00"), what="a cup", when=When.NOW))
+        life.ask("2027-05-05 09:00", ChangePlan(plan=gold))
+        free = BillingDay(day=4, first_period=FirstPeriod.FREE)
+        life.ask("2027-05-05 09:00", ChangeBillingDay(billing_day=free))
+
+        told = [each for each in charges(life, 4) if each[1] != "0.00"]
+        assert told[:2] == [("2027-05-13", "18.39"), ("2027-06-04", "60.00")]
+
+    def test_what_is_left_of_the_period_is_not_moved_by_a_pause(self) -> None:
+        life = self.cut()
+        life.ask("2027-05-04 09:00", UndoCancellation())
+        with pytest.raises(Refused, match="the days from 2027-05-13 on are charged by themselves"):
+            life.ask("2027-05-05 09:00", PauseSubscription(keeps_anchor=False))
+        life.ask("2027-05-05 09:00", PauseSubscription())
+        with pytest.raises(Refused, match="the days from 2027-05-13 on are charged by themselves"):
+            life.ask("2027-05-06 09:00", ResumeSubscription(keeps_anchor=False))
+        life.ask("2027-05-06 09:00", ResumeSubscription())
+
+        assert charges(life, 2) == [("2027-05-13", "18.39"), ("2027-06-01", "30.00")]
+
     def test_what_is_taken_back_in_time_costs_what_it_did(self) -> None:
         life = begun(self.SHORT, "2027-04-01 09:00")
         life.ask("2027-04-02 09:00", Cancel(when=at("2027-05-13 00:00")))
         life.ask("2027-04-03 09:00", UndoCancellation())
 
         assert charges(life, 2) == [("2027-05-01", "30.00"), ("2027-06-01", "30.00")]
+
+
+def test_the_credit_of_a_period_that_is_written_off_is_taken_off_the_next_one() -> None:
+    life = begun(plan("30.00"), "2027-04-01 09:00")
+    life.ask("2027-04-02 09:00", AddItem(amount=eur("12.00"), what="late parcel", credit=True))
+    life.now = at("2027-05-01 09:00")
+    life.elapses(Timer.PERIOD)
+    life.answered(SOFT)
+    life.wants("2027-05-01 10:00", WriteOff(period=1))
+
+    assert charges(life, 2) == [("2027-06-01", "18.00"), ("2027-07-01", "30.00")]
 
 
 class TestPlannedChanges:

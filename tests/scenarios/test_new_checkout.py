@@ -12,15 +12,19 @@ from amazon_pay.errors import UnavailableError
 from amazon_pay.models import Currency
 from amazon_pay.resources.charge_permissions import ChargePermissions
 from billing.changes import RefundPeriod
+from billing.money import Money
 from billing.parts.ledger import PeriodOutcome
+from billing.plan import Capture
 from billing.protocol.commands import Action
 from billing.status import Status
 from sandbox.stage import Stage
+from sandbox.witness import BooksWitness
 from simulator.faults import Fault, FaultPlan
 from starter import client
+from starter.audit.auditor import Auditor
 from starter.errors import NotAnsweredError, RequestRefusedError, SubscriptionEndedError
 from tests.endpoint import Endpoint
-from tests.scenarios.story import Story, pending_charge_of
+from tests.scenarios.story import MONTHLY, Story, pending_charge_of
 from workflows.life import PERIODS_PER_RUN
 
 
@@ -64,6 +68,30 @@ async def test_a_permission_closed_between_dates_is_replaced_and_the_billing_day
     ]
     (paid,) = await notices.told(after.charge_permission_id, 1)
     assert (paid["type"], paid["data"]["number"]) == ("period.paid", len(told) + 1), "the numbers go on"
+
+
+async def test_the_audit_finds_nothing_on_either_side_of_a_new_checkout(house: Stage) -> None:
+    """The new one's account names charges of the old one, one of which was authorized there and is captured here."""
+    story = await Story.begin(house, MONTHLY.but(capture=Capture.LATER))
+    await story.until_due(0)
+    await house.subscriptions.capture(story.charge_permission_id, 0, Money.parse("4.00 USD"))
+    await story.until_due(1)
+
+    after = await continued(house, story, await new_permission(house))
+    await house.subscriptions.capture(after.charge_permission_id, 1)
+    await after.until_due(2)
+
+    books = BooksWitness(await house.simulator.books())
+    for each in (story, after):
+        now = await each.now()
+        auditor = Auditor(house.client, house.subscriptions, books, lambda _, now=now: asyncio.sleep(0, now))  # type: ignore[misc]
+        assert (await auditor.one(each.charge_permission_id)).findings == ()
+    paid = [(record.outcome, record.amount) for record in (await after.status()).ledger]
+    assert paid == [
+        (PeriodOutcome.PAID, Money.parse("4.00 USD")),
+        (PeriodOutcome.PAID, Money.parse("9.99 USD")),
+        (PeriodOutcome.AUTHORIZED, Money.parse("9.99 USD")),
+    ]
 
 
 async def test_what_was_owed_is_charged_at_once_under_the_new_permission(house: Stage) -> None:

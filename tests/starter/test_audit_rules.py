@@ -10,6 +10,7 @@ from amazon_pay.models import Charge, ChargePermissionState, ChargeState, Charge
 from billing.agenda import next_command
 from billing.changes import AddItem, PauseSubscription, When
 from billing.money import Money
+from billing.parts.ledger import PeriodOutcome
 from billing.plan.policy import CollectionPolicy
 from billing.protocol.commands import Action, Timer
 from billing.protocol.events import Unanswered
@@ -23,13 +24,20 @@ ANCHOR = terms().anchor
 CHARGE_ID = str(CAPTURED.charge_id)
 
 
-def charge(charge_id: str = CHARGE_ID, amount: str = "9.99", state: ChargeState = ChargeState.CAPTURED) -> Charge:
-    price = Price.model_validate({"amount": amount, "currency_code": PRICE.currency})
+def charge(
+    charge_id: str = CHARGE_ID,
+    amount: str = "9.99",
+    state: ChargeState = ChargeState.CAPTURED,
+    captured: str | None = None,
+) -> Charge:
+    price, part = (
+        Price.model_validate({"amount": each, "currency_code": PRICE.currency}) for each in (amount, captured or amount)
+    )
     return Charge(
         charge_id=charge_id,
         charge_permission_id=terms().charge_permission_id,
         charge_amount=price,
-        capture_amount=price,
+        capture_amount=part,
         status_details=ChargeStatusDetails(state=state),
     )
 
@@ -93,6 +101,11 @@ LIES: list[tuple[str, Callable[[Case], Case], str]] = [
         "another amount",
         lambda case: replace(case, charges=[Booked(charge(amount="99.90"), period=0)]),
         "period 0: 99.90 charged, 9.99 EUR in the account",
+    ),
+    (
+        "less was captured",
+        lambda case: replace(case, charges=[Booked(charge(captured="5.00"), period=0)]),
+        "period 0: 5.00 charged, 9.99 EUR in the account",
     ),
     ("paid without a charge", lambda case: replace(case, charges=[]), f"period 0 is paid by the account; {CHARGE_ID}"),
     (
@@ -209,3 +222,22 @@ def test_an_attempt_whose_outcome_is_unknown_is_found_while_it_is_asked_for(is_b
     case = replace(paid_once(), subscription=view_of(life.subscription), now=life.now, charges=[], is_busy=is_busy)
 
     assert findings(case) == ["charge: what came of it is unknown since 2026-01-31 09:00 UTC (503 ServiceUnavailable)"]
+
+
+def test_a_part_that_was_captured_is_what_the_account_has() -> None:
+    case = paid_once()
+    ledger = tuple(record.but(amount=Money.parse("5.00 EUR")) for record in case.subscription.ledger)
+    part = replace(case, subscription=case.subscription.but(ledger=ledger))
+
+    assert findings(replace(part, charges=[Booked(charge(captured="5.00"), period=0)])) == []
+
+
+def test_what_was_authorized_before_a_new_checkout_is_captured_under_the_new_permission() -> None:
+    case = canceled()
+    ledger = tuple(record.but(outcome=PeriodOutcome.AUTHORIZED) for record in case.subscription.ledger)
+    replaced = case.subscription.but(ledger=ledger, status=Status.REPLACED)
+
+    assert findings(replace(case, subscription=replaced)) == []
+    assert findings(replace(case, subscription=replaced.but(status=Status.CANCELED))) == [
+        f"charge {CHARGE_ID} took money and is in no account"
+    ]
