@@ -54,6 +54,7 @@ from workflows.display import initial_search_attributes, static_summary
 from workflows.life import REFUSED
 from workflows.memo import TERMS_MEMO, differing, initial_memo
 from workflows.messages import (
+    Answer,
     CancelRequest,
     CaptureResult,
     Changed,
@@ -76,6 +77,12 @@ CALL_TIMEOUT: Final = timedelta(seconds=10)
 FIRST_LOOK: Final = timedelta(milliseconds=20)
 LONGEST_LOOK: Final = timedelta(seconds=1)
 """How soon, and how seldom, is looked for what became of a request."""
+
+LOST: Final = "UnprocessedUpdate"
+"""What the server says of a request whose workflow task came to nothing, as where a worker was too slow or died."""
+
+MOST_LOST: Final = 3
+"""So often one is sent before it is told that no worker has taken it."""
 
 Asked = TypeVar("Asked", Changed, Retried, Resolved, Refunding, CaptureResult, Replaced)
 Handle = WorkflowHandle[SubscriptionWorkflow, SubscriptionView]
@@ -388,22 +395,32 @@ class Subscriptions:
         return outcome
 
     async def _accepted(self, charge_permission_id: str, request: Request, request_id: str) -> Outcome:
-        handle = self._handle(charge_permission_id)
-        try:
-            update = await handle.start_update(
-                SubscriptionWorkflow.request,
-                Wish.model_validate({"request": request}),
-                id=request_id,
-                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
-                rpc_timeout=CALL_TIMEOUT,
-            )
-            answer = await update.result(rpc_timeout=CALL_TIMEOUT)
-        except WorkflowUpdateFailedError as error:
-            raise _refusal(charge_permission_id, error) from error
-        except WorkflowUpdateRPCTimeoutOrCancelledError:
-            raise NotAnsweredError(charge_permission_id, request_id, accepted=False) from None
-        except RPCError as error:
-            return await self._answered_before_it_ended(charge_permission_id, request_id, error)
+        for _ in range(MOST_LOST):
+            try:
+                answer = await self._taken(charge_permission_id, request, request_id)
+            except WorkflowUpdateFailedError as error:
+                if _is_lost(error):
+                    continue
+                raise _refusal(charge_permission_id, error) from error
+            except WorkflowUpdateRPCTimeoutOrCancelledError:
+                break
+            except RPCError as error:
+                return await self._answered_before_it_ended(charge_permission_id, request_id, error)
+            return self._of_this_request(charge_permission_id, request, request_id, answer)
+        raise NotAnsweredError(charge_permission_id, request_id, accepted=False)
+
+    async def _taken(self, charge_permission_id: str, request: Request, request_id: str) -> Answer:
+        update = await self._handle(charge_permission_id).start_update(
+            SubscriptionWorkflow.request,
+            Wish.model_validate({"request": request}),
+            id=request_id,
+            wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+            rpc_timeout=CALL_TIMEOUT,
+        )
+        return await update.result(rpc_timeout=CALL_TIMEOUT)
+
+    @staticmethod
+    def _of_this_request(charge_permission_id: str, request: Request, request_id: str, answer: Answer) -> Outcome:
         if answer.wish != digest_of(request):
             why = "it is that of another request; each request has its own"
             raise RequestRefusedError(charge_permission_id, Refused("request_id", request_id, why, Kind.CONFLICT))
@@ -502,6 +519,12 @@ def _as(kind: type[Asked], outcome: Outcome) -> Asked:
     if not isinstance(outcome, kind):
         raise SubscriptionError(f"the subscription answered {outcome.kind}, which is no answer to this request")
     return outcome
+
+
+def _is_lost(error: WorkflowUpdateFailedError) -> bool:
+    """Whether a request went down with the worker's answer that was to take it; it is in no history, and can be asked
+    again."""
+    return isinstance(error.cause, ApplicationError) and error.cause.type == LOST
 
 
 def _refusal(charge_permission_id: str, error: WorkflowUpdateFailedError) -> SubscriptionError:

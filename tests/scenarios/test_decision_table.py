@@ -175,7 +175,7 @@ async def test_a_permission_that_cannot_be_charged_is_followed_by_what_its_reaso
     expected = {
         Meaning.PAYMENT_METHOD: (Status.AWAITING_PAYMENT_METHOD, ["payment_method.needed", "payment_method.needed"]),
         Meaning.PROCESSING: (Status.RETRYING, []),
-        Meaning.OPERATOR: (Status.ON_HOLD, ["subscription.held"]),
+        Meaning.OPERATOR: (Status.ON_HOLD, ["subscription.held", "subscription.held"]),
     }
     assert (status.status, (await kinds(notices, story))[1:]) == expected[PERMISSION_REASONS[reason]]
     await house.simulator.mend_payment_method(story.charge_permission_id, await story.now())

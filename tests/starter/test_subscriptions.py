@@ -8,8 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from billing.calendar import Interval, Unit
+from billing.changes import AddItem
 from billing.contract.terms import Terms
 from billing.money import Money
 from billing.plan import Plan
@@ -17,8 +20,14 @@ from billing.status import Status
 from sandbox.stage import Stage
 from sandbox.subscriber import Subscriber
 from starter import client as module
-from starter.client import Subscriptions
-from starter.errors import NoWorkerError, SubscriptionConflictError, SubscriptionEndedError, SubscriptionNotFoundError
+from starter.client import LOST, MOST_LOST, Subscriptions
+from starter.errors import (
+    NotAnsweredError,
+    NoWorkerError,
+    SubscriptionConflictError,
+    SubscriptionEndedError,
+    SubscriptionNotFoundError,
+)
 from tests.scenarios.story import Story
 from tests.starter.agreements import PLAN, new_terms
 from workflows.names import workflow_id
@@ -172,3 +181,28 @@ async def test_without_a_worker_it_starts_and_is_canceled_and_whoever_asks_is_to
     with pytest.raises(NoWorkerError, match="perennial worker"):
         await alone.status(terms.charge_permission_id)
     await alone.cancel(terms.charge_permission_id, "over")
+
+
+@pytest.mark.parametrize("lost", [1, MOST_LOST])
+async def test_a_request_that_went_down_with_its_workflow_task_is_sent_again_and_carried_out_once(
+    house: Stage, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    """A worker that is too slow loses its task to another; the server says that nobody looked at the request."""
+    story = await Story.begin(house)
+    send, left = WorkflowHandle.start_update, [True] * lost
+
+    async def loses(*told: Any, **options: Any) -> Any:  # Any: of whatever request
+        if left:
+            left.pop()
+            raise WorkflowUpdateFailedError(ApplicationError("it was not processed by worker", type=LOST))
+        return await send(*told, **options)
+
+    monkeypatch.setattr(WorkflowHandle, "start_update", loses)
+    item = AddItem(amount=Money.parse("3.20 USD"), what="late parcel", credit=True)
+    if lost == MOST_LOST:
+        with pytest.raises(NotAnsweredError, match=r"no worker has answered yet.*parcel-7"):
+            await house.subscriptions.change(story.charge_permission_id, item, request_id="parcel-7")
+
+    await house.subscriptions.change(story.charge_permission_id, item, request_id="parcel-7")
+
+    assert (await story.status()).credit == item.amount
