@@ -14,7 +14,7 @@ from typing import Final
 LARGEST_BYTES: Final = 64 * 1024
 """Of a key or a certificate with its issuers; those of Amazon have 2 KiB."""
 
-_NOT_OF_A_PATH: Final = re.compile(r"-----|[\x00-\x1f\x7f]|[A-Za-z0-9+=]{40}|.{256}")
+_NOT_OF_A_PATH: Final = re.compile(r"-----|[\x00-\x1f\x7f]|[A-Za-z0-9+=]{40}|[A-Za-z0-9+/=]{60}|.{256}")
 """Of PEM text or another secret, where a path was expected. A path like it is not shown, which does no harm."""
 
 

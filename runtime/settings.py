@@ -62,7 +62,7 @@ def _is_a_path(value: object) -> object:
     return value
 
 
-_NOT_OF_A_PATH: Final = re.compile(r"-----|[\x00-\x1f\x7f]|[A-Za-z0-9+=]{128}|.{1025}")
+_NOT_OF_A_PATH: Final = re.compile(r"-----|[\x00-\x1f\x7f]|[A-Za-z0-9+/=]{128}|.{1025}")
 """Of PEM text and its like; a directory of 128 letters and digits in a row is nobody's."""
 
 FilePath = Annotated[Path, BeforeValidator(_is_a_path)]

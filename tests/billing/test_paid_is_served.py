@@ -49,7 +49,7 @@ from tests.billing.served import CENT, CutShort, DayBook, Wish
 from tests.billing.support import PERMISSION_ID, SOFT
 
 SOAK: Final = 50_000
-EXAMPLES: Final = SOAK if settings.get_current_profile_name() == "soak" else 2_000
+EXAMPLES: Final = SOAK if settings.get_current_profile_name() == "soak" else 1_600
 DAY: Final = timedelta(days=1)
 MONTH, YEAR, WEEK = (Interval(unit=unit) for unit in (Unit.MONTH, Unit.YEAR, Unit.WEEK))
 POLICY: Final = CollectionPolicy(
@@ -291,7 +291,7 @@ def test_what_was_paid_is_what_is_served_by_days(
 
 
 @pytest.mark.timeout(3_600)
-@settings(deadline=None, max_examples=EXAMPLES // 5)
+@settings(deadline=None, max_examples=EXAMPLES // 4)
 @given(plans, begins, zones, st.integers(1, 27), st.data())
 def test_what_was_paid_is_what_is_served_where_an_end_has_cut_a_period_short(
     agreed: Plan, anchor: datetime, zone: str, days: int, data: st.DataObject

@@ -45,6 +45,7 @@ class Wanted:
     Attributes:
         headers: beside those that every request carries.
         signed: names of the signed headers; the PHP SDK's list when not given.
+        date: when it is signed; now, which is the same second for the header and the signature.
         sent_body: what is sent instead of the body that was signed.
         authorization: sent instead of the right header; empty for none.
     """
@@ -58,7 +59,7 @@ class Wanted:
     algorithm: str = V2
     salt_bytes: int | None = None
     key_id: str = KEY_ID
-    date: str | None = None
+    date: str = field(default_factory=lambda: datetime.now(UTC).strftime(COMPACT_DATE))
     sent_path: str | None = None
     sent_body: bytes | None = None
     sent_headers: Mapping[str, str] = field(default_factory=dict)
@@ -251,7 +252,7 @@ def headers_of(wanted: Wanted) -> dict[str, str]:
         "accept": "application/json",
         "content-type": "application/json",
         "user-agent": "merchant/1",
-        "x-amz-pay-date": wanted.date or datetime.now(UTC).strftime(COMPACT_DATE),
+        "x-amz-pay-date": wanted.date,
         "x-amz-pay-host": "pay-api.amazon.com",
         "x-amz-pay-region": "na",
         **wanted.headers,

@@ -71,9 +71,9 @@ async def test_a_subscription_that_has_ended_stays_until_its_last_notice_is_hand
 
 
 async def after_a_long_outage(house: Stage) -> Story:
-    """Nobody was there for 170 days: 169 of them are not owed, and the latest is charged."""
+    """Nobody was there for 110 days: 109 of them are not owed, and the latest is charged."""
     policy = CollectionPolicy(catch_up=CatchUp.LATEST)
-    story = await Story.begin(house, DAILY, collection=policy, first_charge_in=timedelta(days=-170, hours=1))
+    story = await Story.begin(house, DAILY, collection=policy, first_charge_in=timedelta(days=-110, hours=1))
     await story.quiet()
     return story
 
@@ -85,42 +85,42 @@ async def test_nothing_more_is_begun_while_the_outbox_is_full_but_a_cancellation
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Announcer, "_start_delivery", nowhere)
         story, other = await after_a_long_outage(house), await after_a_long_outage(house)
-        with pytest.raises(RequestRefusedError, match="the 171 notices that wait can be handed on"):
+        with pytest.raises(RequestRefusedError, match="the 111 notices that wait can be handed on"):
             await house.subscriptions.change(story.charge_permission_id, PauseSubscription())
         assert (await other.cancel()).status is Status.CANCELED
         assert await other.permission_state() == "Closed"
         full = await story.after(timedelta(hours=3))
-        assert (full.next_period, full.periods_paid, full.notices_waiting) == (170, 1, 171)
+        assert (full.next_period, full.periods_paid, full.notices_waiting) == (110, 1, 111)
 
     status = await story.after(timedelta(hours=12))
 
-    assert (status.next_period, status.periods_paid, status.notices_waiting) == (171, 2, 0)
+    assert (status.next_period, status.periods_paid, status.notices_waiting) == (111, 2, 0)
     assert await numbers_told(notices, story) == list(range(1, status.notices_told + 1))
     await house.subscriptions.change(story.charge_permission_id, PauseSubscription())
     await story.quiet()
     assert await replay_all(house.client, story.handle.id)
 
 
-async def test_each_of_a_hundred_and_seventy_days_that_nobody_was_there_for_is_told(
+async def test_each_of_a_hundred_and_ten_days_that_nobody_was_there_for_is_told(
     house: Stage, notices: Endpoint
 ) -> None:
     story = await after_a_long_outage(house)
     status = await story.status()
 
-    assert (status.next_period, status.periods_paid, status.notices_waiting) == (170, 1, 0)
-    assert await numbers_told(notices, story) == list(range(1, 172))
+    assert (status.next_period, status.periods_paid, status.notices_waiting) == (110, 1, 0)
+    assert await numbers_told(notices, story) == list(range(1, 112))
     assert await replay_all(house.client, story.handle.id)
 
 
-async def test_each_of_a_hundred_and_thirty_days_of_a_pause_is_told_after_it(house: Stage, notices: Endpoint) -> None:
+async def test_each_of_a_hundred_and_four_days_of_a_pause_is_told_after_it(house: Stage, notices: Endpoint) -> None:
     story = await Story.begin(house, DAILY)
     await story.quiet()
     await house.subscriptions.change(story.charge_permission_id, PauseSubscription())
-    await story.after(timedelta(days=130))
+    await story.after(timedelta(days=104))
     await house.subscriptions.change(story.charge_permission_id, ResumeSubscription())
     async with asyncio.timeout(60):
-        while (status := await story.quiet()).next_period < 130 or status.notices_waiting:
+        while (status := await story.quiet()).next_period < 104 or status.notices_waiting:
             pass
 
-    assert status.notices_told == 133  # it started, paused, and was resumed
-    assert await numbers_told(notices, story) == list(range(1, 134))
+    assert status.notices_told == 107  # it started, paused, and was resumed
+    assert await numbers_told(notices, story) == list(range(1, 108))
