@@ -18,7 +18,7 @@ demo: .venv/.synced ## three subscribers live a virtual year; the books are comp
 	@$(RUN) perennial demo
 
 test: check ## everything CI runs: format, lint, types, import contracts, tests
-	$(RUN) pytest -n 4 --dist loadfile
+	$(RUN) pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 soak: .venv/.synced ## many random stories: of money by the rules alone, and on a real server; takes hours
 	$(RUN) pytest -n 2 tests/billing/test_paid_is_served.py --hypothesis-profile soak

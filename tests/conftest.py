@@ -6,6 +6,7 @@ Every test takes charge permissions of its own, so tests share the servers and d
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from typing import Final
 
 import pytest
 import pytest_asyncio
@@ -52,3 +53,23 @@ async def house(notices: Endpoint) -> AsyncIterator[Stage]:
     """Everything, with workers in this process."""
     async with stage(webhook_url=notices.url, webhook_secret=SECRET) as set_up:
         yield set_up
+
+
+_LONGEST: Final = (
+    "tests/benchmarks/test_benchmarks.py",
+    "tests/billing/test_paid_is_served.py",
+    "tests/workflows/test_telling.py",
+    "tests/worker/test_crash.py",
+    "tests/starter/test_demo.py",
+    "tests/scenarios/test_decision_table.py",
+    "tests/attack/test_attacks.py",
+    "tests/starter/test_breaking_off.py",
+    "tests/scenarios/test_notices.py",
+    "tests/scenarios/test_any_story.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: nobody has to wait in the end for a file that one process alone is still at."""
+    rank = {path: number for number, path in enumerate(_LONGEST)}
+    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))

@@ -1,6 +1,7 @@
-"""In the end every story is replayed as if the zones' rules had changed since: what lies behind stays as it was."""
+"""In the end stories are replayed as if the zones' rules had changed since: what lies behind stays as it was."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 import pytest_asyncio
 from temporalio.client import WorkflowHistory
@@ -8,14 +9,19 @@ from temporalio.client import WorkflowHistory
 from sandbox.stage import Stage
 from tests.workflows.replaying import OTHER_RULES, other_rules, replayer
 
+MOST_REPLAYED: Final = 80
+"""Of a process's stories, evenly among them: which process gets which story differs from run to run."""
+
 
 @pytest_asyncio.fixture(scope="session", autouse=True)
-async def every_story_replays_under_other_rules(house: Stage) -> AsyncIterator[None]:
+async def stories_replay_under_other_rules(house: Stage) -> AsyncIterator[None]:
     yield
 
+    runs = [execution async for execution in house.client.list_workflows("")]
+
     async def histories() -> AsyncIterator[WorkflowHistory]:
-        async for execution in house.client.list_workflows(""):
-            yield await house.client.get_workflow_handle(execution.id, run_id=execution.run_id).fetch_history()
+        for run in runs[:: 1 + len(runs) // MOST_REPLAYED]:
+            yield await house.client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
 
     with other_rules(OTHER_RULES[0]):
         replayed = await replayer().replay_workflows(histories(), raise_on_replay_failure=False)
