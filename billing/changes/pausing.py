@@ -74,7 +74,7 @@ class ResumeSubscription(Request):
 
 
 class SkipPeriod(Request):
-    """The next period is not owed, or is owed after all.
+    """The next period is not owed, or is owed after all; not what is left of a period, which may be no day at all.
 
     Attributes:
         undo: it is owed after all.
@@ -87,6 +87,8 @@ class SkipPeriod(Request):
         """See the module."""
         check_changeable(subscription, now)
         number, contract = subscription.first_not_begun(now), subscription.contract
+        while subscription.schedule.has_period(number) and subscription.is_rest(number):
+            number += 1
         if not subscription.schedule.has_period(number):
             raise Refused("skip", "", "there is no next period", Kind.NOT_NOW)
         check_goes_on(subscription, subscription.schedule.due(number))

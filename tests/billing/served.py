@@ -48,9 +48,29 @@ class Wish:
     moved_by: timedelta = timedelta(0)
 
     @property
+    def begins(self) -> datetime:
+        """When that is, moves and all."""
+        return self.since + self.moved_by
+
+    @property
     def may_begin(self) -> datetime:
         """When a period falls due with which it may begin; two months differ by some days."""
-        return self.since + self.moved_by - (UNEVEN if self.moved_by else timedelta(0))
+        return self.begins - (UNEVEN if self.moved_by else timedelta(0))
+
+    def moved(self, by: timedelta, stays_from: datetime | None) -> "Wish":
+        """After a pause that moves dates. A billing day stays on its day: where one is to hold before, only the period
+        that lies before that day grows, and this begins with the first month after it.
+
+        Args:
+            by: how much the dates move.
+            stays_from: when a billing day is to hold, before the pause.
+        """
+        if stays_from is None or self.begins <= stays_from:
+            return replace(self, moved_by=self.moved_by + by)
+        begins = self.begins
+        while begins <= stays_from + by:
+            begins = datetime.combine(add_months(begins.date(), 1), begins.timetz())
+        return replace(self, moved_by=begins - self.since)
 
 
 @dataclass
@@ -254,11 +274,10 @@ class DayBook:
             self.longer = longer  # the period is still being collected
         self.free = [each + days if each >= self.day(due_before) else each for each in self.free]
         self.rests = {}  # what would have ended in the midst of a period is a period of its own now
+        moving = [each for each in self.planned if each.follows_renewal and each.begins >= due_before - UNEVEN]
+        stays_from = min((each.begins for each in moving if each.billing_day), default=None)
         self.planned = [
-            replace(wish, moved_by=wish.moved_by + (due_after - due_before))
-            if wish.follows_renewal and wish.since + wish.moved_by >= due_before - UNEVEN
-            else wish
-            for wish in self.planned
+            each.moved(due_after - due_before, stays_from) if each in moving else each for each in self.planned
         ]
 
     def _cut(self, now: datetime) -> None:

@@ -389,6 +389,15 @@ class TestLastPeriod:
         told = [each for each in charges(life, 4) if each[1] != "0.00"]
         assert told[:2] == [("2027-05-13", "18.39"), ("2027-06-04", "60.00")]
 
+    def test_who_skips_a_period_does_not_skip_what_is_left_of_another(self) -> None:
+        """It may be an hour of the same day, which is free anyway; and the next date was charged as ever."""
+        life = self.cut()
+        life.ask("2027-05-04 09:00", UndoCancellation())
+
+        assert life.ask("2027-05-05 09:00", SkipPeriod()) == at("2027-06-01 09:00")
+
+        assert charges(life, 2) == [("2027-05-13", "18.39"), ("2027-07-01", "30.00")]
+
     def test_what_is_left_of_the_period_is_not_moved_by_a_pause(self) -> None:
         life = self.cut()
         life.ask("2027-05-04 09:00", UndoCancellation())
