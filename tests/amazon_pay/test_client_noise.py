@@ -110,7 +110,7 @@ async def test_any_answer_is_a_charge_or_a_documented_error_with_its_status(
 
 
 @given(exchange=exchanges(), status=st.sampled_from([200, 201, 202, 204, 303, 400, 422, 500]))
-@settings(SERVER_OUTLIVES_EXAMPLES, max_examples=400)
+@settings(SERVER_OUTLIVES_EXAMPLES, max_examples=200)
 async def test_any_answer_to_any_operation_is_a_result_or_a_documented_error(
     exchange: tuple[Operation, bytes], status: int, client: AmazonPayClient, server: Loopback
 ) -> None:

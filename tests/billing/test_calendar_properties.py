@@ -16,7 +16,7 @@ from tests.billing.support import pinned_zone
 
 END = datetime(2022, 1, 1, tzinfo=UTC)
 ZONES = files("tzdata").joinpath("zones").read_text().split()
-ALL = settings(deadline=None, max_examples=250)
+ALL = settings(deadline=None, max_examples=150)
 
 intervals = st.one_of(
     st.builds(Interval, unit=st.just(Unit.DAY), count=st.integers(1, 366)),
