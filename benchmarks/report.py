@@ -3,12 +3,16 @@
 import json
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
+
+WIDTH: Final = 160
+"""Characters, where it is no terminal that says how many it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +36,17 @@ class Report:
     def print(self, *, as_json: bool) -> None:
         """Prints it to standard output."""
         if as_json:
-            Console(soft_wrap=True).print_json(json.dumps(self.figures | {"machine": machine()}))
+            sys.stdout.write(json.dumps(self.figures | {"machine": machine()}, indent=2) + "\n")
             return
         table = Table(title=self.title, caption=f"{self.note}\n{machine()}", caption_justify="left")
         for number, column in enumerate(self.columns):
             table.add_column(column, justify="right" if number else "left")
         for row in self.rows:
             table.add_row(*row)
-        Console().print(table)
+        console = Console()
+        if not console.is_terminal:
+            console.width = WIDTH
+        console.print(table)
 
 
 def machine() -> str:
