@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-_LIKE_A_SECRET: Final = re.compile(r"-----|[\x00-\x1f\x7f]|[A-Za-z0-9+=]{40}|.{256}")
+_LIKE_A_SECRET: Final = re.compile(r"-----|[\x00-\x1f\x7f]|[A-Za-z0-9+=]{40}|[A-Za-z0-9+/=]{60}|.{256}")
 """PEM text and its like, set where an address or a path was expected. What only looks like it is not shown either."""
 
 

@@ -89,8 +89,8 @@ class PermissionAnswer(Value):
     monthly_limit: Money | None = None
     monthly_balance: Money | None = None
     expires_at: AwareDatetime | None = None
-    given_for: str | None = None
-    currency: str | None = None
+    given_for: Code | None = None
+    currency: Code | None = None
 
     @property
     def is_chargeable(self) -> bool:

@@ -98,7 +98,8 @@ def why_already(view: SubscriptionView, change: Change, now: datetime) -> str | 
 
 def _paused_already(view: SubscriptionView, change: PauseSubscription) -> str | None:
     pause = view.pause
-    if pause is None or (pause.until, pause.keeps_anchor) != (change.until, change.keeps_anchor):
+    wanted = (change.until, change.keeps_anchor, change.stops_collecting)
+    if pause is None or (pause.until, pause.keeps_anchor, pause.stops_collecting) != wanted:
         return None
     begins_so = {When.NOW: pause.has_begun, When.RENEWAL: True}
     begins = begins_so[change.when] if isinstance(change.when, When) else pause.since == change.when

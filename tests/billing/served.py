@@ -272,8 +272,10 @@ class DayBook:
             self.spans[-1].ends += longer
         else:
             self.longer = longer  # the period is still being collected
-        self.free = [each + days if each >= self.day(due_before) else each for each in self.free]
-        self.rests = {}  # what would have ended in the midst of a period is a period of its own now
+        first, moved_to = self.day(due_before), self.day(due_after)  # an hour may lead over midnight
+        self.free = [moved_to if each == first else each + days if each > first else each for each in self.free]
+        # What would have ended in the midst of a period is a period of its own now, unless it is collected already.
+        self.rests = {begins: rest for begins, rest in self.rests.items() if begins < first}
         moving = [each for each in self.planned if each.follows_renewal and each.begins >= due_before - UNEVEN]
         stays_from = min((each.begins for each in moving if each.billing_day), default=None)
         self.planned = [

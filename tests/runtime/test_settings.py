@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from runtime.errors import StartupError
+from runtime.errors import StartupError, shown
 from runtime.settings import Environment, LogFormat, Settings, load_settings
 
 SECRET = "S3CRET"
@@ -252,3 +252,15 @@ def test_settings_do_not_change_while_a_process_runs() -> None:
 
     with pytest.raises(ValidationError, match="frozen"):
         settings.environment = Environment.LIVE  # type: ignore[misc]
+
+
+def test_what_looks_like_a_key_is_not_shown_wherever_its_slashes_are(environment: pytest.MonkeyPatch) -> None:
+    """A key in one line has a slash every 64 letters or so: chance alone would decide what is found between two."""
+    key = "/".join("MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"[:30] for _ in range(20))
+
+    assert key[:40] not in shown(key[:200])
+    environment.setenv("PERENNIAL_PRIVATE_KEY_PATH", key)
+    with pytest.raises(StartupError, match="looks like a key itself") as caught:
+        load_settings()
+    assert key[:40] not in str(caught.value)
+    assert shown("/etc/perennial/keys/amazon-pay-private-key.pem") == "/etc/perennial/keys/amazon-pay-private-key.pem"

@@ -35,6 +35,7 @@ def again(life: Life, change: Change) -> bool:
         PauseSubscription(when=When.RENEWAL),
         PauseSubscription(when=MARCH),
         PauseSubscription(until=APRIL, keeps_anchor=False),
+        PauseSubscription(until=APRIL, stops_collecting=True),
         ChangePlan(plan=GOLD),
         ChangePlan(plan=GOLD, when=When.NOW),
         ChangePlan(plan=GOLD, when=MARCH),
@@ -93,6 +94,7 @@ def test_a_pause_of_another_kind_is_none_of_these() -> None:
         PauseSubscription(),
         PauseSubscription(until=MARCH),
         PauseSubscription(until=APRIL, keeps_anchor=False),
+        PauseSubscription(until=APRIL, stops_collecting=True),
     ):
         assert not again(life, other)
 
