@@ -17,7 +17,6 @@ from billing.protocol.commands import (
     Command,
     CreateCharge,
     ReadPermission,
-    StartSuccessor,
     Timer,
     UpdatePermission,
     elapse,
@@ -60,11 +59,8 @@ def _commands(subscription: Subscription) -> Iterator[Command]:
     if cancellation is not None and cancellation_is_due(subscription):
         at = cancellation.at
         yield elapse(Timer.CANCELLATION, at, "a cancellation was asked for", at_once=True, urgent=True)
-    if successor is not None and not successor.is_approved and can_hand_over(subscription):
-        yield successor.reading
-    if successor is not None and hands_over(subscription):
-        name = successor.charge_permission_id
-        yield StartSuccessor(charge_permission_id=name, at=successor.at, at_once=True, why=f"it goes on under {name}")
+    if successor is not None and can_hand_over(subscription):
+        yield successor.next_command
     if subscription.can_be_ended and not subscription.awaits_checkout and cancellation is None:
         yield from _those([subscription.permission.tell(identifier, subscription.contract.recurrence)])
     pauses = isinstance(subscription.lifecycle.stage, Active) and not subscription.is_over

@@ -5,12 +5,9 @@ requests with typing errors in them; only on the way through Temporal are the fi
 (see `runtime.payloads`), so that two releases can work side by side.
 """
 
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
-
-_LONGEST_TEXT: Final = 200
-"""Characters; what a proxy answers instead of Amazon may be a whole page."""
 
 
 class Value(BaseModel):
@@ -24,8 +21,3 @@ class Value(BaseModel):
         for name in changed.__dict__.keys() - type(changed).model_fields.keys():
             del changed.__dict__[name]
         return changed
-
-
-def in_a_line(text: str) -> str:
-    """What somebody else said, as it is kept: on one line, and not without bound."""
-    return " ".join(text.split())[:_LONGEST_TEXT]

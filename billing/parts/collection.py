@@ -61,7 +61,7 @@ from billing.plan.policy import CollectionPolicy
 from billing.plan.texts import ChargeTexts
 from billing.protocol.answers import CLOCKS_MAY_DIFFER, ChargeAnswer, ChargeOutcome, PermissionAnswer
 from billing.protocol.commands import Attempt, Command, Timer, elapse
-from billing.values import Value, in_a_line
+from billing.values import Value
 from billing.zones import ZoneName
 
 MISSED_PERIODS: Final = "MissedPeriods"
@@ -280,7 +280,7 @@ class Collection(Value):
             known = answer.charge_id or self.pending_charge_id
             declined = known if answer.outcome is ChargeOutcome.DECLINED else None
             code = answer.reason_code or NO_REASON
-            said = in_a_line(answer.message) if meaning is Meaning.OPERATOR and answer.message else None
+            said = (answer.message or None) if meaning is Meaning.OPERATOR else None
             failure = Failure(meaning=meaning, reason_code=code, charge_id=declined, message=said)
             failed = self.but(failure=failure)
             return failed._after_failure(decision, policy, now)

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 from billing.contract.terms import ChargePermissionId
 from billing.parts.stages import LOOK_AGAIN_AFTER
 from billing.protocol.answers import PermissionAnswer
-from billing.protocol.commands import ClosePermission, Command, ReadSuccessor, Timer, elapse
+from billing.protocol.commands import ClosePermission, Command, ReadSuccessor, StartSuccessor, Timer, elapse
 from billing.refusals import Kind
 from billing.status import Ending, Status
 from billing.values import Value
@@ -118,9 +118,11 @@ class Successor(Value):
     is_approved: bool = False
 
     @property
-    def reading(self) -> ReadSuccessor:
+    def next_command(self) -> ReadSuccessor | StartSuccessor:
         """It is read before anything is closed: what Amazon does not know, or cannot charge, is no successor."""
         name = self.charge_permission_id
+        if self.is_approved:
+            return StartSuccessor(charge_permission_id=name, at=self.at, at_once=True, why=f"it goes on under {name}")
         why = f"can it go on under {name}?"
         return ReadSuccessor(charge_permission_id=name, at=self.at, at_once=self.at_once, urgent=True, why=why)
 

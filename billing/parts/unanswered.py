@@ -10,7 +10,8 @@ from typing import Final
 from pydantic import AwareDatetime
 
 from billing.protocol.commands import Action, Command, Elapse
-from billing.values import Value, in_a_line
+from billing.protocol.foreign import as_prose
+from billing.values import Value
 
 OUTCOME_UNKNOWN: Final = "OutcomeUnknown"
 """Our own reason beside Amazon's codes: Amazon has not said what came of a call."""
@@ -77,7 +78,7 @@ class Unanswered(Value):
 
     def noting(self, command: Command, why: str | None) -> "Unanswered":
         """A command was not answered in good time; `why` is what its performer said, if there was one."""
-        known, said = self.find(command), in_a_line(why or NOT_TAKEN)
+        known, said = self.find(command), as_prose(why or NOT_TAKEN)
         if known is None:
             does, about = name_of(command)
             return Unanswered(calls=(*self.calls, Call(does=does, about=about, since=command.at, why=said)))

@@ -6,8 +6,6 @@ import errno
 import io
 import json
 import os
-import signal
-import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,7 +17,7 @@ import typer
 from rich.text import Text
 
 from runtime.errors import StartupError
-from starter.cli.output import HUNG_UP, RefusedError, err, mind, say
+from starter.cli.output import RefusedError, err, mind, say
 from starter.cli.tables import Column, Sheet
 from starter.many.cells import as_cell
 from starter.many.runner import Outcome, Result, Tally, do_to_many
@@ -58,7 +56,6 @@ async def do_and_tell(
     minded: list[Result] = []
     tally = Tally()
     with (
-        _hangup_interrupts(),
         _reporting(report) as write,
         Progress(console=err, transient=True, disable=not err.is_terminal) as progress,
     ):
@@ -106,31 +103,6 @@ def _say_how_far(tally: Tally, done: str, total: int | None, report: Path | None
         said = f" after {counts.total()}{of_all}: {counts[Outcome.DONE]} {done}{rest}{where}."
         again = "Repeat the same command to go on: it finds what is done, and does nothing twice"
         err.print(Text.assemble(("broken off:", "bold yellow"), f"{said} {again}"))
-
-
-@contextmanager
-def _hangup_interrupts() -> Iterator[None]:
-    """A terminal that goes away ends it as SIGTERM does, unless somebody wants that ignored (`nohup`)."""
-    this, loop = asyncio.current_task(), asyncio.get_running_loop()
-    heard = signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
-    if this is None or not heard or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    hung_up = asyncio.Event()
-
-    def hang_up() -> None:
-        hung_up.set()
-        this.cancel()
-
-    loop.add_signal_handler(signal.SIGHUP, hang_up)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if hung_up.is_set():
-            raise typer.Exit(HUNG_UP) from None
-        raise
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)
 
 
 def _say(counts: Counter[Outcome], refused: list[Result], done: str, *, as_json: bool) -> None:

@@ -30,6 +30,9 @@ INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 """128 and the signal's number, as shells count."""
 
+_ENDS_WITH: Final = {signal.SIGTERM: TERMINATED, signal.SIGHUP: HUNG_UP}
+"""The exit code after a signal, of which the second is a terminal that went away."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 
 Parameters = ParamSpec("Parameters")
@@ -114,11 +117,21 @@ def mind(message: str) -> None:
 def run(main: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yields
     """Runs a command's coroutine and turns expected trouble into one line and an exit code."""
 
+    heard: list[signal.Signals] = []
+
     async def run_and_settle() -> None:
         this = asyncio.current_task()
-        if this is not None and threading.current_thread() is threading.main_thread():
-            # As SIGINT: what was started is taken down again. A process that stops gracefully replaces this.
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+
+        def stop(number: signal.Signals) -> None:
+            heard.append(number)
+            if this is not None:
+                this.cancel()
+
+        for number in _ENDS_WITH if threading.current_thread() is threading.main_thread() else ():
+            # As SIGINT: what was started is taken down again. A process that stops gracefully replaces this; what is
+            # ignored, as a hangup is under `nohup`, stays so.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, stop, number)
         try:
             await main
         finally:
@@ -131,7 +144,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yield
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except asyncio.CancelledError:
-        raise typer.Exit(TERMINATED) from None
+        raise typer.Exit(_ENDS_WITH[heard[0]] if heard else TERMINATED) from None
     except Exception as error:
         told = _told(error)
         if told is None:

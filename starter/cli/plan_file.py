@@ -50,6 +50,8 @@ def read_plan(path: Path) -> Plan:
 def _text_of(path: Path) -> str:
     """What a plan's file says; a device or a pipe is none, as it may be endless.
 
+    As `amazon_pay.files` reads its own, which would bring the whole client with it; looking at a plan needs none.
+
     Raises:
         OSError: there is no such file, or it is none.
     """

@@ -126,7 +126,7 @@ async def read_rows(path: Path) -> AsyncIterator[Numbered]:
         raise Refused(str(path), "", f"not UTF-8: it is UTF-16; {_SAVE_AS_UTF_8}")
     # What is not UTF-8 is kept, so that it is refused with its line alone.
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        for line, content in reader(path, _lines(file)):
+        for line, content in reader(_lines(file)):
             yield _numbered(line, content)
 
 
@@ -177,9 +177,9 @@ def _why_no_text(text: str) -> str:
     return f"holds U+{character:04X}, which is no text"
 
 
-def _csv_rows(path: Path, lines: Iterator[tuple[int, str | ValueError]]) -> Iterator[tuple[int, object]]:
+def _csv_rows(lines: Iterator[tuple[int, str | ValueError]]) -> Iterator[tuple[int, object]]:
     """Each line is a row, also within quotes: no column holds a line's end, and so a stray quote swallows one row."""
-    header = _header(path, next(lines, (1, ""))[1])
+    header = _header(next(lines, (1, ""))[1])
     for number, line in lines:
         cells = line if isinstance(line, ValueError) else _cells(line)
         if isinstance(cells, ValueError):
@@ -190,7 +190,7 @@ def _csv_rows(path: Path, lines: Iterator[tuple[int, str | ValueError]]) -> Iter
             yield number, {name: cell for name, cell in zip(header, cells, strict=True) if cell}
 
 
-def _header(path: Path, line: str | ValueError) -> list[str]:
+def _header(line: str | ValueError) -> list[str]:
     """The columns.
 
     Raises:
@@ -198,10 +198,10 @@ def _header(path: Path, line: str | ValueError) -> list[str]:
     """
     names = line if isinstance(line, ValueError) else _cells(line)
     if isinstance(names, ValueError):
-        raise Refused("header", "", f"{path}: {names}")
+        raise Refused("header", "", str(names))
     names = [name.strip() for name in names]
     if why := next(filter(None, map(_why_no_text, names)), None):
-        raise Refused("header", "", f"{path}: it {why}")
+        raise Refused("header", "", f"it {why}")
     missing = {name for name, field in Row.model_fields.items() if field.is_required()} - set(names)
     trouble = [f"{name!r} is not a column" for name in sorted(set(names) - Row.model_fields.keys())]
     trouble += [f"{name!r} is missing" for name in sorted(missing)]
@@ -220,7 +220,7 @@ def _cells(line: str) -> list[str] | ValueError:
         return ValueError(f"not CSV: {error}" + (": a quote is open at its end" if line.count('"') % 2 else ""))
 
 
-def _json_rows(path: Path, lines: Iterator[tuple[int, str | ValueError]]) -> Iterator[tuple[int, object]]:  # noqa: ARG001
+def _json_rows(lines: Iterator[tuple[int, str | ValueError]]) -> Iterator[tuple[int, object]]:
     for number, line in lines:
         if isinstance(line, ValueError):
             yield number, line
@@ -247,6 +247,7 @@ def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return dict(pairs)
 
 
-_READERS: Final[
-    Mapping[str, Callable[[Path, Iterator[tuple[int, str | ValueError]]], Iterator[tuple[int, object]]]]
-] = {".csv": _csv_rows, ".jsonl": _json_rows}
+_READERS: Final[Mapping[str, Callable[[Iterator[tuple[int, str | ValueError]]], Iterator[tuple[int, object]]]]] = {
+    ".csv": _csv_rows,
+    ".jsonl": _json_rows,
+}

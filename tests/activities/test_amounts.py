@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 from standardwebhooks import Webhook
@@ -22,6 +21,8 @@ from activities.amounts import LONGEST_WHY, NO_AMOUNT, AmountHook
 from activities.signatures import AmountQuestion
 from activities.signed_posts import SignedPosts
 from billing.money import Money
+from outbound.bounds import Bounds
+from outbound.client import bounded_client
 from runtime.http import bind, serving
 from tests.activities.requests import run
 from tests.endpoint import SECRET
@@ -36,6 +37,8 @@ QUESTION = AmountQuestion(
     until=datetime(2027, 2, 28, 9, tzinfo=UTC),
     at_most=Money.parse("50.00 USD"),
 )
+
+BOUNDS = Bounds(seconds=0.5)
 
 
 @dataclass
@@ -60,7 +63,7 @@ async def amounts() -> AsyncIterator[tuple[Amounts, AmountHook]]:
     """The endpoint, and the activity that asks it."""
     merchant = Amounts()
     app = Starlette(routes=[Route("/amounts", merchant.decide, methods=["POST"])])
-    async with serving(app, bind("127.0.0.1", 0)) as origin, httpx.AsyncClient() as http:
+    async with serving(app, bind("127.0.0.1", 0)) as origin, bounded_client(at_once=5, bounds=BOUNDS) as http:
         yield merchant, AmountHook(SignedPosts(f"{origin}/amounts", SECRET, http, timeout_seconds=0.5))
 
 
@@ -144,7 +147,7 @@ async def test_a_silent_endpoint_and_nobody_there_are_asked_again(amounts: tuple
         await run(hook.decide_amount, QUESTION)
     merchant.silent = False
 
-    async with httpx.AsyncClient() as http:
+    async with bounded_client(at_once=5, bounds=BOUNDS) as http:
         nobody = AmountHook(SignedPosts("http://127.0.0.1:9/amounts", SECRET, http, timeout_seconds=0.5))
         with pytest.raises(ApplicationError, match="no answer: ConnectError"):
             await run(nobody.decide_amount, QUESTION)

@@ -12,6 +12,7 @@ from billing.parts.stages import CheckingCharge
 from billing.protocol.answers import ChargeAnswer, ChargeOutcome, RefundAnswer, RefundState
 from billing.protocol.commands import Action, CreateCharge, ReadCharge, Timer
 from billing.protocol.events import Answered, CancelAsked, Refresh, Thing, Unanswered
+from billing.protocol.foreign import as_prose
 from billing.refusals import Kind, Refused
 from billing.requests import Request
 from billing.status import Status
@@ -56,12 +57,13 @@ def after_a_decline() -> Life:
 
 def test_what_amazon_says_of_a_request_that_somebody_has_to_mend_is_told_and_shown_in_a_line() -> None:
     said = "this machine's clock is 24 h behind\n Amazon's" + "x" * 300
-    refusal = refused("InvalidRequestSignature").but(message=said)
-    life = begun(refusal)
+    code = "InvalidRequestSignature"
+    life = begun(ChargeAnswer(outcome=ChargeOutcome.REFUSED, reason_code=code, message=said))
     owed, notice = view_of(life.subscription).owed, life.subscription.outbox.notices[-1]
 
     assert owed is not None
-    assert notice.reason == owed.held_because == f"{' '.join(said.split())[:200]}"
+    assert notice.reason == owed.held_because == as_prose(said)
+    assert "24 h behind Amazon's" in as_prose(said)
     life.answered(declined("SoftDeclined").but(message="the buyer's bank says no"))
     later = view_of(life.subscription).owed
     assert later is not None

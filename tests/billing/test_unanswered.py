@@ -11,6 +11,7 @@ from billing.plan.policy import CollectionPolicy
 from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, RefundAnswer, RefundState
 from billing.protocol.commands import Action, Command, CreateCharge, Timer
 from billing.protocol.events import Refresh, Thing, Unanswered
+from billing.protocol.foreign import LONGEST_PROSE
 from billing.refusals import Refused
 from billing.status import Status
 from billing.view import view_of
@@ -154,7 +155,7 @@ def test_what_a_proxy_says_is_kept_short_and_on_one_line() -> None:
 
     why = view_of(life.subscription).unanswered[0].why
     assert why.startswith("403 <html> Forbidden")
-    assert len(why) == 200
+    assert len(why) == LONGEST_PROSE
 
 
 def test_a_capture_without_an_answer_is_made_again_with_its_key_before_all_else() -> None:

@@ -8,8 +8,8 @@ from billing.changes import Cancel, Change, ChangePlan, PauseSubscription, Resum
 from billing.money import Money
 from billing.plan import Plan
 from billing.protocol.commands import Action
+from billing.standing import why_already
 from billing.view import view_of
-from starter.many.bulk import why_already
 from tests.billing.support import CAPTURED, MONTHLY, Life, at, closed, terms
 
 GOLD = Plan.of("gold", Money.parse("20 EUR"), MONTHLY)
