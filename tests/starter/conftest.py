@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+import starter.cli.output  # noqa: F401 - its consoles are made before a test pretends to be a terminal
+
 
 @pytest.fixture(autouse=True)
 def _log_lines_go_to_pytest() -> Iterator[None]:
