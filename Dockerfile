@@ -14,10 +14,12 @@ ENV UV_PROJECT_ENVIRONMENT=/opt/perennial \
 WORKDIR /build
 # The dependencies by themselves first: they change less often than the code.
 COPY pyproject.toml uv.lock LICENSE README.md ./
-RUN uv sync --frozen --no-dev --no-install-project
+COPY client/pyproject.toml client/
+COPY simulator/pyproject.toml simulator/
+RUN uv sync --frozen --no-dev --extra demo --no-install-workspace
 # Only what .dockerignore lets through is here to be copied: the packages.
 COPY . .
-RUN uv sync --frozen --no-dev --no-editable
+RUN uv sync --frozen --no-dev --extra demo --no-editable
 
 FROM ${PYTHON}
 # The simulator's keys: a volume that is mounted there belongs to whom the folder belongs to.

@@ -9,23 +9,9 @@ from typing import Final
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.recurring import recurring_metadata
-from activities.signatures import (
-    OUTCOME_UNKNOWN,
-    AmazonPayActivities,
-    CaptureCharge,
-    ClosePermission,
-    CreateCharge,
-    CreateRefund,
-    ReadCharge,
-    ReadDispute,
-    ReadPermission,
-    ReadRefund,
-    UpdatePermission,
-)
-from amazon_pay import AmazonPayClient
-from amazon_pay.errors import AmazonPayError, ApiError, DeclinedError, InvalidStateError
-from amazon_pay.models import (
+from amazon_pay_client import AmazonPayClient
+from amazon_pay_client.errors import AmazonPayError, ApiError, DeclinedError, InvalidStateError
+from amazon_pay_client.models import (
     Charge,
     ChargePermission,
     ChargePermissionState,
@@ -38,12 +24,26 @@ from amazon_pay.models import (
     Price,
     Refund,
 )
-from amazon_pay.models.charge_permissions import UpdateChargePermissionRequest
-from amazon_pay.models.charges import CaptureChargeRequest
-from amazon_pay.models.refunds import RefundState as AmazonRefundState
-from billing.money import Money
-from billing.plan.texts import ChargeTexts
-from billing.protocol.answers import (
+from amazon_pay_client.models.charge_permissions import UpdateChargePermissionRequest
+from amazon_pay_client.models.charges import CaptureChargeRequest
+from amazon_pay_client.models.refunds import RefundState as AmazonRefundState
+from perennial_billing.activities.recurring import recurring_metadata
+from perennial_billing.activities.signatures import (
+    OUTCOME_UNKNOWN,
+    AmazonPayActivities,
+    CaptureCharge,
+    ClosePermission,
+    CreateCharge,
+    CreateRefund,
+    ReadCharge,
+    ReadDispute,
+    ReadPermission,
+    ReadRefund,
+    UpdatePermission,
+)
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan.texts import ChargeTexts
+from perennial_billing.billing.protocol.answers import (
     ChargeAnswer,
     ChargeOutcome,
     DisputeAnswer,
@@ -52,7 +52,7 @@ from billing.protocol.answers import (
     RefundAnswer,
     RefundState,
 )
-from billing.protocol.foreign import as_prose
+from perennial_billing.billing.protocol.foreign import as_prose
 
 HEARTBEAT_EVERY_SECONDS: Final = 4.0
 """Only calls that last longer send heartbeats, so an ordinary charge costs none."""

@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.signatures import AmountActivities, AmountQuestion
-from activities.signed_posts import SignedPosts
-from billing.money import Money
-from billing.parts.renewal import check_decided
-from billing.refusals import Refused, refusal_of
-from outbound.errors import AnswerTooLargeError
-from outbound.library import httpx
+from amazon_pay_client.outbound.errors import AnswerTooLargeError
+from amazon_pay_client.outbound.library import httpx
+from perennial_billing.activities.signatures import AmountActivities, AmountQuestion
+from perennial_billing.activities.signed_posts import SignedPosts
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.renewal import check_decided
+from perennial_billing.billing.refusals import Refused, refusal_of
 
 NO_AMOUNT: Final = "NoAmount"
 """The type of the error when the endpoint gave no amount that can be charged."""

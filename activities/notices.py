@@ -18,12 +18,12 @@ from temporalio.client import Client
 from temporalio.common import ActivityIDConflictPolicy, ActivityIDReusePolicy, RetryPolicy
 from temporalio.exceptions import ActivityAlreadyStartedError, ApplicationError
 
-from activities.signatures import Announcement, NoticeActivities
-from activities.signed_posts import SignedPosts
-from amazon_pay import Region
-from billing.protocol.notices import NEEDS_THE_BUYER, Notice
-from billing.zones import RULES
-from outbound.library import httpx
+from amazon_pay_client import Region
+from amazon_pay_client.outbound.library import httpx
+from perennial_billing.activities.signatures import Announcement, NoticeActivities
+from perennial_billing.activities.signed_posts import SignedPosts
+from perennial_billing.billing.protocol.notices import NEEDS_THE_BUYER, Notice
+from perennial_billing.billing.zones import RULES
 
 DELIVER: Final = "deliver_notice"
 """The type of the activities that deliver; what lists them searches by it."""

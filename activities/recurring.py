@@ -6,9 +6,9 @@ null where it varies.
 
 from typing import Final
 
-from amazon_pay.models import Currency, Frequency, Price, RecurringMetadata
-from billing.calendar import Unit
-from billing.plan.recurrence import Recurrence
+from amazon_pay_client.models import Currency, Frequency, Price, RecurringMetadata
+from perennial_billing.billing.calendar import Unit
+from perennial_billing.billing.plan.recurrence import Recurrence
 
 _UNITS: Final = {Unit.DAY: "Day", Unit.WEEK: "Week", Unit.MONTH: "Month", Unit.YEAR: "Year"}
 

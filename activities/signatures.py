@@ -10,11 +10,11 @@ from typing import Final
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
-from billing.money import Money
-from billing.plan.recurrence import Recurrence
-from billing.plan.texts import ChargeTexts
-from billing.protocol.answers import ChargeAnswer, DisputeAnswer, PermissionAnswer, RefundAnswer
-from billing.protocol.notices import Notice
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan.recurrence import Recurrence
+from perennial_billing.billing.plan.texts import ChargeTexts
+from perennial_billing.billing.protocol.answers import ChargeAnswer, DisputeAnswer, PermissionAnswer, RefundAnswer
+from perennial_billing.billing.protocol.notices import Notice
 
 OUTCOME_UNKNOWN: Final = "OutcomeUnknown"
 """The type of the error that an activity raises while it does not know what Amazon did."""

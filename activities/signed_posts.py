@@ -5,8 +5,8 @@ from typing import Final
 
 from standardwebhooks import Webhook
 
-from outbound.bounds import Bounds
-from outbound.library import httpx
+from amazon_pay_client.outbound.bounds import Bounds
+from amazon_pay_client.outbound.library import httpx
 
 LARGEST_ANSWER_BYTES: Final = 256 * 1024
 """Of an endpoint's answer: a few hundred bytes would do, and an error page of a framework is larger."""

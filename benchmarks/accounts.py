@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from amazon_pay.models import ChargeState
-from amazon_pay.models.refunds import RefundState
+from amazon_pay_client.models import ChargeState
+from amazon_pay_client.models.refunds import RefundState
+from amazon_pay_simulator.books import ExportedBooks
 from benchmarks.wishes import ITEM_NOW
-from billing.changes import AddItem, RefundPeriod, When
-from billing.parts.ledger import LEDGER_LENGTH, PeriodOutcome
-from billing.requests import Request
-from billing.view import SubscriptionView
-from simulator.books import ExportedBooks
-from workflows.messages import Outcome
+from perennial_billing.billing.changes import AddItem, RefundPeriod, When
+from perennial_billing.billing.parts.ledger import LEDGER_LENGTH, PeriodOutcome
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.view import SubscriptionView
+from perennial_billing.workflows.messages import Outcome
 
 _SERVED: Final = frozenset({PeriodOutcome.PAID, PeriodOutcome.FREE, PeriodOutcome.AUTHORIZED})
 

@@ -20,14 +20,14 @@ from typing import Annotated, Final
 import typer
 from temporalio.client import WorkflowHandle
 
+from amazon_pay_simulator.notifications import TOPIC_ARN, NotificationSigner
 from benchmarks.attacks_on_server import ATTACKS, MERCHANT_ID, Attack, Target, genuine
 from benchmarks.load import address_of
 from benchmarks.processes import perennial, said
 from benchmarks.report import Report
-from ipn.app import PATH
-from runtime.embedded import embedded_server
-from simulator.notifications import TOPIC_ARN, NotificationSigner
-from workflows.names import SEARCH_ATTRIBUTES, workflow_id
+from perennial_billing.ipn.app import PATH
+from perennial_billing.runtime.embedded import embedded_server
+from perennial_billing.workflows.names import SEARCH_ATTRIBUTES, workflow_id
 
 PERMISSION: Final = "C01-1234567-1234567"
 SERVED_WITHIN_SECONDS: Final = 15.0

@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from amazon_pay.ipn import Envelope, ObjectType
+from amazon_pay_client.ipn import Envelope, ObjectType
+from amazon_pay_simulator.notifications import NotificationSender, NotificationSigner
 from benchmarks.load import Address, request_to
-from ipn.app import PATH
-from simulator.notifications import NotificationSender, NotificationSigner
+from perennial_billing.ipn.app import PATH
 
 MERCHANT_ID: Final = "A1SIMULATOR"
 CERTIFICATE_URL: Final = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-attack.pem"

@@ -26,8 +26,8 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from benchmarks.report import Report
-from runtime.embedded import embedded_server
-from workflows.names import PLAN, SEARCH_ATTRIBUTES, STATUS, workflow_id
+from perennial_billing.runtime.embedded import embedded_server
+from perennial_billing.workflows.names import PLAN, SEARCH_ATTRIBUTES, STATUS, workflow_id
 
 AIM: Final = 1.3
 """Times the floor."""
@@ -35,7 +35,7 @@ AIM: Final = 1.3
 LOOK_EVERY_SECONDS: Final = 0.05
 QUERY: Final = "WorkflowType = 'SubscriptionWorkflow' AND ExecutionStatus = 'Running'"
 
-PERENNIAL: Final = "from starter.cli import main; main()"
+PERENNIAL: Final = "from perennial_billing.starter.cli import main; main()"
 IMPORTS: Final = "import typer, rich"
 LISTS: Final = """
 import asyncio, os

@@ -19,13 +19,13 @@ from benchmarks.measured_worker import MEMORY, PROCESSOR
 from benchmarks.peer_activities import Customer
 from benchmarks.peer_workflow import MONTH, PeerWorkflow
 from benchmarks.processes import ask, python
-from billing.calendar import Interval, Unit
-from billing.contract.terms import Terms
-from billing.money import Money
-from billing.plan import Plan
-from runtime.temporal import is_busy
-from sandbox.stage import Stage
-from workflows.names import workflow_id
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.runtime.temporal import is_busy
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.workflows.names import workflow_id
 
 PRICE: Final = Money.parse("9.99 USD")
 PLAN: Final = Plan.of("monthly", PRICE, Interval(unit=Unit.MONTH))

@@ -35,6 +35,7 @@ from rich.progress import Progress
 from rich.table import Table
 from temporalio.service import RPCError
 
+from amazon_pay_simulator.faults import Fault, FaultPlan
 from benchmarks.accounts import account_of, differences
 from benchmarks.processes import perennial
 from benchmarks.wishes import (
@@ -49,22 +50,26 @@ from benchmarks.wishes import (
     options_of,
     story_of,
 )
-from billing.changes import ReplacePermission, Resolve, ResumeSubscription
-from billing.contract.terms import Terms
-from billing.parts.stages import Stage as StageOfCollection
-from billing.plan import Plan
-from billing.requests import Request
-from billing.status import Status
-from billing.view import SubscriptionView
-from runtime.logs import configure_logging
-from runtime.settings import Settings
-from sandbox.stage import Stage, stage
-from sandbox.subscriber import Subscriber
-from sandbox.witness import BooksWitness
-from simulator.faults import Fault, FaultPlan
-from starter.audit.auditor import Auditor
-from starter.errors import NotAnsweredError, RequestRefusedError, SubscriptionEndedError, SubscriptionError
-from workflows.messages import CaptureResult, Changed, Outcome, Refunding, Replaced, Resolved, Retried
+from perennial_billing.billing.changes import ReplacePermission, Resolve, ResumeSubscription
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.parts.stages import Stage as StageOfCollection
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.view import SubscriptionView
+from perennial_billing.runtime.logs import configure_logging
+from perennial_billing.runtime.settings import Settings
+from perennial_billing.sandbox.stage import Stage, stage
+from perennial_billing.sandbox.subscriber import Subscriber
+from perennial_billing.sandbox.witness import BooksWitness
+from perennial_billing.starter.audit.auditor import Auditor
+from perennial_billing.starter.errors import (
+    NotAnsweredError,
+    RequestRefusedError,
+    SubscriptionEndedError,
+    SubscriptionError,
+)
+from perennial_billing.workflows.messages import CaptureResult, Changed, Outcome, Refunding, Replaced, Resolved, Retried
 
 AT_ONCE: Final = 12
 """Subscribers that are moved through time together: enough to keep two cores busy."""

@@ -33,10 +33,10 @@ from temporalio.client import Client
 
 from benchmarks.contestants import Bares, Contestant, Handle, Life, Peers, Subscriptions
 from benchmarks.report import Report
-from runtime.http import bind, serving
-from runtime.logs import configure_logging
-from runtime.settings import Settings
-from sandbox.stage import HOST, stage
+from perennial_billing.runtime.http import bind, serving
+from perennial_billing.runtime.logs import configure_logging
+from perennial_billing.runtime.settings import Settings
+from perennial_billing.sandbox.stage import HOST, stage
 
 SECRET: Final = "whsec_YSBzZWNyZXQgb2YgYmVuY2htYXJrcyBvbmx5IQ=="  # noqa: S105 - signs notices to this very process
 MOST_EVENTS: Final = 13

@@ -30,18 +30,18 @@ from rich.console import Console
 from rich.progress import Progress
 from temporalio.client import Client, WorkflowHandle
 
-from amazon_pay.ipn import Envelope, Notification, ObjectType
+from amazon_pay_client.ipn import Envelope, Notification, ObjectType
+from amazon_pay_simulator.notifications import TOPIC_ARN, NotificationSender, NotificationSigner
 from benchmarks.load import Load, address_of, request_to
 from benchmarks.processes import perennial, said
 from benchmarks.report import Report
-from ipn.app import PATH
-from ipn.certificates import TrustedCertificate
-from ipn.proof import Prover
-from ipn.routing import Router
-from runtime.embedded import embedded_server
-from simulator.notifications import TOPIC_ARN, NotificationSender, NotificationSigner
-from workflows.messages import NotificationSignal
-from workflows.names import SEARCH_ATTRIBUTES, workflow_id
+from perennial_billing.ipn.app import PATH
+from perennial_billing.ipn.certificates import TrustedCertificate
+from perennial_billing.ipn.proof import Prover
+from perennial_billing.ipn.routing import Router
+from perennial_billing.runtime.embedded import embedded_server
+from perennial_billing.workflows.messages import NotificationSignal
+from perennial_billing.workflows.names import SEARCH_ATTRIBUTES, workflow_id
 
 AIM_OF_SIGNALS: Final = 0.70
 AIM_OF_PROOFS: Final = 5_000

@@ -19,9 +19,9 @@ from itertools import cycle
 from typing import Final
 
 from benchmarks.report import Report
-from billing.agenda import next_command
-from billing.calendar import Interval, Unit
-from billing.changes import (
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import (
     AddItem,
     ChangePlan,
     PauseSubscription,
@@ -31,14 +31,14 @@ from billing.changes import (
     UndoChanges,
     When,
 )
-from billing.contract.terms import Terms
-from billing.forecast.drive import perform, success
-from billing.machine import apply, ask
-from billing.money import Money
-from billing.plan import Plan, Texts
-from billing.protocol.events import HandedOn, Started
-from billing.requests import Request
-from billing.subscription import Subscription
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.forecast.drive import perform, success
+from perennial_billing.billing.machine import apply, ask
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan, Texts
+from perennial_billing.billing.protocol.events import HandedOn, Started
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
 
 AIM: Final = 1.1
 """Times the first figure."""

@@ -20,10 +20,10 @@ from typing import Any, Final
 
 from temporalio.worker import Worker
 
-from runtime.logs import configure_logging
-from runtime.loop import new_event_loop
-from runtime.settings import Settings, load_settings
-from runtime.temporal import connect
+from perennial_billing.runtime.logs import configure_logging
+from perennial_billing.runtime.loop import new_event_loop
+from perennial_billing.runtime.settings import Settings, load_settings
+from perennial_billing.runtime.temporal import connect
 
 PROCESSOR: Final = "processor"
 MEMORY: Final = "memory"
@@ -32,7 +32,7 @@ _PAGES: Final = Path("/proc/self/statm")
 
 
 async def _subscription(settings: Settings) -> None:
-    from worker.main import run_worker
+    from perennial_billing.worker.main import run_worker
 
     await run_worker(settings)
 
@@ -40,7 +40,7 @@ async def _subscription(settings: Settings) -> None:
 async def _peer(settings: Settings) -> None:
     from benchmarks.peer_activities import PeerActivities
     from benchmarks.peer_workflow import PeerWorkflow
-    from worker.wiring import amazon_pay_client
+    from perennial_billing.worker.wiring import amazon_pay_client
 
     async with amazon_pay_client(settings) as amazon_pay:
         client = await connect(patient=True)

@@ -11,10 +11,10 @@ from decimal import Decimal
 from pydantic import BaseModel
 from temporalio import activity
 
-from amazon_pay import AmazonPayClient
-from amazon_pay.models import CreateChargeRequest, Currency, MerchantMetadata, Price
-from amazon_pay.models.wire import TIMESTAMP_FORMAT
-from worker.wiring import SIMULATOR_TIME_HEADER
+from amazon_pay_client import AmazonPayClient
+from amazon_pay_client.models import CreateChargeRequest, Currency, MerchantMetadata, Price
+from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
+from perennial_billing.worker.wiring import SIMULATOR_TIME_HEADER
 
 
 class Customer(BaseModel):

@@ -19,7 +19,9 @@ async def perennial(
 
     Of this process's own environment it gets no settings: what is measured is the same on every desk.
     """
-    async with python("-c", "from starter.cli import main; main()", *arguments, environment=environment) as process:
+    async with python(
+        "-c", "from perennial_billing.starter.cli import main; main()", *arguments, environment=environment
+    ) as process:
         yield process
 
 

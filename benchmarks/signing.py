@@ -18,11 +18,11 @@ import httpx
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from amazon_pay.models import CreateChargeRequest, Currency, MerchantMetadata, Price
-from amazon_pay.regions import Region
-from amazon_pay.signing import IDEMPOTENCY_HEADER, Algorithm, SignatureAuth, string_to_sign
+from amazon_pay_client.models import CreateChargeRequest, Currency, MerchantMetadata, Price
+from amazon_pay_client.regions import Region
+from amazon_pay_client.signing import IDEMPOTENCY_HEADER, Algorithm, SignatureAuth, string_to_sign
+from amazon_pay_simulator.certificates import new_key
 from benchmarks.report import Report
-from simulator.certificates import new_key
 
 AIM: Final = 1.15
 """Times the floor."""

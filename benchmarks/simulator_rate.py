@@ -28,9 +28,9 @@ from uuid import uuid4
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from amazon_pay import AmazonPayClient, Region, load_private_key
-from amazon_pay.models import CreateChargeRequest, Currency, MerchantMetadata, Price
-from amazon_pay.signing import IDEMPOTENCY_HEADER, Algorithm
+from amazon_pay_client import AmazonPayClient, Region, load_private_key
+from amazon_pay_client.models import CreateChargeRequest, Currency, MerchantMetadata, Price
+from amazon_pay_client.signing import IDEMPOTENCY_HEADER, Algorithm
 from benchmarks.load import Address, Load, address_of, on_core, request_to
 from benchmarks.processes import perennial, said
 from benchmarks.report import Report

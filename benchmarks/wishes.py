@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from billing.calendar import Interval, Unit
-from billing.changes import (
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     Capture,
@@ -28,15 +28,15 @@ from billing.changes import (
     When,
     WriteOff,
 )
-from billing.contract.agreement import BillingDay, FirstPeriod
-from billing.money import Money
-from billing.parts.ledger import PeriodOutcome
-from billing.plan import Capture as WhenCaptured
-from billing.plan import Plan
-from billing.plan.lead_times import LeadTimes
-from billing.plan.plan import LastPeriod
-from billing.requests import Request
-from billing.view import SubscriptionView, ToBeCaptured
+from perennial_billing.billing.contract.agreement import BillingDay, FirstPeriod
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.plan import Capture as WhenCaptured
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.plan.lead_times import LeadTimes
+from perennial_billing.billing.plan.plan import LastPeriod
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.view import SubscriptionView, ToBeCaptured
 
 DAY: Final = timedelta(days=1)
 MONTHLY, GOLD, QUARTERLY, YEARLY = (

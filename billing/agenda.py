@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from billing.expiry import expiry_command
-from billing.foresight import foreseen, question_at
-from billing.parts.collection import Collection
-from billing.parts.lifecycle import Active, AwaitingCheckout, Closing
-from billing.parts.renewal import AmountUnknown
-from billing.parts.stages import Charging, CheckingCharge, Stage, Starting, Unpaid
-from billing.plan.policy import NextDue
-from billing.protocol.commands import (
+from perennial_billing.billing.expiry import expiry_command
+from perennial_billing.billing.foresight import foreseen, question_at
+from perennial_billing.billing.parts.collection import Collection
+from perennial_billing.billing.parts.lifecycle import Active, AwaitingCheckout, Closing
+from perennial_billing.billing.parts.renewal import AmountUnknown
+from perennial_billing.billing.parts.stages import Charging, CheckingCharge, Stage, Starting, Unpaid
+from perennial_billing.billing.plan.policy import NextDue
+from perennial_billing.billing.protocol.commands import (
     Action,
     AskAmount,
     CaptureCharge,
@@ -21,7 +21,7 @@ from billing.protocol.commands import (
     UpdatePermission,
     elapse,
 )
-from billing.subscription import Subscription
+from perennial_billing.billing.subscription import Subscription
 
 
 def next_command(subscription: Subscription) -> Command | None:

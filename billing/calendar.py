@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, Field
 
-from billing.refusals import Refused
-from billing.values import Value
-from billing.zones import ZoneName
-from billing.zones import zone as rules_of
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.values import Value
+from perennial_billing.billing.zones import ZoneName
+from perennial_billing.billing.zones import zone as rules_of
 
 PERMISSION_LIVES_MONTHS: Final = 13
 """A recurring charge permission expires so many months after its last charge (Amazon Pay, "charge permission")."""

@@ -14,13 +14,13 @@ from decimal import Decimal
 from itertools import islice
 from typing import Final
 
-from billing.calendar import permission_expiry
-from billing.contract.schedule import Schedule
-from billing.contract.terms import Terms
-from billing.parts.lifecycle import Active
-from billing.protocol.commands import Command, Timer, elapse
-from billing.refusals import Kind, Refused
-from billing.subscription import Subscription
+from perennial_billing.billing.calendar import permission_expiry
+from perennial_billing.billing.contract.schedule import Schedule
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.parts.lifecycle import Active
+from perennial_billing.billing.protocol.commands import Command, Timer, elapse
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.subscription import Subscription
 
 TOLD_BEFORE: Final = timedelta(days=28)
 """Time enough to charge something, to end a pause, or to win the buyer for another checkout."""

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from billing.money import Money
-from billing.parts.lifecycle import Active
-from billing.parts.renewal import AmountUnknown
-from billing.plan.plan import Amounts
-from billing.protocol.notices import NoticeType
-from billing.subscription import Subscription
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.lifecycle import Active
+from perennial_billing.billing.parts.renewal import AmountUnknown
+from perennial_billing.billing.plan.plan import Amounts
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.subscription import Subscription
 
 _MONTHS_OF_A_TERM: Final = 12
 _DAYS_OF_A_TERM: Final = 365

@@ -4,7 +4,7 @@ import hashlib
 import re
 from typing import Final
 
-from billing.refusals import Refused
+from perennial_billing.billing.refusals import Refused
 
 LONGEST_IDEMPOTENCY_KEY: Final = 32
 """Characters (Amazon Pay API v2, "idempotency"); `A-Z a-z 0-9 _ -` are accepted."""

@@ -8,11 +8,11 @@ from datetime import datetime
 
 from pydantic import Field
 
-from billing.parts.disputes import Dispute, news_of
-from billing.parts.outbox import Outbox
-from billing.protocol.answers import DisputeAnswer
-from billing.protocol.commands import Command
-from billing.values import Value
+from perennial_billing.billing.parts.disputes import Dispute, news_of
+from perennial_billing.billing.parts.outbox import Outbox
+from perennial_billing.billing.protocol.answers import DisputeAnswer
+from perennial_billing.billing.protocol.commands import Command
+from perennial_billing.billing.values import Value
 
 
 class LateDispute(Value):

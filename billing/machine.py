@@ -9,10 +9,10 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, assert_never
 
-from billing.agenda import without_what_is_over
-from billing.couplings.ahead import ask_ahead, tell_ahead
-from billing.couplings.captures import authorization_answered
-from billing.couplings.charges import (
+from perennial_billing.billing.agenda import without_what_is_over
+from perennial_billing.billing.couplings.ahead import ask_ahead, tell_ahead
+from perennial_billing.billing.couplings.captures import authorization_answered
+from perennial_billing.billing.couplings.charges import (
     capture_answered,
     charge_answered,
     charge_read,
@@ -20,8 +20,8 @@ from billing.couplings.charges import (
     permission_answered,
     read_pending_now,
 )
-from billing.couplings.disputes import dispute_answered, stopped
-from billing.couplings.ending import (
+from perennial_billing.billing.couplings.disputes import dispute_answered, stopped
+from perennial_billing.billing.couplings.ending import (
     begin_cancellation,
     completed,
     end_as_planned,
@@ -30,23 +30,29 @@ from billing.couplings.ending import (
     used_up,
     waited_long_enough,
 )
-from billing.couplings.expiring import about_to_expire
-from billing.couplings.pauses import collecting_paused, pause_begins, resume
-from billing.couplings.periods import (
+from perennial_billing.billing.couplings.expiring import about_to_expire
+from perennial_billing.billing.couplings.pauses import collecting_paused, pause_begins, resume
+from perennial_billing.billing.couplings.periods import (
     amount_decided,
     amount_unknown,
     begin_attempt,
     begin_period,
     written_off_for_next,
 )
-from billing.couplings.refunds import refund_answered
-from billing.couplings.replacing import successor_answered, successor_read
-from billing.couplings.telling import telling
-from billing.couplings.unanswered import not_answered
-from billing.expiry import check_charged_in_time
-from billing.money import Money
-from billing.protocol.answers import ChargeAnswer, DisputeAnswer, PermissionAnswer, RefundAnswer, SuccessorAnswer
-from billing.protocol.commands import (
+from perennial_billing.billing.couplings.refunds import refund_answered
+from perennial_billing.billing.couplings.replacing import successor_answered, successor_read
+from perennial_billing.billing.couplings.telling import telling
+from perennial_billing.billing.couplings.unanswered import not_answered
+from perennial_billing.billing.expiry import check_charged_in_time
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.protocol.answers import (
+    ChargeAnswer,
+    DisputeAnswer,
+    PermissionAnswer,
+    RefundAnswer,
+    SuccessorAnswer,
+)
+from perennial_billing.billing.protocol.commands import (
     AskAmount,
     CaptureAuthorized,
     CaptureCharge,
@@ -64,7 +70,7 @@ from billing.protocol.commands import (
     Timer,
     UpdatePermission,
 )
-from billing.protocol.events import (
+from perennial_billing.billing.protocol.events import (
     Answer,
     Answered,
     CancelAsked,
@@ -76,11 +82,11 @@ from billing.protocol.events import (
     Thing,
     Unanswered,
 )
-from billing.protocol.notices import NoticeType
-from billing.register import Entry, Result, digest_of
-from billing.requests import Request
-from billing.subscription import Subscription
-from billing.values import Value
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.register import Entry, Result, digest_of
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.values import Value
 
 
 def apply(subscription: Subscription, event: Event, now: datetime) -> Subscription:

@@ -5,8 +5,8 @@ from typing import Final
 
 from pydantic import ValidationError, field_validator
 
-from billing.refusals import Refused, refusal_of
-from billing.values import Value
+from perennial_billing.billing.refusals import Refused, refusal_of
+from perennial_billing.billing.values import Value
 
 MINOR_UNIT_DECIMALS: Final = {
     "AUD": 2,

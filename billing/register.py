@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AwareDatetime, Field, StrictInt, StringConstraints
 
-from billing.refusals import Kind, Refused
-from billing.values import Value
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.values import Value
 
 if TYPE_CHECKING:
-    from billing.requests import Request
+    from perennial_billing.billing.requests import Request
 
 MOST_ENTRIES: Final = 100
 """The latest are kept; an older reference is not recognised any more."""

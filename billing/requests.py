@@ -4,11 +4,11 @@ from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from billing.register import Result
-from billing.values import Value
+from perennial_billing.billing.register import Result
+from perennial_billing.billing.values import Value
 
 if TYPE_CHECKING:
-    from billing.subscription import Subscription
+    from perennial_billing.billing.subscription import Subscription
 
 
 class Request(Value, ABC):

@@ -5,10 +5,10 @@ Who asks many for one change, and is broken off, asks all of them again: whom it
 
 from datetime import datetime
 
-from billing.changes import Cancel, Change, ChangePlan, PauseSubscription, ResumeSubscription, When
-from billing.contract.agreement import Agreement
-from billing.status import Status
-from billing.view import SubscriptionView
+from perennial_billing.billing.changes import Cancel, Change, ChangePlan, PauseSubscription, ResumeSubscription, When
+from perennial_billing.billing.contract.agreement import Agreement
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.view import SubscriptionView
 
 
 def why_already(view: SubscriptionView, change: Change, now: datetime) -> str | None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
-from billing.values import Value
+from perennial_billing.billing.values import Value
 
 
 class Status(StrEnum):

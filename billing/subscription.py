@@ -10,30 +10,30 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, model_validator
 
-from billing.calendar import days_between
-from billing.contract.contract import Contract
-from billing.contract.proration import prorate
-from billing.contract.schedule import Schedule
-from billing.contract.terms import Terms
-from billing.money import Money
-from billing.parts.authorizations import Authorization
-from billing.parts.balance import Balance, Bill, Item
-from billing.parts.collection import Collection
-from billing.parts.disputes import Disputes
-from billing.parts.ledger import Ledger
-from billing.parts.lifecycle import AwaitingCheckout, Lifecycle, Pause
-from billing.parts.outbox import Outbox
-from billing.parts.permission import Permission
-from billing.parts.refunds import Refunds
-from billing.parts.renewal import Renewal
-from billing.parts.stages import Stage
-from billing.parts.unanswered import OUTCOME_UNKNOWN, Unanswered
-from billing.plan.plan import LastPeriod, Plan
-from billing.plan.policy import CollectionPolicy
-from billing.refusals import Refused
-from billing.register import Register
-from billing.status import NEEDS_ATTENTION, Status
-from billing.values import Value
+from perennial_billing.billing.calendar import days_between
+from perennial_billing.billing.contract.contract import Contract
+from perennial_billing.billing.contract.proration import prorate
+from perennial_billing.billing.contract.schedule import Schedule
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.authorizations import Authorization
+from perennial_billing.billing.parts.balance import Balance, Bill, Item
+from perennial_billing.billing.parts.collection import Collection
+from perennial_billing.billing.parts.disputes import Disputes
+from perennial_billing.billing.parts.ledger import Ledger
+from perennial_billing.billing.parts.lifecycle import AwaitingCheckout, Lifecycle, Pause
+from perennial_billing.billing.parts.outbox import Outbox
+from perennial_billing.billing.parts.permission import Permission
+from perennial_billing.billing.parts.refunds import Refunds
+from perennial_billing.billing.parts.renewal import Renewal
+from perennial_billing.billing.parts.stages import Stage
+from perennial_billing.billing.parts.unanswered import OUTCOME_UNKNOWN, Unanswered
+from perennial_billing.billing.plan.plan import LastPeriod, Plan
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.register import Register
+from perennial_billing.billing.status import NEEDS_ATTENTION, Status
+from perennial_billing.billing.values import Value
 
 STATE_VERSION: Final = 1
 """Of the state's form. A newer release that changes it adds a step to `_UPGRADES`, so that older states are read."""

@@ -8,26 +8,26 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
-from billing.agenda import main_command, next_command
-from billing.contract.agreement import Agreement
-from billing.contract.contract import DATES_AHEAD
-from billing.contract.terms import Terms
-from billing.money import Money
-from billing.parts.authorizations import Authorization
-from billing.parts.balance import Item
-from billing.parts.collection import Collection
-from billing.parts.disputes import Dispute
-from billing.parts.ledger import PeriodRecord
-from billing.parts.lifecycle import Cancellation, Ended, Pause, RefusedSuccessor
-from billing.parts.refunds import Refund
-from billing.parts.stages import Stage
-from billing.parts.unanswered import OUTCOME_UNKNOWN, Call
-from billing.plan.recurrence import Recurrence
-from billing.protocol.answers import PermissionAnswer, RefundState
-from billing.protocol.commands import Action, Elapse, Next, Timer
-from billing.status import Ending, Status
-from billing.subscription import Subscription
-from billing.values import Value
+from perennial_billing.billing.agenda import main_command, next_command
+from perennial_billing.billing.contract.agreement import Agreement
+from perennial_billing.billing.contract.contract import DATES_AHEAD
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.authorizations import Authorization
+from perennial_billing.billing.parts.balance import Item
+from perennial_billing.billing.parts.collection import Collection
+from perennial_billing.billing.parts.disputes import Dispute
+from perennial_billing.billing.parts.ledger import PeriodRecord
+from perennial_billing.billing.parts.lifecycle import Cancellation, Ended, Pause, RefusedSuccessor
+from perennial_billing.billing.parts.refunds import Refund
+from perennial_billing.billing.parts.stages import Stage
+from perennial_billing.billing.parts.unanswered import OUTCOME_UNKNOWN, Call
+from perennial_billing.billing.plan.recurrence import Recurrence
+from perennial_billing.billing.protocol.answers import PermissionAnswer, RefundState
+from perennial_billing.billing.protocol.commands import Action, Elapse, Next, Timer
+from perennial_billing.billing.status import Ending, Status
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.values import Value
 
 VIEW_VERSION: Final = 1
 """Raised where a field changes its meaning or goes; a new field raises nothing."""

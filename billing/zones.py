@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator
 
-from billing.refusals import Refused
+from perennial_billing.billing.refusals import Refused
 
 _DATA: Final = files("tzdata")
 _NAMES: Final = frozenset(_DATA.joinpath("zones").read_text(encoding="utf-8").split())

@@ -16,22 +16,22 @@ from starlette.responses import PlainTextResponse, Response
 from temporalio.client import Client
 from temporalio.common import MetricMeter
 
-from amazon_pay.ipn import Envelope
-from ipn.certificates import (
+from amazon_pay_client.ipn import Envelope
+from amazon_pay_client.outbound.client import bounded_client
+from amazon_pay_client.outbound.library import httpx
+from perennial_billing.ipn.certificates import (
     MOST_FETCHES,
     AmazonCertificates,
     CertificateRefusedError,
     CertificateSource,
     TrustedCertificate,
 )
-from ipn.metrics import IpnMetrics
-from ipn.proof import Prover
-from ipn.receiver import CONFIRMING, LATER, Answer, Receiver
-from ipn.routing import Router
-from outbound.client import bounded_client
-from outbound.library import httpx
-from runtime.errors import StartupError
-from runtime.settings import PREFIX, Environment, Settings
+from perennial_billing.ipn.metrics import IpnMetrics
+from perennial_billing.ipn.proof import Prover
+from perennial_billing.ipn.receiver import CONFIRMING, LATER, Answer, Receiver
+from perennial_billing.ipn.routing import Router
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.runtime.settings import PREFIX, Environment, Settings
 
 PATH: Final = "/ipn"
 LARGEST_BODY_BYTES: Final = 256 * 1024

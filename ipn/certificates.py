@@ -14,12 +14,12 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from amazon_pay.files import read_small_file, shown
-from ipn.chain import UntrustedError, issuer_url, names_of_sns, verify
-from outbound.bounds import Bounds
-from outbound.errors import AnswerTooLargeError
-from outbound.library import httpx
-from outbound.turns import Turns
+from amazon_pay_client.files import read_small_file, shown
+from amazon_pay_client.outbound.bounds import Bounds
+from amazon_pay_client.outbound.errors import AnswerTooLargeError
+from amazon_pay_client.outbound.library import httpx
+from amazon_pay_client.outbound.turns import Turns
+from perennial_billing.ipn.chain import UntrustedError, issuer_url, names_of_sns, verify
 
 Found = TypeVar("Found")
 

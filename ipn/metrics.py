@@ -8,7 +8,7 @@ from typing import Final
 
 from temporalio.common import MetricMeter
 
-from amazon_pay.ipn import EnvelopeType, Notification, ObjectType
+from amazon_pay_client.ipn import EnvelopeType, Notification, ObjectType
 
 OTHER: Final = "other"
 """Stands for every object type that we do not know: what others send must not make new time series."""

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from pydantic import ValidationError
 
-from amazon_pay.ipn import Envelope, Notification
-from ipn.certificates import CertificateRefusedError, CertificateSource
-from runtime.settings import LONGEST_IPN_AGE
+from amazon_pay_client.ipn import Envelope, Notification
+from perennial_billing.ipn.certificates import CertificateRefusedError, CertificateSource
+from perennial_billing.runtime.settings import LONGEST_IPN_AGE
 
 _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
     "1": hashes.SHA1(),  # noqa: S303 - SNS SignatureVersion 1 is SHA1withRSA; topics still use it

@@ -8,14 +8,14 @@ from typing import Final
 
 import structlog
 
-from amazon_pay.ipn import Envelope, EnvelopeType
-from ipn.certificates import CertificateUnavailableError, is_amazon_sns_url
-from ipn.metrics import IpnMetrics
-from ipn.proof import Prover, UnprovenError
-from ipn.repeats import Repeats
-from ipn.routing import NotYetRunningError, Routed, Router, TemporalUnavailableError
-from outbound.bounds import Bounds
-from outbound.library import httpx
+from amazon_pay_client.ipn import Envelope, EnvelopeType
+from amazon_pay_client.outbound.bounds import Bounds
+from amazon_pay_client.outbound.library import httpx
+from perennial_billing.ipn.certificates import CertificateUnavailableError, is_amazon_sns_url
+from perennial_billing.ipn.metrics import IpnMetrics
+from perennial_billing.ipn.proof import Prover, UnprovenError
+from perennial_billing.ipn.repeats import Repeats
+from perennial_billing.ipn.routing import NotYetRunningError, Routed, Router, TemporalUnavailableError
 
 CONFIRMING: Final = Bounds(seconds=4.0, answer_bytes=64 * 1024)
 """The visit that confirms a topic's subscription. With the body and the certificate it stays within the 15 s that SNS

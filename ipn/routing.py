@@ -9,12 +9,12 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from amazon_pay.ipn import Notification, ObjectType
-from runtime.temporal import namespace_is_missing
-from workflows.late_disputes import DisputeWorkflow, late_dispute
-from workflows.messages import NotificationSignal
-from workflows.names import AMAZONS_NAME, dispute_workflow_id, workflow_id
-from workflows.subscription import SubscriptionWorkflow
+from amazon_pay_client.ipn import Notification, ObjectType
+from perennial_billing.runtime.temporal import namespace_is_missing
+from perennial_billing.workflows.late_disputes import DisputeWorkflow, late_dispute
+from perennial_billing.workflows.messages import NotificationSignal
+from perennial_billing.workflows.names import AMAZONS_NAME, dispute_workflow_id, workflow_id
+from perennial_billing.workflows.subscription import SubscriptionWorkflow
 
 Result = TypeVar("Result")
 

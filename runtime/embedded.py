@@ -18,9 +18,9 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeIndexedValueType, SearchAttributeKey
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
-from runtime.errors import StartupError, shown
-from runtime.http import bind
-from runtime.payloads import DATA_CONVERTER
+from perennial_billing.runtime.errors import StartupError, shown
+from perennial_billing.runtime.http import bind
+from perennial_billing.runtime.payloads import DATA_CONVERTER
 
 VIRTUAL_TIME: Final = {
     "frontend.workflowTimeSkippingEnabled": "true",

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import uvicorn
 
-from runtime.connections import Connection, Connections
-from runtime.errors import StartupError
+from perennial_billing.runtime.connections import Connection, Connections
+from perennial_billing.runtime.errors import StartupError
 
 SHUTDOWN_SECONDS: Final = 5
 KEEP_ALIVE_SECONDS: Final = 75

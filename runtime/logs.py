@@ -13,7 +13,7 @@ from typing import Any, Final, TextIO
 import structlog
 from temporalio import activity, workflow
 
-from runtime.settings import LogFormat, Settings
+from perennial_billing.runtime.settings import LogFormat, Settings
 
 LONGEST_LOGGED: Final = 10_000
 """Characters of one text, a traceback included, so that whoever sends us long ones does not fill the disk."""

@@ -2,8 +2,8 @@
 
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
-from runtime.errors import StartupError
-from runtime.settings import PREFIX, Settings
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.runtime.settings import PREFIX, Settings
 
 
 def runtime_with_metrics(settings: Settings) -> Runtime:

@@ -14,7 +14,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
 from temporalio.service import ConnectConfig, RPCError, ServiceClient
 
-from runtime.errors import StartupError, shown
+from perennial_billing.runtime.errors import StartupError, shown
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
 DEFAULT_NAMESPACE: Final = "default"

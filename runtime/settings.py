@@ -14,7 +14,7 @@ from typing import Annotated, Final, Self
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from runtime.errors import StartupError
+from perennial_billing.runtime.errors import StartupError
 
 PREFIX = "PERENNIAL_"
 

@@ -5,8 +5,8 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Describe
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 
-from runtime.payloads import DATA_CONVERTER
-from runtime.service import connect_service, namespace_is_missing
+from perennial_billing.runtime.payloads import DATA_CONVERTER
+from perennial_billing.runtime.service import connect_service, namespace_is_missing
 
 __all__ = ["connect", "has_standalone_activities", "is_busy", "namespace_is_missing"]
 

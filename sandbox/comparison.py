@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from billing.view import SubscriptionView
-from sandbox.witness import BooksWitness
-from simulator.books import ExportedBooks
-from starter.audit.case import Case
-from starter.audit.rules import findings
+from amazon_pay_simulator.books import ExportedBooks
+from perennial_billing.billing.view import SubscriptionView
+from perennial_billing.sandbox.witness import BooksWitness
+from perennial_billing.starter.audit.case import Case
+from perennial_billing.starter.audit.rules import findings
 
 
 @dataclass(frozen=True, slots=True)

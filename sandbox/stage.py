@@ -10,18 +10,18 @@ from typing import Final
 from pydantic import SecretStr
 from temporalio.client import Client
 
-from ipn.app import PATH as IPN_PATH
-from ipn.app import create_app as create_ipn_app
-from runtime.embedded import EmbeddedServer, embedded_server
-from runtime.http import bind, origin_of, serving
-from runtime.settings import Settings
-from simulator import SimulatorConfig, SimulatorHandle, create_app
-from simulator.assumptions import Assumptions
-from simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
-from simulator.notifications import CERTIFICATE_FILE, NotificationSigner
-from starter.client import Subscriptions
-from worker.wiring import amazon_pay_client, billing_workers
-from workflows.names import SEARCH_ATTRIBUTES
+from amazon_pay_simulator import SimulatorConfig, SimulatorHandle, create_app
+from amazon_pay_simulator.assumptions import Assumptions
+from amazon_pay_simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
+from amazon_pay_simulator.notifications import CERTIFICATE_FILE, NotificationSigner
+from perennial_billing.ipn.app import PATH as IPN_PATH
+from perennial_billing.ipn.app import create_app as create_ipn_app
+from perennial_billing.runtime.embedded import EmbeddedServer, embedded_server
+from perennial_billing.runtime.http import bind, origin_of, serving
+from perennial_billing.runtime.settings import Settings
+from perennial_billing.starter.client import Subscriptions
+from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
+from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
 
 PUBLIC_KEY_ID: Final = "SANDBOX-SIMULATOR"
 MERCHANT_ID: Final = "A1SIMULATOR"

@@ -6,12 +6,12 @@ from typing import Final
 
 from temporalio.client import WorkflowHandle
 
-from billing.contract.terms import Terms
-from billing.view import SubscriptionView
-from runtime.temporal import is_busy
-from sandbox.stage import Stage
-from workflows.names import workflow_id
-from workflows.subscription import SubscriptionWorkflow
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.view import SubscriptionView
+from perennial_billing.runtime.temporal import is_busy
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.workflows.names import workflow_id
+from perennial_billing.workflows.subscription import SubscriptionWorkflow
 
 PAST_THE_DATE: Final = timedelta(minutes=1)
 """A skip to an exact timer returns before the workflow has reacted, so skips go past it."""

@@ -1,10 +1,10 @@
 """The simulator's books as the auditor's witness: who has them needs to ask nobody else."""
 
-from billing.keys import period_of_key
-from billing.view import SubscriptionView
-from simulator.books import ExportedBooks
-from starter.audit.case import Booked
-from starter.audit.witness import Testimony
+from amazon_pay_simulator.books import ExportedBooks
+from perennial_billing.billing.keys import period_of_key
+from perennial_billing.billing.view import SubscriptionView
+from perennial_billing.starter.audit.case import Booked
+from perennial_billing.starter.audit.witness import Testimony
 
 
 class BooksWitness:

@@ -21,7 +21,7 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from billing.changes import (
+from perennial_billing.billing.changes import (
     Capture,
     Change,
     ChangePlan,
@@ -31,16 +31,16 @@ from billing.changes import (
     RetryNow,
     WriteOff,
 )
-from billing.contract.terms import Terms, check_anchor
-from billing.forecast.preview import DryRun, Upcoming, check_count
-from billing.money import Money
-from billing.refusals import Kind, Refused, refusal_of
-from billing.register import digest_of
-from billing.requests import Request
-from billing.status import Status
-from billing.subscription import Subscription
-from billing.view import RefundView, SubscriptionView
-from starter.errors import (
+from perennial_billing.billing.contract.terms import Terms, check_anchor
+from perennial_billing.billing.forecast.preview import DryRun, Upcoming, check_count
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.refusals import Kind, Refused, refusal_of
+from perennial_billing.billing.register import digest_of
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.view import RefundView, SubscriptionView
+from perennial_billing.starter.errors import (
     NotAnsweredError,
     NoWorkerError,
     RequestRefusedError,
@@ -49,11 +49,11 @@ from starter.errors import (
     SubscriptionError,
     SubscriptionNotFoundError,
 )
-from starter.listing import Listed, list_subscriptions
-from workflows.display import initial_search_attributes, static_summary
-from workflows.life import REFUSED
-from workflows.memo import TERMS_MEMO, differing, initial_memo
-from workflows.messages import (
+from perennial_billing.starter.listing import Listed, list_subscriptions
+from perennial_billing.workflows.display import initial_search_attributes, static_summary
+from perennial_billing.workflows.life import REFUSED
+from perennial_billing.workflows.memo import TERMS_MEMO, differing, initial_memo
+from perennial_billing.workflows.messages import (
     Answer,
     CancelRequest,
     CaptureResult,
@@ -69,8 +69,8 @@ from workflows.messages import (
     Unknown,
     Wish,
 )
-from workflows.names import MERCHANT_ACCOUNT, MERCHANT_REFERENCE, workflow_id
-from workflows.subscription import SubscriptionWorkflow
+from perennial_billing.workflows.names import MERCHANT_ACCOUNT, MERCHANT_REFERENCE, workflow_id
+from perennial_billing.workflows.subscription import SubscriptionWorkflow
 
 CALL_TIMEOUT: Final = timedelta(seconds=10)
 

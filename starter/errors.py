@@ -9,7 +9,7 @@ SubscriptionError
 └── NoWorkerError               nobody is there to answer a question; the subscription is safe
 """
 
-from billing.refusals import Refused
+from perennial_billing.billing.refusals import Refused
 
 
 class SubscriptionError(Exception):

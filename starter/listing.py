@@ -16,7 +16,7 @@ from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.converter import decode_typed_search_attributes
 from temporalio.service import WorkflowService
 
-from workflows.names import (
+from perennial_billing.workflows.names import (
     LAST_REASON,
     MERCHANT_ACCOUNT,
     MERCHANT_REFERENCE,

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
-from sandbox.stage import Stage, stage
-from simulator.notifications import NotificationSigner
+from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.sandbox.stage import Stage, stage
 from tests.endpoint import SECRET, Endpoint, endpoint
 
 settings.register_profile("unhurried", deadline=None)

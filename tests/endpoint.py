@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from activities.notices import DIGEST_LENGTH
-from runtime.http import bind, serving
+from perennial_billing.activities.notices import DIGEST_LENGTH
+from perennial_billing.runtime.http import bind, serving
 
 SECRET = "whsec_" + base64.b64encode(b"the secret of a merchant in tests").decode()
 

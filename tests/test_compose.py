@@ -32,16 +32,16 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from ipn.app import PATH as IPN_PATH
-from runtime.embedded import find_temporal
-from runtime.http import SHUTDOWN_SECONDS
-from runtime.settings import PREFIX, Settings
-from sandbox.stage import Stage
-from simulator.merchant_key import MERCHANT_KEY_FILE
-from simulator.notifications import CERTIFICATE_FILE
-from starter.cli.app import app
-from worker.main import HARD_DEADLINE_SECONDS
-from workflows.names import SEARCH_ATTRIBUTES
+from amazon_pay_simulator.merchant_key import MERCHANT_KEY_FILE
+from amazon_pay_simulator.notifications import CERTIFICATE_FILE
+from perennial_billing.ipn.app import PATH as IPN_PATH
+from perennial_billing.runtime.embedded import find_temporal
+from perennial_billing.runtime.http import SHUTDOWN_SECONDS
+from perennial_billing.runtime.settings import PREFIX, Settings
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.cli.app import app
+from perennial_billing.worker.main import HARD_DEADLINE_SECONDS
+from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
 
 Model = dict[str, Any]  # Any: YAML
 Variables = Mapping[str, str]
@@ -55,9 +55,8 @@ NAMESPACE_SCRIPT = DEPLOY / "temporal" / "namespace.sh"
 SCHEMA_SCRIPT = DEPLOY / "temporal" / "schema.sh"
 
 RAW: Model = yaml.safe_load(COMPOSE.read_text())
-PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"][
-    "packages"
-]
+PACKAGES = ["perennial_billing"]
+SOURCES = [*(path.name for path in (ROOT / "perennial_billing").iterdir() if path.is_symlink()), "client", "simulator"]
 OURS = sorted(name for name, service in RAW["services"].items() if "build" in service)
 ONE_SHOT = {"temporal-schema", "temporal-namespace"}
 
@@ -251,11 +250,10 @@ def test_nothing_but_the_packages_and_their_description_can_get_into_the_image()
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     allowed = [rule.removeprefix("!") for rule in rules if rule.startswith("!")]
     assert rules[0] == "*"
     described_by = [project["project"]["readme"], *project["project"]["license-files"]]
-    assert sorted(allowed) == sorted([*packages, "pyproject.toml", "uv.lock", *described_by])
+    assert sorted(allowed) == sorted([*PACKAGES, *SOURCES, "pyproject.toml", "uv.lock", *described_by])
     assert set(rules) - {"*", *(f"!{name}" for name in allowed)} == {"**/__pycache__"}
 
 

@@ -7,19 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from billing.plan.texts import LIMITS, PLACEHOLDERS
-from billing.protocol.notices import NoticeType
-from billing.status import Status
-from runtime.settings import PREFIX, Settings
-from starter.cli.plan_file import read_plan
-from workflows.names import SEARCH_ATTRIBUTES
+from perennial_billing.billing.plan.texts import LIMITS, PLACEHOLDERS
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.status import Status
+from perennial_billing.runtime.settings import PREFIX, Settings
+from perennial_billing.starter.cli.plan_file import read_plan
+from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
 
 ROOT = Path(__file__).parent.parent
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 PLANS = sorted((ROOT / "examples" / "plans").iterdir())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = [
-    *(ROOT / name for name in PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]),
+    *sorted(init.parent for init in (ROOT / "perennial_billing").glob("*/__init__.py")),
+    *sorted(init.parent for init in ROOT.glob("*/src/*/__init__.py")),
     *sorted(init.parent for init in (ROOT / "billing").glob("*/__init__.py")),
 ]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]

@@ -7,10 +7,10 @@ from typing import Final
 
 import structlog
 
-from runtime.metrics import runtime_with_metrics
-from runtime.settings import Settings
-from runtime.temporal import connect
-from worker.wiring import amazon_pay_client, billing_workers
+from perennial_billing.runtime.metrics import runtime_with_metrics
+from perennial_billing.runtime.settings import Settings
+from perennial_billing.runtime.temporal import connect
+from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
 
 HARD_DEADLINE_SECONDS: Final = 15.0
 """After the graceful time: a worker that still has not stopped is ended, and Temporal repeats what it was doing."""

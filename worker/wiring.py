@@ -11,22 +11,22 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.amazon_pay import AmazonPayCalls
-from activities.amounts import AmountHook
-from activities.notices import ENDPOINT_SECONDS, Announcer, Webhooks
-from activities.signed_posts import SignedPosts
-from amazon_pay import AmazonPayClient, Environment, PrivateKeyError, Region, load_private_key
-from amazon_pay.limits import RATES, Rate
-from amazon_pay.models.wire import TIMESTAMP_FORMAT
-from outbound.bounds import Bounds
-from outbound.client import bounded_client
-from outbound.library import httpx
-from runtime.errors import StartupError
-from runtime.settings import PREFIX, Settings
-from runtime.temporal import has_standalone_activities
-from workflows.late_disputes import DisputeWorkflow
-from workflows.names import Call, amounts_queue, call_queue, notices_queue
-from workflows.subscription import SubscriptionWorkflow
+from amazon_pay_client import AmazonPayClient, Environment, PrivateKeyError, Region, load_private_key
+from amazon_pay_client.limits import RATES, Rate
+from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
+from amazon_pay_client.outbound.bounds import Bounds
+from amazon_pay_client.outbound.client import bounded_client
+from amazon_pay_client.outbound.library import httpx
+from perennial_billing.activities.amazon_pay import AmazonPayCalls
+from perennial_billing.activities.amounts import AmountHook
+from perennial_billing.activities.notices import ENDPOINT_SECONDS, Announcer, Webhooks
+from perennial_billing.activities.signed_posts import SignedPosts
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.runtime.settings import PREFIX, Settings
+from perennial_billing.runtime.temporal import has_standalone_activities
+from perennial_billing.workflows.late_disputes import DisputeWorkflow
+from perennial_billing.workflows.names import Call, amounts_queue, call_queue, notices_queue
+from perennial_billing.workflows.subscription import SubscriptionWorkflow
 
 SIMULATOR_TIME_HEADER: Final = "x-simulator-time"
 """Understood by the simulator only."""

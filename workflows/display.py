@@ -7,13 +7,20 @@ from typing import Any, Final
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
-from billing.contract.terms import Terms
-from billing.parts.ledger import PeriodRecord
-from billing.parts.stages import Stage
-from billing.status import Status
-from billing.subscription import Subscription
-from billing.view import DisputeView, RefundView, SubscriptionView, ToBeCaptured, UnansweredView, view_of
-from workflows.names import (
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.parts.ledger import PeriodRecord
+from perennial_billing.billing.parts.stages import Stage
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.view import (
+    DisputeView,
+    RefundView,
+    SubscriptionView,
+    ToBeCaptured,
+    UnansweredView,
+    view_of,
+)
+from perennial_billing.workflows.names import (
     LAST_REASON,
     MERCHANT_ACCOUNT,
     MERCHANT_REFERENCE,

@@ -7,15 +7,15 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.signatures import Announcement, NoticeActivities
-    from billing.late_disputes import LateDispute
-    from billing.parts.unanswered import OUTCOME_UNKNOWN
-    from billing.protocol.answers import DisputeAnswer
-    from billing.protocol.events import Answered
-    from billing.view import SubscriptionView
-    from workflows.life import ANNOUNCE_RETRY, ANNOUNCE_TIMEOUT, TELL_AGAIN_AFTER
-    from workflows.names import DISPUTE_WORKFLOW
-    from workflows.performing import perform
+    from perennial_billing.activities.signatures import Announcement, NoticeActivities
+    from perennial_billing.billing.late_disputes import LateDispute
+    from perennial_billing.billing.parts.unanswered import OUTCOME_UNKNOWN
+    from perennial_billing.billing.protocol.answers import DisputeAnswer
+    from perennial_billing.billing.protocol.events import Answered
+    from perennial_billing.billing.view import SubscriptionView
+    from perennial_billing.workflows.life import ANNOUNCE_RETRY, ANNOUNCE_TIMEOUT, TELL_AGAIN_AFTER
+    from perennial_billing.workflows.names import DISPUTE_WORKFLOW
+    from perennial_billing.workflows.performing import perform
 
 _AT_LEAST: Final = timedelta(milliseconds=1)
 

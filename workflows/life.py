@@ -18,28 +18,33 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 
-from activities.signatures import Announcement, NoticeActivities
-from billing.agenda import next_command
-from billing.changes import gets_dearer
-from billing.couplings.ending import continued
-from billing.machine import apply, ask
-from billing.money import Money
-from billing.plan.monthly_limit import check_monthly_limit
-from billing.protocol.answers import PermissionAnswer, SuccessorAnswer
-from billing.protocol.commands import Command, ReadPermission, StartSuccessor
-from billing.protocol.events import Answered, CancelAsked, Event, HandedOn, Refresh, Started
-from billing.protocol.notices import Notice
-from billing.refusals import Kind, Refused
-from billing.register import digest_of
-from billing.requests import Request
-from billing.subscription import Subscription
-from billing.view import view_of
-from workflows.display import details, initial_search_attributes, search_attribute_updates, static_summary
-from workflows.memo import initial_memo
-from workflows.messages import Answer, CancelRequest, NotificationSignal, Refusal
-from workflows.names import SUBSCRIPTION_WORKFLOW, in_summary, workflow_id
-from workflows.outcomes import outcome_of
-from workflows.performing import perform
+from perennial_billing.activities.signatures import Announcement, NoticeActivities
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.changes import gets_dearer
+from perennial_billing.billing.couplings.ending import continued
+from perennial_billing.billing.machine import apply, ask
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan.monthly_limit import check_monthly_limit
+from perennial_billing.billing.protocol.answers import PermissionAnswer, SuccessorAnswer
+from perennial_billing.billing.protocol.commands import Command, ReadPermission, StartSuccessor
+from perennial_billing.billing.protocol.events import Answered, CancelAsked, Event, HandedOn, Refresh, Started
+from perennial_billing.billing.protocol.notices import Notice
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.register import digest_of
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.view import view_of
+from perennial_billing.workflows.display import (
+    details,
+    initial_search_attributes,
+    search_attribute_updates,
+    static_summary,
+)
+from perennial_billing.workflows.memo import initial_memo
+from perennial_billing.workflows.messages import Answer, CancelRequest, NotificationSignal, Refusal
+from perennial_billing.workflows.names import SUBSCRIPTION_WORKFLOW, in_summary, workflow_id
+from perennial_billing.workflows.outcomes import outcome_of
+from perennial_billing.workflows.performing import perform
 
 PERIODS_PER_RUN: Final = 13
 """A year of monthly periods and the one that closes it. A wake after a month replays the run, so runs stay short; the

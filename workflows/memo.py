@@ -6,7 +6,7 @@ field reads the older terms with its default, and finds them the same.
 
 from typing import Final
 
-from billing.contract.terms import Terms
+from perennial_billing.billing.contract.terms import Terms
 
 TERMS_MEMO: Final = "terms"
 

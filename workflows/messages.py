@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from billing.changes import AnyRequest
-from billing.contract.terms import ChargePermissionId
-from billing.forecast.preview import DryRun
-from billing.parts.ledger import PeriodOutcome
-from billing.protocol.commands import Next
-from billing.refusals import Kind, Refused
-from billing.values import Value
-from billing.view import RefundView
+from perennial_billing.billing.changes import AnyRequest
+from perennial_billing.billing.contract.terms import ChargePermissionId
+from perennial_billing.billing.forecast.preview import DryRun
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.protocol.commands import Next
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.values import Value
+from perennial_billing.billing.view import RefundView
 
 
 class CancelRequest(Value):

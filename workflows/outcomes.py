@@ -1,14 +1,14 @@
 """What became of a request that was accepted, as far as that is known."""
 
-from billing.agenda import next_that_matters
-from billing.parts.ledger import PeriodOutcome
-from billing.protocol.answers import RefundState
-from billing.protocol.commands import Next
-from billing.refusals import Kind, Refused
-from billing.register import Entry
-from billing.subscription import Subscription
-from billing.view import RefundView
-from workflows.messages import (
+from perennial_billing.billing.agenda import next_that_matters
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.protocol.answers import RefundState
+from perennial_billing.billing.protocol.commands import Next
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.register import Entry
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.view import RefundView
+from perennial_billing.workflows.messages import (
     CaptureResult,
     Changed,
     Outcome,

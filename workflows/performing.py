@@ -11,13 +11,13 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities import signatures
-    from activities.signatures import AmazonPayActivities, AmountActivities
-    from billing.protocol import commands
-    from billing.protocol.commands import Command, Elapse
-    from billing.protocol.events import Answered, Elapsed, Event, Unanswered
-    from billing.protocol.foreign import as_prose
-    from workflows.names import Call, amounts_queue, call_queue, in_summary
+    from perennial_billing.activities import signatures
+    from perennial_billing.activities.signatures import AmazonPayActivities, AmountActivities
+    from perennial_billing.billing.protocol import commands
+    from perennial_billing.billing.protocol.commands import Command, Elapse
+    from perennial_billing.billing.protocol.events import Answered, Elapsed, Event, Unanswered
+    from perennial_billing.billing.protocol.foreign import as_prose
+    from perennial_billing.workflows.names import Call, amounts_queue, call_queue, in_summary
 
 _UNTIL_KNOWN: Final = RetryPolicy(
     initial_interval=timedelta(seconds=1),

@@ -11,11 +11,11 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 from temporalio import workflow
 
-from billing.changes.ending import ClosureReason
-from billing.protocol.events import CancelAsked, Refresh, Thing
-from workflows.life import Said
-from workflows.messages import CancelRequest, NotificationSignal
-from workflows.names import AMAZONS_NAME, THINGS
+from perennial_billing.billing.changes.ending import ClosureReason
+from perennial_billing.billing.protocol.events import CancelAsked, Refresh, Thing
+from perennial_billing.workflows.life import Said
+from perennial_billing.workflows.messages import CancelRequest, NotificationSignal
+from perennial_billing.workflows.names import AMAZONS_NAME, THINGS
 
 _REASON: Final[TypeAdapter[str]] = TypeAdapter(ClosureReason)
 _OF_THE_PERMISSION: Final = "CHARGE_PERMISSION"

@@ -5,15 +5,15 @@ import asyncio
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.forecast.preview import Upcoming, dry_run, upcoming
-    from billing.refusals import Refused
-    from billing.subscription import Subscription
-    from billing.view import SubscriptionView, view_of
-    from workflows import signals
-    from workflows.life import Life
-    from workflows.messages import Answer, DryRunAnswer, Question, Refusal, Wish
-    from workflows.names import SUBSCRIPTION_WORKFLOW
-    from workflows.outcomes import outcome_of
+    from perennial_billing.billing.forecast.preview import Upcoming, dry_run, upcoming
+    from perennial_billing.billing.refusals import Refused
+    from perennial_billing.billing.subscription import Subscription
+    from perennial_billing.billing.view import SubscriptionView, view_of
+    from perennial_billing.workflows import signals
+    from perennial_billing.workflows.life import Life
+    from perennial_billing.workflows.messages import Answer, DryRunAnswer, Question, Refusal, Wish
+    from perennial_billing.workflows.names import SUBSCRIPTION_WORKFLOW
+    from perennial_billing.workflows.outcomes import outcome_of
 
 
 @workflow.defn(name=SUBSCRIPTION_WORKFLOW)

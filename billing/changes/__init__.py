@@ -10,14 +10,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from billing.changes.charges import Capture, RefundPeriod, RetryNow
-from billing.changes.ending import Cancel, UndoCancellation
-from billing.changes.items import AddItem
-from billing.changes.pausing import PauseSubscription, ResumeSubscription, SkipPeriod
-from billing.changes.permission import ReplacePermission
-from billing.changes.plans import ChangeBillingDay, ChangePlan, Settle, UndoChanges
-from billing.changes.rules import When, gets_dearer
-from billing.changes.settling import Resolve, WriteOff
+from perennial_billing.billing.changes.charges import Capture, RefundPeriod, RetryNow
+from perennial_billing.billing.changes.ending import Cancel, UndoCancellation
+from perennial_billing.billing.changes.items import AddItem
+from perennial_billing.billing.changes.pausing import PauseSubscription, ResumeSubscription, SkipPeriod
+from perennial_billing.billing.changes.permission import ReplacePermission
+from perennial_billing.billing.changes.plans import ChangeBillingDay, ChangePlan, Settle, UndoChanges
+from perennial_billing.billing.changes.rules import When, gets_dearer
+from perennial_billing.billing.changes.settling import Resolve, WriteOff
 
 Change = Annotated[
     ChangePlan

@@ -5,18 +5,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from billing.agenda import next_command
-from billing.changes.rules import check_stays
-from billing.contract.texts import texts_of
-from billing.couplings.periods import missed_are_wanted
-from billing.money import Money
-from billing.parts.collection import Collection
-from billing.parts.refunds import Refund, check_refund
-from billing.parts.stages import AwaitingBuyer, LeftToMerchant, Stage, Unpaid, UsedUp
-from billing.refusals import Kind, Refused
-from billing.register import Reference
-from billing.requests import Request
-from billing.subscription import Subscription
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.changes.rules import check_stays
+from perennial_billing.billing.contract.texts import texts_of
+from perennial_billing.billing.couplings.periods import missed_are_wanted
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.collection import Collection
+from perennial_billing.billing.parts.refunds import Refund, check_refund
+from perennial_billing.billing.parts.stages import AwaitingBuyer, LeftToMerchant, Stage, Unpaid, UsedUp
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.register import Reference
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
 
 WHY_RETRIED = "the merchant asked to try again"
 

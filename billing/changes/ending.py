@@ -5,12 +5,12 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import StringConstraints
 
-from billing.calendar import days_between
-from billing.changes.rules import Moment, When, check_changeable, check_stays, moment_of
-from billing.parts.lifecycle import Cancellation
-from billing.refusals import Kind, Refused
-from billing.requests import Request
-from billing.subscription import Subscription
+from perennial_billing.billing.calendar import days_between
+from perennial_billing.billing.changes.rules import Moment, When, check_changeable, check_stays, moment_of
+from perennial_billing.billing.parts.lifecycle import Cancellation
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
 
 ClosureReason = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,255}$")]
 """A line of text, as long as Amazon takes (Close Charge Permission, `closureReason`). Never personal data."""

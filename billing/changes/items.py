@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from billing.changes.rules import (
+from perennial_billing.billing.changes.rules import (
     Moment,
     When,
     Words,
@@ -13,14 +13,14 @@ from billing.changes.rules import (
     check_sums,
     renewal_or_now,
 )
-from billing.contract.agreement import Agreement
-from billing.money import Money
-from billing.parts.balance import Item
-from billing.plan.plan import Plan
-from billing.refusals import Kind, Refused
-from billing.register import Reference
-from billing.requests import Request
-from billing.subscription import Subscription
+from perennial_billing.billing.contract.agreement import Agreement
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.balance import Item
+from perennial_billing.billing.plan.plan import Plan
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.register import Reference
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
 
 
 class AddItem(Request):

@@ -5,12 +5,19 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
-from billing.changes.rules import Moment, When, check_changeable, check_goes_on, check_no_rest, moment_of
-from billing.couplings.pauses import pause_begins, resume
-from billing.parts.lifecycle import Pause
-from billing.refusals import Kind, Refused
-from billing.requests import Request
-from billing.subscription import Subscription
+from perennial_billing.billing.changes.rules import (
+    Moment,
+    When,
+    check_changeable,
+    check_goes_on,
+    check_no_rest,
+    moment_of,
+)
+from perennial_billing.billing.couplings.pauses import pause_begins, resume
+from perennial_billing.billing.parts.lifecycle import Pause
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
 
 
 class PauseSubscription(Request):

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Literal
 
-from billing.contract.terms import ChargePermissionId
-from billing.parts.lifecycle import Successor
-from billing.refusals import Kind, Refused
-from billing.requests import Request
-from billing.subscription import Subscription
+from perennial_billing.billing.contract.terms import ChargePermissionId
+from perennial_billing.billing.parts.lifecycle import Successor
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
 
 
 class ReplacePermission(Request):

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from billing.calendar import days_between
-from billing.changes.rules import (
+from perennial_billing.billing.calendar import days_between
+from perennial_billing.billing.changes.rules import (
     Moment,
     When,
     check_changeable,
@@ -16,18 +16,18 @@ from billing.changes.rules import (
     check_not_paused,
     check_sums,
 )
-from billing.contract.agreement import MOST_UNITS, BillingDay
-from billing.contract.planned import PlannedChange
-from billing.contract.proration import prorate
-from billing.contract.terms import check_quantity
-from billing.couplings.credits import with_unused
-from billing.couplings.plans import agreeing
-from billing.money import Money
-from billing.parts.ledger import PeriodOutcome, PeriodRecord
-from billing.plan.plan import Plan
-from billing.refusals import Kind, Refused
-from billing.requests import Request
-from billing.subscription import Subscription
+from perennial_billing.billing.contract.agreement import MOST_UNITS, BillingDay
+from perennial_billing.billing.contract.planned import PlannedChange
+from perennial_billing.billing.contract.proration import prorate
+from perennial_billing.billing.contract.terms import check_quantity
+from perennial_billing.billing.couplings.credits import with_unused
+from perennial_billing.billing.couplings.plans import agreeing
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodOutcome, PeriodRecord
+from perennial_billing.billing.plan.plan import Plan
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
 
 
 class Settle(StrEnum):

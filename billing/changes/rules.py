@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, StringConstraints
 
-from billing.agenda import hands_over
-from billing.money import Money
-from billing.refusals import Kind, Refused
-from billing.subscription import Subscription
+from perennial_billing.billing.agenda import hands_over
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.subscription import Subscription
 
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,128}$")]
 """A line of text. Never personal data: it is shown in the Web UI."""

@@ -5,14 +5,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from billing.changes.rules import check_stays
-from billing.couplings.periods import settle
-from billing.parts.collection import Collection
-from billing.parts.ledger import PeriodOutcome
-from billing.parts.stages import CheckingCharge, Stage
-from billing.refusals import Kind, Refused
-from billing.requests import Request
-from billing.subscription import Subscription
+from perennial_billing.billing.changes.rules import check_stays
+from perennial_billing.billing.couplings.periods import settle
+from perennial_billing.billing.parts.collection import Collection
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.parts.stages import CheckingCharge, Stage
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
 
 ChargeId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 """Amazon's id of a charge."""

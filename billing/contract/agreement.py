@@ -6,9 +6,9 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import AwareDatetime, Field
 
-from billing.calendar import BillingCalendar, Interval, Unit
-from billing.plan.plan import Plan
-from billing.values import Value
+from perennial_billing.billing.calendar import BillingCalendar, Interval, Unit
+from perennial_billing.billing.plan.plan import Plan
+from perennial_billing.billing.values import Value
 
 MOST_UNITS: Final = 1_000_000
 

@@ -11,17 +11,17 @@ from typing import Any, Final
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from billing.calendar import shifted
-from billing.contract.agreement import Agreement, FirstPeriod
-from billing.contract.planned import PlannedChange, with_wish
-from billing.contract.schedule import Schedule, WrittenDates, first_billing_day
-from billing.contract.terms import Terms
-from billing.money import Money
-from billing.plan.plan import Plan
-from billing.plan.recurrence import Recurrence
-from billing.values import Value
-from billing.zones import RULES
-from billing.zones import zone as rules_of
+from perennial_billing.billing.calendar import shifted
+from perennial_billing.billing.contract.agreement import Agreement, FirstPeriod
+from perennial_billing.billing.contract.planned import PlannedChange, with_wish
+from perennial_billing.billing.contract.schedule import Schedule, WrittenDates, first_billing_day
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan.plan import Plan
+from perennial_billing.billing.plan.recurrence import Recurrence
+from perennial_billing.billing.values import Value
+from perennial_billing.billing.zones import RULES
+from perennial_billing.billing.zones import zone as rules_of
 
 DATES_AHEAD: Final = 15
 """Due dates written down: of a year of months, and some; a run of the workflow seldom meets more."""

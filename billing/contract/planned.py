@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from billing.contract.agreement import MOST_UNITS, Agreement, BillingDay
-from billing.plan.plan import Plan
-from billing.values import Value
+from perennial_billing.billing.contract.agreement import MOST_UNITS, Agreement, BillingDay
+from perennial_billing.billing.plan.plan import Plan
+from perennial_billing.billing.values import Value
 
 
 class PlannedChange(Value):

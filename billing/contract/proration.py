@@ -1,7 +1,7 @@
 """The price of a part of a period, by days."""
 
-from billing.money import Money
-from billing.refusals import Refused
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.refusals import Refused
 
 
 def prorate(price: Money, days: int, of_days: int) -> Money:

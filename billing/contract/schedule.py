@@ -13,20 +13,20 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime
 
-from billing.calendar import (
+from perennial_billing.billing.calendar import (
     BillingCalendar,
     Period,
     add_months,
     first_anchor_on_or_after,
     first_valid_instant,
 )
-from billing.contract.agreement import Agreement, BillingDay, FirstPeriod, Grid
-from billing.contract.proration import prorate
-from billing.money import Money
-from billing.plan.plan import MOST_PERIODS, Phase, Plan
-from billing.refusals import Refused
-from billing.values import Value
-from billing.zones import zone as rules_of
+from perennial_billing.billing.contract.agreement import Agreement, BillingDay, FirstPeriod, Grid
+from perennial_billing.billing.contract.proration import prorate
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan.plan import MOST_PERIODS, Phase, Plan
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.values import Value
+from perennial_billing.billing.zones import zone as rules_of
 
 _NEAR: Final = timedelta(hours=12)
 """How far zones' rules may move a wall time; what is meant to be the same instant is not further apart."""

@@ -11,12 +11,12 @@ from pydantic import (
     model_validator,
 )
 
-from billing.contract.agreement import MOST_UNITS, Agreement, BillingDay
-from billing.contract.schedule import Schedule
-from billing.plan import Plan
-from billing.refusals import Refused
-from billing.values import Value
-from billing.zones import ZoneName
+from perennial_billing.billing.contract.agreement import MOST_UNITS, Agreement, BillingDay
+from perennial_billing.billing.contract.schedule import Schedule
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.values import Value
+from perennial_billing.billing.zones import ZoneName
 
 EARLIEST_ANCHOR_YEAR: Final = 1970
 LATEST_ANCHOR_YEAR: Final = 2199

@@ -1,7 +1,7 @@
 """What the buyer reads of a period: the texts of the plan that it is charged by, filled in."""
 
-from billing.contract.contract import Contract
-from billing.plan.texts import ChargeTexts, PeriodInWords
+from perennial_billing.billing.contract.contract import Contract
+from perennial_billing.billing.plan.texts import ChargeTexts, PeriodInWords
 
 
 def texts_of(contract: Contract, period: int) -> ChargeTexts | None:

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from billing.couplings.telling import telling
-from billing.foresight import foreseen
-from billing.subscription import Subscription
+from perennial_billing.billing.couplings.telling import telling
+from perennial_billing.billing.foresight import foreseen
+from perennial_billing.billing.subscription import Subscription
 
 
 def tell_ahead(subscription: Subscription, now: datetime) -> Subscription:

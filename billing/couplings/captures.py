@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from billing.couplings.telling import OF_OUTCOME, about_record, telling
-from billing.parts.authorizations import Authorization
-from billing.parts.ledger import PeriodOutcome
-from billing.protocol.answers import ChargeAnswer
-from billing.protocol.commands import CaptureAuthorized, ReadAuthorized
-from billing.protocol.notices import NoticeType
-from billing.subscription import Subscription
+from perennial_billing.billing.couplings.telling import OF_OUTCOME, about_record, telling
+from perennial_billing.billing.parts.authorizations import Authorization
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.protocol.answers import ChargeAnswer
+from perennial_billing.billing.protocol.commands import CaptureAuthorized, ReadAuthorized
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.subscription import Subscription
 
 
 def authorization_answered(

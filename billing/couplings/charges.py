@@ -2,21 +2,21 @@
 
 from datetime import datetime
 
-from billing.agenda import main_command
-from billing.couplings.ending import completed, lose_permission, permission_closed
-from billing.couplings.periods import settle
-from billing.couplings.telling import about_collection, notice_after, telling
-from billing.dunning.reasons import Meaning, meaning_of_non_chargeable
-from billing.dunning.rules import why_closed
-from billing.parts.collection import EARLIER_CHARGE, Collection
-from billing.parts.ledger import PeriodOutcome
-from billing.parts.lifecycle import AwaitingCheckout, AwaitingOutcomes, Closing
-from billing.parts.stages import CheckingCharge, Lost, Stage
-from billing.plan.plan import Capture
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
-from billing.protocol.commands import ReadPermission
-from billing.protocol.notices import NoticeType
-from billing.subscription import Subscription
+from perennial_billing.billing.agenda import main_command
+from perennial_billing.billing.couplings.ending import completed, lose_permission, permission_closed
+from perennial_billing.billing.couplings.periods import settle
+from perennial_billing.billing.couplings.telling import about_collection, notice_after, telling
+from perennial_billing.billing.dunning.reasons import Meaning, meaning_of_non_chargeable
+from perennial_billing.billing.dunning.rules import why_closed
+from perennial_billing.billing.parts.collection import EARLIER_CHARGE, Collection
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.parts.lifecycle import AwaitingCheckout, AwaitingOutcomes, Closing
+from perennial_billing.billing.parts.stages import CheckingCharge, Lost, Stage
+from perennial_billing.billing.plan.plan import Capture
+from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
+from perennial_billing.billing.protocol.commands import ReadPermission
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.subscription import Subscription
 
 _MONEY = frozenset({ChargeOutcome.CAPTURED, ChargeOutcome.AUTHORIZED, ChargeOutcome.PENDING})
 """What an answer says that may cost the buyer something."""

@@ -1,8 +1,8 @@
 """What is paid for days that are not served is credited, once: a refund of the same days is taken off."""
 
-from billing.money import Money
-from billing.parts.refunds import credit_due
-from billing.subscription import Subscription
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.refunds import credit_due
+from perennial_billing.billing.subscription import Subscription
 
 
 def with_unused(subscription: Subscription, period: int, unused: Money) -> Subscription:

@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Final
 
-from billing.couplings.pauses import pause_until_resumed
-from billing.couplings.telling import about_collection, telling
-from billing.parts.disputes import Dispute, news_of
-from billing.plan.policy import OnDispute
-from billing.protocol.answers import DisputeAnswer
-from billing.protocol.commands import ReadDispute
-from billing.protocol.notices import NoticeType
-from billing.subscription import Subscription
+from perennial_billing.billing.couplings.pauses import pause_until_resumed
+from perennial_billing.billing.couplings.telling import about_collection, telling
+from perennial_billing.billing.parts.disputes import Dispute, news_of
+from perennial_billing.billing.plan.policy import OnDispute
+from perennial_billing.billing.protocol.answers import DisputeAnswer
+from perennial_billing.billing.protocol.commands import ReadDispute
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.subscription import Subscription
 
 DISPUTED: Final = "Disputed"
 """Our own reason beside Amazon's codes: a charge is disputed, so what is owed is not tried any more."""

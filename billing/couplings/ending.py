@@ -3,19 +3,19 @@
 from datetime import datetime
 from typing import Any, assert_never
 
-from billing.agenda import main_command
-from billing.couplings.periods import SKIPPED_ON_REQUEST, record_of, settle
-from billing.couplings.telling import about_collection, telling
-from billing.parts.disputes import Disputes
-from billing.parts.ledger import PeriodOutcome
-from billing.parts.lifecycle import Active, AwaitingOutcomes, Lifecycle
-from billing.parts.outbox import Outbox
-from billing.parts.stages import Stage
-from billing.plan.policy import FinalAction
-from billing.protocol.answers import PermissionAnswer
-from billing.protocol.notices import NoticeType
-from billing.status import Ending, Status
-from billing.subscription import Subscription
+from perennial_billing.billing.agenda import main_command
+from perennial_billing.billing.couplings.periods import SKIPPED_ON_REQUEST, record_of, settle
+from perennial_billing.billing.couplings.telling import about_collection, telling
+from perennial_billing.billing.parts.disputes import Disputes
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.parts.lifecycle import Active, AwaitingOutcomes, Lifecycle
+from perennial_billing.billing.parts.outbox import Outbox
+from perennial_billing.billing.parts.stages import Stage
+from perennial_billing.billing.plan.policy import FinalAction
+from perennial_billing.billing.protocol.answers import PermissionAnswer
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.status import Ending, Status
+from perennial_billing.billing.subscription import Subscription
 
 
 def end_as_planned(subscription: Subscription, now: datetime) -> Subscription:

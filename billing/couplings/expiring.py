@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from billing.couplings.telling import telling
-from billing.protocol.notices import NoticeType
-from billing.subscription import Subscription
+from perennial_billing.billing.couplings.telling import telling
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.subscription import Subscription
 
 
 def about_to_expire(subscription: Subscription, now: datetime) -> Subscription:

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Final
 
-from billing.couplings.telling import telling
-from billing.parts.lifecycle import Pause
-from billing.parts.stages import LeftToMerchant, Lost
-from billing.protocol.notices import NoticeType
-from billing.subscription import Subscription
+from perennial_billing.billing.couplings.telling import telling
+from perennial_billing.billing.parts.lifecycle import Pause
+from perennial_billing.billing.parts.stages import LeftToMerchant, Lost
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.subscription import Subscription
 
 ASKED_FOR: Final = "asked for"
 PAUSED: Final = "Paused"

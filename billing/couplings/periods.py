@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from billing.agenda import asks_about, cancellation_is_due, main_command
-from billing.contract.contract import Contract
-from billing.contract.texts import texts_of
-from billing.couplings.telling import OF_OUTCOME, about_collection, about_record, telling
-from billing.keys import spread_of
-from billing.money import Money
-from billing.parts.authorizations import Authorization
-from billing.parts.balance import Item
-from billing.parts.collection import MISSED_PERIODS, Collection
-from billing.parts.ledger import CHARGED, PeriodOutcome, PeriodRecord
-from billing.parts.renewal import Renewal
-from billing.parts.stages import Starting
-from billing.plan.plan import Amounts
-from billing.plan.policy import CatchUp, NextDue
-from billing.protocol.commands import AskAmount
-from billing.protocol.notices import NoticeType
-from billing.subscription import AMOUNT_UNKNOWN, Subscription
+from perennial_billing.billing.agenda import asks_about, cancellation_is_due, main_command
+from perennial_billing.billing.contract.contract import Contract
+from perennial_billing.billing.contract.texts import texts_of
+from perennial_billing.billing.couplings.telling import OF_OUTCOME, about_collection, about_record, telling
+from perennial_billing.billing.keys import spread_of
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.authorizations import Authorization
+from perennial_billing.billing.parts.balance import Item
+from perennial_billing.billing.parts.collection import MISSED_PERIODS, Collection
+from perennial_billing.billing.parts.ledger import CHARGED, PeriodOutcome, PeriodRecord
+from perennial_billing.billing.parts.renewal import Renewal
+from perennial_billing.billing.parts.stages import Starting
+from perennial_billing.billing.plan.plan import Amounts
+from perennial_billing.billing.plan.policy import CatchUp, NextDue
+from perennial_billing.billing.protocol.commands import AskAmount
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.subscription import AMOUNT_UNKNOWN, Subscription
 
 SKIPPED_ON_REQUEST: Final = "paused or skipped on request"
 NOT_TRIED: Final = "unpaid"

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from billing.contract.contract import Contract
-from billing.couplings.telling import telling
-from billing.protocol.notices import NoticeType
-from billing.subscription import Subscription
+from perennial_billing.billing.contract.contract import Contract
+from perennial_billing.billing.couplings.telling import telling
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.subscription import Subscription
 
 
 def agreeing(subscription: Subscription, contract: Contract, first: int, now: datetime) -> Subscription:

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from billing.couplings.credits import with_what_is_due
-from billing.couplings.telling import telling
-from billing.protocol.answers import RefundAnswer, RefundState
-from billing.protocol.commands import CreateRefund, ReadRefund
-from billing.protocol.notices import NoticeType
-from billing.subscription import Subscription
+from perennial_billing.billing.couplings.credits import with_what_is_due
+from perennial_billing.billing.couplings.telling import telling
+from perennial_billing.billing.protocol.answers import RefundAnswer, RefundState
+from perennial_billing.billing.protocol.commands import CreateRefund, ReadRefund
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.subscription import Subscription
 
 
 def refund_answered(

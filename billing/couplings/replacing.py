@@ -6,13 +6,13 @@ works.
 
 from datetime import datetime
 
-from billing.couplings.ending import continued, handed_over
-from billing.couplings.telling import telling
-from billing.plan.monthly_limit import is_above
-from billing.protocol.answers import PermissionAnswer, SuccessorAnswer
-from billing.protocol.notices import NoticeType
-from billing.refusals import Kind
-from billing.subscription import Subscription
+from perennial_billing.billing.couplings.ending import continued, handed_over
+from perennial_billing.billing.couplings.telling import telling
+from perennial_billing.billing.plan.monthly_limit import is_above
+from perennial_billing.billing.protocol.answers import PermissionAnswer, SuccessorAnswer
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.refusals import Kind
+from perennial_billing.billing.subscription import Subscription
 
 RECURRING = "Recurring"
 """The chargePermissionType under which a merchant may charge again and again (Amazon Pay API v2)."""

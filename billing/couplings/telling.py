@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Any, Final
 
-from billing.agenda import main_command
-from billing.parts.collection import Collection
-from billing.parts.ledger import PeriodOutcome, PeriodRecord
-from billing.parts.stages import Retrying, Stage
-from billing.protocol.commands import Action, Command
-from billing.protocol.notices import NoticeType
-from billing.subscription import Subscription
+from perennial_billing.billing.agenda import main_command
+from perennial_billing.billing.parts.collection import Collection
+from perennial_billing.billing.parts.ledger import PeriodOutcome, PeriodRecord
+from perennial_billing.billing.parts.stages import Retrying, Stage
+from perennial_billing.billing.protocol.commands import Action, Command
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.subscription import Subscription
 
 _WAITS_FOR_THE_BUYER: Final = frozenset({Stage.AWAITING_PAYMENT_METHOD, Stage.UNPAID})
 _ENTERING: Final = {

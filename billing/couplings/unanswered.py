@@ -7,14 +7,14 @@ long as it takes. What else is asked waits an hour, so that it holds up nothing 
 from datetime import datetime
 from typing import Any
 
-from billing.couplings.captures import authorization_answered
-from billing.couplings.charges import charge_read
-from billing.couplings.disputes import dispute_answered
-from billing.couplings.refunds import refund_answered
-from billing.couplings.telling import about_collection, telling
-from billing.parts.lifecycle import Lifecycle
-from billing.parts.unanswered import OUTCOME_UNKNOWN
-from billing.protocol.answers import (
+from perennial_billing.billing.couplings.captures import authorization_answered
+from perennial_billing.billing.couplings.charges import charge_read
+from perennial_billing.billing.couplings.disputes import dispute_answered
+from perennial_billing.billing.couplings.refunds import refund_answered
+from perennial_billing.billing.couplings.telling import about_collection, telling
+from perennial_billing.billing.parts.lifecycle import Lifecycle
+from perennial_billing.billing.parts.unanswered import OUTCOME_UNKNOWN
+from perennial_billing.billing.protocol.answers import (
     ChargeAnswer,
     ChargeOutcome,
     DisputeAnswer,
@@ -23,7 +23,7 @@ from billing.protocol.answers import (
     RefundAnswer,
     RefundState,
 )
-from billing.protocol.commands import (
+from perennial_billing.billing.protocol.commands import (
     CaptureAuthorized,
     CaptureCharge,
     ClosePermission,
@@ -38,8 +38,8 @@ from billing.protocol.commands import (
     ReadSuccessor,
     UpdatePermission,
 )
-from billing.protocol.notices import NoticeType
-from billing.subscription import Subscription
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.subscription import Subscription
 
 _UNKNOWN_CHARGE = ChargeAnswer(outcome=ChargeOutcome.REFUSED, reason_code=OUTCOME_UNKNOWN)
 

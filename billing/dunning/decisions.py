@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from billing.dunning.reasons import Meaning
-from billing.money import Money
+from perennial_billing.billing.dunning.reasons import Meaning
+from perennial_billing.billing.money import Money
 
 
 @dataclass(frozen=True, slots=True)

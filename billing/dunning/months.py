@@ -9,8 +9,8 @@ lose a whole month, wherever Amazon turns its months a few hours later than we d
 from datetime import date, datetime, time, timedelta
 from typing import Final, NamedTuple
 
-from billing.calendar import add_months, first_valid_instant
-from billing.zones import zone as rules_of
+from perennial_billing.billing.calendar import add_months, first_valid_instant
+from perennial_billing.billing.zones import zone as rules_of
 
 AMAZONS_ZONES: Final = ("UTC", "America/Los_Angeles")
 """Where Amazon may count beside the buyer's own zone: its timestamps are in UTC, and it sits in Seattle."""

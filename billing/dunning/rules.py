@@ -7,7 +7,7 @@ Each is a row of edges, the first that fits being the one. They know no clock: w
 from enum import StrEnum
 from typing import Final
 
-from billing.dunning.decisions import (
+from perennial_billing.billing.dunning.decisions import (
     AfterCharge,
     AfterLimit,
     AfterPermission,
@@ -27,10 +27,10 @@ from billing.dunning.decisions import (
     Repeat,
     Retry,
 )
-from billing.dunning.reasons import Meaning, meaning_of_charge, meaning_of_non_chargeable
-from billing.money import Money
-from billing.plan.monthly_limit import is_above
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
+from perennial_billing.billing.dunning.reasons import Meaning, meaning_of_charge, meaning_of_non_chargeable
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan.monthly_limit import is_above
+from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 
 NO_REASON: Final = "no reason code"
 

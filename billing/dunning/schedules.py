@@ -5,10 +5,10 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
-from billing.calendar import next_within_hours
-from billing.dunning.reasons import Meaning
-from billing.plan.policy import CollectionPolicy
-from billing.values import Value
+from perennial_billing.billing.calendar import next_within_hours
+from perennial_billing.billing.dunning.reasons import Meaning
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.values import Value
 
 THOUSANDTHS: Final = 1000
 _QUICK: Final = frozenset({Meaning.PROCESSING, Meaning.ASK_PERMISSION})

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from billing.machine import apply
-from billing.protocol.answers import (
+from perennial_billing.billing.machine import apply
+from perennial_billing.billing.protocol.answers import (
     ChargeAnswer,
     ChargeOutcome,
     DisputeAnswer,
@@ -19,7 +19,7 @@ from billing.protocol.answers import (
     RefundState,
     SuccessorAnswer,
 )
-from billing.protocol.commands import (
+from perennial_billing.billing.protocol.commands import (
     AskAmount,
     ClosePermission,
     Command,
@@ -33,8 +33,8 @@ from billing.protocol.commands import (
     StartSuccessor,
     UpdatePermission,
 )
-from billing.protocol.events import Answer, Answered, Elapsed
-from billing.subscription import Subscription
+from perennial_billing.billing.protocol.events import Answer, Answered, Elapsed
+from perennial_billing.billing.subscription import Subscription
 
 CAPTURED: Final = ChargeAnswer(outcome=ChargeOutcome.CAPTURED)
 CHARGEABLE: Final = PermissionAnswer(state=PermissionState.CHARGEABLE)

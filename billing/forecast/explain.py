@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from billing.agenda import next_command, only_looks_for_the_buyer
-from billing.contract.schedule import first_that_costs
-from billing.contract.terms import Terms
-from billing.forecast.drive import CAPTURED, failing, perform
-from billing.parts.ledger import PeriodOutcome
-from billing.parts.outbox import Outbox
-from billing.plan.plan import Capture, Plan
-from billing.plan.policy import CatchUp, NextDue, OnDispute
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
-from billing.protocol.commands import Action, CreateCharge
-from billing.protocol.notices import NoticeType
-from billing.subscription import Subscription
+from perennial_billing.billing.agenda import next_command, only_looks_for_the_buyer
+from perennial_billing.billing.contract.schedule import first_that_costs
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.forecast.drive import CAPTURED, failing, perform
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.parts.outbox import Outbox
+from perennial_billing.billing.plan.plan import Capture, Plan
+from perennial_billing.billing.plan.policy import CatchUp, NextDue, OnDispute
+from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
+from perennial_billing.billing.protocol.commands import Action, CreateCharge
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.subscription import Subscription
 
 CASES: Final = {
     "SoftDeclined": "The charge is declined, and may succeed later",

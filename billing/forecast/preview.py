@@ -7,13 +7,13 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
-from billing.agenda import next_command, only_looks_for_the_buyer
-from billing.forecast.drive import perform, success
-from billing.machine import tried
-from billing.money import Money
-from billing.parts.ledger import PeriodOutcome
-from billing.plan.texts import ChargeTexts
-from billing.protocol.commands import (
+from perennial_billing.billing.agenda import next_command, only_looks_for_the_buyer
+from perennial_billing.billing.forecast.drive import perform, success
+from perennial_billing.billing.machine import tried
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.plan.texts import ChargeTexts
+from perennial_billing.billing.protocol.commands import (
     AskAmount,
     CaptureCharge,
     CreateCharge,
@@ -22,10 +22,10 @@ from billing.protocol.commands import (
     StartSuccessor,
     Timer,
 )
-from billing.refusals import Refused
-from billing.requests import Request
-from billing.subscription import Subscription
-from billing.values import Value
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.values import Value
 
 MOST_CHARGES: Final = 120
 """Ten years of months."""

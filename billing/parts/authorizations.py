@@ -10,14 +10,14 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
-from billing.keys import MOST_CAPTURES, capture_key
-from billing.money import Money
-from billing.parts.ledger import PeriodOutcome, PeriodRecord
-from billing.parts.stages import LOOK_AGAIN_AFTER
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome
-from billing.protocol.commands import CaptureAuthorized, Command, ReadAuthorized
-from billing.refusals import Kind, Refused
-from billing.values import Value
+from perennial_billing.billing.keys import MOST_CAPTURES, capture_key
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodOutcome, PeriodRecord
+from perennial_billing.billing.parts.stages import LOOK_AGAIN_AFTER
+from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome
+from perennial_billing.billing.protocol.commands import CaptureAuthorized, Command, ReadAuthorized
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.values import Value
 
 AUTHORIZATION_LIVES: Final = timedelta(days=30)
 

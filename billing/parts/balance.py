@@ -2,9 +2,9 @@
 
 from typing import Final, NamedTuple
 
-from billing.money import Money
-from billing.refusals import Kind, Refused
-from billing.values import Value
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.values import Value
 
 MOST_ITEMS: Final = 50
 

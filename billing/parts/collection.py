@@ -9,7 +9,7 @@ from typing import Final, assert_never
 
 from pydantic import AwareDatetime
 
-from billing.dunning.decisions import (
+from perennial_billing.billing.dunning.decisions import (
     AfterCharge,
     AfterLimit,
     AfterPermission,
@@ -29,14 +29,21 @@ from billing.dunning.decisions import (
     Repeat,
     Retry,
 )
-from billing.dunning.months import limited_month
-from billing.dunning.reasons import TIMED_OUT, Meaning, meaning_of_charge, meaning_of_non_chargeable
-from billing.dunning.rules import NO_REASON, Awaits, after_charge, after_permission, tells_nothing, unreadable_because
-from billing.dunning.schedules import Dunning
-from billing.keys import MOST_CAPTURES, idempotency_key
-from billing.money import Money
-from billing.parts.balance import Bill
-from billing.parts.stages import (
+from perennial_billing.billing.dunning.months import limited_month
+from perennial_billing.billing.dunning.reasons import TIMED_OUT, Meaning, meaning_of_charge, meaning_of_non_chargeable
+from perennial_billing.billing.dunning.rules import (
+    NO_REASON,
+    Awaits,
+    after_charge,
+    after_permission,
+    tells_nothing,
+    unreadable_because,
+)
+from perennial_billing.billing.dunning.schedules import Dunning
+from perennial_billing.billing.keys import MOST_CAPTURES, idempotency_key
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.balance import Bill
+from perennial_billing.billing.parts.stages import (
     LOOK_AGAIN_AFTER,
     LOOK_WHILE_UNPAID,
     AskingLimit,
@@ -56,13 +63,13 @@ from billing.parts.stages import (
     Unpaid,
     UsedUp,
 )
-from billing.plan.plan import Capture as WhenCaptured
-from billing.plan.policy import CollectionPolicy
-from billing.plan.texts import ChargeTexts
-from billing.protocol.answers import CLOCKS_MAY_DIFFER, ChargeAnswer, ChargeOutcome, PermissionAnswer
-from billing.protocol.commands import Attempt, Command, Timer, elapse
-from billing.values import Value
-from billing.zones import ZoneName
+from perennial_billing.billing.plan.plan import Capture as WhenCaptured
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.plan.texts import ChargeTexts
+from perennial_billing.billing.protocol.answers import CLOCKS_MAY_DIFFER, ChargeAnswer, ChargeOutcome, PermissionAnswer
+from perennial_billing.billing.protocol.commands import Attempt, Command, Timer, elapse
+from perennial_billing.billing.values import Value
+from perennial_billing.billing.zones import ZoneName
 
 MISSED_PERIODS: Final = "MissedPeriods"
 """Our own reason beside Amazon's codes: several periods fell due while nothing could be charged."""

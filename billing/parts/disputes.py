@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from pydantic import AwareDatetime
 
-from billing.parts.stages import LOOK_AGAIN_AFTER
-from billing.protocol.answers import DisputeAnswer
-from billing.protocol.commands import Command, ReadDispute
-from billing.protocol.notices import NoticeType
-from billing.values import Value
+from perennial_billing.billing.parts.stages import LOOK_AGAIN_AFTER
+from perennial_billing.billing.protocol.answers import DisputeAnswer
+from perennial_billing.billing.protocol.commands import Command, ReadDispute
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.values import Value
 
 KEPT: Final = 24
 """Disputes kept in the state, the latest ones."""

@@ -6,8 +6,8 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
-from billing.money import Money
-from billing.values import Value
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.values import Value
 
 LEDGER_LENGTH: Final = 24
 """Periods kept in the state; older ones are counted only, so that the state stays small for ever."""

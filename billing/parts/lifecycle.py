@@ -6,13 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from billing.contract.terms import ChargePermissionId
-from billing.parts.stages import LOOK_AGAIN_AFTER
-from billing.protocol.answers import PermissionAnswer
-from billing.protocol.commands import ClosePermission, Command, ReadSuccessor, StartSuccessor, Timer, elapse
-from billing.refusals import Kind
-from billing.status import Ending, Status
-from billing.values import Value
+from perennial_billing.billing.contract.terms import ChargePermissionId
+from perennial_billing.billing.parts.stages import LOOK_AGAIN_AFTER
+from perennial_billing.billing.protocol.answers import PermissionAnswer
+from perennial_billing.billing.protocol.commands import (
+    ClosePermission,
+    Command,
+    ReadSuccessor,
+    StartSuccessor,
+    Timer,
+    elapse,
+)
+from perennial_billing.billing.refusals import Kind
+from perennial_billing.billing.status import Ending, Status
+from perennial_billing.billing.values import Value
 
 
 class Active(Value):

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from billing.protocol.notices import Notice, NoticeType
-from billing.values import Value
+from perennial_billing.billing.protocol.notices import Notice, NoticeType
+from perennial_billing.billing.values import Value
 
 FULL_OUTBOX: Final = 100
 """Notices that wait before a subscription begins nothing more; so the state stays small while none can be handed on."""

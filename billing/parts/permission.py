@@ -5,12 +5,12 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
-from billing.calendar import permission_expiry
-from billing.parts.stages import LOOK_AGAIN_AFTER
-from billing.plan.recurrence import Recurrence
-from billing.protocol.answers import PermissionAnswer
-from billing.protocol.commands import Command, ReadPermission, UpdatePermission
-from billing.values import Value
+from perennial_billing.billing.calendar import permission_expiry
+from perennial_billing.billing.parts.stages import LOOK_AGAIN_AFTER
+from perennial_billing.billing.plan.recurrence import Recurrence
+from perennial_billing.billing.protocol.answers import PermissionAnswer
+from perennial_billing.billing.protocol.commands import Command, ReadPermission, UpdatePermission
+from perennial_billing.billing.values import Value
 
 REMEMBERED_NOTIFICATIONS: Final = 20
 """Notification ids kept to recognise a repetition; one period causes two or three."""

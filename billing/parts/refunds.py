@@ -12,14 +12,14 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime
 
-from billing.keys import refund_key
-from billing.money import LARGEST, Money
-from billing.parts.ledger import Ledger, PeriodOutcome, PeriodRecord
-from billing.parts.stages import LOOK_AGAIN_AFTER
-from billing.protocol.answers import CLOCKS_MAY_DIFFER, RefundAnswer, RefundState
-from billing.protocol.commands import Command, CreateRefund, ReadRefund
-from billing.refusals import Refused
-from billing.values import Value
+from perennial_billing.billing.keys import refund_key
+from perennial_billing.billing.money import LARGEST, Money
+from perennial_billing.billing.parts.ledger import Ledger, PeriodOutcome, PeriodRecord
+from perennial_billing.billing.parts.stages import LOOK_AGAIN_AFTER
+from perennial_billing.billing.protocol.answers import CLOCKS_MAY_DIFFER, RefundAnswer, RefundState
+from perennial_billing.billing.protocol.commands import Command, CreateRefund, ReadRefund
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.values import Value
 
 KEPT: Final = 24
 """Settled refunds kept in the state, like periods."""

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from billing.money import Money
-from billing.parts.stages import LOOK_AGAIN_AFTER
-from billing.refusals import Refused
-from billing.values import Value
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.stages import LOOK_AGAIN_AFTER
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.values import Value
 
 
 class AmountAsked(Value):

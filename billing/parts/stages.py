@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from pydantic import AwareDatetime, Field
 
-from billing.dunning.rules import Awaits
-from billing.keys import capture_key
-from billing.protocol.commands import (
+from perennial_billing.billing.dunning.rules import Awaits
+from perennial_billing.billing.keys import capture_key
+from perennial_billing.billing.protocol.commands import (
     Attempt,
     CaptureCharge,
     Command,
@@ -23,10 +23,10 @@ from billing.protocol.commands import (
     Timer,
     elapse,
 )
-from billing.values import Value
+from perennial_billing.billing.values import Value
 
 if TYPE_CHECKING:
-    from billing.parts.collection import Collection
+    from perennial_billing.billing.parts.collection import Collection
 
 LOOK_AGAIN_AFTER: Final = timedelta(hours=1)
 """How often a pending charge or a held subscription is looked at; Amazon advises polling once an hour."""

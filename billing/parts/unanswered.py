@@ -9,9 +9,9 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
-from billing.protocol.commands import Action, Command, Elapse
-from billing.protocol.foreign import as_prose
-from billing.values import Value
+from perennial_billing.billing.protocol.commands import Action, Command, Elapse
+from perennial_billing.billing.protocol.foreign import as_prose
+from perennial_billing.billing.values import Value
 
 OUTCOME_UNKNOWN: Final = "OutcomeUnknown"
 """Our own reason beside Amazon's codes: Amazon has not said what came of a call."""

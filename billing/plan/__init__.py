@@ -4,7 +4,7 @@ Owns: plans, policies, the texts that buyers read, what Amazon is told of plans,
 Does not decide: dates, and what is done.
 """
 
-from billing.plan.plan import MOST_PERIODS, Amounts, Capture, Phase, Plan
-from billing.plan.texts import Texts
+from perennial_billing.billing.plan.plan import MOST_PERIODS, Amounts, Capture, Phase, Plan
+from perennial_billing.billing.plan.texts import Texts
 
 __all__ = ["MOST_PERIODS", "Amounts", "Capture", "Phase", "Plan", "Texts"]

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from billing.values import Value
+from perennial_billing.billing.values import Value
 
 _LONGEST: Final = timedelta(days=90)
 

@@ -8,9 +8,9 @@ from calendar import monthrange
 from decimal import Decimal
 from typing import Final
 
-from billing.money import Money
-from billing.plan.plan import Phase, Plan
-from billing.refusals import Refused
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan.plan import Phase, Plan
+from perennial_billing.billing.refusals import Refused
 
 _LIMITS: Final = {
     "JPY": Decimal(100_000),

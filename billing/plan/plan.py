@@ -6,13 +6,13 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from billing.calendar import Interval
-from billing.money import Money
-from billing.plan.lead_times import LeadTimes
-from billing.plan.policy import CollectionPolicy
-from billing.plan.texts import Texts
-from billing.refusals import Refused
-from billing.values import Value
+from perennial_billing.billing.calendar import Interval
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan.lead_times import LeadTimes
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.plan.texts import Texts
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.values import Value
 
 MOST_PHASES: Final = 24
 MOST_PERIODS: Final = 100_000

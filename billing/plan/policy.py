@@ -6,8 +6,8 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
-from billing.refusals import Refused
-from billing.values import Value
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.values import Value
 
 _MINUTE: Final = timedelta(minutes=1)
 _HOUR: Final = timedelta(hours=1)

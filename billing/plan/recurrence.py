@@ -2,10 +2,10 @@
 
 from typing import Self
 
-from billing.calendar import Interval
-from billing.money import Money
-from billing.plan.plan import Amounts, Plan
-from billing.values import Value
+from perennial_billing.billing.calendar import Interval
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan.plan import Amounts, Plan
+from perennial_billing.billing.values import Value
 
 
 class Recurrence(Value):

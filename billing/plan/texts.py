@@ -21,8 +21,8 @@ from typing import Final, NamedTuple, Self
 
 from pydantic import field_validator
 
-from billing.refusals import Refused
-from billing.values import Value
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.values import Value
 
 LIMITS: Final[Mapping[str, int]] = MappingProxyType(
     {"soft_descriptor": 16, "note_to_buyer": 255, "merchant_store_name": 50, "custom_information": 4096}

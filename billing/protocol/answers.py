@@ -9,9 +9,9 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
-from billing.money import Money
-from billing.protocol.foreign import Code, Codes, Prose
-from billing.values import Value
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.protocol.foreign import Code, Codes, Prose
+from perennial_billing.billing.values import Value
 
 CLOCKS_MAY_DIFFER: Final = timedelta(minutes=2)
 """Amazon's and ours: what Amazon made so little before it was asked for is not older than that."""

@@ -10,10 +10,10 @@ from typing import ClassVar
 
 from pydantic import AwareDatetime
 
-from billing.money import Money
-from billing.plan.recurrence import Recurrence
-from billing.plan.texts import ChargeTexts
-from billing.values import Value
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan.recurrence import Recurrence
+from perennial_billing.billing.plan.texts import ChargeTexts
+from perennial_billing.billing.values import Value
 
 
 class Action(StrEnum):

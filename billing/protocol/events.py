@@ -4,9 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from billing.money import Money
-from billing.protocol.answers import ChargeAnswer, DisputeAnswer, PermissionAnswer, RefundAnswer, SuccessorAnswer
-from billing.protocol.commands import Command, Timer
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.protocol.answers import (
+    ChargeAnswer,
+    DisputeAnswer,
+    PermissionAnswer,
+    RefundAnswer,
+    SuccessorAnswer,
+)
+from perennial_billing.billing.protocol.commands import Command, Timer
 
 Answer = ChargeAnswer | PermissionAnswer | RefundAnswer | DisputeAnswer | SuccessorAnswer | Money
 

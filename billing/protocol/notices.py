@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime
 
-from billing.money import Money
-from billing.values import Value
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.values import Value
 
 
 class NoticeType(StrEnum):

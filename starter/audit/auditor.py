@@ -8,15 +8,15 @@ from typing import Final
 
 from temporalio.client import Client
 
-from amazon_pay.errors import AmazonPayError
-from runtime.temporal import is_busy
-from starter.audit.case import Case
-from starter.audit.rules import findings
-from starter.audit.witness import Witness
-from starter.client import Subscriptions
-from starter.errors import SubscriptionError
-from starter.listing import STORE_LAG
-from workflows.names import workflow_id
+from amazon_pay_client.errors import AmazonPayError
+from perennial_billing.runtime.temporal import is_busy
+from perennial_billing.starter.audit.case import Case
+from perennial_billing.starter.audit.rules import findings
+from perennial_billing.starter.audit.witness import Witness
+from perennial_billing.starter.client import Subscriptions
+from perennial_billing.starter.errors import SubscriptionError
+from perennial_billing.starter.listing import STORE_LAG
+from perennial_billing.workflows.names import workflow_id
 
 AT_ONCE: Final = 20
 

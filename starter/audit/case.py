@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from amazon_pay.models import Charge, ChargePermissionState, ChargeState, Price
-from billing.parts.ledger import PeriodOutcome, PeriodRecord
-from billing.status import Status
-from billing.view import SubscriptionView
+from amazon_pay_client.models import Charge, ChargePermissionState, ChargeState, Price
+from perennial_billing.billing.parts.ledger import PeriodOutcome, PeriodRecord
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.view import SubscriptionView
 
 
 @dataclass(frozen=True, slots=True)

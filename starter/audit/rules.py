@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Final
 
-from amazon_pay.models import ChargePermissionState
-from billing.parts.ledger import LEDGER_LENGTH
-from billing.parts.stages import Stage
-from billing.status import Status
-from starter.audit.case import Case
+from amazon_pay_client.models import ChargePermissionState
+from perennial_billing.billing.parts.ledger import LEDGER_LENGTH
+from perennial_billing.billing.parts.stages import Stage
+from perennial_billing.billing.status import Status
+from perennial_billing.starter.audit.case import Case
 
 STUCK_AFTER: Final = timedelta(minutes=70)
 """After an hour the subscription itself says that it has no answer. What is under way for longer is stuck: no worker

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from amazon_pay import AmazonPayClient
-from amazon_pay.models import ChargePermissionState
-from billing.view import SubscriptionView
-from starter.audit.case import Booked
+from amazon_pay_client import AmazonPayClient
+from amazon_pay_client.models import ChargePermissionState
+from perennial_billing.billing.view import SubscriptionView
+from perennial_billing.starter.audit.case import Booked
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ __all__ = ["main"]
 def main() -> None:
     """The entry point of the console script. Its help needs no more than a table, so it is printed without typer."""
     if sys.argv[1:] == ["--help"]:
-        from starter.cli.front_page import print_front_page
+        from perennial_billing.starter.cli.front_page import print_front_page
 
         print_front_page()
         sys.stdout.write("\n")  # as typer ends every help
     else:
-        from starter.cli.app import app
-        from starter.cli.commands import PROGRAM
+        from perennial_billing.starter.cli.app import app
+        from perennial_billing.starter.cli.commands import PROGRAM
 
         app(prog_name=PROGRAM)

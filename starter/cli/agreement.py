@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from billing.contract.agreement import BillingDay, FirstPeriod
-from billing.contract.terms import DEFAULT_ACCOUNT, Terms, check_anchor
-from billing.money import Money
-from billing.plan import Plan
-from billing.refusals import Refused
-from runtime.errors import StartupError
-from starter.cli.output import in_one_line
+from perennial_billing.billing.contract.agreement import BillingDay, FirstPeriod
+from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT, Terms, check_anchor
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.starter.cli.output import in_one_line
 
 _OPTIONS = {
     "charge_permission_id": "CHARGE_PERMISSION_ID",

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from starter.cli.commands import ABOUT, COMMANDS, PROGRAM, Command
+from perennial_billing.starter.cli.commands import ABOUT, COMMANDS, PROGRAM, Command
 
 
 class SparingOption(TyperOption):
@@ -56,7 +56,7 @@ class CommandsByName(Mapping[str, Any]):  # Any: typer's commands and groups, wh
 def _loaded(command: Command) -> Any:
     """The command as typer makes it of its function or its group."""
     module, _, name = command.source.partition(":")
-    found = getattr(import_module(module), name)
+    found = getattr(import_module(module, __package__), name)
     alone = typer.Typer(rich_markup_mode="rich")
     if isinstance(found, typer.Typer):
         alone.add_typer(found, name=command.name, rich_help_panel=command.panel)
@@ -75,7 +75,7 @@ class LazyGroup(TyperGroup):
         return sparing(super().get_params(ctx))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Any: as typer has them
-        from starter.cli.front_page import print_front_page
+        from perennial_billing.starter.cli.front_page import print_front_page
 
         print_front_page()
 

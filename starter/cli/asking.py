@@ -9,13 +9,13 @@ from pydantic import ValidationError
 from rich.console import RenderableType
 from rich.text import Text
 
-from billing.changes import When
-from billing.forecast.preview import DryRun, Upcoming
-from billing.requests import Request
-from runtime.errors import StartupError
-from starter.cli.calendar import as_data, calendar_of
-from starter.cli.connection import needs_consent, subscriptions
-from starter.cli.output import in_one_line, say
+from perennial_billing.billing.changes import When
+from perennial_billing.billing.forecast.preview import DryRun, Upcoming
+from perennial_billing.billing.requests import Request
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.starter.cli.calendar import as_data, calendar_of
+from perennial_billing.starter.cli.connection import needs_consent, subscriptions
+from perennial_billing.starter.cli.output import in_one_line, say
 
 Asked = TypeVar("Asked", bound=Request)
 

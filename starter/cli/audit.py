@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from starter.cli.output import JsonOption, RefusedError, asynchronous, err, say
-from starter.cli.tables import Column, Sheet
+from perennial_billing.starter.cli.output import JsonOption, RefusedError, asynchronous, err, say
+from perennial_billing.starter.cli.tables import Column, Sheet
 
 if TYPE_CHECKING:
-    from starter.audit.auditor import Audited, Auditor
+    from perennial_billing.starter.audit.auditor import Audited, Auditor
 
 _COLUMNS = (Column("Charge permission"), Column("What does not hold", is_prose=True))
 
@@ -49,15 +49,15 @@ async def _auditor(simulator: str | None) -> AsyncIterator["Auditor"]:
     Raises:
         RefusedError: the simulator cannot be asked.
     """
-    from outbound.library import httpx
-    from runtime.settings import load_settings
-    from runtime.temporal import connect
-    from sandbox.witness import BooksWitness
-    from simulator import SimulatorHandle
-    from starter.audit.auditor import Auditor
-    from starter.audit.witness import AmazonWitness
-    from starter.client import Subscriptions
-    from worker.wiring import amazon_pay_client
+    from amazon_pay_client.outbound.library import httpx
+    from amazon_pay_simulator import SimulatorHandle
+    from perennial_billing.runtime.settings import load_settings
+    from perennial_billing.runtime.temporal import connect
+    from perennial_billing.sandbox.witness import BooksWitness
+    from perennial_billing.starter.audit.auditor import Auditor
+    from perennial_billing.starter.audit.witness import AmazonWitness
+    from perennial_billing.starter.client import Subscriptions
+    from perennial_billing.worker.wiring import amazon_pay_client
 
     settings = load_settings()
     client = await connect()

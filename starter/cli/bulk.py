@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from billing.changes import Cancel, ChangePlan, PauseSubscription, ResumeSubscription, When
-from starter.cli.agreement import instant
-from starter.cli.asking import WhenOption, moment, requested
-from starter.cli.changes import ConsentedOption
-from starter.cli.connection import needs_consent, subscriptions
-from starter.cli.many import RateOption, ReportOption, do_and_tell
-from starter.cli.output import JsonOption, asynchronous, err
-from starter.cli.plan_file import read_plan
-from starter.client import Subscriptions
-from starter.many.bulk import Doing, canceling, changing, matching, matching_only
+from perennial_billing.billing.changes import Cancel, ChangePlan, PauseSubscription, ResumeSubscription, When
+from perennial_billing.starter.cli.agreement import instant
+from perennial_billing.starter.cli.asking import WhenOption, moment, requested
+from perennial_billing.starter.cli.changes import ConsentedOption
+from perennial_billing.starter.cli.connection import needs_consent, subscriptions
+from perennial_billing.starter.cli.many import RateOption, ReportOption, do_and_tell
+from perennial_billing.starter.cli.output import JsonOption, asynchronous, err
+from perennial_billing.starter.cli.plan_file import read_plan
+from perennial_billing.starter.client import Subscriptions
+from perennial_billing.starter.many.bulk import Doing, canceling, changing, matching, matching_only
 
 QueryOption = Annotated[
     str,

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
-from billing.forecast.preview import Upcoming
-from billing.zones import zone as rules_of
-from starter.cli.tables import Column, Sheet
+from perennial_billing.billing.forecast.preview import Upcoming
+from perennial_billing.billing.zones import zone as rules_of
+from perennial_billing.starter.cli.tables import Column, Sheet
 
 
 def calendar_of(found: Sequence[Upcoming], zone: str) -> Sheet:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from billing.changes import (
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     ChangeBillingDay,
@@ -18,12 +18,19 @@ from billing.changes import (
     UndoChanges,
     When,
 )
-from billing.contract.agreement import BillingDay, FirstPeriod
-from starter.cli.agreement import BillingTimeOption, FirstPeriodOption, instant, money, wall_time
-from starter.cli.asking import DryRunOption, RequestIdOption, WhenOption, moment, requested, tell_dry_run
-from starter.cli.connection import PermissionArgument, needs_consent, subscriptions
-from starter.cli.output import JsonOption, asynchronous, say
-from starter.cli.plan_file import read_plan
+from perennial_billing.billing.contract.agreement import BillingDay, FirstPeriod
+from perennial_billing.starter.cli.agreement import BillingTimeOption, FirstPeriodOption, instant, money, wall_time
+from perennial_billing.starter.cli.asking import (
+    DryRunOption,
+    RequestIdOption,
+    WhenOption,
+    moment,
+    requested,
+    tell_dry_run,
+)
+from perennial_billing.starter.cli.connection import PermissionArgument, needs_consent, subscriptions
+from perennial_billing.starter.cli.output import JsonOption, asynchronous, say
+from perennial_billing.starter.cli.plan_file import read_plan
 
 changes = typer.Typer(name="change", help="Change a running subscription.", no_args_is_help=True)
 

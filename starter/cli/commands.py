@@ -19,7 +19,7 @@ class Command(NamedTuple):
 
     Attributes:
         name: as it is typed.
-        source: module and name of its function, or of its group.
+        source: module of this package, and name of its function or of its group.
         help: what it is for, in a line.
         panel: where it stands on the front page.
     """
@@ -33,67 +33,81 @@ class Command(NamedTuple):
 COMMANDS: Final = (
     Command(
         "demo",
-        "starter.cli.demo.command:demo",
+        ".demo.command:demo",
         "Watch three subscribers being billed through a virtual year.",
         COMMANDS_PANEL,
     ),
-    Command("start", "starter.cli.subscriptions:start", "Start billing a new subscriber."),
-    Command("show", "starter.cli.subscriptions:show", "Show what a subscription is doing, why, and what happens next."),
+    Command("start", ".subscriptions:start", "Start billing a new subscriber."),
+    Command(
+        "show",
+        ".subscriptions:show",
+        "Show what a subscription is doing, why, and what happens next.",
+    ),
     Command(
         "upcoming",
-        "starter.cli.subscriptions:upcoming",
+        ".subscriptions:upcoming",
         "Show the charges to come: when, how much and why, supposing that each succeeds.",
     ),
-    Command("list", "starter.cli.listing:list_", "List subscriptions with status and next billing date."),
-    Command("cancel", "starter.cli.subscriptions:cancel", "Cancel a subscription and close its charge permission."),
-    Command("replace", "starter.cli.subscriptions:replace", "Let a subscription go on under a new charge permission."),
+    Command("list", ".listing:list_", "List subscriptions with status and next billing date."),
     Command(
-        "capture", "starter.cli.subscriptions:capture", "Capture an authorized charge, of a plan that captures later."
+        "cancel",
+        ".subscriptions:cancel",
+        "Cancel a subscription and close its charge permission.",
+    ),
+    Command(
+        "replace",
+        ".subscriptions:replace",
+        "Let a subscription go on under a new charge permission.",
+    ),
+    Command(
+        "capture",
+        ".subscriptions:capture",
+        "Capture an authorized charge, of a plan that captures later.",
     ),
     Command(
         "refund",
-        "starter.cli.subscriptions:refund",
+        ".subscriptions:refund",
         "Give money back for a period that was paid. Amazon decides in its own time; a notice tells how it ends.",
     ),
     Command(
         "retry",
-        "starter.cli.subscriptions:retry",
+        ".subscriptions:retry",
         "Try what is owed again now; also release periods that were missed and are held.",
     ),
     Command(
         "resolve",
-        "starter.cli.subscriptions:resolve",
+        ".subscriptions:resolve",
         "Settle a held attempt by hand: count a charge, charge again, or write the period off.",
     ),
     Command(
         "write-off",
-        "starter.cli.subscriptions:write_off",
+        ".subscriptions:write_off",
         "Give an owed period up: it is not collected any more. The subscription goes on with the next one.",
     ),
     Command(
         "audit",
-        "starter.cli.audit:audit",
+        ".audit:audit",
         "Check what must always hold: nobody charged twice, nothing forgotten, nothing overdue.",
     ),
-    Command("change", "starter.cli.changes:changes", "Change a running subscription."),
-    Command("plan", "starter.cli.plans:plans", "Look at plans before anything is billed by them."),
-    Command("import", "starter.cli.imports:imports", "Take over subscribers who are billed elsewhere."),
-    Command("bulk", "starter.cli.bulk:bulk", "Change all subscriptions that match a query."),
+    Command("change", ".changes:changes", "Change a running subscription."),
+    Command("plan", ".plans:plans", "Look at plans before anything is billed by them."),
+    Command("import", ".imports:imports", "Take over subscribers who are billed elsewhere."),
+    Command("bulk", ".bulk:bulk", "Change all subscriptions that match a query."),
     Command(
         "worker",
-        "starter.cli.processes:worker",
+        ".processes:worker",
         "Run a worker: hosts the subscriptions and calls Amazon Pay.",
         PROCESSES_PANEL,
     ),
     Command(
         "ipn",
-        "starter.cli.processes:ipn",
+        ".processes:ipn",
         "Run the receiver of Amazon's notifications (IPNs) at /ipn.",
         PROCESSES_PANEL,
     ),
     Command(
         "simulator",
-        "starter.cli.processes:simulator",
+        ".processes:simulator",
         "Run a local Amazon Pay with a control API at /simulator (documented at /docs).",
         PROCESSES_PANEL,
     ),

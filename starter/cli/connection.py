@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime.errors import StartupError
+from perennial_billing.runtime.errors import StartupError
 
 if TYPE_CHECKING:
-    from starter.client import Subscriptions
+    from perennial_billing.starter.client import Subscriptions
 
 PermissionArgument = Annotated[
     str, typer.Argument(metavar="CHARGE_PERMISSION_ID", help="Amazon's id of the recurring charge permission.")
@@ -20,9 +20,9 @@ async def subscriptions(*, needs_consent: bool = False) -> "Subscriptions":
     Args:
         needs_consent: whether a buyer has to agree to another plan; see `needs_consent`.
     """
-    from runtime.settings import load_settings
-    from runtime.temporal import connect
-    from starter.client import Subscriptions
+    from perennial_billing.runtime.settings import load_settings
+    from perennial_billing.runtime.temporal import connect
+    from perennial_billing.starter.client import Subscriptions
 
     settings = load_settings()
     return Subscriptions(await connect(), settings.task_queue, needs_consent=needs_consent)
@@ -34,8 +34,8 @@ def needs_consent() -> bool:
     Raises:
         StartupError: the region is none.
     """
-    from amazon_pay import Region
-    from runtime.settings import PREFIX, load_settings
+    from amazon_pay_client import Region
+    from perennial_billing.runtime.settings import PREFIX, load_settings
 
     try:
         return Region.parse(load_settings().region) is Region.EU

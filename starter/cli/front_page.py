@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from starter.cli.commands import ABOUT, COMMANDS, PROGRAM, Command
+from perennial_billing.starter.cli.commands import ABOUT, COMMANDS, PROGRAM, Command
 
 _NAME_WIDTH: Final = max(len(command.name) for command in COMMANDS)
 _NO_OTHER_FORMS: Final = " " * 8

@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from billing.plan import Plan
-from billing.refusals import Refused
-from runtime.errors import StartupError
-from starter.cli.connection import subscriptions
-from starter.cli.many import RateOption, ReportOption, do_and_tell
-from starter.cli.output import JsonOption, asynchronous
-from starter.cli.plan_file import read_plan
-from starter.many.joining import Checker, Joining, References, Starter, joining
-from starter.many.runner import Result
-from workflows.names import Call
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.starter.cli.connection import subscriptions
+from perennial_billing.starter.cli.many import RateOption, ReportOption, do_and_tell
+from perennial_billing.starter.cli.output import JsonOption, asynchronous
+from perennial_billing.starter.cli.plan_file import read_plan
+from perennial_billing.starter.many.joining import Checker, Joining, References, Starter, joining
+from perennial_billing.starter.many.runner import Result
+from perennial_billing.workflows.names import Call
 
 FileArgument = Annotated[
     Path, typer.Argument(help="Subscribers, a .csv with a header or .jsonl; docs/operations.md lists the columns.")
@@ -41,8 +41,8 @@ async def check(
 
     Asks Amazon once for each row, not faster than Amazon's limit: 10,000 rows take some 40 minutes in live.
     """
-    from runtime.settings import load_settings
-    from worker.wiring import amazon_pay_client, calls_per_second
+    from perennial_billing.runtime.settings import load_settings
+    from perennial_billing.worker.wiring import amazon_pay_client, calls_per_second
 
     settings, known = load_settings(), _plans(plans)
     rate = calls_per_second(settings, Call.GET_CHARGE_PERMISSION)

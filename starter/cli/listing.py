@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from runtime.service import connect_service
-from starter.cli.output import JsonOption, asynchronous, say
-from starter.cli.tables import Cell, Column, Sheet
-from starter.listing import Listed, StatusName, list_subscriptions
+from perennial_billing.runtime.service import connect_service
+from perennial_billing.starter.cli.output import JsonOption, asynchronous, say
+from perennial_billing.starter.cli.tables import Cell, Column, Sheet
+from perennial_billing.starter.listing import Listed, StatusName, list_subscriptions
 
 _COLUMNS = (
     Column("Charge permission"),

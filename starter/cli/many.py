@@ -16,11 +16,11 @@ from typing import Annotated, Final, TypeVar
 import typer
 from rich.text import Text
 
-from runtime.errors import StartupError
-from starter.cli.output import RefusedError, err, mind, say
-from starter.cli.tables import Column, Sheet
-from starter.many.cells import as_cell
-from starter.many.runner import Outcome, Result, Tally, do_to_many
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.starter.cli.output import RefusedError, err, mind, say
+from perennial_billing.starter.cli.tables import Column, Sheet
+from perennial_billing.starter.many.cells import as_cell
+from perennial_billing.starter.many.runner import Outcome, Result, Tally, do_to_many
 
 SHOWN: Final = 20
 """Refusals shown on a terminal; the report has all."""

@@ -16,8 +16,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from runtime.errors import StartupError
-from runtime.loop import new_event_loop
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.runtime.loop import new_event_loop
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -163,8 +163,8 @@ def _told(error: Exception) -> tuple[str, int] | None:
         return str(error), REFUSED
     from pydantic import ValidationError
 
-    from billing.refusals import Refused
-    from starter.errors import NotAnsweredError, SubscriptionError
+    from perennial_billing.billing.refusals import Refused
+    from perennial_billing.starter.errors import NotAnsweredError, SubscriptionError
 
     if isinstance(error, NotAnsweredError):
         return str(error), NOT_ANSWERED
@@ -188,6 +188,6 @@ def in_one_line(error: "ValidationError", names: dict[str, str] | None = None) -
         error: from pydantic.
         names: how a person knows a field, by its path.
     """
-    from billing.refusals import refusals_of
+    from perennial_billing.billing.refusals import refusals_of
 
     return "; ".join(map(str, refusals_of(error, names)))

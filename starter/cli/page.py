@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markdown import Markdown, MarkdownElement, TableDataElement, TableElement
 
-from starter.cli.tables import ALWAYS, Column, Sheet
+from perennial_billing.starter.cli.tables import ALWAYS, Column, Sheet
 
 _RANKS: Final = {
     "Attempts": 4,

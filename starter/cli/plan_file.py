@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from billing.plan import Plan
-from runtime.errors import StartupError
-from starter.cli.output import in_one_line
+from perennial_billing.billing.plan import Plan
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.starter.cli.output import in_one_line
 
 LARGEST_PLAN_BYTES: Final = 1024 * 1024
 """A plan with a hundred phases has some 20 KiB."""
@@ -50,7 +50,8 @@ def read_plan(path: Path) -> Plan:
 def _text_of(path: Path) -> str:
     """What a plan's file says; a device or a pipe is none, as it may be endless.
 
-    As `amazon_pay.files` reads its own, which would bring the whole client with it; looking at a plan needs none.
+    As `amazon_pay_client.files` reads its own, which would bring the whole client with it; looking at a plan needs
+    none.
 
     Raises:
         OSError: there is no such file, or it is none.

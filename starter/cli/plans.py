@@ -9,17 +9,17 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from billing.contract.agreement import FirstPeriod
-from billing.contract.schedule import first_that_costs
-from billing.contract.terms import Terms
-from billing.expiry import expiry_warning
-from billing.forecast.explain import CASES, Event, explain, standing_rules
-from billing.forecast.preview import MOST_CHARGES, upcoming
-from billing.plan.monthly_limit import limit_warning
-from billing.plan.recurrence import Recurrence
-from billing.subscription import Subscription
-from billing.zones import zone as rules_of
-from starter.cli.agreement import (
+from perennial_billing.billing.contract.agreement import FirstPeriod
+from perennial_billing.billing.contract.schedule import first_that_costs
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.expiry import expiry_warning
+from perennial_billing.billing.forecast.explain import CASES, Event, explain, standing_rules
+from perennial_billing.billing.forecast.preview import MOST_CHARGES, upcoming
+from perennial_billing.billing.plan.monthly_limit import limit_warning
+from perennial_billing.billing.plan.recurrence import Recurrence
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.zones import zone as rules_of
+from perennial_billing.starter.cli.agreement import (
     AnchorOption,
     BackdatedOption,
     BillingDayOption,
@@ -31,11 +31,11 @@ from starter.cli.agreement import (
     agreed,
     check_begins,
 )
-from starter.cli.calendar import as_data, calendar_of
-from starter.cli.output import JsonOption, asynchronous, say
-from starter.cli.plan_file import read_plan
-from starter.cli.tables import Column, Sheet
-from starter.cli.texts import SOME_REFERENCE, texts_for, texts_in_words
+from perennial_billing.starter.cli.calendar import as_data, calendar_of
+from perennial_billing.starter.cli.output import JsonOption, asynchronous, say
+from perennial_billing.starter.cli.plan_file import read_plan
+from perennial_billing.starter.cli.tables import Column, Sheet
+from perennial_billing.starter.cli.texts import SOME_REFERENCE, texts_for, texts_in_words
 
 SHOWN_PERIODS = 4
 NOBODY = "C01-0000000-0000000"
@@ -83,7 +83,7 @@ async def explain_plan(
 @asynchronous
 async def checkout(file: FileArgument, quantity: QuantityOption = 1) -> None:
     """Print what the checkout session has to say of a plan, as JSON: chargePermissionType and recurringMetadata."""
-    from activities.recurring import recurring_metadata
+    from perennial_billing.activities.recurring import recurring_metadata
 
     terms = agreed(charge_permission_id=NOBODY, plan=read_plan(file), quantity=quantity, zone="UTC", anchor=None)
     said = recurring_metadata(Recurrence.of(terms.plan, terms.quantity)).model_dump(mode="json", by_alias=True)

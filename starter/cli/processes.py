@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 from pydantic import ValidationError
 
-from runtime.errors import StartupError
-from starter.cli.output import asynchronous, in_one_line, out
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.starter.cli.output import asynchronous, in_one_line, out
 
 if TYPE_CHECKING:
-    from simulator.faults import FaultPlan
+    from amazon_pay_simulator.faults import FaultPlan
 
 LARGEST_FAULTS_BYTES: Final = 1024 * 1024
 
@@ -27,9 +27,9 @@ async def worker() -> None:
     Settings come from PERENNIAL_ and TEMPORAL_ environment variables; docs/operations.md lists them. SIGTERM stops
     it after the calls under way.
     """
-    from runtime.logs import configure_logging
-    from runtime.settings import load_settings
-    from worker.main import run_worker
+    from perennial_billing.runtime.logs import configure_logging
+    from perennial_billing.runtime.settings import load_settings
+    from perennial_billing.worker.main import run_worker
 
     settings = load_settings()
     configure_logging(settings)
@@ -42,12 +42,12 @@ async def ipn(
     port: Annotated[int | None, typer.Option(help="The port; PERENNIAL_IPN_PORT when not given.")] = None,
 ) -> None:
     """Run the receiver of Amazon's notifications (IPNs) at /ipn."""
-    from ipn.app import PATH, create_app
-    from runtime.http import bind, serving
-    from runtime.logs import configure_logging
-    from runtime.metrics import runtime_with_metrics
-    from runtime.settings import load_settings
-    from runtime.temporal import connect
+    from perennial_billing.ipn.app import PATH, create_app
+    from perennial_billing.runtime.http import bind, serving
+    from perennial_billing.runtime.logs import configure_logging
+    from perennial_billing.runtime.metrics import runtime_with_metrics
+    from perennial_billing.runtime.settings import load_settings
+    from perennial_billing.runtime.temporal import connect
 
     settings = load_settings()
     configure_logging(settings)
@@ -86,12 +86,12 @@ async def simulator(
     ] = False,
 ) -> None:
     """Run a local Amazon Pay with a control API at /simulator (documented at /docs)."""
-    from amazon_pay import Environment
-    from runtime.http import Tls, bind, origin_of, serving
-    from simulator import SimulatorConfig, create_app
-    from simulator.certificates import tls_files
-    from simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
-    from simulator.notifications import CERTIFICATE_FILE, NotificationSigner, ReceiverUrl
+    from amazon_pay_client import Environment
+    from amazon_pay_simulator import SimulatorConfig, create_app
+    from amazon_pay_simulator.certificates import tls_files
+    from amazon_pay_simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
+    from amazon_pay_simulator.notifications import CERTIFICATE_FILE, NotificationSigner, ReceiverUrl
+    from perennial_billing.runtime.http import Tls, bind, origin_of, serving
 
     if receiver_url is not None:
         try:
@@ -135,8 +135,8 @@ async def simulator(
 
 
 def _read_faults(path: Path | None) -> "FaultPlan":
-    from amazon_pay.files import read_small_file
-    from simulator.faults import FaultPlan
+    from amazon_pay_client.files import read_small_file
+    from amazon_pay_simulator.faults import FaultPlan
 
     if path is None:
         return FaultPlan()

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from billing.calendar import Interval
-from billing.changes import Cancel, Capture, RefundPeriod, Resolve, RetryNow, When, WriteOff
-from billing.contract.agreement import FirstPeriod
-from billing.contract.terms import DEFAULT_ACCOUNT
-from billing.expiry import expiry_warning
-from billing.forecast.preview import MOST_CHARGES
-from billing.parts.ledger import PeriodOutcome
-from billing.plan import Plan
-from billing.plan.monthly_limit import limit_warning
-from billing.protocol.answers import RefundState
-from runtime.errors import StartupError
-from starter.cli.agreement import (
+from perennial_billing.billing.calendar import Interval
+from perennial_billing.billing.changes import Cancel, Capture, RefundPeriod, Resolve, RetryNow, When, WriteOff
+from perennial_billing.billing.contract.agreement import FirstPeriod
+from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT
+from perennial_billing.billing.expiry import expiry_warning
+from perennial_billing.billing.forecast.preview import MOST_CHARGES
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.plan.monthly_limit import limit_warning
+from perennial_billing.billing.protocol.answers import RefundState
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.starter.cli.agreement import (
     AccountOption,
     AnchorOption,
     BackdatedOption,
@@ -31,16 +31,23 @@ from starter.cli.agreement import (
     agreed,
     money,
 )
-from starter.cli.asking import DryRunOption, RequestIdOption, WhenOption, moment, requested, tell_dry_run
-from starter.cli.calendar import as_data, calendar_of
-from starter.cli.connection import PermissionArgument, subscriptions
-from starter.cli.output import JsonOption, RefusedError, asynchronous, in_one_line, mind, say
-from starter.cli.plan_file import read_plan
-from starter.cli.texts import texts_of_the_first
+from perennial_billing.starter.cli.asking import (
+    DryRunOption,
+    RequestIdOption,
+    WhenOption,
+    moment,
+    requested,
+    tell_dry_run,
+)
+from perennial_billing.starter.cli.calendar import as_data, calendar_of
+from perennial_billing.starter.cli.connection import PermissionArgument, subscriptions
+from perennial_billing.starter.cli.output import JsonOption, RefusedError, asynchronous, in_one_line, mind, say
+from perennial_billing.starter.cli.plan_file import read_plan
+from perennial_billing.starter.cli.texts import texts_of_the_first
 
 if TYPE_CHECKING:
-    from billing.contract.terms import Terms
-    from starter.client import Subscriptions
+    from perennial_billing.billing.contract.terms import Terms
+    from perennial_billing.starter.client import Subscriptions
 
 
 @asynchronous
@@ -108,7 +115,7 @@ async def _sharing_reference(client: "Subscriptions", terms: "Terms") -> list[st
     """The other subscriptions with the merchant reference, which are told of; it is started, whatever comes of that."""
     from temporalio.service import RPCError
 
-    from starter.client import shares_reference
+    from perennial_billing.starter.client import shares_reference
 
     try:
         others = await client.sharing_reference(terms)
@@ -123,8 +130,8 @@ async def _sharing_reference(client: "Subscriptions", terms: "Terms") -> list[st
 @asynchronous
 async def show(charge_permission_id: PermissionArgument, as_json: JsonOption = False) -> None:
     """Show what a subscription is doing, why, and what happens next."""
-    from starter.cli.page import Page
-    from workflows.display import details
+    from perennial_billing.starter.cli.page import Page
+    from perennial_billing.workflows.display import details
 
     subscription = await (await subscriptions()).status(charge_permission_id)
     say(subscription.model_dump(mode="json"), Page(details(subscription)), as_json=as_json)

@@ -13,7 +13,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from starter.cli.output import printable
+from perennial_billing.starter.cli.output import printable
 
 ALWAYS: Final = 0
 """The rank of a column without which a table is of no use."""

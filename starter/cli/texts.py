@@ -5,13 +5,13 @@ from typing import Final
 
 from rich.console import RenderableType
 
-from billing.contract.contract import Contract
-from billing.contract.schedule import first_that_costs
-from billing.contract.terms import Terms
-from billing.contract.texts import texts_of
-from billing.forecast.preview import Upcoming
-from billing.plan.texts import ChargeTexts
-from starter.cli.tables import Column, Sheet
+from perennial_billing.billing.contract.contract import Contract
+from perennial_billing.billing.contract.schedule import first_that_costs
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.contract.texts import texts_of
+from perennial_billing.billing.forecast.preview import Upcoming
+from perennial_billing.billing.plan.texts import ChargeTexts
+from perennial_billing.starter.cli.tables import Column, Sheet
 
 SOME_REFERENCE: Final = "your-reference"
 """Where a plan is looked at without a subscriber."""

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from billing.changes import Cancel, Change, When
-from billing.standing import why_already
-from starter.client import Subscriptions
-from starter.errors import NoWorkerError, SubscriptionEndedError, SubscriptionError
-from starter.listing import STORE_LAG
-from starter.many.runner import Outcome, Result
+from perennial_billing.billing.changes import Cancel, Change, When
+from perennial_billing.billing.standing import why_already
+from perennial_billing.starter.client import Subscriptions
+from perennial_billing.starter.errors import NoWorkerError, SubscriptionEndedError, SubscriptionError
+from perennial_billing.starter.listing import STORE_LAG
+from perennial_billing.starter.many.runner import Outcome, Result
 
 Doing = Callable[[str], Awaitable[Result]]
 

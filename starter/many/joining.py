@@ -12,19 +12,19 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from amazon_pay import AmazonPayClient
-from amazon_pay.errors import AmazonPayError
-from amazon_pay.models import ChargePermission, ChargePermissionState
-from amazon_pay.models.charge_permissions import ChargePermissionType
-from billing.changes import ResumeSubscription
-from billing.contract.terms import Terms
-from billing.plan import Plan
-from billing.refusals import Refused, refusals_of
-from billing.subscription import Subscription
-from starter.client import Subscriptions, shares_reference
-from starter.errors import RequestRefusedError, SubscriptionError
-from starter.many.rows import Numbered, read_rows
-from starter.many.runner import Outcome, Result
+from amazon_pay_client import AmazonPayClient
+from amazon_pay_client.errors import AmazonPayError
+from amazon_pay_client.models import ChargePermission, ChargePermissionState
+from amazon_pay_client.models.charge_permissions import ChargePermissionType
+from perennial_billing.billing.changes import ResumeSubscription
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.refusals import Refused, refusals_of
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.starter.client import Subscriptions, shares_reference
+from perennial_billing.starter.errors import RequestRefusedError, SubscriptionError
+from perennial_billing.starter.many.rows import Numbered, read_rows
+from perennial_billing.starter.many.runner import Outcome, Result
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Final, NoReturn, TextIO
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from billing.contract.agreement import BillingDay, FirstPeriod
-from billing.contract.terms import DEFAULT_ACCOUNT, Terms
-from billing.money import Money
-from billing.plan import Plan
-from billing.refusals import Refused, refusals_of
-from billing.subscription import Subscription
+from perennial_billing.billing.contract.agreement import BillingDay, FirstPeriod
+from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT, Terms
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.refusals import Refused, refusals_of
+from perennial_billing.billing.subscription import Subscription
 
 LONGEST_LINE: Final = 100_000
 """Characters: a row has some hundred, and what has no line's end must not fill the memory."""

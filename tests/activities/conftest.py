@@ -7,11 +7,11 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from activities.amazon_pay import AmazonPayCalls
-from amazon_pay import AmazonPayClient, Region
-from simulator import SimulatorHandle
-from simulator.notifications import NotificationSigner
-from tests.amazon_pay.loopback import Loopback
+from amazon_pay_client import AmazonPayClient, Region
+from amazon_pay_simulator import SimulatorHandle
+from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.activities.amazon_pay import AmazonPayCalls
+from tests.client.loopback import Loopback
 from tests.simulator.merchant import KEY_ID
 from tests.simulator.running import running_simulator
 

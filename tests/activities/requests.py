@@ -7,8 +7,8 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.amazon_pay import AmazonPayCalls
-from activities.signatures import (
+from perennial_billing.activities.amazon_pay import AmazonPayCalls
+from perennial_billing.activities.signatures import (
     OUTCOME_UNKNOWN,
     CaptureCharge,
     ClosePermission,
@@ -19,9 +19,9 @@ from activities.signatures import (
     ReadRefund,
     UpdatePermission,
 )
-from billing.calendar import Interval, Unit
-from billing.money import Money
-from billing.plan.recurrence import Recurrence
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan.recurrence import Recurrence
 from tests.simulator.merchant import new_key
 
 Answer = TypeVar("Answer")

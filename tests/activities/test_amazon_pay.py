@@ -9,17 +9,29 @@ from decimal import Decimal
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from activities.amazon_pay import AmazonPayCalls, _permission_answer
-from activities.signatures import ClosePermission, ReadCharge, ReadPermission, ReadRefund, UpdatePermission
-from amazon_pay import AmazonPayClient, Region, clock
-from amazon_pay.models import ChargePermission, Currency, Frequency, Price, RecurringMetadata
-from amazon_pay.models.wire import TIMESTAMP_FORMAT
-from billing.calendar import Interval, Unit
-from billing.money import Money
-from billing.plan.recurrence import Recurrence
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionState, RefundAnswer, RefundState
-from simulator import SimulatorHandle
-from simulator.clock import TIME_HEADER
+from amazon_pay_client import AmazonPayClient, Region, clock
+from amazon_pay_client.models import ChargePermission, Currency, Frequency, Price, RecurringMetadata
+from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
+from amazon_pay_simulator import SimulatorHandle
+from amazon_pay_simulator.clock import TIME_HEADER
+from perennial_billing.activities.amazon_pay import AmazonPayCalls, _permission_answer
+from perennial_billing.activities.signatures import (
+    ClosePermission,
+    ReadCharge,
+    ReadPermission,
+    ReadRefund,
+    UpdatePermission,
+)
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan.recurrence import Recurrence
+from perennial_billing.billing.protocol.answers import (
+    ChargeAnswer,
+    ChargeOutcome,
+    PermissionState,
+    RefundAnswer,
+    RefundState,
+)
 from tests.activities.requests import NOWHERE, capture, create, refund, run
 from tests.simulator.merchant import KEY_ID
 from tests.simulator.witness import calls_of, charges_of, permission_of, state_of

@@ -17,13 +17,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from temporalio.exceptions import ApplicationError
 
-from activities.amounts import LONGEST_WHY, NO_AMOUNT, AmountHook
-from activities.signatures import AmountQuestion
-from activities.signed_posts import SignedPosts
-from billing.money import Money
-from outbound.bounds import Bounds
-from outbound.client import bounded_client
-from runtime.http import bind, serving
+from amazon_pay_client.outbound.bounds import Bounds
+from amazon_pay_client.outbound.client import bounded_client
+from perennial_billing.activities.amounts import LONGEST_WHY, NO_AMOUNT, AmountHook
+from perennial_billing.activities.signatures import AmountQuestion
+from perennial_billing.activities.signed_posts import SignedPosts
+from perennial_billing.billing.money import Money
+from perennial_billing.runtime.http import bind, serving
 from tests.activities.requests import run
 from tests.endpoint import SECRET
 

@@ -7,7 +7,9 @@ from typing import Final
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.notices import (
+from amazon_pay_client.outbound.bounds import Bounds
+from amazon_pay_client.outbound.client import bounded_client
+from perennial_billing.activities.notices import (
     _ATTEMPT_TIMEOUT,
     ENDPOINT_SECONDS,
     REFUSED,
@@ -16,9 +18,7 @@ from activities.notices import (
     WebhookMessage,
     Webhooks,
 )
-from activities.signed_posts import LARGEST_ANSWER_BYTES, SignedPosts
-from outbound.bounds import Bounds
-from outbound.client import bounded_client
+from perennial_billing.activities.signed_posts import LARGEST_ANSWER_BYTES, SignedPosts
 from tests.activities.requests import run
 from tests.endpoint import SECRET
 from tests.hostile import ENDS_BY_ITSELF, ENDS_BY_TIME, Hostile, Manner

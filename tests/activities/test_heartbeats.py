@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities import amazon_pay as module
-from activities.amazon_pay import AmazonPayCalls
-from activities.signatures import ReadPermission
-from billing.protocol.answers import ChargeOutcome
-from simulator import SimulatorHandle
-from simulator.books import ScriptedAnswer
+from amazon_pay_simulator import SimulatorHandle
+from amazon_pay_simulator.books import ScriptedAnswer
+from perennial_billing.activities import amazon_pay as module
+from perennial_billing.activities.amazon_pay import AmazonPayCalls
+from perennial_billing.activities.signatures import ReadPermission
+from perennial_billing.billing.protocol.answers import ChargeOutcome
 from tests.activities.requests import create
 
 
@@ -59,6 +59,6 @@ async def test_an_ordinary_call_sends_none(calls: AmazonPayCalls, permission: st
 
 
 def test_heartbeats_come_often_enough_for_the_workflows_limit() -> None:
-    from workflows.performing import _HEARTBEAT_TIMEOUT
+    from perennial_billing.workflows.performing import _HEARTBEAT_TIMEOUT
 
     assert _HEARTBEAT_TIMEOUT.total_seconds() > 2 * module.HEARTBEAT_EVERY_SECONDS

@@ -5,17 +5,17 @@ from typing import Final
 import pytest
 from pydantic import BaseModel
 
-from activities.amazon_pay import AmazonPayCalls
-from activities.signatures import CreateCharge
-from amazon_pay.models import CreateChargeRequest, CreateRefundRequest, MerchantMetadata
-from amazon_pay.models.charges import CaptureChargeRequest
-from billing.plan.texts import LIMITS, LONGEST_MERCHANT_REFERENCE, ChargeTexts
-from billing.protocol.answers import ChargeOutcome
-from runtime.payloads import JsonPayloads
-from simulator import SimulatorHandle
+from amazon_pay_client.models import CreateChargeRequest, CreateRefundRequest, MerchantMetadata
+from amazon_pay_client.models.charges import CaptureChargeRequest
+from amazon_pay_simulator import SimulatorHandle
+from perennial_billing.activities.amazon_pay import AmazonPayCalls
+from perennial_billing.activities.signatures import CreateCharge
+from perennial_billing.billing.plan.texts import LIMITS, LONGEST_MERCHANT_REFERENCE, ChargeTexts
+from perennial_billing.billing.protocol.answers import ChargeOutcome
+from perennial_billing.runtime.payloads import JsonPayloads
 from tests.activities.requests import capture, create, refund, run
 from tests.activities.test_unknown_outcomes import error
-from tests.amazon_pay.loopback import Loopback
+from tests.client.loopback import Loopback
 from tests.simulator.witness import calls_of, charges_of
 
 TEXTS: Final = ChargeTexts(

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from activities.amazon_pay import AmazonPayCalls
-from activities.signatures import ClosePermission, ReadCharge, ReadPermission
-from amazon_pay import AmazonPayClient, Region, TimeLimits
-from billing.protocol.answers import ChargeOutcome, PermissionState
+from amazon_pay_client import AmazonPayClient, Region, TimeLimits
+from perennial_billing.activities.amazon_pay import AmazonPayCalls
+from perennial_billing.activities.signatures import ClosePermission, ReadCharge, ReadPermission
+from perennial_billing.billing.protocol.answers import ChargeOutcome, PermissionState
 from tests.activities.requests import OPERATIONS, create, run, run_operation, unknown_outcome
-from tests.amazon_pay.examples import CHARGE, PERMISSION
-from tests.amazon_pay.loopback import Loopback, answer
+from tests.client.examples import CHARGE, PERMISSION
+from tests.client.loopback import Loopback, answer
 from tests.simulator.merchant import KEY_ID
 
 LONGEST_WAIT = timedelta(hours=1)

@@ -16,16 +16,16 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from amazon_pay import AmazonPayClient, Region, TimeLimits
-from amazon_pay.errors import AmazonPayError
-from ipn.certificates import AmazonCertificates, CertificateRefusedError, CertificateUnavailableError
-from outbound.bounds import Bounds
-from outbound.client import bounded_client
-from outbound.library import httpx
-from tests.amazon_pay.examples import CHARGE, CREATE
-from tests.amazon_pay.loopback import KEY_ID
-from tests.amazon_pay.tls_loopback import server_context
+from amazon_pay_client import AmazonPayClient, Region, TimeLimits
+from amazon_pay_client.errors import AmazonPayError
+from amazon_pay_client.outbound.bounds import Bounds
+from amazon_pay_client.outbound.client import bounded_client
+from amazon_pay_client.outbound.library import httpx
+from perennial_billing.ipn.certificates import AmazonCertificates, CertificateRefusedError, CertificateUnavailableError
 from tests.attack.kind import Kind, Outcome
+from tests.client.examples import CHARGE, CREATE
+from tests.client.loopback import KEY_ID
+from tests.client.tls_loopback import server_context
 from tests.hostile import ENDS_BY_TIME, Hostile, Manner
 from tests.ipn.amazon_on_loopback import CERTIFICATE_URL, HOST, AmazonOnLoopback, answer
 from tests.ipn.authority import Authority
@@ -144,7 +144,7 @@ async def _certificates(number: int, *, said: bytes | None) -> Outcome:
     signer = authority.signer()
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch("ipn.chain.amazons_roots", return_value=(authority.root,)),
+        mock.patch("perennial_billing.ipn.chain.amazons_roots", return_value=(authority.root,)),
     ):
         async with AmazonOnLoopback(Path(folder)).serving() as hosts, hosts.client() as http:
             hosts.answer = said

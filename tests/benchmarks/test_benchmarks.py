@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.attacks_on_server import ATTACKS
 from benchmarks.wishes import CANCEL, KINDS, REPLACE, Moment, story_of
-from billing.changes import (
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     ChangeBillingDay,
@@ -26,8 +26,8 @@ from billing.changes import (
     UndoCancellation,
     UndoChanges,
 )
-from billing.subscription import Subscription
-from billing.view import view_of
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.view import view_of
 from tests.billing.support import terms
 
 ROOT = Path(__file__).parents[2]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from billing.money import Money
-from billing.parts.authorizations import AUTHORIZATION_LIVES
-from billing.plan.texts import ChargeTexts
-from billing.protocol.answers import (
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.authorizations import AUTHORIZATION_LIVES
+from perennial_billing.billing.plan.texts import ChargeTexts
+from perennial_billing.billing.protocol.answers import (
     ChargeAnswer,
     ChargeOutcome,
     DisputeAnswer,
@@ -19,7 +19,7 @@ from billing.protocol.answers import (
     RefundAnswer,
     RefundState,
 )
-from billing.protocol.commands import (
+from perennial_billing.billing.protocol.commands import (
     Attempt,
     CaptureAuthorized,
     CaptureCharge,

@@ -3,11 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from billing.parts.collection import Collection
-from billing.parts.stages import LeftToMerchant, Lost, Stage, Starting
-from billing.plan.policy import CollectionPolicy
-from billing.protocol.answers import ChargeAnswer, PermissionAnswer
-from billing.protocol.commands import Action
+from perennial_billing.billing.parts.collection import Collection
+from perennial_billing.billing.parts.stages import LeftToMerchant, Lost, Stage, Starting
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.protocol.answers import ChargeAnswer, PermissionAnswer
+from perennial_billing.billing.protocol.commands import Action
 from tests.billing.support import DEFAULTS, PERMISSION_ID, PRICE, at, chargeable, declined
 
 DUE: Final = at("2026-01-31 09:00")

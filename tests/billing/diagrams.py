@@ -12,11 +12,13 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any, Final
 
-from billing import machine
-from billing.agenda import main_command
-from billing.dunning.reasons import TIMED_OUT
-from billing.protocol.commands import Command, CreateCharge, Elapse, ReadCharge, Timer
-from billing.subscription import Subscription
+from perennial_billing.billing import machine
+from perennial_billing.billing.agenda import main_command
+from perennial_billing.billing.dunning.reasons import TIMED_OUT
+from perennial_billing.billing.protocol.commands import Command, CreateCharge, Elapse, ReadCharge, Timer
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.workflows.names import amounts_queue, call_queue
+from perennial_billing.workflows.performing import PERFORMANCES
 from tests.billing.exploring import (
     AFTER_HARD,
     DECLINES,
@@ -28,8 +30,6 @@ from tests.billing.exploring import (
     ways_beside_collecting,
     ways_of_collecting,
 )
-from workflows.names import amounts_queue, call_queue
-from workflows.performing import PERFORMANCES
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "architecture.md"
 
@@ -164,7 +164,7 @@ def journey_of_a_period() -> str:
     takers: dict[str, str] = {}
     for cause, taker, answer in _takers():
         name = taker.__name__
-        takers[name] = f'{name}["{taker.__module__.removeprefix("billing.")}<br/>{name}"]'
+        takers[name] = f'{name}["{taker.__module__.removeprefix("perennial_billing.billing.")}<br/>{name}"]'
         arrow = f"-->|{answer}|" if answer else "-->"
         causes.append(f"{_name(cause).replace(' ', '_')}{_box(cause)} {arrow} {name}")
     results = (f'{name} --> {name}_results>"{told[name]}"]' for name in takers if name in told)

@@ -13,9 +13,9 @@ from hypothesis import event as note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from billing.agenda import next_command
-from billing.calendar import Interval, Unit
-from billing.changes import (
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     Capture,
@@ -33,22 +33,22 @@ from billing.changes import (
     UndoChanges,
     When,
 )
-from billing.contract.agreement import BillingDay, FirstPeriod
-from billing.contract.terms import Terms
-from billing.couplings.ending import continued
-from billing.dunning.reasons import CHARGE_REASONS, Meaning, meaning_of_charge
-from billing.keys import MOST_CAPTURES
-from billing.machine import apply, ask
-from billing.money import Money
-from billing.parts.collection import MISSED_PERIODS
-from billing.parts.ledger import PeriodOutcome
-from billing.parts.stages import CheckingCharge, LeftToMerchant
-from billing.plan import Amounts, Plan, Texts
-from billing.plan import Capture as WhenCaptured
-from billing.plan.lead_times import LeadTimes
-from billing.plan.plan import LastPeriod
-from billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue, OnDispute
-from billing.protocol.answers import (
+from perennial_billing.billing.contract.agreement import BillingDay, FirstPeriod
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.couplings.ending import continued
+from perennial_billing.billing.dunning.reasons import CHARGE_REASONS, Meaning, meaning_of_charge
+from perennial_billing.billing.keys import MOST_CAPTURES
+from perennial_billing.billing.machine import apply, ask
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.collection import MISSED_PERIODS
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.parts.stages import CheckingCharge, LeftToMerchant
+from perennial_billing.billing.plan import Amounts, Plan, Texts
+from perennial_billing.billing.plan import Capture as WhenCaptured
+from perennial_billing.billing.plan.lead_times import LeadTimes
+from perennial_billing.billing.plan.plan import LastPeriod
+from perennial_billing.billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue, OnDispute
+from perennial_billing.billing.protocol.answers import (
     ChargeAnswer,
     ChargeOutcome,
     DisputeAnswer,
@@ -57,7 +57,7 @@ from billing.protocol.answers import (
     RefundState,
     SuccessorAnswer,
 )
-from billing.protocol.commands import (
+from perennial_billing.billing.protocol.commands import (
     AskAmount,
     Attempt,
     CaptureAuthorized,
@@ -74,12 +74,21 @@ from billing.protocol.commands import (
     StartSuccessor,
     Timer,
 )
-from billing.protocol.events import Answer, Answered, CancelAsked, Elapsed, Event, Refresh, Thing, Unanswered
-from billing.refusals import Refused
-from billing.requests import Request
-from billing.status import Status
-from billing.subscription import Subscription
-from billing.view import view_of
+from perennial_billing.billing.protocol.events import (
+    Answer,
+    Answered,
+    CancelAsked,
+    Elapsed,
+    Event,
+    Refresh,
+    Thing,
+    Unanswered,
+)
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.view import view_of
 from tests.billing.amazon_in_memory import AmazonInMemory, AmazonsAnswer
 from tests.billing.support import FREE, PRICE, chargeable, declined, refused, terms, unreadable
 

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from billing.agenda import main_command, next_command
-from billing.calendar import Interval, Unit
-from billing.changes import (
+from perennial_billing.billing.agenda import main_command, next_command
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import (
     Cancel,
     Capture,
     ChangePlan,
@@ -26,19 +26,19 @@ from billing.changes import (
     SkipPeriod,
     When,
 )
-from billing.couplings.periods import missed_periods
-from billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS, TIMED_OUT, Meaning
-from billing.dunning.rules import Awaits
-from billing.machine import apply, ask
-from billing.money import Money
-from billing.parts.collection import Collection
-from billing.parts.lifecycle import Active
-from billing.parts.stages import UsedUp
-from billing.plan import Amounts, Phase
-from billing.plan import Capture as WhenCaptured
-from billing.plan.lead_times import LeadTimes
-from billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
-from billing.protocol.answers import (
+from perennial_billing.billing.couplings.periods import missed_periods
+from perennial_billing.billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS, TIMED_OUT, Meaning
+from perennial_billing.billing.dunning.rules import Awaits
+from perennial_billing.billing.machine import apply, ask
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.collection import Collection
+from perennial_billing.billing.parts.lifecycle import Active
+from perennial_billing.billing.parts.stages import UsedUp
+from perennial_billing.billing.plan import Amounts, Phase
+from perennial_billing.billing.plan import Capture as WhenCaptured
+from perennial_billing.billing.plan.lead_times import LeadTimes
+from perennial_billing.billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
+from perennial_billing.billing.protocol.answers import (
     ChargeAnswer,
     ChargeOutcome,
     DisputeAnswer,
@@ -48,7 +48,7 @@ from billing.protocol.answers import (
     RefundState,
     SuccessorAnswer,
 )
-from billing.protocol.commands import (
+from perennial_billing.billing.protocol.commands import (
     AskAmount,
     ClosePermission,
     Command,
@@ -62,10 +62,10 @@ from billing.protocol.commands import (
     Timer,
     UpdatePermission,
 )
-from billing.protocol.events import Answer, Answered, Elapsed, Refresh, Started, Thing, Unanswered
-from billing.refusals import Refused
-from billing.requests import Request
-from billing.subscription import Subscription
+from perennial_billing.billing.protocol.events import Answer, Answered, Elapsed, Refresh, Started, Thing, Unanswered
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
 from tests.billing.support import FREE, MONTHLY, PRICE, closed, declined, refused, terms, unreadable
 
 YEARLY: Final = Interval(unit=Unit.YEAR)

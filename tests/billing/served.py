@@ -11,13 +11,13 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Final
 
-from billing.calendar import Interval, Unit, add_months
-from billing.changes import AddItem, Cancel, ChangeBillingDay, ChangePlan, SkipPeriod, When
-from billing.contract.agreement import FirstPeriod
-from billing.money import Money
-from billing.parts.ledger import PeriodOutcome, PeriodRecord
-from billing.plan import Plan
-from billing.requests import Request
+from perennial_billing.billing.calendar import Interval, Unit, add_months
+from perennial_billing.billing.changes import AddItem, Cancel, ChangeBillingDay, ChangePlan, SkipPeriod, When
+from perennial_billing.billing.contract.agreement import FirstPeriod
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodOutcome, PeriodRecord
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.requests import Request
 from tests.billing.support import pinned_zone
 
 CENT: Final = Fraction(1, 100)

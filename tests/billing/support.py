@@ -7,19 +7,27 @@ from importlib.resources import files
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from billing.agenda import cancellation_is_due, main_command, next_command
-from billing.calendar import BillingCalendar, Interval, Unit
-from billing.contract.terms import Terms
-from billing.machine import apply, ask
-from billing.money import Money
-from billing.plan import Capture, Plan
-from billing.plan.policy import CollectionPolicy
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
-from billing.protocol.commands import Action, CaptureAuthorized, Command, CreateCharge, Elapse, ReadPermission, Timer
-from billing.protocol.events import Answer, Answered, CancelAsked, Elapsed, Event, Refresh, Thing
-from billing.register import Result
-from billing.requests import Request
-from billing.subscription import Subscription
+from perennial_billing.billing.agenda import cancellation_is_due, main_command, next_command
+from perennial_billing.billing.calendar import BillingCalendar, Interval, Unit
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.machine import apply, ask
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Capture, Plan
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
+from perennial_billing.billing.protocol.commands import (
+    Action,
+    CaptureAuthorized,
+    Command,
+    CreateCharge,
+    Elapse,
+    ReadPermission,
+    Timer,
+)
+from perennial_billing.billing.protocol.events import Answer, Answered, CancelAsked, Elapsed, Event, Refresh, Thing
+from perennial_billing.billing.register import Result
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
 
 PERMISSION_ID: Final = "C01-1234567-7654321"
 MONTHLY: Final = Interval(unit=Unit.MONTH)

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from billing.agenda import next_command
-from billing.calendar import Interval, Unit
-from billing.changes import AddItem, Cancel, ChangePlan, PauseSubscription, SkipPeriod
-from billing.contract.terms import Terms
-from billing.money import Money
-from billing.plan import Amounts, Phase, Plan
-from billing.plan.lead_times import LeadTimes
-from billing.protocol.commands import AskAmount, Elapse, Timer
-from billing.protocol.events import Answered, Unanswered
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import AddItem, Cancel, ChangePlan, PauseSubscription, SkipPeriod
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Amounts, Phase, Plan
+from perennial_billing.billing.plan.lead_times import LeadTimes
+from perennial_billing.billing.protocol.commands import AskAmount, Elapse, Timer
+from perennial_billing.billing.protocol.events import Answered, Unanswered
 from tests.billing.support import CAPTURED, PERMISSION_ID, Life, at
 
 MONTH, YEAR, WEEK = (Interval(unit=unit) for unit in (Unit.MONTH, Unit.YEAR, Unit.WEEK))

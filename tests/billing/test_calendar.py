@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.calendar import BillingCalendar, Interval, Unit, first_anchor_on_or_after
-from billing.refusals import Refused
+from perennial_billing.billing.calendar import BillingCalendar, Interval, Unit, first_anchor_on_or_after
+from perennial_billing.billing.refusals import Refused
 from tests.billing.calendar_figures import (
     FIRST_ANCHORS,
     LOCAL_DAYS,

@@ -11,7 +11,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.calendar import BillingCalendar, Interval, Unit
+from perennial_billing.billing.calendar import BillingCalendar, Interval, Unit
 from tests.billing.support import pinned_zone
 
 END = datetime(2022, 1, 1, tzinfo=UTC)

@@ -4,22 +4,22 @@ from datetime import timedelta
 
 import pytest
 
-from billing.agenda import main_command, next_command
-from billing.changes import AddItem, ReplacePermission
-from billing.changes import Capture as CaptureNow
-from billing.couplings.ending import continued
-from billing.keys import MOST_CAPTURES, idempotency_key
-from billing.machine import ask
-from billing.money import Money
-from billing.parts.lifecycle import Ended
-from billing.plan import Capture
-from billing.plan.policy import CollectionPolicy
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome, SuccessorAnswer
-from billing.protocol.commands import Action, ClosePermission
-from billing.protocol.events import Answered, Refresh, Thing
-from billing.refusals import Refused
-from billing.register import Register
-from billing.status import Status
+from perennial_billing.billing.agenda import main_command, next_command
+from perennial_billing.billing.changes import AddItem, ReplacePermission
+from perennial_billing.billing.changes import Capture as CaptureNow
+from perennial_billing.billing.couplings.ending import continued
+from perennial_billing.billing.keys import MOST_CAPTURES, idempotency_key
+from perennial_billing.billing.machine import ask
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.lifecycle import Ended
+from perennial_billing.billing.plan import Capture
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, SuccessorAnswer
+from perennial_billing.billing.protocol.commands import Action, ClosePermission
+from perennial_billing.billing.protocol.events import Answered, Refresh, Thing
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.register import Register
+from perennial_billing.billing.status import Status
 from tests.billing.support import PENDING, PERMISSION_ID, PRICE, Life, at, chargeable, closed, declined, refused, terms
 
 CHARGE, CLOSE = Action.CHARGE, Action.CLOSE_PERMISSION

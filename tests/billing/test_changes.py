@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from billing.agenda import main_command
-from billing.calendar import Interval, Unit
-from billing.changes import (
+from perennial_billing.billing.agenda import main_command
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     Change,
@@ -20,16 +20,16 @@ from billing.changes import (
     UndoChanges,
     When,
 )
-from billing.contract.agreement import BillingDay, FirstPeriod
-from billing.contract.terms import Terms
-from billing.forecast.preview import upcoming
-from billing.money import Money
-from billing.parts.ledger import PeriodOutcome
-from billing.plan import Amounts, Phase, Plan
-from billing.protocol.commands import Action, Timer
-from billing.protocol.events import Unanswered
-from billing.refusals import Kind, Refused
-from billing.status import Status
+from perennial_billing.billing.contract.agreement import BillingDay, FirstPeriod
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.forecast.preview import upcoming
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.plan import Amounts, Phase, Plan
+from perennial_billing.billing.protocol.commands import Action, Timer
+from perennial_billing.billing.protocol.events import Unanswered
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.status import Status
 from tests.billing.support import CAPTURED, PENDING, PERMISSION_ID, SOFT, Life, at, chargeable, closed
 
 MONTH, YEAR, WEEK = (Interval(unit=unit) for unit in (Unit.MONTH, Unit.YEAR, Unit.WEEK))

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS, Meaning
-from billing.dunning.rules import Awaits
-from billing.parts.stages import Stage
-from billing.plan.policy import CollectionPolicy
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
-from billing.protocol.commands import Action
+from perennial_billing.billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS, Meaning
+from perennial_billing.billing.dunning.rules import Awaits
+from perennial_billing.billing.parts.stages import Stage
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
+from perennial_billing.billing.protocol.commands import Action
 from tests.billing.collecting import DAY, DUE, HOUR, LOST, MINUTE, Collecting
 from tests.billing.support import PENDING, chargeable, closed, declined, non_chargeable, refused, unreadable
 

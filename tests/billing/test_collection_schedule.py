@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from billing.keys import spread_of
-from billing.plan.policy import CollectionPolicy, HourWindow
-from billing.protocol.commands import Action
+from perennial_billing.billing.keys import spread_of
+from perennial_billing.billing.plan.policy import CollectionPolicy, HourWindow
+from perennial_billing.billing.protocol.commands import Action
 from tests.billing.collecting import DAY, DUE, HOUR, MINUTE, SECOND, Collecting
 from tests.billing.support import at, chargeable, non_chargeable
 

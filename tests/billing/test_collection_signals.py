@@ -2,9 +2,9 @@
 
 import pytest
 
-from billing.parts.stages import Stage
-from billing.protocol.answers import PermissionAnswer
-from billing.protocol.commands import Action
+from perennial_billing.billing.parts.stages import Stage
+from perennial_billing.billing.protocol.answers import PermissionAnswer
+from perennial_billing.billing.protocol.commands import Action
 from tests.billing.collecting import DAY, DUE, HOUR, LOST, Collecting
 from tests.billing.support import PENDING, chargeable, closed, non_chargeable, refused, unreadable
 

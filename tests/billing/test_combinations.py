@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from billing.agenda import main_command
-from billing.calendar import Interval, Unit
-from billing.changes import (
+from perennial_billing.billing.agenda import main_command
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     ChangeBillingDay,
@@ -24,21 +24,21 @@ from billing.changes import (
     When,
     WriteOff,
 )
-from billing.contract.agreement import BillingDay, FirstPeriod
-from billing.contract.terms import Terms, check_anchor
-from billing.forecast.preview import upcoming
-from billing.machine import ask
-from billing.money import Money
-from billing.parts.ledger import LEDGER_LENGTH
-from billing.parts.outbox import Outbox
-from billing.plan import Amounts, Phase, Plan
-from billing.plan.plan import LastPeriod
-from billing.protocol.answers import RefundAnswer, RefundState
-from billing.protocol.commands import AskAmount, CreateRefund, Elapse, Timer
-from billing.protocol.events import Answered
-from billing.refusals import Kind, Refused
-from billing.requests import Request
-from billing.subscription import Subscription
+from perennial_billing.billing.contract.agreement import BillingDay, FirstPeriod
+from perennial_billing.billing.contract.terms import Terms, check_anchor
+from perennial_billing.billing.forecast.preview import upcoming
+from perennial_billing.billing.machine import ask
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import LEDGER_LENGTH
+from perennial_billing.billing.parts.outbox import Outbox
+from perennial_billing.billing.plan import Amounts, Phase, Plan
+from perennial_billing.billing.plan.plan import LastPeriod
+from perennial_billing.billing.protocol.answers import RefundAnswer, RefundState
+from perennial_billing.billing.protocol.commands import AskAmount, CreateRefund, Elapse, Timer
+from perennial_billing.billing.protocol.events import Answered
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
 from tests.billing.support import CAPTURED, PERMISSION_ID, SOFT, Life, at, closed
 
 MONTH, YEAR, WEEK, DAY = (Interval(unit=unit) for unit in (Unit.MONTH, Unit.YEAR, Unit.WEEK, Unit.DAY))

@@ -2,9 +2,9 @@
 
 from typing import get_args
 
-from billing.parts import stages
-from billing.protocol.commands import Command, Elapse, Timer
-from billing.protocol.notices import NoticeType
+from perennial_billing.billing.parts import stages
+from perennial_billing.billing.protocol.commands import Command, Elapse, Timer
+from perennial_billing.billing.protocol.notices import NoticeType
 from tests.billing.diagrams import PAGE, journey_of_a_period, stages_of_a_collection, with_diagrams
 
 TOLD_WITHOUT_A_COMMAND = {NoticeType.SUBSCRIPTION_STARTED, NoticeType.PLAN_CHANGED}

@@ -2,18 +2,18 @@
 
 import pytest
 
-from billing.agenda import next_command
-from billing.changes import PauseSubscription, ResumeSubscription, RetryNow, When
-from billing.couplings.disputes import DISPUTED
-from billing.money import Money
-from billing.parts.disputes import KEPT
-from billing.parts.unanswered import OUTCOME_UNKNOWN
-from billing.plan.policy import CollectionPolicy, OnDispute
-from billing.protocol.answers import ChargeAnswer, DisputeAnswer
-from billing.protocol.commands import Action, ReadDispute
-from billing.protocol.events import Answered, Refresh, Thing, Unanswered
-from billing.status import Status
-from billing.view import view_of
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.changes import PauseSubscription, ResumeSubscription, RetryNow, When
+from perennial_billing.billing.couplings.disputes import DISPUTED
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.disputes import KEPT
+from perennial_billing.billing.parts.unanswered import OUTCOME_UNKNOWN
+from perennial_billing.billing.plan.policy import CollectionPolicy, OnDispute
+from perennial_billing.billing.protocol.answers import ChargeAnswer, DisputeAnswer
+from perennial_billing.billing.protocol.commands import Action, ReadDispute
+from perennial_billing.billing.protocol.events import Answered, Refresh, Thing, Unanswered
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.view import view_of
 from tests.billing.support import CAPTURED, PENDING, SOFT, Life, at, chargeable, closed, terms
 
 ID = "S01-1-1-B000001"

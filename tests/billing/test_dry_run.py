@@ -2,8 +2,8 @@
 
 import pytest
 
-from billing.agenda import next_command
-from billing.changes import (
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     Capture,
@@ -16,14 +16,14 @@ from billing.changes import (
     SkipPeriod,
     When,
 )
-from billing.contract.agreement import BillingDay
-from billing.forecast.drive import perform, success
-from billing.forecast.preview import DryRun, Upcoming, dry_run, upcoming
-from billing.money import Money
-from billing.plan import Amounts, Phase, Plan
-from billing.protocol.commands import Action, Timer
-from billing.refusals import Kind, Refused
-from billing.requests import Request
+from perennial_billing.billing.contract.agreement import BillingDay
+from perennial_billing.billing.forecast.drive import perform, success
+from perennial_billing.billing.forecast.preview import DryRun, Upcoming, dry_run, upcoming
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Amounts, Phase, Plan
+from perennial_billing.billing.protocol.commands import Action, Timer
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.requests import Request
 from tests.billing.support import CAPTURED, FREE, MONTHLY, SOFT, Life, at, chargeable, terms
 
 MARCH, MID = "2026-03-01 10:00", "2026-03-16 10:00"

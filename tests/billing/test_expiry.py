@@ -5,21 +5,21 @@ from typing import Final
 
 import pytest
 
-from billing.calendar import Interval, Unit, permission_expiry
-from billing.changes import AddItem, Cancel, ChangePlan, PauseSubscription, SkipPeriod, When
-from billing.contract.terms import Terms
-from billing.expiry import expiry_warning, next_charge_at
-from billing.forecast.preview import dry_run, upcoming
-from billing.machine import ask
-from billing.money import Money
-from billing.plan import Phase, Plan
-from billing.protocol.commands import Action
-from billing.protocol.events import Started
-from billing.protocol.notices import NoticeType
-from billing.refusals import Refused
-from billing.requests import Request
-from billing.subscription import Subscription
-from billing.view import view_of
+from perennial_billing.billing.calendar import Interval, Unit, permission_expiry
+from perennial_billing.billing.changes import AddItem, Cancel, ChangePlan, PauseSubscription, SkipPeriod, When
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.expiry import expiry_warning, next_charge_at
+from perennial_billing.billing.forecast.preview import dry_run, upcoming
+from perennial_billing.billing.machine import ask
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Phase, Plan
+from perennial_billing.billing.protocol.commands import Action
+from perennial_billing.billing.protocol.events import Started
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.view import view_of
 from tests.billing.support import CAPTURED, FREE, PERMISSION_ID, PRICE, Life, at, chargeable, terms, unreadable
 
 YEARLY: Final = Interval(unit=Unit.YEAR)

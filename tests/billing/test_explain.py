@@ -2,14 +2,14 @@
 
 import pytest
 
-from amazon_pay.limits import MONTHLY_LIMITS
-from amazon_pay.models import ChargePermissionType, Currency
-from billing.calendar import Interval, Unit
-from billing.forecast.explain import CASES, explain
-from billing.money import Money
-from billing.plan import Plan
-from billing.plan.monthly_limit import limit_warning, monthly_limit, most_charges_in_a_month
-from billing.plan.policy import CollectionPolicy, FinalAction
+from amazon_pay_client.limits import MONTHLY_LIMITS
+from amazon_pay_client.models import ChargePermissionType, Currency
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.forecast.explain import CASES, explain
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.plan.monthly_limit import limit_warning, monthly_limit, most_charges_in_a_month
+from perennial_billing.billing.plan.policy import CollectionPolicy, FinalAction
 from tests.billing.support import DEFAULTS, FREE, terms
 
 UNPAID = "it is unpaid, and not tried any more until the payment method is mended"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS
-from billing.protocol.answers import (
+from perennial_billing.billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS
+from perennial_billing.billing.protocol.answers import (
     ChargeAnswer,
     ChargeOutcome,
     DisputeAnswer,
@@ -14,8 +14,8 @@ from billing.protocol.answers import (
     RefundAnswer,
     RefundState,
 )
-from billing.protocol.foreign import LONGEST_CODE, LONGEST_PROSE, MOST_CODES, as_code, as_prose
-from billing.values import Value
+from perennial_billing.billing.protocol.foreign import LONGEST_CODE, LONGEST_PROSE, MOST_CODES, as_code, as_prose
+from perennial_billing.billing.values import Value
 
 ANYTHING = st.text(st.characters(), max_size=2_000)
 """Half surrogate pairs too."""

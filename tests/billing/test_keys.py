@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.keys import MOST_CAPTURES, capture_key, idempotency_key, period_of_key, refund_key, spread_of
-from billing.refusals import Refused
+from perennial_billing.billing.keys import (
+    MOST_CAPTURES,
+    capture_key,
+    idempotency_key,
+    period_of_key,
+    refund_key,
+    spread_of,
+)
+from perennial_billing.billing.refusals import Refused
 
 AMAZONS_ALPHABET = re.compile(r"[A-Za-z0-9_-]{1,32}")
 PERMISSION = "C01-1234567-7654321"

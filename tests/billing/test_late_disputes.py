@@ -1,10 +1,10 @@
 """A dispute that Amazon reports after the end: told by itself, by the rules of every dispute."""
 
-from billing.late_disputes import LateDispute
-from billing.money import Money
-from billing.parts.disputes import MOST_READINGS
-from billing.parts.outbox import Outbox
-from billing.protocol.answers import DisputeAnswer
+from perennial_billing.billing.late_disputes import LateDispute
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.disputes import MOST_READINGS
+from perennial_billing.billing.parts.outbox import Outbox
+from perennial_billing.billing.protocol.answers import DisputeAnswer
 from tests.billing.support import at
 
 OPENED = DisputeAnswer(charge_id="S01-1-1-C000001", amount=Money.parse("12.50 EUR"), state="ActionRequired")

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from billing.money import MINOR_UNIT_DECIMALS, Money
-from billing.refusals import Refused, refusal_of
+from perennial_billing.billing.money import MINOR_UNIT_DECIMALS, Money
+from perennial_billing.billing.refusals import Refused, refusal_of
 
 
 def money(amount: object, currency: str = "USD") -> Money:

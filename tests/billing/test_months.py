@@ -7,19 +7,19 @@ from typing import Final
 
 import pytest
 
-from billing.agenda import next_command
-from billing.calendar import Interval, Unit
-from billing.changes import RetryNow
-from billing.dunning.months import limited_month
-from billing.machine import apply
-from billing.money import Money
-from billing.plan.policy import CollectionPolicy
-from billing.protocol.commands import Action, Elapse
-from billing.protocol.events import Answered, Elapsed, Event
-from billing.protocol.notices import NoticeType
-from billing.status import Status
-from billing.subscription import Subscription
-from billing.view import view_of
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import RetryNow
+from perennial_billing.billing.dunning.months import limited_month
+from perennial_billing.billing.machine import apply
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.protocol.commands import Action, Elapse
+from perennial_billing.billing.protocol.events import Answered, Elapsed, Event
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.view import view_of
 from tests.billing.amazon_in_memory import AmazonInMemory, MonthlyLimit
 from tests.billing.support import CAPTURED, SOFT, Life, at, chargeable, declined, pinned_zone, terms, unreadable
 

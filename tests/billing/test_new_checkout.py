@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from billing.agenda import next_command
-from billing.changes import (
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     Capture,
@@ -19,22 +19,22 @@ from billing.changes import (
     SkipPeriod,
     When,
 )
-from billing.couplings.ending import continued
-from billing.machine import apply
-from billing.money import Money
-from billing.parts.authorizations import Authorization
-from billing.parts.balance import Bill
-from billing.parts.outbox import Outbox
-from billing.plan.plan import Amounts
-from billing.plan.policy import CollectionPolicy
-from billing.protocol.answers import ChargeAnswer, PermissionAnswer, PermissionState, SuccessorAnswer
-from billing.protocol.commands import Action, CreateCharge, Timer
-from billing.protocol.events import Answered, Elapsed, Refresh, Thing, Unanswered
-from billing.protocol.notices import NoticeType
-from billing.refusals import Kind, Refused
-from billing.requests import Request
-from billing.status import Status
-from billing.subscription import Subscription
+from perennial_billing.billing.couplings.ending import continued
+from perennial_billing.billing.machine import apply
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.authorizations import Authorization
+from perennial_billing.billing.parts.balance import Bill
+from perennial_billing.billing.parts.outbox import Outbox
+from perennial_billing.billing.plan.plan import Amounts
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.protocol.answers import ChargeAnswer, PermissionAnswer, PermissionState, SuccessorAnswer
+from perennial_billing.billing.protocol.commands import Action, CreateCharge, Timer
+from perennial_billing.billing.protocol.events import Answered, Elapsed, Refresh, Thing, Unanswered
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.subscription import Subscription
 from tests.billing.support import (
     CAPTURED,
     PENDING,

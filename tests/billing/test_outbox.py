@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from billing.calendar import Interval, Unit
-from billing.parts.outbox import FULL_OUTBOX, HANDED_ON_AT_ONCE, Outbox
-from billing.plan.policy import CatchUp, CollectionPolicy, NextDue
-from billing.protocol.commands import Action
-from billing.protocol.events import HandedOn
-from billing.protocol.notices import NoticeType
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.parts.outbox import FULL_OUTBOX, HANDED_ON_AT_ONCE, Outbox
+from perennial_billing.billing.plan.policy import CatchUp, CollectionPolicy, NextDue
+from perennial_billing.billing.protocol.commands import Action
+from perennial_billing.billing.protocol.events import HandedOn
+from perennial_billing.billing.protocol.notices import NoticeType
 from tests.billing.support import CAPTURED, SOFT, Life, at, chargeable, terms
 
 DAILY, DAY = Interval(unit=Unit.DAY), timedelta(days=1)

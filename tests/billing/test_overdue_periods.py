@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from billing.agenda import main_command, next_command
-from billing.calendar import Interval, Unit
-from billing.changes import RetryNow
-from billing.parts.collection import MISSED_PERIODS
-from billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome
-from billing.protocol.commands import Action, ClosePermission
-from billing.protocol.events import Refresh, Thing
-from billing.refusals import Refused
-from billing.status import Status
+from perennial_billing.billing.agenda import main_command, next_command
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import RetryNow
+from perennial_billing.billing.parts.collection import MISSED_PERIODS
+from perennial_billing.billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
+from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome
+from perennial_billing.billing.protocol.commands import Action, ClosePermission
+from perennial_billing.billing.protocol.events import Refresh, Thing
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.status import Status
 from tests.billing.support import (
     CAPTURED,
     HARD,

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from billing.agenda import next_command
-from billing.calendar import Interval, Unit
-from billing.changes import (
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     ChangeBillingDay,
@@ -28,23 +28,23 @@ from billing.changes import (
     UndoChanges,
     When,
 )
-from billing.contract.agreement import BillingDay, FirstPeriod
-from billing.contract.terms import Terms
-from billing.forecast.drive import success
-from billing.forecast.preview import upcoming
-from billing.machine import apply, tried
-from billing.money import Money
-from billing.parts.ledger import PeriodOutcome
-from billing.plan import Plan
-from billing.plan.lead_times import LeadTimes
-from billing.plan.plan import LastPeriod
-from billing.plan.policy import CollectionPolicy, FinalAction
-from billing.protocol.answers import RefundAnswer, RefundState
-from billing.protocol.commands import Command, CreateCharge, CreateRefund, Elapse, ReadRefund
-from billing.protocol.events import Answer, Answered, Elapsed
-from billing.refusals import Refused
-from billing.requests import Request
-from billing.subscription import Subscription
+from perennial_billing.billing.contract.agreement import BillingDay, FirstPeriod
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.forecast.drive import success
+from perennial_billing.billing.forecast.preview import upcoming
+from perennial_billing.billing.machine import apply, tried
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.plan.lead_times import LeadTimes
+from perennial_billing.billing.plan.plan import LastPeriod
+from perennial_billing.billing.plan.policy import CollectionPolicy, FinalAction
+from perennial_billing.billing.protocol.answers import RefundAnswer, RefundState
+from perennial_billing.billing.protocol.commands import Command, CreateCharge, CreateRefund, Elapse, ReadRefund
+from perennial_billing.billing.protocol.events import Answer, Answered, Elapsed
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
 from tests.billing.served import CENT, CutShort, DayBook, Wish
 from tests.billing.support import PERMISSION_ID, SOFT
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from billing.calendar import Interval, Unit
-from billing.contract.terms import Terms
-from billing.plan import Plan
-from billing.plan.policy import CollectionPolicy, FinalAction
-from billing.refusals import refusal_of
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.plan.policy import CollectionPolicy, FinalAction
+from perennial_billing.billing.refusals import refusal_of
 from tests.billing.support import PERMISSION_ID, terms
 
 PLAN: dict[str, Any] = {  # Any: as it comes from a file

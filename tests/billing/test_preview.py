@@ -6,21 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.agenda import next_command
-from billing.calendar import Interval, Unit
-from billing.changes import AddItem, ChangePlan, RefundPeriod
-from billing.contract.agreement import BillingDay
-from billing.contract.terms import Terms
-from billing.forecast.drive import perform, success
-from billing.forecast.preview import MOST_CHARGES, Upcoming, upcoming
-from billing.money import Money
-from billing.plan import Amounts, Capture, Phase, Plan, Texts
-from billing.plan.policy import CatchUp, CollectionPolicy
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome
-from billing.protocol.commands import Action, Command, CreateCharge, Timer
-from billing.protocol.events import Answer, Refresh, Thing, Unanswered
-from billing.refusals import Refused
-from billing.subscription import Subscription
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import AddItem, ChangePlan, RefundPeriod
+from perennial_billing.billing.contract.agreement import BillingDay
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.forecast.drive import perform, success
+from perennial_billing.billing.forecast.preview import MOST_CHARGES, Upcoming, upcoming
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Amounts, Capture, Phase, Plan, Texts
+from perennial_billing.billing.plan.policy import CatchUp, CollectionPolicy
+from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome
+from perennial_billing.billing.protocol.commands import Action, Command, CreateCharge, Timer
+from perennial_billing.billing.protocol.events import Answer, Refresh, Thing, Unanswered
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.subscription import Subscription
 from tests.billing.support import CAPTURED as PAID
 from tests.billing.support import HARD, PERMISSION_ID, SOFT, Life, at, chargeable, closed, non_chargeable, terms
 from tests.billing.test_schedule import schedules_of_terms

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.contract.proration import prorate
-from billing.money import Money
-from billing.refusals import Refused
+from perennial_billing.billing.contract.proration import prorate
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.refusals import Refused
 
 CENT = Decimal("0.01")
 MANY = settings(deadline=None, max_examples=200)

@@ -2,17 +2,17 @@
 
 import pytest
 
-from billing.agenda import next_command
-from billing.calendar import Interval, Unit
-from billing.changes import AddItem, ChangeBillingDay, ChangePlan, UndoChanges, When
-from billing.contract.agreement import BillingDay
-from billing.contract.terms import Terms
-from billing.money import Money
-from billing.plan import Amounts, Phase, Plan
-from billing.plan.recurrence import Recurrence
-from billing.protocol.commands import Action, UpdatePermission
-from billing.protocol.events import Answered, CancelAsked, Unanswered
-from billing.status import Status
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import AddItem, ChangeBillingDay, ChangePlan, UndoChanges, When
+from perennial_billing.billing.contract.agreement import BillingDay
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Amounts, Phase, Plan
+from perennial_billing.billing.plan.recurrence import Recurrence
+from perennial_billing.billing.protocol.commands import Action, UpdatePermission
+from perennial_billing.billing.protocol.events import Answered, CancelAsked, Unanswered
+from perennial_billing.billing.status import Status
 from tests.billing.support import CAPTURED, PERMISSION_ID, Life, at, chargeable, closed
 
 MONTH, YEAR, TWO_WEEKS = Interval(unit=Unit.MONTH), Interval(unit=Unit.YEAR), Interval(unit=Unit.WEEK, count=2)

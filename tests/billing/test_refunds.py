@@ -4,16 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from billing.agenda import main_command, next_command
-from billing.changes import RefundPeriod, ReplacePermission
-from billing.couplings.ending import continued
-from billing.money import Money
-from billing.parts.refunds import KEPT, refundable
-from billing.protocol.answers import RefundAnswer, RefundState, SuccessorAnswer
-from billing.protocol.commands import Action, CreateRefund, ReadRefund
-from billing.protocol.events import Answered, Refresh, Thing
-from billing.refusals import Kind, Refused
-from billing.status import Status
+from perennial_billing.billing.agenda import main_command, next_command
+from perennial_billing.billing.changes import RefundPeriod, ReplacePermission
+from perennial_billing.billing.couplings.ending import continued
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.refunds import KEPT, refundable
+from perennial_billing.billing.protocol.answers import RefundAnswer, RefundState, SuccessorAnswer
+from perennial_billing.billing.protocol.commands import Action, CreateRefund, ReadRefund
+from perennial_billing.billing.protocol.events import Answered, Refresh, Thing
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.status import Status
 from tests.billing.support import CAPTURED, FREE, PERMISSION_ID, PRICE, SOFT, Life, at, chargeable, closed, terms
 
 TAKEN = RefundAnswer(state=RefundState.PENDING, refund_id="S01-1-1-R000001")

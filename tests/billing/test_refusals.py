@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from billing.agenda import next_command
-from billing.calendar import Interval, Unit
-from billing.changes import AddItem, AnyRequest, Change, ChangePlan, UndoChanges, When
-from billing.contract.terms import Terms
-from billing.money import Money
-from billing.parts.balance import MOST_ITEMS
-from billing.plan import Phase, Plan
-from billing.plan.policy import CollectionPolicy, HourWindow
-from billing.protocol.commands import Action
-from billing.refusals import Kind, Refused, refusal_of, refusals_of
-from billing.subscription import Subscription
-from billing.values import Value
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import AddItem, AnyRequest, Change, ChangePlan, UndoChanges, When
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.balance import MOST_ITEMS
+from perennial_billing.billing.plan import Phase, Plan
+from perennial_billing.billing.plan.policy import CollectionPolicy, HourWindow
+from perennial_billing.billing.protocol.commands import Action
+from perennial_billing.billing.refusals import Kind, Refused, refusal_of, refusals_of
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.values import Value
 from tests.billing.support import CAPTURED, PERMISSION_ID, SOFT, Life, at, chargeable
 
 YEAR, MONTH = Interval(unit=Unit.YEAR), Interval(unit=Unit.MONTH)

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from billing.changes import (
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     Capture,
@@ -17,14 +17,14 @@ from billing.changes import (
     UndoChanges,
     When,
 )
-from billing.couplings.ending import continued
-from billing.money import Money
-from billing.plan import Capture as WhenCaptured
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome
-from billing.protocol.commands import Action
-from billing.refusals import Kind, Refused
-from billing.register import MOST_ENTRIES, MOST_NAMES, Entry, Register, Result, digest_of
-from billing.requests import Request
+from perennial_billing.billing.couplings.ending import continued
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Capture as WhenCaptured
+from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome
+from perennial_billing.billing.protocol.commands import Action
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.register import MOST_ENTRIES, MOST_NAMES, Entry, Register, Result, digest_of
+from perennial_billing.billing.requests import Request
 from tests.billing.support import CAPTURED, Life, at, terms
 
 THREE, FOUR = Money.parse("3.00 EUR"), Money.parse("4.00 EUR")

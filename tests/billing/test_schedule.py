@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.calendar import Interval, Unit
-from billing.contract.agreement import BillingDay, FirstPeriod
-from billing.contract.schedule import Schedule
-from billing.contract.terms import Terms
-from billing.money import Money
-from billing.plan import Phase, Plan
-from billing.refusals import Refused
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.contract.agreement import BillingDay, FirstPeriod
+from perennial_billing.billing.contract.schedule import Schedule
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Phase, Plan
+from perennial_billing.billing.refusals import Refused
 from tests.billing.support import PERMISSION_ID, at
 
 MONTH, WEEK, YEAR = Interval(unit=Unit.MONTH), Interval(unit=Unit.WEEK), Interval(unit=Unit.YEAR)

@@ -3,20 +3,27 @@
 import pytest
 from pydantic import ValidationError
 
-from billing.agenda import main_command
-from billing.changes import PauseSubscription, RefundPeriod, Resolve, ResumeSubscription, RetryNow, WriteOff
-from billing.money import Money
-from billing.parts.collection import EARLIER_CHARGE
-from billing.parts.ledger import PeriodOutcome
-from billing.parts.stages import CheckingCharge
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome, RefundAnswer, RefundState
-from billing.protocol.commands import Action, CreateCharge, ReadCharge, Timer
-from billing.protocol.events import Answered, CancelAsked, Refresh, Thing, Unanswered
-from billing.protocol.foreign import as_prose
-from billing.refusals import Kind, Refused
-from billing.requests import Request
-from billing.status import Status
-from billing.view import view_of
+from perennial_billing.billing.agenda import main_command
+from perennial_billing.billing.changes import (
+    PauseSubscription,
+    RefundPeriod,
+    Resolve,
+    ResumeSubscription,
+    RetryNow,
+    WriteOff,
+)
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.collection import EARLIER_CHARGE
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.parts.stages import CheckingCharge
+from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, RefundAnswer, RefundState
+from perennial_billing.billing.protocol.commands import Action, CreateCharge, ReadCharge, Timer
+from perennial_billing.billing.protocol.events import Answered, CancelAsked, Refresh, Thing, Unanswered
+from perennial_billing.billing.protocol.foreign import as_prose
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.view import view_of
 from tests.billing.support import PERMISSION_ID, Life, at, chargeable, declined, refused, terms
 
 DUE = "2026-09-14 08:00"

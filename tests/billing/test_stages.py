@@ -5,8 +5,8 @@ from typing import Any, get_args
 
 import pytest
 
-from billing.agenda import next_command
-from billing.changes import (
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     Capture,
@@ -24,17 +24,17 @@ from billing.changes import (
     When,
     WriteOff,
 )
-from billing.contract.agreement import BillingDay
-from billing.machine import ask
-from billing.money import Money
-from billing.parts.stages import LeftToMerchant, OneStage, Unpaid
-from billing.plan.policy import CatchUp, CollectionPolicy
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
-from billing.protocol.commands import Action, Timer
-from billing.protocol.events import CancelAsked, Event, HandedOn, Refresh, Started, Thing
-from billing.refusals import Refused
-from billing.requests import Request
-from billing.view import view_of
+from perennial_billing.billing.contract.agreement import BillingDay
+from perennial_billing.billing.machine import ask
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.stages import LeftToMerchant, OneStage, Unpaid
+from perennial_billing.billing.plan.policy import CatchUp, CollectionPolicy
+from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
+from perennial_billing.billing.protocol.commands import Action, Timer
+from perennial_billing.billing.protocol.events import CancelAsked, Event, HandedOn, Refresh, Started, Thing
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.view import view_of
 from tests.billing.support import (
     HARD,
     PENDING,

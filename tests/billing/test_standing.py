@@ -4,12 +4,20 @@ from datetime import datetime
 
 import pytest
 
-from billing.changes import Cancel, Change, ChangePlan, PauseSubscription, ResumeSubscription, SkipPeriod, When
-from billing.money import Money
-from billing.plan import Plan
-from billing.protocol.commands import Action
-from billing.standing import why_already
-from billing.view import view_of
+from perennial_billing.billing.changes import (
+    Cancel,
+    Change,
+    ChangePlan,
+    PauseSubscription,
+    ResumeSubscription,
+    SkipPeriod,
+    When,
+)
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.protocol.commands import Action
+from perennial_billing.billing.standing import why_already
+from perennial_billing.billing.view import view_of
 from tests.billing.support import CAPTURED, MONTHLY, Life, at, closed, terms
 
 GOLD = Plan.of("gold", Money.parse("20 EUR"), MONTHLY)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-import billing.subscription as root
-from billing.changes import AddItem, PauseSubscription, RefundPeriod
-from billing.money import Money
-from billing.protocol.commands import Action
-from billing.subscription import STATE_VERSION, Subscription
-from billing.view import view_of
+import perennial_billing.billing.subscription as root
+from perennial_billing.billing.changes import AddItem, PauseSubscription, RefundPeriod
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.protocol.commands import Action
+from perennial_billing.billing.subscription import STATE_VERSION, Subscription
+from perennial_billing.billing.view import view_of
 from tests.billing.support import CAPTURED, SOFT, Life, at, chargeable, terms
 
 NOVEMBER, DECEMBER = "2026-11-11 11:00", "2026-12-11 11:00"

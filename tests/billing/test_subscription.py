@@ -2,15 +2,15 @@
 
 import pytest
 
-from billing.calendar import Interval, Unit
-from billing.keys import idempotency_key
-from billing.parts.ledger import LEDGER_LENGTH, PeriodOutcome
-from billing.plan.policy import CollectionPolicy, FinalAction
-from billing.protocol.answers import ChargeAnswer
-from billing.protocol.commands import Action, Timer
-from billing.protocol.events import CancelAsked, Refresh, Thing
-from billing.status import Status
-from billing.subscription import Subscription
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.keys import idempotency_key
+from perennial_billing.billing.parts.ledger import LEDGER_LENGTH, PeriodOutcome
+from perennial_billing.billing.plan.policy import CollectionPolicy, FinalAction
+from perennial_billing.billing.protocol.answers import ChargeAnswer
+from perennial_billing.billing.protocol.commands import Action, Timer
+from perennial_billing.billing.protocol.events import CancelAsked, Refresh, Thing
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.subscription import Subscription
 from tests.billing.support import (
     CAPTURED,
     FREE,

@@ -3,12 +3,12 @@
 import pytest
 from pydantic import ValidationError
 
-from billing.agenda import main_command, next_command
-from billing.calendar import Interval, Unit
-from billing.money import Money
-from billing.plan import Amounts, Plan
-from billing.plan.policy import CollectionPolicy, FinalAction
-from billing.protocol.commands import (
+from perennial_billing.billing.agenda import main_command, next_command
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Amounts, Plan
+from perennial_billing.billing.plan.policy import CollectionPolicy, FinalAction
+from perennial_billing.billing.protocol.commands import (
     Action,
     AskAmount,
     ClosePermission,
@@ -17,9 +17,9 @@ from billing.protocol.commands import (
     StartSuccessor,
     Timer,
 )
-from billing.protocol.events import Answered, Unanswered
-from billing.status import Status
-from billing.subscription import Subscription
+from perennial_billing.billing.protocol.events import Answered, Unanswered
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.subscription import Subscription
 from tests.billing.support import (
     CAPTURED,
     PERMISSION_ID,

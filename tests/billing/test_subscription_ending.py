@@ -2,11 +2,11 @@
 
 import pytest
 
-from billing.agenda import main_command
-from billing.plan.policy import CollectionPolicy, FinalAction
-from billing.protocol.answers import ChargeAnswer, PermissionAnswer
-from billing.protocol.commands import Action, ClosePermission, Timer
-from billing.status import Status
+from perennial_billing.billing.agenda import main_command
+from perennial_billing.billing.plan.policy import CollectionPolicy, FinalAction
+from perennial_billing.billing.protocol.answers import ChargeAnswer, PermissionAnswer
+from perennial_billing.billing.protocol.commands import Action, ClosePermission, Timer
+from perennial_billing.billing.status import Status
 from tests.billing.support import (
     CAPTURED,
     DEFAULTS,

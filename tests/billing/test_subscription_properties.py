@@ -11,16 +11,16 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import invariant
 
-from billing.agenda import main_command, next_command, only_looks_for_the_buyer
-from billing.changes import Capture, RetryNow
-from billing.dunning.reasons import Meaning
-from billing.parts.collection import Collection
-from billing.parts.ledger import LEDGER_LENGTH, PeriodOutcome
-from billing.parts.stages import CheckingCharge, LeftToMerchant, Unpaid
-from billing.protocol.answers import ChargeOutcome, PermissionState, RefundState, SuccessorAnswer
-from billing.protocol.commands import AskAmount, Command, Elapse, StartSuccessor, Timer
-from billing.protocol.events import Answer, Answered, CancelAsked, Elapsed, Refresh, Thing
-from billing.status import Status
+from perennial_billing.billing.agenda import main_command, next_command, only_looks_for_the_buyer
+from perennial_billing.billing.changes import Capture, RetryNow
+from perennial_billing.billing.dunning.reasons import Meaning
+from perennial_billing.billing.parts.collection import Collection
+from perennial_billing.billing.parts.ledger import LEDGER_LENGTH, PeriodOutcome
+from perennial_billing.billing.parts.stages import CheckingCharge, LeftToMerchant, Unpaid
+from perennial_billing.billing.protocol.answers import ChargeOutcome, PermissionState, RefundState, SuccessorAnswer
+from perennial_billing.billing.protocol.commands import AskAmount, Command, Elapse, StartSuccessor, Timer
+from perennial_billing.billing.protocol.events import Answer, Answered, CancelAsked, Elapsed, Refresh, Thing
+from perennial_billing.billing.status import Status
 from tests.billing.amazon_in_memory import TAKEN
 from tests.billing.driving import AUTHORIZED, CAPTURED, PENDING, Driven
 

@@ -4,15 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from billing.changes import Resolve, WriteOff
-from billing.parts.permission import REMEMBERED_NOTIFICATIONS
-from billing.plan import Capture
-from billing.plan.policy import CollectionPolicy
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
-from billing.protocol.commands import Action, Timer
-from billing.protocol.events import Refresh, Thing
-from billing.requests import Request
-from billing.status import Status
+from perennial_billing.billing.changes import Resolve, WriteOff
+from perennial_billing.billing.parts.permission import REMEMBERED_NOTIFICATIONS
+from perennial_billing.billing.plan import Capture
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
+from perennial_billing.billing.protocol.commands import Action, Timer
+from perennial_billing.billing.protocol.events import Refresh, Thing
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.status import Status
 from tests.billing.support import (
     CAPTURED,
     HARD,

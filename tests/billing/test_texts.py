@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from billing.agenda import main_command
-from billing.changes import AddItem, ChangePlan, RefundPeriod, When
-from billing.changes import Capture as CaptureNow
-from billing.contract.contract import DATES_AHEAD, Contract
-from billing.contract.terms import Terms
-from billing.contract.texts import texts_of
-from billing.money import Money
-from billing.plan import Capture, Plan
-from billing.plan.texts import (
+from perennial_billing.billing.agenda import main_command
+from perennial_billing.billing.changes import AddItem, ChangePlan, RefundPeriod, When
+from perennial_billing.billing.changes import Capture as CaptureNow
+from perennial_billing.billing.contract.contract import DATES_AHEAD, Contract
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.contract.texts import texts_of
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Capture, Plan
+from perennial_billing.billing.plan.texts import (
     LIMITS,
     LONGEST_MERCHANT_REFERENCE,
     PLACEHOLDERS,
@@ -24,11 +24,18 @@ from billing.plan.texts import (
     PeriodInWords,
     Texts,
 )
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome
-from billing.protocol.commands import Action, CaptureAuthorized, CaptureCharge, CreateCharge, CreateRefund, Elapse
-from billing.refusals import refusal_of
-from billing.subscription import Subscription
-from runtime.payloads import JsonPayloads
+from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome
+from perennial_billing.billing.protocol.commands import (
+    Action,
+    CaptureAuthorized,
+    CaptureCharge,
+    CreateCharge,
+    CreateRefund,
+    Elapse,
+)
+from perennial_billing.billing.refusals import refusal_of
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.runtime.payloads import JsonPayloads
 from tests.billing.support import (
     CAPTURED,
     MONTHLY,

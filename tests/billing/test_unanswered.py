@@ -3,18 +3,24 @@ nothing that may take money, and forgotten once they are answered."""
 
 import pytest
 
-from billing.agenda import next_command
-from billing.changes import Cancel, Capture, RefundPeriod, ReplacePermission, RetryNow, When
-from billing.parts.unanswered import NOT_TAKEN, OUTCOME_UNKNOWN
-from billing.plan import Capture as WhenCaptured
-from billing.plan.policy import CollectionPolicy
-from billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, RefundAnswer, RefundState
-from billing.protocol.commands import Action, Command, CreateCharge, Timer
-from billing.protocol.events import Refresh, Thing, Unanswered
-from billing.protocol.foreign import LONGEST_PROSE
-from billing.refusals import Refused
-from billing.status import Status
-from billing.view import view_of
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.changes import Cancel, Capture, RefundPeriod, ReplacePermission, RetryNow, When
+from perennial_billing.billing.parts.unanswered import NOT_TAKEN, OUTCOME_UNKNOWN
+from perennial_billing.billing.plan import Capture as WhenCaptured
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.protocol.answers import (
+    ChargeAnswer,
+    ChargeOutcome,
+    PermissionAnswer,
+    RefundAnswer,
+    RefundState,
+)
+from perennial_billing.billing.protocol.commands import Action, Command, CreateCharge, Timer
+from perennial_billing.billing.protocol.events import Refresh, Thing, Unanswered
+from perennial_billing.billing.protocol.foreign import LONGEST_PROSE
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.view import view_of
 from tests.billing.support import CAPTURED, HARD, PENDING, SOFT, Life, at, chargeable, closed, refused, terms
 
 WHY = "503 ServiceUnavailable: try again later"

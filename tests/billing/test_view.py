@@ -5,17 +5,26 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from billing.agenda import next_command
-from billing.changes import AddItem, Cancel, Capture, ChangePlan, PauseSubscription, RefundPeriod, SkipPeriod, When
-from billing.changes import ReplacePermission as Replace
-from billing.contract.contract import DATES_AHEAD
-from billing.money import Money
-from billing.parts.ledger import LEDGER_LENGTH
-from billing.parts.stages import Stage
-from billing.plan import Amounts, Plan
-from billing.plan import Capture as WhenCaptured
-from billing.plan.policy import CollectionPolicy, FinalAction
-from billing.protocol.answers import (
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.changes import (
+    AddItem,
+    Cancel,
+    Capture,
+    ChangePlan,
+    PauseSubscription,
+    RefundPeriod,
+    SkipPeriod,
+    When,
+)
+from perennial_billing.billing.changes import ReplacePermission as Replace
+from perennial_billing.billing.contract.contract import DATES_AHEAD
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import LEDGER_LENGTH
+from perennial_billing.billing.parts.stages import Stage
+from perennial_billing.billing.plan import Amounts, Plan
+from perennial_billing.billing.plan import Capture as WhenCaptured
+from perennial_billing.billing.plan.policy import CollectionPolicy, FinalAction
+from perennial_billing.billing.protocol.answers import (
     ChargeAnswer,
     ChargeOutcome,
     DisputeAnswer,
@@ -23,11 +32,11 @@ from billing.protocol.answers import (
     RefundState,
     SuccessorAnswer,
 )
-from billing.protocol.commands import Action, Timer
-from billing.protocol.events import HandedOn, Refresh, Thing, Unanswered
-from billing.status import Status
-from billing.subscription import Subscription
-from billing.view import VIEW_VERSION, DueDate, Owed, SubscriptionView, view_of
+from perennial_billing.billing.protocol.commands import Action, Timer
+from perennial_billing.billing.protocol.events import HandedOn, Refresh, Thing, Unanswered
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.view import VIEW_VERSION, DueDate, Owed, SubscriptionView, view_of
 from tests.billing.support import (
     CAPTURED,
     HARD,

@@ -6,19 +6,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.calendar import Interval, Unit
-from billing.changes import AddItem, ChangeBillingDay, ChangePlan, UndoChanges, When
-from billing.contract.agreement import BillingDay
-from billing.contract.contract import DATES_AHEAD, Contract
-from billing.contract.planned import PlannedChange
-from billing.contract.schedule import WrittenDates
-from billing.contract.terms import Terms
-from billing.forecast.preview import upcoming
-from billing.money import Money
-from billing.plan import Plan
-from billing.protocol.commands import Action
-from billing.subscription import Subscription
-from billing.zones import RULES
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import AddItem, ChangeBillingDay, ChangePlan, UndoChanges, When
+from perennial_billing.billing.contract.agreement import BillingDay
+from perennial_billing.billing.contract.contract import DATES_AHEAD, Contract
+from perennial_billing.billing.contract.planned import PlannedChange
+from perennial_billing.billing.contract.schedule import WrittenDates
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.forecast.preview import upcoming
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.protocol.commands import Action
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.zones import RULES
 from tests.billing.support import CAPTURED, PERMISSION_ID, SOFT, Life, at, chargeable, pinned_zone
 
 HOUR: Final = timedelta(hours=1)
@@ -222,8 +222,8 @@ def other_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     def rules(name: str) -> ZoneInfo:
         return pinned_zone("Europe/Moscow" if name == "Europe/Lisbon" else name)
 
-    monkeypatch.setattr("billing.calendar.rules_of", rules)
-    monkeypatch.setattr("billing.contract.schedule.rules_of", rules)
+    monkeypatch.setattr("perennial_billing.billing.calendar.rules_of", rules)
+    monkeypatch.setattr("perennial_billing.billing.contract.schedule.rules_of", rules)
 
 
 class TestOtherRules:

@@ -11,8 +11,8 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from starlette.types import Receive, Scope, Send
 
-from amazon_pay import AmazonPayClient, Environment, Region
-from amazon_pay.models import (
+from amazon_pay_client import AmazonPayClient, Environment, Region
+from amazon_pay_client.models import (
     Charge,
     ChargePermissionType,
     CompleteCheckoutSessionRequest,
@@ -28,13 +28,13 @@ from amazon_pay.models import (
     Refund,
     WebCheckoutDetails,
 )
-from amazon_pay.models.checkout_sessions import CheckoutSession
-from amazon_pay.models.disputes import Dispute
-from runtime.http import bind, origin_of, serving
-from simulator import SimulatorConfig, SimulatorHandle, create_app
-from simulator.control import PREFIX
-from simulator.refusals import Refusal
-from simulator.routes import find_operation
+from amazon_pay_client.models.checkout_sessions import CheckoutSession
+from amazon_pay_client.models.disputes import Dispute
+from amazon_pay_simulator import SimulatorConfig, SimulatorHandle, create_app
+from amazon_pay_simulator.control import PREFIX
+from amazon_pay_simulator.refusals import Refusal
+from amazon_pay_simulator.routes import find_operation
+from perennial_billing.runtime.http import bind, origin_of, serving
 
 KEY_ID: Final = "SANDBOX-MERCHANT"
 

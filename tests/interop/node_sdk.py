@@ -14,8 +14,8 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from runtime.http import AsgiApp
-from simulator.books import ExportedBooks
+from amazon_pay_simulator.books import ExportedBooks
+from perennial_billing.runtime.http import AsgiApp
 
 SOURCES: Final = ("package.json", "package-lock.json", "drive.mjs")
 INSTALL_SECONDS: Final = 90.0

@@ -13,9 +13,9 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from amazon_pay import Environment, errors
-from amazon_pay.limits import RATES
-from amazon_pay.models import (
+from amazon_pay_client import Environment, errors
+from amazon_pay_client.limits import RATES
+from amazon_pay_client.models import (
     CancelChargeRequest,
     CaptureChargeRequest,
     ChargePermissionType,
@@ -44,11 +44,11 @@ from amazon_pay.models import (
     UpdateDisputeRequest,
     UploadFileRequest,
 )
-from amazon_pay.signing import SIMULATION_HEADER
-from simulator.books import ScriptedAnswer
-from simulator.faults import Fault, FaultPlan
-from simulator.refusals import STATUS_OF
-from simulator.routes import OPERATIONS
+from amazon_pay_client.signing import SIMULATION_HEADER
+from amazon_pay_simulator.books import ScriptedAnswer
+from amazon_pay_simulator.faults import Fault, FaultPlan
+from amazon_pay_simulator.refusals import STATUS_OF
+from amazon_pay_simulator.routes import OPERATIONS
 from tests.interop.integration import PRICE, Integration, integration, key, usd
 
 CLOSE: Final = CloseChargePermissionRequest(closure_reason="the buyer moved away")

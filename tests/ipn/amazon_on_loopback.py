@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
-from ipn.certificates import CERTIFICATE_SECONDS, MOST_FETCHES
-from outbound.bounds import Bounds
-from outbound.client import bounded_client
+from amazon_pay_client.outbound.bounds import Bounds
+from amazon_pay_client.outbound.client import bounded_client
+from perennial_billing.ipn.certificates import CERTIFICATE_SECONDS, MOST_FETCHES
 
 HOST: Final = "sns.us-east-1.amazonaws.com"
 CHINESE_HOST: Final = "sns.cn-north-1.amazonaws.com.cn"

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from simulator.notifications import NotificationSigner
+from amazon_pay_simulator.notifications import NotificationSigner
 
 ISSUER_URL: Final = "http://crt.r2m01.amazontrust.com/r2m01.cer"
 SNS: Final = "sns.amazonaws.com"

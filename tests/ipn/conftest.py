@@ -8,9 +8,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from outbound.bounds import Bounds
-from outbound.client import bounded_client
-from simulator.notifications import NotificationSigner
+from amazon_pay_client.outbound.bounds import Bounds
+from amazon_pay_client.outbound.client import bounded_client
+from amazon_pay_simulator.notifications import NotificationSigner
 from tests.ipn.amazon_on_loopback import AmazonOnLoopback
 from tests.ipn.authority import Authority
 
@@ -24,7 +24,7 @@ def authority() -> Authority:
 @pytest.fixture(autouse=True)
 def trusted_root(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody but Amazon can be issued a certificate under its roots, so the tests' own takes their place."""
-    monkeypatch.setattr("ipn.chain.amazons_roots", lambda: (authority.root,))
+    monkeypatch.setattr("perennial_billing.ipn.chain.amazons_roots", lambda: (authority.root,))
 
 
 @pytest.fixture(scope="session")

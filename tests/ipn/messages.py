@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from amazon_pay.ipn import Envelope, EnvelopeType
-from ipn.certificates import TrustedCertificate
-from sandbox.stage import MERCHANT_ID, Stage
-from simulator.notifications import NotificationSigner
+from amazon_pay_client.ipn import Envelope, EnvelopeType
+from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.ipn.certificates import TrustedCertificate
+from perennial_billing.sandbox.stage import MERCHANT_ID, Stage
 from tests.ipn.amazon_on_loopback import CERTIFICATE_URL
 
 TOPIC: Final = "arn:aws:sns:us-east-1:291180941288:A1SIMULATOR"

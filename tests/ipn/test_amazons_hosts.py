@@ -13,12 +13,12 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from ipn.app import PATH, create_app
-from runtime.errors import StartupError
-from runtime.http import bind, serving
-from runtime.settings import Environment, Settings, load_settings
-from sandbox.stage import HOST, MERCHANT_ID, Stage
-from simulator.notifications import NotificationSigner
+from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.ipn.app import PATH, create_app
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.runtime.http import bind, serving
+from perennial_billing.runtime.settings import Environment, Settings, load_settings
+from perennial_billing.sandbox.stage import HOST, MERCHANT_ID, Stage
 from tests.ipn.amazon_on_loopback import CERTIFICATE_URL, AmazonOnLoopback, answer
 from tests.ipn.amazon_on_loopback import HOST as AMAZONS_HOST
 from tests.ipn.messages import TOPIC, body, confirmation, notification, signed
@@ -69,7 +69,7 @@ async def test_the_certificate_is_fetched_once_for_many_messages(
 async def test_while_the_certificate_cannot_be_had_amazon_is_asked_to_send_again(
     receiver: Receiver, hosts: AmazonOnLoopback, amazon: NotificationSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ipn.certificates.FAILURE_SECONDS", 0.0)
+    monkeypatch.setattr("perennial_billing.ipn.certificates.FAILURE_SECONDS", 0.0)
     posted = notification(amazon, "C01-none", "CHARGE")
     served = hosts.answers[CERTIFICATE_PATH]
 

@@ -9,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from ipn.certificates import (
+from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.ipn.certificates import (
     CACHE_SECONDS,
     FAILURE_SECONDS,
     AmazonCertificates,
@@ -18,7 +19,6 @@ from ipn.certificates import (
     TrustedCertificate,
     read_public_key,
 )
-from simulator.notifications import NotificationSigner
 from tests.ipn.amazon_on_loopback import (
     CERTIFICATE_URL,
     HOST,
@@ -51,8 +51,8 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The certificates' clock."""
     told = Clock()
-    monkeypatch.setattr("ipn.certificates.time", told)
-    monkeypatch.setattr("ipn.certificates.datetime", told)
+    monkeypatch.setattr("perennial_billing.ipn.certificates.time", told)
+    monkeypatch.setattr("perennial_billing.ipn.certificates.datetime", told)
     return told
 
 

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ipn.certificates import (
+from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.ipn.certificates import (
     CACHE_SECONDS,
     LONGEST_ADDRESS,
     MOST_FAILURES,
@@ -18,7 +19,6 @@ from ipn.certificates import (
     CertificateUnavailableError,
     normal_address,
 )
-from simulator.notifications import NotificationSigner
 from tests.ipn.amazon_on_loopback import CERTIFICATE_URL, HOST, AmazonOnLoopback, answer
 from tests.ipn.test_certificate_contents import Clock, clock
 
@@ -83,7 +83,7 @@ async def test_after_a_flood_of_unknown_addresses_the_genuine_one_is_fetched(
     async with hosts.client() as http:
         certificates = AmazonCertificates(http)
         with monkeypatch.context() as patched:
-            patched.setattr("ipn.certificates.CERTIFICATE_SECONDS", 0.5)
+            patched.setattr("perennial_billing.ipn.certificates.CERTIFICATE_SECONDS", 0.5)
             flood = await come_to(certificates, *map(unknown, range(400)))
 
         assert await certificates.public_key(CERTIFICATE_URL) == amazon.private_key.public_key()
@@ -141,7 +141,7 @@ async def test_whoever_hangs_up_takes_the_certificate_from_nobody(
 async def test_certificates_are_kept_up_to_a_number(
     hosts: AmazonOnLoopback, amazon: NotificationSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ipn.certificates.MOST_KEPT", 3)
+    monkeypatch.setattr("perennial_billing.ipn.certificates.MOST_KEPT", 3)
     hosts.answer = answer(200, amazon.certificate_pem)
 
     async with hosts.client() as http:

@@ -9,14 +9,14 @@ import asyncio
 import httpx
 import pytest
 
-from ipn.certificates import (
+from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.ipn.certificates import (
     LARGEST_CERTIFICATE_BYTES,
     AmazonCertificates,
     CertificateRefusedError,
     CertificateUnavailableError,
     is_amazon_sns_url,
 )
-from simulator.notifications import NotificationSigner
 from tests.ipn.amazon_on_loopback import (
     CERTIFICATE_URL,
     CHINESE_HOST,
@@ -159,7 +159,7 @@ async def test_trouble_with_fetching_means_later_and_not_never(hosts: AmazonOnLo
 
 
 async def test_a_silent_host_means_later(hosts: AmazonOnLoopback, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ipn.certificates.CERTIFICATE_SECONDS", 0.2)
+    monkeypatch.setattr("perennial_billing.ipn.certificates.CERTIFICATE_SECONDS", 0.2)
     hosts.answer = None
 
     async with hosts.client() as http, asyncio.timeout(60):

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ipn.certificates import AmazonCertificates, CertificateRefusedError, CertificateUnavailableError
-from ipn.chain import amazons_roots, names_of_sns
-from simulator.notifications import NotificationSigner
+from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.ipn.certificates import AmazonCertificates, CertificateRefusedError, CertificateUnavailableError
+from perennial_billing.ipn.chain import amazons_roots, names_of_sns
 from tests.ipn.amazon_on_loopback import CERTIFICATE_URL, AmazonOnLoopback, answer
 from tests.ipn.authority import DAY, ISSUER_URL, SNS, Authority, der, pem
 
@@ -129,8 +129,8 @@ async def test_an_issuer_that_is_no_certificate_is_refused(
 
 async def test_a_fetch_that_drips_is_given_up(hosts: AmazonOnLoopback, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each packet in time, and no end: the time counts as a whole."""
-    monkeypatch.setattr("ipn.certificates.CERTIFICATE_SECONDS", 0.3)
-    monkeypatch.setattr("ipn.certificates.LARGEST_CERTIFICATE_BYTES", 10**12)
+    monkeypatch.setattr("perennial_billing.ipn.certificates.CERTIFICATE_SECONDS", 0.3)
+    monkeypatch.setattr("perennial_billing.ipn.certificates.LARGEST_CERTIFICATE_BYTES", 10**12)
     hosts.answer = b"HTTP/1.1 200 OK\r\n\r\n"
     hosts.endless = b"x"
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
 
-from ipn.app import PATH, create_app
-from sandbox.stage import Stage
+from perennial_billing.ipn.app import PATH, create_app
+from perennial_billing.sandbox.stage import Stage
 from tests.ipn.messages import envelope, message
 
 UNHURRIED = settings(

@@ -6,10 +6,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from amazon_pay.ipn import EnvelopeType
-from ipn.certificates import CertificateRefusedError, is_amazon_sns_url, read_public_key
-from ipn.chain import issuer_url, names_of_sns
-from ipn.proof import Prover, UnprovenError
+from amazon_pay_client.ipn import EnvelopeType
+from perennial_billing.ipn.certificates import CertificateRefusedError, is_amazon_sns_url, read_public_key
+from perennial_billing.ipn.chain import issuer_url, names_of_sns
+from perennial_billing.ipn.proof import Prover, UnprovenError
 from tests.ipn.authority import ISSUER_URL
 from tests.ipn.genuine import CERTIFICATE_PEM, CERTIFICATE_URL, CONFIRMATION, VERSION_2, WITH_SUBJECT, body
 

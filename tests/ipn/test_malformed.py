@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ipn.certificates import AmazonCertificates, CertificateUnavailableError
-from ipn.proof import Prover, UnprovenError
-from simulator.notifications import NotificationSigner
+from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.ipn.certificates import AmazonCertificates, CertificateUnavailableError
+from perennial_billing.ipn.proof import Prover, UnprovenError
 from tests.ipn.amazon_on_loopback import CERTIFICATE_URL, HOST
 from tests.ipn.messages import body, envelope, message, signed, trusting
 

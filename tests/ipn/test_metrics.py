@@ -10,14 +10,14 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from ipn.app import PATH, create_app
-from runtime.errors import StartupError
-from runtime.http import bind, serving
-from runtime.metrics import runtime_with_metrics
-from runtime.payloads import DATA_CONVERTER
-from runtime.settings import Settings
-from sandbox.stage import HOST, Stage
-from simulator.notifications import NotificationSigner
+from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.ipn.app import PATH, create_app
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.runtime.http import bind, serving
+from perennial_billing.runtime.metrics import runtime_with_metrics
+from perennial_billing.runtime.payloads import DATA_CONVERTER
+from perennial_billing.runtime.settings import Settings
+from perennial_billing.sandbox.stage import HOST, Stage
 from tests.ipn.messages import TOPIC, body, confirmation, envelope, message, notification, signed, signer_of
 from tests.scenarios.story import Story
 from tests.starter.command_line import taken_port

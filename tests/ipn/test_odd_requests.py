@@ -9,8 +9,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from ipn.app import LARGEST_BODY_BYTES
-from sandbox.stage import Stage
+from perennial_billing.ipn.app import LARGEST_BODY_BYTES
+from perennial_billing.sandbox.stage import Stage
 
 
 @pytest_asyncio.fixture
@@ -79,7 +79,7 @@ async def test_a_body_that_does_not_end_is_for_later(
     house: Stage, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may be the network's fault or ours, so SNS is asked to send it again."""
-    monkeypatch.setattr("ipn.app.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("perennial_billing.ipn.app.BODY_SECONDS", 0.2)
 
     assert b" 503 " in await _first_line(house, "content-length: 100", b'{"Type":')
     assert await _still_serves(house, http)
@@ -89,7 +89,7 @@ async def test_a_body_that_drips_is_for_later(
     house: Stage, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time counts as a whole, not from byte to byte."""
-    monkeypatch.setattr("ipn.app.BODY_SECONDS", 0.5)
+    monkeypatch.setattr("perennial_billing.ipn.app.BODY_SECONDS", 0.5)
     address = urlsplit(house.ipn_url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(f"POST {address.path} HTTP/1.1\r\nhost: receiver\r\ncontent-length: 10000\r\n\r\n".encode())

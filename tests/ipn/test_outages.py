@@ -12,19 +12,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RetryConfig
 
-from amazon_pay.ipn import Notification, ObjectType
-from ipn.app import PATH, create_app
-from ipn.routing import Router, TemporalUnavailableError
-from runtime.embedded import embedded_server
-from runtime.http import bind, serving
-from runtime.payloads import DATA_CONVERTER
-from runtime.settings import Settings
-from sandbox.stage import HOST, MERCHANT_ID
-from simulator.notifications import NotificationSender, NotificationSigner
+from amazon_pay_client.ipn import Notification, ObjectType
+from amazon_pay_simulator.notifications import NotificationSender, NotificationSigner
+from perennial_billing.ipn.app import PATH, create_app
+from perennial_billing.ipn.routing import Router, TemporalUnavailableError
+from perennial_billing.runtime.embedded import embedded_server
+from perennial_billing.runtime.http import bind, serving
+from perennial_billing.runtime.payloads import DATA_CONVERTER
+from perennial_billing.runtime.settings import Settings
+from perennial_billing.sandbox.stage import HOST, MERCHANT_ID
+from perennial_billing.workflows.messages import NotificationSignal
+from perennial_billing.workflows.names import SEARCH_ATTRIBUTES, workflow_id
 from tests.ipn.amazon_on_loopback import CERTIFICATE_URL
 from tests.ipn.messages import message, notification
-from workflows.messages import NotificationSignal
-from workflows.names import SEARCH_ATTRIBUTES, workflow_id
 
 GIVING_UP_SOON = RetryConfig(max_elapsed_time_millis=200, max_retries=1)
 """Otherwise the Temporal client alone tries for ten seconds."""
@@ -59,7 +59,7 @@ async def signals_of(handle: WorkflowHandle[Any, Any]) -> list[NotificationSigna
 async def test_a_notification_that_comes_while_temporal_is_away_is_delivered_when_it_is_back(
     tmp_path: Path, amazon: NotificationSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulator.notifications.RETRY_DELAYS_SECONDS", (0.2,) * 50)
+    monkeypatch.setattr("amazon_pay_simulator.notifications.RETRY_DELAYS_SECONDS", (0.2,) * 50)
     trusted = amazon.write_certificate(tmp_path)
     database = tmp_path / "temporal.sqlite"
 
@@ -88,7 +88,7 @@ async def test_a_notification_that_comes_while_temporal_is_away_is_delivered_whe
 
 async def test_a_lost_server_is_told_within_the_time_that_is_set_for_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
     """For all tries together, whatever the Temporal client makes of it: SNS does not wait longer."""
-    monkeypatch.setattr("ipn.routing.SIGNAL_TIMEOUT", timedelta(seconds=0.5))
+    monkeypatch.setattr("perennial_billing.ipn.routing.SIGNAL_TIMEOUT", timedelta(seconds=0.5))
     async with embedded_server(SEARCH_ATTRIBUTES) as server:
         router = Router(server.client, "perennial")
 
@@ -101,7 +101,7 @@ async def test_every_notification_that_was_taken_is_in_a_workflow_though_tempora
     tmp_path: Path, amazon: NotificationSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed under load, with senders that post again whatever got a 5xx, as SNS does."""
-    monkeypatch.setattr("simulator.notifications.RETRY_DELAYS_SECONDS", (0.2,) * 200)
+    monkeypatch.setattr("amazon_pay_simulator.notifications.RETRY_DELAYS_SECONDS", (0.2,) * 200)
     settings = Settings(ipn_trusted_certificate_path=amazon.write_certificate(tmp_path))
     permissions = [f"C01-{number}" for number in range(10)]
     sent = {f"S01-{sender}-{number}" for sender in range(8) for number in range(60)}

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ipn.certificates import AmazonCertificates, CertificateUnavailableError
-from ipn.proof import Prover, UnprovenError
-from sandbox.stage import MERCHANT_ID
-from simulator.notifications import NotificationSigner
+from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.ipn.certificates import AmazonCertificates, CertificateUnavailableError
+from perennial_billing.ipn.proof import Prover, UnprovenError
+from perennial_billing.sandbox.stage import MERCHANT_ID
 from tests.ipn.amazon_on_loopback import AmazonOnLoopback, answer
 from tests.ipn.messages import TOPIC, body, confirmation, envelope, message, signed, trusting
 

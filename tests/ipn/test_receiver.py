@@ -15,13 +15,13 @@ import pytest
 import pytest_asyncio
 from temporalio.client import WorkflowHandle
 
-from billing.contract.terms import Terms
-from ipn.app import LARGEST_BODY_BYTES
-from sandbox.stage import Stage
-from simulator.notifications import NotificationSigner
+from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.ipn.app import LARGEST_BODY_BYTES
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.workflows.messages import NotificationSignal
 from tests.ipn.messages import body, envelope, message, notification, signed, signer_of
 from tests.scenarios.story import MONTHLY, Story
-from workflows.messages import NotificationSignal
 
 Handle = WorkflowHandle[Any, Any]  # Any: a workflow's type says nothing about its history
 
@@ -198,7 +198,7 @@ async def test_a_subscription_that_broke_off_just_now_gets_the_notification_when
 async def test_a_subscription_that_broke_off_long_ago_is_not_waited_for(
     house: Stage, http: httpx.AsyncClient, signer: NotificationSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ipn.routing.JUST_STARTED", timedelta(0))
+    monkeypatch.setattr("perennial_billing.ipn.routing.JUST_STARTED", timedelta(0))
     story = await Story.begin(house)
     await story.handle.terminate("for good")
     posted = notification(signer, story.charge_permission_id, "CHARGE_PERMISSION")

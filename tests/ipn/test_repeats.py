@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from ipn.repeats import Repeats
+from perennial_billing.ipn.repeats import Repeats
 
 
 def test_the_latest_messages_are_remembered_and_the_oldest_forgotten() -> None:
@@ -78,7 +78,7 @@ async def test_messages_of_different_ids_do_not_wait_for_each_other() -> None:
 
 
 async def test_nobody_waits_for_ever_for_those_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ipn.repeats.WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("perennial_billing.ipn.repeats.WAIT_SECONDS", 0.05)
     repeats, never = Repeats(), asyncio.Event()
     first = asyncio.create_task(repeats.once("a", never.wait))
     await asyncio.sleep(0)

@@ -10,11 +10,11 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from outbound.bounds import Bounds
-from outbound.client import bounded_client
-from outbound.errors import AnswerEncodedError, AnswerTooLargeError
-from outbound.transport import BoundedTransport
-from tests.amazon_pay.tls_loopback import server_context
+from amazon_pay_client.outbound.bounds import Bounds
+from amazon_pay_client.outbound.client import bounded_client
+from amazon_pay_client.outbound.errors import AnswerEncodedError, AnswerTooLargeError
+from amazon_pay_client.outbound.transport import BoundedTransport
+from tests.client.tls_loopback import server_context
 from tests.hostile import ENDS_BY_ITSELF, ENDS_BY_TIME, Hostile, Manner
 
 AT_ONCE: Final = 40
@@ -185,7 +185,7 @@ async def test_an_answer_that_nobody_reads_gives_its_turn_back_when_its_time_is_
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It cannot happen through the client's own methods; a mistake of ours must not stop a process all the same."""
-    monkeypatch.setattr("outbound.turns.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("amazon_pay_client.outbound.turns.GRACE_SECONDS", 0.0)
     async with Hostile().serving() as server, client(at_once=2) as http:
         for _ in range(2):
             request = http.build_request("GET", server.origin, extensions=SHORT.extensions)

@@ -12,10 +12,10 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from outbound.bounds import Bounds
-from outbound.client import bounded_client
-from outbound.proxies import Proxies
-from tests.amazon_pay.tls_loopback import server_context
+from amazon_pay_client.outbound.bounds import Bounds
+from amazon_pay_client.outbound.client import bounded_client
+from amazon_pay_client.outbound.proxies import Proxies
+from tests.client.tls_loopback import server_context
 
 BOUNDS: Final = Bounds(seconds=30.0)
 NAMES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

@@ -9,8 +9,8 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from runtime import connections
-from runtime.http import bind, serving
+from perennial_billing.runtime import connections
+from perennial_billing.runtime.http import bind, serving
 
 REQUEST = b"GET /hello HTTP/1.1\r\nhost: server\r\n\r\n"
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]

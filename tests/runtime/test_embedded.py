@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.embedded import STARTS, embedded_server, find_temporal
-from runtime.errors import StartupError
+from perennial_billing.runtime.embedded import STARTS, embedded_server, find_temporal
+from perennial_billing.runtime.errors import StartupError
 
 PANICS = "echo 'panic: failed to assign a free port'; echo; echo '  main.go:18 +0x8e'; exit 2"
 

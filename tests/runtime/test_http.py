@@ -9,8 +9,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from runtime.errors import StartupError
-from runtime.http import AsgiApp, bind, origin_of, serving
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.runtime.http import AsgiApp, bind, origin_of, serving
 
 HOST = "127.0.0.1"
 

@@ -13,8 +13,8 @@ import structlog
 from pydantic import SecretStr
 from temporalio import activity, workflow
 
-from runtime.logs import configure_logging
-from runtime.settings import LogFormat, Settings
+from perennial_billing.runtime.logs import configure_logging
+from perennial_billing.runtime.settings import LogFormat, Settings
 
 SECRET = "S3CRET"
 

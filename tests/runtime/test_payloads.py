@@ -3,28 +3,28 @@
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from typing import get_args
+from typing import Final, get_args
 
 import pytest
 from pydantic import BaseModel
 from temporalio.api.common.v1 import Payload
 
-import activities
-import billing
-import workflows
-from billing.contract.terms import Terms
-from billing.money import Money
-from runtime.payloads import JsonPayloads, Payloads
+from perennial_billing import activities, billing, workflows
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.money import Money
+from perennial_billing.runtime.payloads import JsonPayloads, Payloads
 from tests.billing.support import terms
+
+PACKAGES: Final = (activities, billing, workflows)
 
 
 def models(of: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:
     """Everything of ours that may travel."""
-    for package in (activities, billing, workflows):
+    for package in PACKAGES:
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
     for model in of.__subclasses__():
-        if model.__module__.partition(".")[0] in {"activities", "billing", "workflows"}:
+        if model.__module__.startswith(tuple(f"{package.__name__}." for package in PACKAGES)):
             yield model
         yield from models(model)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from runtime.errors import StartupError, shown
-from runtime.settings import Environment, LogFormat, Settings, load_settings
+from perennial_billing.runtime.errors import StartupError, shown
+from perennial_billing.runtime.settings import Environment, LogFormat, Settings, load_settings
 
 SECRET = "S3CRET"
 TRUE_OR_FALSE = "Input should be a valid boolean"

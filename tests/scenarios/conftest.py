@@ -6,7 +6,7 @@ from typing import Final
 import pytest_asyncio
 from temporalio.client import WorkflowHistory
 
-from sandbox.stage import Stage
+from perennial_billing.sandbox.stage import Stage
 from tests.workflows.replaying import OTHER_RULES, other_rules, replayer
 
 MOST_REPLAYED: Final = 80

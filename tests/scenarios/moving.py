@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from sandbox.stage import Stage, stage
-from worker.wiring import amazon_pay_client, billing_workers
+from perennial_billing.sandbox.stage import Stage, stage
+from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
 
 
 class House:

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from amazon_pay.models import Charge, ChargeState, Currency
-from billing.calendar import Interval, Unit
-from billing.contract.agreement import BillingDay
-from billing.contract.terms import Terms
-from billing.money import Money
-from billing.plan import Plan
-from billing.plan.policy import CollectionPolicy
-from billing.view import SubscriptionView
-from sandbox.stage import Stage
-from sandbox.subscriber import Subscriber
-from simulator.books import BookedCall, ScriptedAnswer
+from amazon_pay_client.models import Charge, ChargeState, Currency
+from amazon_pay_simulator.books import BookedCall, ScriptedAnswer
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.contract.agreement import BillingDay
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.view import SubscriptionView
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.sandbox.subscriber import Subscriber
 
 MONTHLY = Plan.of("monthly", Money.parse("9.99 USD"), Interval(unit=Unit.MONTH))
 

@@ -7,14 +7,14 @@ import pytest_asyncio
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from billing.calendar import Interval, Unit
-from billing.changes import ChangePlan, When
-from billing.money import Money
-from billing.plan import Amounts, Plan
-from billing.plan.lead_times import LeadTimes
-from billing.status import Status
-from runtime.http import bind, serving
-from sandbox.stage import Stage, stage
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import ChangePlan, When
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Amounts, Plan
+from perennial_billing.billing.plan.lead_times import LeadTimes
+from perennial_billing.billing.status import Status
+from perennial_billing.runtime.http import bind, serving
+from perennial_billing.sandbox.stage import Stage, stage
 from tests.activities.test_amounts import Amounts as Merchant
 from tests.activities.test_amounts import saying
 from tests.endpoint import SECRET

@@ -18,9 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
-from amazon_pay.models import ChargePermissionState
-from billing.calendar import Interval, Unit
-from billing.changes import (
+from amazon_pay_client.models import ChargePermissionState
+from amazon_pay_simulator.books import ScriptedAnswer
+from amazon_pay_simulator.faults import Fault
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     Change,
@@ -32,18 +34,16 @@ from billing.changes import (
     SkipPeriod,
     When,
 )
-from billing.contract.agreement import BillingDay
-from billing.money import Money
-from billing.parts.ledger import PeriodOutcome
-from billing.plan import Capture, Phase, Plan
-from billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
-from billing.status import Status
-from billing.view import SubscriptionView
-from sandbox.witness import BooksWitness
-from simulator.books import ScriptedAnswer
-from simulator.faults import Fault
-from starter.audit.auditor import Auditor
-from starter.errors import SubscriptionError
+from perennial_billing.billing.contract.agreement import BillingDay
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.plan import Capture, Phase, Plan
+from perennial_billing.billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.view import SubscriptionView
+from perennial_billing.sandbox.witness import BooksWitness
+from perennial_billing.starter.audit.auditor import Auditor
+from perennial_billing.starter.errors import SubscriptionError
 from tests.scenarios.moving import House, moving
 from tests.scenarios.story import MONTHLY, Story, pending_charge_of
 

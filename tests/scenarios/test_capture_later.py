@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from amazon_pay.models import ChargeState
-from billing.money import Money
-from billing.parts.ledger import PeriodOutcome
-from billing.plan import Capture
-from billing.plan.policy import CollectionPolicy
-from billing.status import Status
-from sandbox.stage import Stage
-from starter.errors import RequestRefusedError
+from amazon_pay_client.models import ChargeState
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.plan import Capture
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.errors import RequestRefusedError
 from tests.endpoint import Endpoint
 from tests.scenarios.story import MONTHLY, Story
 from tests.scenarios.test_notices import kinds

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
-from billing.calendar import Interval, Unit
-from billing.changes import (
+from amazon_pay_simulator.faults import Fault, FaultPlan
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     ChangeBillingDay,
@@ -18,20 +19,19 @@ from billing.changes import (
     UndoChanges,
     When,
 )
-from billing.contract.agreement import BillingDay
-from billing.money import Money
-from billing.plan import Phase, Plan
-from billing.status import Status
-from billing.view import SubscriptionView
-from sandbox.stage import Stage
-from simulator.faults import Fault, FaultPlan
-from starter.errors import RequestRefusedError
+from perennial_billing.billing.contract.agreement import BillingDay
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Phase, Plan
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.view import SubscriptionView
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.errors import RequestRefusedError
+from perennial_billing.workflows.names import PLAN
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story
 from tests.scenarios.test_notices import kinds
 from tests.scenarios.test_phases import charged
 from tests.simulator.witness import permission_of
-from workflows.names import PLAN
 
 MONTH = Interval(unit=Unit.MONTH)
 TEN, TWENTY = Money.parse("10.00 USD"), Money.parse("20.00 USD")

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from billing.calendar import Interval, Unit
-from billing.changes import ChangePlan, PauseSubscription, ResumeSubscription, SkipPeriod, When
-from billing.money import Money
-from billing.plan import Plan
-from billing.refusals import Refused
-from sandbox.stage import Stage
-from starter.errors import RequestRefusedError
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import ChangePlan, PauseSubscription, ResumeSubscription, SkipPeriod, When
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.refusals import Refused
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.errors import RequestRefusedError
 from tests.scenarios.story import Story
 
 MONTH, YEAR = Interval(unit=Unit.MONTH), Interval(unit=Unit.YEAR)

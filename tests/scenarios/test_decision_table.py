@@ -11,14 +11,14 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from amazon_pay.models.wire import TIMESTAMP_FORMAT
-from billing.dunning.months import limited_month
-from billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS, Meaning
-from billing.plan.policy import CollectionPolicy, FinalAction
-from billing.status import Status
-from sandbox.stage import Stage
-from simulator.books import ScriptedAnswer
-from simulator.refusals import STATUS_OF
+from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
+from amazon_pay_simulator.books import ScriptedAnswer
+from amazon_pay_simulator.refusals import STATUS_OF
+from perennial_billing.billing.dunning.months import limited_month
+from perennial_billing.billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS, Meaning
+from perennial_billing.billing.plan.policy import CollectionPolicy, FinalAction
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story, pending_charge_of
 from tests.scenarios.test_notices import kinds

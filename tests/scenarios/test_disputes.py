@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import httpx
 
-from billing.plan.policy import CollectionPolicy, OnDispute
-from billing.status import Status
-from sandbox.stage import Stage
+from perennial_billing.billing.plan.policy import CollectionPolicy, OnDispute
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
 from tests.endpoint import Endpoint
 from tests.ipn.messages import notification, signer_of
 from tests.scenarios.story import Story

@@ -4,17 +4,17 @@ from datetime import timedelta
 
 import pytest
 
-from billing.calendar import Interval, Unit, permission_expiry
-from billing.changes import PauseSubscription, SkipPeriod
-from billing.money import Money
-from billing.plan import Plan
-from billing.status import Status
-from sandbox.stage import Stage
-from starter.errors import RequestRefusedError
+from perennial_billing.billing.calendar import Interval, Unit, permission_expiry
+from perennial_billing.billing.changes import PauseSubscription, SkipPeriod
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.errors import RequestRefusedError
+from perennial_billing.workflows.subscription import SubscriptionWorkflow
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story
 from tests.scenarios.test_notices import kinds, told
-from workflows.subscription import SubscriptionWorkflow
 
 YEARLY = Plan.of("yearly", Money.parse("99.00 USD"), Interval(unit=Unit.YEAR))
 

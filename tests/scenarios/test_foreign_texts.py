@@ -1,8 +1,8 @@
 """Whatever Amazon writes in a reasonCode, the subscriber is charged, and people see it without harm."""
 
-from billing.status import Status
-from sandbox.stage import Stage
-from simulator.books import ScriptedAnswer
+from amazon_pay_simulator.books import ScriptedAnswer
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
 from tests.scenarios.story import Story
 from tests.starter.command_line import joined_to, typed
 from tests.starter.test_listing import listed

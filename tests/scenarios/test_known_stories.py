@@ -8,22 +8,22 @@ trial in `test_changes`.
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from billing.calendar import Interval, Unit
-from billing.money import Money
-from billing.parts.ledger import PeriodOutcome
-from billing.plan import Plan
-from billing.plan.policy import CollectionPolicy, FinalAction
-from billing.status import Status
-from billing.zones import zone
-from sandbox.stage import Stage
-from simulator.books import ScriptedAnswer
-from simulator.faults import Fault
-from starter.client import Started
+from amazon_pay_simulator.books import ScriptedAnswer
+from amazon_pay_simulator.faults import Fault
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.plan.policy import CollectionPolicy, FinalAction
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.zones import zone
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.client import Started
+from perennial_billing.workflows.messages import NotificationSignal
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story, pending_charge_of
 from tests.scenarios.test_decision_table import attempts_of
 from tests.scenarios.test_notices import kinds, told, when
-from workflows.messages import NotificationSignal
 
 DAY = timedelta(days=1)
 EIGHT_DAYS = CollectionPolicy(soft_decline_delays=(8 * DAY, 8 * DAY, 8 * DAY))

@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from billing.status import Status
-from sandbox.stage import Stage
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.workflows.names import Call, call_queue
 from tests.scenarios.story import Story
-from workflows.names import Call, call_queue
 
 
 async def priorities_of_charges(story: Story) -> list[int]:

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 
-from billing.calendar import Interval, Unit
-from billing.money import Money
-from billing.plan import Plan
-from billing.status import Status
-from sandbox.stage import Stage, stage
-from simulator.assumptions import Assumptions
+from amazon_pay_simulator.assumptions import Assumptions
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage, stage
 from tests.endpoint import SECRET, Endpoint, endpoint
 from tests.scenarios.story import Story
 from tests.scenarios.test_notices import kinds, told

@@ -8,24 +8,24 @@ from typing import Any
 import pytest
 from temporalio import workflow
 
-from amazon_pay.errors import UnavailableError
-from amazon_pay.models import Currency
-from amazon_pay.resources.charge_permissions import ChargePermissions
-from billing.changes import RefundPeriod
-from billing.money import Money
-from billing.parts.ledger import PeriodOutcome
-from billing.plan import Capture
-from billing.protocol.commands import Action
-from billing.status import Status
-from sandbox.stage import Stage
-from sandbox.witness import BooksWitness
-from simulator.faults import Fault, FaultPlan
-from starter import client
-from starter.audit.auditor import Auditor
-from starter.errors import NotAnsweredError, RequestRefusedError, SubscriptionEndedError
+from amazon_pay_client.errors import UnavailableError
+from amazon_pay_client.models import Currency
+from amazon_pay_client.resources.charge_permissions import ChargePermissions
+from amazon_pay_simulator.faults import Fault, FaultPlan
+from perennial_billing.billing.changes import RefundPeriod
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.plan import Capture
+from perennial_billing.billing.protocol.commands import Action
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.sandbox.witness import BooksWitness
+from perennial_billing.starter import client
+from perennial_billing.starter.audit.auditor import Auditor
+from perennial_billing.starter.errors import NotAnsweredError, RequestRefusedError, SubscriptionEndedError
+from perennial_billing.workflows.life import PERIODS_PER_RUN
 from tests.endpoint import Endpoint
 from tests.scenarios.story import MONTHLY, Story, pending_charge_of
-from workflows.life import PERIODS_PER_RUN
 
 
 async def new_permission(house: Stage) -> str:

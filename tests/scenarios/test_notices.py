@@ -9,17 +9,17 @@ from typing import Any
 
 from temporalio.client import ActivityExecutionStatus
 
-from activities.notices import DELIVER, Announcer
-from activities.signatures import Announcement
-from amazon_pay import Region
-from billing.changes import PauseSubscription
-from billing.plan.policy import CollectionPolicy, FinalAction
-from billing.protocol.notices import Notice, NoticeType
-from sandbox.stage import Stage, stage
+from amazon_pay_client import Region
+from perennial_billing.activities.notices import DELIVER, Announcer
+from perennial_billing.activities.signatures import Announcement
+from perennial_billing.billing.changes import PauseSubscription
+from perennial_billing.billing.plan.policy import CollectionPolicy, FinalAction
+from perennial_billing.billing.protocol.notices import Notice, NoticeType
+from perennial_billing.sandbox.stage import Stage, stage
+from perennial_billing.workflows.names import notices_queue
 from tests.activities.requests import run
 from tests.endpoint import SECRET, Endpoint, endpoint, number_of
 from tests.scenarios.story import Story, pending_charge_of
-from workflows.names import notices_queue
 
 
 async def told(notices: Endpoint, story: Story) -> list[dict[str, Any]]:

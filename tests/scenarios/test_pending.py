@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from amazon_pay.models import ChargeState
-from billing.plan.policy import CollectionPolicy
-from billing.status import Status
-from sandbox.stage import Stage
-from simulator.books import ScriptedAnswer
-from simulator.faults import Fault
+from amazon_pay_client.models import ChargeState
+from amazon_pay_simulator.books import ScriptedAnswer
+from amazon_pay_simulator.faults import Fault
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
 from tests.scenarios.story import Story, pending_charge_of
 
 HALF_A_DAY = timedelta(hours=12)

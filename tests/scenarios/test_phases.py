@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime, time, timedelta
 
-from billing.calendar import Interval, Unit
-from billing.contract.agreement import BillingDay
-from billing.money import Money
-from billing.parts.ledger import PeriodOutcome
-from billing.plan import Phase, Plan
-from billing.status import Status
-from sandbox.stage import Stage
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.contract.agreement import BillingDay
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.plan import Phase, Plan
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
 from tests.scenarios.story import Story
 
 MONTH = Interval(unit=Unit.MONTH)

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from billing.calendar import Interval, Unit
-from billing.parts.ledger import PeriodOutcome
-from billing.plan import Plan
-from billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
-from billing.status import Status
-from sandbox.stage import Stage
-from starter.errors import RequestRefusedError
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, NextDue
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.errors import RequestRefusedError
 from tests.endpoint import Endpoint
 from tests.scenarios.story import MONTHLY, Story
 from tests.scenarios.test_notices import kinds

@@ -6,17 +6,17 @@ from uuid import uuid4
 
 import pytest
 
-from amazon_pay.models import CreateRefundRequest, Currency, Price
-from billing.changes import RefundPeriod
-from billing.money import Money
-from billing.protocol.answers import RefundState
-from billing.status import Status
-from sandbox.stage import Stage
-from starter.errors import RequestRefusedError
+from amazon_pay_client.models import CreateRefundRequest, Currency, Price
+from perennial_billing.billing.changes import RefundPeriod
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.protocol.answers import RefundState
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.errors import RequestRefusedError
+from perennial_billing.worker.wiring import amazon_pay_client
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story
 from tests.scenarios.test_notices import kinds
-from worker.wiring import amazon_pay_client
 
 FIVE = Money.parse("5.00 USD")
 

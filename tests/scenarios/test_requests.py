@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from amazon_pay.resources.refunds import Refunds
-from billing.changes import AddItem, ChangePlan, PauseSubscription, RefundPeriod, RetryNow, When
-from billing.money import Money
-from billing.refusals import Kind
-from billing.status import Status
-from sandbox.stage import Stage
-from starter import client
-from starter.client import new_request_id
-from starter.errors import NotAnsweredError, RequestRefusedError
+from amazon_pay_client.resources.refunds import Refunds
+from perennial_billing.billing.changes import AddItem, ChangePlan, PauseSubscription, RefundPeriod, RetryNow, When
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.refusals import Kind
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter import client
+from perennial_billing.starter.client import new_request_id
+from perennial_billing.starter.errors import NotAnsweredError, RequestRefusedError
+from perennial_billing.workflows.life import PERIODS_PER_RUN
 from tests.scenarios.moving import House, moving
 from tests.scenarios.story import Story
-from workflows.life import PERIODS_PER_RUN
 
 GIFT = AddItem(amount=Money.parse("3.15 USD"), what="gift wrap")
 

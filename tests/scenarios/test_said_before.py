@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import pytest
 
-from amazon_pay import clock
-from billing.calendar import Interval, Unit
-from billing.changes import (
+from amazon_pay_client import clock
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     Change,
@@ -22,14 +22,14 @@ from billing.changes import (
     UndoCancellation,
     When,
 )
-from billing.forecast.preview import Upcoming
-from billing.money import Money
-from billing.plan import Capture, Phase, Plan
-from billing.plan.lead_times import LeadTimes
-from billing.protocol.answers import RefundState
-from billing.status import Status
-from sandbox.stage import Stage
-from starter.errors import RequestRefusedError
+from perennial_billing.billing.forecast.preview import Upcoming
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Capture, Phase, Plan
+from perennial_billing.billing.plan.lead_times import LeadTimes
+from perennial_billing.billing.protocol.answers import RefundState
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.errors import RequestRefusedError
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story, pending_charge_of
 from tests.scenarios.test_notices import told

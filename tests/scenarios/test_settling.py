@@ -3,14 +3,14 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from amazon_pay.models import CreateChargeRequest, Currency, MerchantMetadata, Price
-from billing.keys import idempotency_key
-from billing.parts.collection import EARLIER_CHARGE
-from billing.status import Status
-from sandbox.stage import Stage
+from amazon_pay_client.models import CreateChargeRequest, Currency, MerchantMetadata, Price
+from perennial_billing.billing.keys import idempotency_key
+from perennial_billing.billing.parts.collection import EARLIER_CHARGE
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.worker.wiring import amazon_pay_client
 from tests.scenarios.story import MONTHLY, Story
 from tests.starter.command_line import joined_to, typed
-from worker.wiring import amazon_pay_client
 
 DAY = timedelta(days=1)
 

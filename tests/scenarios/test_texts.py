@@ -8,21 +8,21 @@ from typing import Final
 
 import pytest_asyncio
 
-from billing.calendar import Interval, Unit
-from billing.changes import ChangePlan, RefundPeriod
-from billing.money import Money
-from billing.plan import Capture, Plan, Texts
-from billing.status import Status
-from billing.zones import zone as rules_of
-from sandbox.stage import Stage
-from simulator.books import ScriptedAnswer
-from simulator.faults import Fault
+from amazon_pay_simulator.books import ScriptedAnswer
+from amazon_pay_simulator.faults import Fault
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import ChangePlan, RefundPeriod
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Capture, Plan, Texts
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.zones import zone as rules_of
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.workflows.names import workflow_id
 from tests.scenarios.moving import House, moving
 from tests.scenarios.story import Story
 from tests.simulator.witness import charges_of
 from tests.starter.command_line import joined_to, typed
 from tests.workflows.replaying import histories_of, other_rules, replay_all
-from workflows.names import workflow_id
 
 ZONE: Final = "Asia/Tokyo"
 PLAN: Final = Plan.of(

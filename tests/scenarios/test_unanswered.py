@@ -8,21 +8,21 @@ from datetime import timedelta
 
 import pytest
 
-from amazon_pay.models import ChargePermissionState
-from billing.changes import RefundPeriod
-from billing.protocol.commands import Action, Command, CreateCharge
-from billing.status import Status
-from sandbox.stage import Stage, stage
-from sandbox.subscriber import Subscriber
-from simulator.faults import Fault, FaultPlan
-from starter.audit.case import Case
-from starter.audit.rules import findings
+from amazon_pay_client.models import ChargePermissionState
+from amazon_pay_simulator.faults import Fault, FaultPlan
+from perennial_billing.billing.changes import RefundPeriod
+from perennial_billing.billing.protocol.commands import Action, Command, CreateCharge
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage, stage
+from perennial_billing.sandbox.subscriber import Subscriber
+from perennial_billing.starter.audit.case import Case
+from perennial_billing.starter.audit.rules import findings
+from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
+from perennial_billing.workflows import performing
+from perennial_billing.workflows.names import LAST_REASON, NEEDS_ATTENTION, STATUS
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story
 from tests.scenarios.test_notices import told
-from worker.wiring import amazon_pay_client, billing_workers
-from workflows import performing
-from workflows.names import LAST_REASON, NEEDS_ATTENTION, STATUS
 
 HOUR = timedelta(hours=1)
 

@@ -5,18 +5,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest_asyncio
 
-from billing.calendar import Interval, Unit
-from billing.money import Money
-from billing.plan import Plan
-from billing.status import Status
-from billing.subscription import Subscription
-from billing.view import SubscriptionView
-from sandbox.comparison import compare
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.view import SubscriptionView
+from perennial_billing.sandbox.comparison import compare
+from perennial_billing.workflows.memo import initial_memo
+from perennial_billing.workflows.names import workflow_id
 from tests.scenarios.moving import House, moving
 from tests.scenarios.story import Story
 from tests.workflows.replaying import other_rules, replay_all
-from workflows.memo import initial_memo
-from workflows.names import workflow_id
 
 DAILY = Plan.of("daily", Money.parse("1.30 USD"), Interval(unit=Unit.DAY))
 HOURS = timedelta(hours=3)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from simulator import SimulatorHandle
+from amazon_pay_simulator import SimulatorHandle
 from tests.simulator.merchant import Answer, Merchant, new_key, price
 
 RESULT_URL = "https://shop.example/result"

@@ -10,8 +10,8 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from simulator import SimulatorHandle
-from simulator.notifications import NotificationSigner
+from amazon_pay_simulator import SimulatorHandle
+from amazon_pay_simulator.notifications import NotificationSigner
 from tests.simulator.merchant import Merchant, merchant_of
 from tests.simulator.receiver import Receiver, receiving
 from tests.simulator.running import running_simulator

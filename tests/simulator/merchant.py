@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from simulator import SimulatorHandle
+from amazon_pay_simulator import SimulatorHandle
 
 KEY_ID: Final = "SANDBOX-MERCHANT"
 V1: Final = "AMZN-PAY-RSASSA-PSS"

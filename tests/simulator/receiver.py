@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from amazon_pay.ipn import Envelope, Notification
-from runtime.http import bind, serving
+from amazon_pay_client.ipn import Envelope, Notification
+from perennial_billing.runtime.http import bind, serving
 
 
 @dataclass

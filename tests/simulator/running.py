@@ -6,12 +6,12 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from amazon_pay import Environment
-from runtime.http import bind, origin_of, serving
-from simulator import SimulatorConfig, SimulatorHandle, create_app
-from simulator.assumptions import Assumptions
-from simulator.faults import FaultPlan
-from simulator.notifications import NotificationSigner
+from amazon_pay_client import Environment
+from amazon_pay_simulator import SimulatorConfig, SimulatorHandle, create_app
+from amazon_pay_simulator.assumptions import Assumptions
+from amazon_pay_simulator.faults import FaultPlan
+from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.runtime.http import bind, origin_of, serving
 from tests.simulator.merchant import KEY_ID
 
 MERCHANT_ID = "A1MERCHANT"

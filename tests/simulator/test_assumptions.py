@@ -9,10 +9,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from pydantic import ValidationError
 
-from simulator import SimulatorHandle
-from simulator.assumptions import Assumptions
-from simulator.books import ScriptedAnswer
-from simulator.notifications import NotificationSigner
+from amazon_pay_simulator import SimulatorHandle
+from amazon_pay_simulator.assumptions import Assumptions
+from amazon_pay_simulator.books import ScriptedAnswer
+from amazon_pay_simulator.notifications import NotificationSigner
 from tests.simulator.checkout import completed, pending_of, state_and_reason
 from tests.simulator.merchant import COMPACT_DATE, Merchant, Wanted, charge_of, merchant_of, new_key, price
 from tests.simulator.running import running_simulator

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from simulator import SimulatorHandle
+from amazon_pay_simulator import SimulatorHandle
 from tests.simulator.checkout import MONTHLY, RESULT_URL, opened, recurring_of, session_of, state_and_reason
 from tests.simulator.merchant import Merchant, new_key, price
 

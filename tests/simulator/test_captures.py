@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from simulator import SimulatorHandle
+from amazon_pay_simulator import SimulatorHandle
 from tests.simulator.checkout import state_and_reason
 from tests.simulator.merchant import Answer, Merchant, charge_of, new_key, price
 from tests.simulator.receiver import Receiver

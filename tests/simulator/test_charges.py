@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from amazon_pay.models import Currency
-from simulator import SimulatorHandle
+from amazon_pay_client.models import Currency
+from amazon_pay_simulator import SimulatorHandle
 from tests.simulator.merchant import Merchant, Wanted, charge_of, new_key
 from tests.simulator.witness import calls_of, charges_of
 

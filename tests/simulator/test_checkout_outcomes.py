@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator import SimulatorHandle
+from amazon_pay_simulator import SimulatorHandle
 from tests.simulator.checkout import approved, completed, opened, pending_of, recurring_of, session_of, state_and_reason
 from tests.simulator.merchant import Merchant, price
 from tests.simulator.receiver import Receiver

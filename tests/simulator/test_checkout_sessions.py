@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from simulator import SimulatorHandle
+from amazon_pay_simulator import SimulatorHandle
 from tests.simulator.checkout import MONTHLY, RESULT_URL, approved, completed, opened, recurring_of, session_of
 from tests.simulator.merchant import Merchant, new_key, price
 from tests.simulator.witness import charges_of, permission_of, state_of

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from simulator import SimulatorHandle
-from simulator.books import Books, SavedAnswer
-from simulator.notifications import NotificationSigner
+from amazon_pay_simulator import SimulatorHandle
+from amazon_pay_simulator.books import Books, SavedAnswer
+from amazon_pay_simulator.notifications import NotificationSigner
 from tests.simulator.checkout import approved, opened, pending_of, session_of, state_and_reason
 from tests.simulator.merchant import Merchant, charge_of, merchant_of, new_key, price
 from tests.simulator.running import running_simulator

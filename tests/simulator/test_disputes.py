@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from amazon_pay.models.disputes import Dispute, DisputeFilingReason
-from simulator import SimulatorHandle
+from amazon_pay_client.models.disputes import Dispute, DisputeFilingReason
+from amazon_pay_simulator import SimulatorHandle
 from tests.simulator.merchant import Answer, Merchant, charge_of, new_key, price
 from tests.simulator.receiver import Receiver
 

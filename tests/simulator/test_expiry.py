@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from simulator import SimulatorHandle
+from amazon_pay_simulator import SimulatorHandle
 from tests.simulator.checkout import completed, pending_of, recurring_of, session_of
 from tests.simulator.merchant import Merchant, charge_of, new_key, price
 from tests.simulator.receiver import Receiver

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from simulator import SimulatorHandle, wire
-from simulator.faults import Fault, FaultPlan, Faults
+from amazon_pay_simulator import SimulatorHandle, wire
+from amazon_pay_simulator.faults import Fault, FaultPlan, Faults
 from tests.simulator.merchant import Answer, Merchant, Wanted, charge_of, new_key
 from tests.simulator.witness import calls_of, charges_of
 

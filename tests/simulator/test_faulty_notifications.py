@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from amazon_pay.ipn import Envelope, EnvelopeType
-from simulator import SimulatorHandle
-from simulator.faults import FaultPlan, Faults
-from simulator.notifications import NotificationSigner
+from amazon_pay_client.ipn import Envelope, EnvelopeType
+from amazon_pay_simulator import SimulatorHandle
+from amazon_pay_simulator.faults import FaultPlan, Faults
+from amazon_pay_simulator.notifications import NotificationSigner
 from tests.simulator.receiver import Receiver
 
 

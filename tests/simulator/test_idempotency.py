@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from amazon_pay.models import Currency
-from simulator import SimulatorHandle
-from simulator.books import ScriptedAnswer
+from amazon_pay_client.models import Currency
+from amazon_pay_simulator import SimulatorHandle
+from amazon_pay_simulator.books import ScriptedAnswer
 from tests.simulator.checkout import session_of
 from tests.simulator.merchant import Merchant, charge_of, new_key, price
 from tests.simulator.witness import calls_of, charges_of

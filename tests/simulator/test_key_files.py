@@ -7,10 +7,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from amazon_pay import PrivateKeyError, load_private_key
-from simulator.certificates import write_private_key
-from simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
-from simulator.notifications import CERTIFICATE_FILE, KEY_FILE, NotificationSigner
+from amazon_pay_client import PrivateKeyError, load_private_key
+from amazon_pay_simulator.certificates import write_private_key
+from amazon_pay_simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
+from amazon_pay_simulator.notifications import CERTIFICATE_FILE, KEY_FILE, NotificationSigner
 
 
 def mode_of(path: Path) -> int:

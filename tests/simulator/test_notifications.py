@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from amazon_pay.ipn import Envelope, Notification
-from simulator import SimulatorHandle, notifications
-from simulator.notifications import NotificationSigner
+from amazon_pay_client.ipn import Envelope, Notification
+from amazon_pay_simulator import SimulatorHandle, notifications
+from amazon_pay_simulator.notifications import NotificationSigner
 from tests.simulator.merchant import Merchant, charge_of, new_key
 from tests.simulator.receiver import Receiver, receiving
 from tests.simulator.running import MERCHANT_ID, running_simulator

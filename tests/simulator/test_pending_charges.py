@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from simulator import SimulatorHandle
+from amazon_pay_simulator import SimulatorHandle
 from tests.simulator.merchant import Merchant, charge_of, new_key
 from tests.simulator.witness import charges_of, state_of
 

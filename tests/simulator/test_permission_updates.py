@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from simulator import SimulatorHandle
+from amazon_pay_simulator import SimulatorHandle
 from tests.simulator.checkout import MONTHLY, completed, recurring_of
 from tests.simulator.merchant import Merchant, charge_of, new_key, price
 from tests.simulator.witness import charges_of, state_of

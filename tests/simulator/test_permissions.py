@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from amazon_pay.models import Currency
-from simulator import SimulatorHandle
+from amazon_pay_client.models import Currency
+from amazon_pay_simulator import SimulatorHandle
 from tests.simulator.merchant import Merchant, charge_of, new_key
 from tests.simulator.witness import charges_of, state_of
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from amazon_pay.models import Currency
-from simulator import SimulatorHandle
+from amazon_pay_client.models import Currency
+from amazon_pay_simulator import SimulatorHandle
 from tests.simulator.checkout import state_and_reason
 from tests.simulator.merchant import Merchant, charge_of, new_key, price
 from tests.simulator.receiver import Receiver

@@ -4,11 +4,11 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from simulator import SimulatorHandle, wire
-from simulator.books import ScriptedAnswer
-from simulator.faults import Fault
-from simulator.refusals import STATUS_OF
-from simulator.simulations import DECLINES
+from amazon_pay_simulator import SimulatorHandle, wire
+from amazon_pay_simulator.books import ScriptedAnswer
+from amazon_pay_simulator.faults import Fault
+from amazon_pay_simulator.refusals import STATUS_OF
+from amazon_pay_simulator.simulations import DECLINES
 from tests.simulator.merchant import Merchant, charge_of, new_key, price
 from tests.simulator.witness import calls_of, charges_of, state_of
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from simulator import SimulatorHandle
+from amazon_pay_simulator import SimulatorHandle
 from tests.simulator.merchant import (
     COMMONLY_SIGNED,
     COMPACT_DATE,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from simulator import SimulatorHandle
+from amazon_pay_simulator import SimulatorHandle
 from tests.simulator.merchant import COMPACT_DATE, KEY_HEADER, KEY_ID, V2, Merchant, Wanted, charge_of, new_key
 from tests.simulator.test_signatures import refused_with
 from tests.simulator.witness import calls_of, charges_of, state_of

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from amazon_pay import Environment
-from simulator import SimulatorHandle
-from simulator.notifications import NotificationSigner
-from simulator.refusals import Refusal
-from simulator.throttling import Throttle
+from amazon_pay_client import Environment
+from amazon_pay_simulator import SimulatorHandle
+from amazon_pay_simulator.notifications import NotificationSigner
+from amazon_pay_simulator.refusals import Refusal
+from amazon_pay_simulator.throttling import Throttle
 from tests.simulator.merchant import Merchant, charge_of, merchant_of, new_key
 from tests.simulator.running import running_simulator
 from tests.simulator.witness import calls_of, charges_of

@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from billing.calendar import Interval, Unit
-from billing.contract.terms import Terms
-from billing.money import Money
-from billing.plan import Plan
-from sandbox.stage import Stage
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.sandbox.stage import Stage
 
 PLAN = Plan.of("coffee", Money.parse("9.99 USD"), Interval(unit=Unit.MONTH))
 

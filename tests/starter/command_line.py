@@ -15,8 +15,8 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from sandbox.stage import Stage
-from starter.cli.app import app
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.cli.app import app
 from tests.worker.processes import finished, perennial
 
 READY_SECONDS = 60.0

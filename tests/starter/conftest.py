@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-import starter.cli.output  # noqa: F401 - its consoles are made before a test pretends to be a terminal
+import perennial_billing.starter.cli.output  # noqa: F401 - its consoles are made before a test pretends to be a terminal
 
 
 @pytest.fixture(autouse=True)

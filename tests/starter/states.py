@@ -22,9 +22,9 @@ from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.converter import encode_search_attributes
 
-from billing.agenda import next_command
-from billing.calendar import Interval, Unit
-from billing.changes import (
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     Capture,
@@ -34,13 +34,13 @@ from billing.changes import (
     ReplacePermission,
     Resolve,
 )
-from billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS, Meaning
-from billing.machine import apply, ask
-from billing.money import Money
-from billing.plan import Amounts, Plan
-from billing.plan import Capture as WhenCaptured
-from billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, OnDispute
-from billing.protocol.answers import (
+from perennial_billing.billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS, Meaning
+from perennial_billing.billing.machine import apply, ask
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Amounts, Plan
+from perennial_billing.billing.plan import Capture as WhenCaptured
+from perennial_billing.billing.plan.policy import CatchUp, CollectionPolicy, FinalAction, OnDispute
+from perennial_billing.billing.protocol.answers import (
     ChargeAnswer,
     ChargeOutcome,
     DisputeAnswer,
@@ -48,17 +48,27 @@ from billing.protocol.answers import (
     RefundState,
     SuccessorAnswer,
 )
-from billing.protocol.commands import AskAmount, Command, Elapse, Timer
-from billing.protocol.events import Answer, Answered, CancelAsked, Elapsed, Event, Refresh, Started, Thing, Unanswered
-from billing.protocol.notices import Notice
-from billing.requests import Request
-from billing.subscription import Subscription
-from billing.view import SubscriptionView, view_of
-from starter.cli.listing import sheet_of
-from starter.listing import _listed
+from perennial_billing.billing.protocol.commands import AskAmount, Command, Elapse, Timer
+from perennial_billing.billing.protocol.events import (
+    Answer,
+    Answered,
+    CancelAsked,
+    Elapsed,
+    Event,
+    Refresh,
+    Started,
+    Thing,
+    Unanswered,
+)
+from perennial_billing.billing.protocol.notices import Notice
+from perennial_billing.billing.requests import Request
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.view import SubscriptionView, view_of
+from perennial_billing.starter.cli.listing import sheet_of
+from perennial_billing.starter.listing import _listed
+from perennial_billing.workflows.display import details, initial_search_attributes
+from perennial_billing.workflows.names import workflow_id
 from tests.billing.support import PENDING, PRICE, at, chargeable, closed, declined, non_chargeable, terms, unreadable
-from workflows.display import details, initial_search_attributes
-from workflows.names import workflow_id
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "states.md"
 

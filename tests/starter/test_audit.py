@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from amazon_pay.models import CreateChargeRequest, Price
-from billing.keys import idempotency_key
-from sandbox.stage import Stage, stage
-from starter.audit.auditor import Auditor
-from starter.audit.witness import AmazonWitness
+from amazon_pay_client.models import CreateChargeRequest, Price
+from perennial_billing.billing.keys import idempotency_key
+from perennial_billing.sandbox.stage import Stage, stage
+from perennial_billing.starter.audit.auditor import Auditor
+from perennial_billing.starter.audit.witness import AmazonWitness
+from perennial_billing.worker.wiring import amazon_pay_client
 from tests.scenarios.story import Story
 from tests.starter.command_line import dead_port, joined_to, typed
-from worker.wiring import amazon_pay_client
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

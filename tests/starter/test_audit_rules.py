@@ -6,18 +6,18 @@ from datetime import timedelta
 
 import pytest
 
-from amazon_pay.models import Charge, ChargePermissionState, ChargeState, ChargeStatusDetails, Price
-from billing.agenda import next_command
-from billing.changes import AddItem, PauseSubscription, When
-from billing.money import Money
-from billing.parts.ledger import PeriodOutcome
-from billing.plan.policy import CollectionPolicy
-from billing.protocol.commands import Action, Timer
-from billing.protocol.events import Unanswered
-from billing.status import Status
-from billing.view import view_of
-from starter.audit.case import Booked, Case
-from starter.audit.rules import RULES, findings
+from amazon_pay_client.models import Charge, ChargePermissionState, ChargeState, ChargeStatusDetails, Price
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.changes import AddItem, PauseSubscription, When
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.plan.policy import CollectionPolicy
+from perennial_billing.billing.protocol.commands import Action, Timer
+from perennial_billing.billing.protocol.events import Unanswered
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.view import view_of
+from perennial_billing.starter.audit.case import Booked, Case
+from perennial_billing.starter.audit.rules import RULES, findings
 from tests.billing.support import CAPTURED, PRICE, SOFT, Life, chargeable, closed, terms
 
 ANCHOR = terms().anchor

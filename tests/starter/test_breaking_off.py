@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.stage import PUBLIC_KEY_ID, Stage
+from perennial_billing.sandbox.stage import PUBLIC_KEY_ID, Stage
 from tests.starter.command_line import Said, joined_to, typed
 from tests.starter.test_cli_many import COFFEE
 from tests.worker.processes import finished, perennial

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import typer
 
-from amazon_pay.resources.charge_permissions import ChargePermissions
-from sandbox.stage import Stage
-from sandbox.subscriber import Subscriber
-from starter.cli.app import app
+from amazon_pay_client.resources.charge_permissions import ChargePermissions
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.sandbox.subscriber import Subscriber
+from perennial_billing.starter.cli.app import app
 from tests.scenarios.story import Story
 from tests.starter.agreements import new_terms
 from tests.starter.command_line import dead_port, joined_to, typed

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from sandbox.stage import Stage
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.workflows.names import workflow_id
 from tests.starter.command_line import joined_to, run, typed
-from workflows.names import workflow_id
 
 AMOUNT = "9.99 USD"
 PLANS = Path(__file__).parents[2] / "examples" / "plans"

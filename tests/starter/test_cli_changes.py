@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from billing.status import Status
-from sandbox.stage import Stage
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
 from tests.scenarios.story import Story
 from tests.starter.command_line import Said, joined_to, typed
 

@@ -1,7 +1,7 @@
 """`perennial capture`, `retry` and `refund`: what a merchant does about what is authorized, owed, held or paid."""
 
-from billing.plan import Capture
-from sandbox.stage import Stage
+from perennial_billing.billing.plan import Capture
+from perennial_billing.sandbox.stage import Stage
 from tests.scenarios.story import MONTHLY, Story
 from tests.starter.command_line import joined_to, typed
 

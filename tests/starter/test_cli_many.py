@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from amazon_pay.models import Currency
-from billing.status import Status
-from sandbox.stage import PUBLIC_KEY_ID, Stage
-from sandbox.subscriber import Subscriber
+from amazon_pay_client.models import Currency
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import PUBLIC_KEY_ID, Stage
+from perennial_billing.sandbox.subscriber import Subscriber
 from tests.scenarios.story import MONTHLY, Story
 from tests.starter.command_line import Said, joined_to, typed
 

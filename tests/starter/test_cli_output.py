@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.text import Text
 from typer.testing import CliRunner
 
-from billing.keys import idempotency_key
-from billing.refusals import Kind, Refused
-from runtime.errors import StartupError
-from starter.cli import output
-from starter.cli.output import JsonOption, RefusedError, asynchronous, say
-from starter.cli.page import Page
-from starter.cli.tables import Column, Sheet
-from starter.errors import NotAnsweredError, RequestRefusedError, SubscriptionNotFoundError
+from perennial_billing.billing.keys import idempotency_key
+from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.starter.cli import output
+from perennial_billing.starter.cli.output import JsonOption, RefusedError, asynchronous, say
+from perennial_billing.starter.cli.page import Page
+from perennial_billing.starter.cli.tables import Column, Sheet
+from perennial_billing.starter.errors import NotAnsweredError, RequestRefusedError, SubscriptionNotFoundError
 from tests.starter.command_line import Said, run
 
 

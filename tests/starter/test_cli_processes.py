@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from amazon_pay import AmazonPayClient, Region, load_private_key
-from amazon_pay.errors import NotFoundError
-from simulator.certificates import write_private_key
+from amazon_pay_client import AmazonPayClient, Region, load_private_key
+from amazon_pay_client.errors import NotFoundError
+from amazon_pay_simulator.certificates import write_private_key
 from tests.starter.command_line import Said, lines_until, run, taken_port, typed
 from tests.starter.key_material import NOT_RSA_PEM
 from tests.worker.processes import finished, perennial

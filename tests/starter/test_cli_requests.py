@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from billing.status import Status
-from sandbox.stage import Stage
-from starter import client
-from starter.client import Subscriptions
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter import client
+from perennial_billing.starter.client import Subscriptions
 from tests.scenarios.moving import House, moving
 from tests.scenarios.story import Story
 from tests.starter.agreements import new_terms

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ipn.certificates import CertificateRefusedError, TrustedCertificate
-from runtime.errors import StartupError
-from runtime.settings import load_settings
+from perennial_billing.ipn.certificates import CertificateRefusedError, TrustedCertificate
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.runtime.settings import load_settings
 from tests.starter.command_line import Said, dead_port, run, typed
 from tests.starter.key_material import (
     DAMAGED_PEM,
@@ -25,15 +25,15 @@ from tests.starter.key_material import (
 WORKER = {"PERENNIAL_PUBLIC_KEY_ID": "SANDBOX-KEY"}
 
 CRASH = """
-import worker.main
+from perennial_billing.worker import main as worker_main
 
 async def run_worker(settings):
     key = settings.private_key.get_secret_value()
     passphrase = settings.private_key_passphrase.get_secret_value()
     raise RuntimeError("something that nobody foresaw")
 
-worker.main.run_worker = run_worker
-from starter.cli import main
+worker_main.run_worker = run_worker
+from perennial_billing.starter.cli import main
 main()
 """
 """A crash beside secrets that stand in local variables, where a talkative traceback would show them."""

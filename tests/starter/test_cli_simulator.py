@@ -13,10 +13,10 @@ from typing import Final
 import httpx
 import pytest
 
-from amazon_pay import AmazonPayClient, Region, load_private_key
-from amazon_pay.errors import UnavailableError
-from amazon_pay.models import ChargePermissionState
-from simulator import SimulatorHandle
+from amazon_pay_client import AmazonPayClient, Region, load_private_key
+from amazon_pay_client.errors import UnavailableError
+from amazon_pay_client.models import ChargePermissionState
+from amazon_pay_simulator import SimulatorHandle
 from tests.starter.command_line import lines_until, typed
 from tests.worker.processes import finished, perennial
 

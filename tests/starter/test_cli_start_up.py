@@ -13,32 +13,38 @@ from typer.main import get_group
 from typer.models import Context
 from typer.rich_utils import rich_format_help
 
-from billing.status import Status
-from sandbox.stage import Stage
-from starter.cli.app import app
-from starter.cli.commands import COMMANDS, PROGRAM
-from starter.cli.front_page import print_front_page
-from starter.listing import StatusName
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.cli.app import app
+from perennial_billing.starter.cli.commands import COMMANDS, PROGRAM
+from perennial_billing.starter.cli.front_page import print_front_page
+from perennial_billing.starter.listing import StatusName
 from tests.starter.command_line import joined_to
 from tests.starter.test_cli_plans import PLAN
 
 TELLING_MODULES: Final = """
 import json, sys
-from starter.cli import main
+from perennial_billing.starter.cli import main
 try:
     main()
 except SystemExit as end:
     code = end.code
 else:
     code = 0
-print(json.dumps({"code": code or 0, "modules": sorted(sys.modules)}), file=sys.stderr)
+modules = sorted(name.removeprefix("perennial_billing.") for name in sys.modules)
+print(json.dumps({"code": code or 0, "modules": modules}), file=sys.stderr)
 """
 """Does what `perennial` does, and then tells what was imported for it."""
 
 MODELS: Final = {"pydantic", "pydantic_settings", "billing", "activities"}
-SERVERS: Final = {"fastapi", "uvicorn", "starlette", "simulator", "ipn", "worker", "structlog"}
-AMAZON: Final = {"amazon_pay", "httpx", "cryptography"}
-WORKFLOWS: Final = {"temporalio.client", "temporalio.worker", "workflows.subscription", "starter.client"}
+SERVERS: Final = {"fastapi", "uvicorn", "starlette", "amazon_pay_simulator", "ipn", "worker", "structlog"}
+AMAZON: Final = {"amazon_pay_client", "httpx", "cryptography"}
+WORKFLOWS: Final = {
+    "temporalio.client",
+    "temporalio.worker",
+    "workflows.subscription",
+    "perennial_billing.starter.client",
+}
 DRAWING: Final = {"typer.rich_utils", "rich.markdown", "rich.progress", "rich.traceback"}
 
 

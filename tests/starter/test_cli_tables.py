@@ -8,20 +8,20 @@ from typing import Final
 import pytest
 from rich.console import Console, RenderableType
 
-from billing.forecast.preview import Upcoming
-from billing.money import Money
-from billing.protocol.commands import Action
-from billing.status import Status
-from billing.view import view_of
-from starter.audit.auditor import Audited
-from starter.cli import audit, listing, many
-from starter.cli.calendar import calendar_of
-from starter.cli.page import Page
-from starter.cli.tables import Column, Sheet
-from starter.listing import Listed
-from starter.many.runner import Outcome, Result
+from perennial_billing.billing.forecast.preview import Upcoming
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.protocol.commands import Action
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.view import view_of
+from perennial_billing.starter.audit.auditor import Audited
+from perennial_billing.starter.cli import audit, listing, many
+from perennial_billing.starter.cli.calendar import calendar_of
+from perennial_billing.starter.cli.page import Page
+from perennial_billing.starter.cli.tables import Column, Sheet
+from perennial_billing.starter.listing import Listed
+from perennial_billing.starter.many.runner import Outcome, Result
+from perennial_billing.workflows.display import details
 from tests.billing.support import CAPTURED, Life, terms
-from workflows.display import details
 
 TableOf = Callable[[], Sheet]
 

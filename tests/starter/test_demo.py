@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.embedded import find_temporal
+from perennial_billing.runtime.embedded import find_temporal
 from tests.starter.command_line import Said, run, taken_port
 from tests.worker.processes import finished, perennial
 

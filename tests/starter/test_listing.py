@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
-from billing.changes import ChangePlan, SkipPeriod
-from billing.status import Status
-from sandbox.stage import Stage
-from starter import listing
-from starter.listing import Listed, list_subscriptions
-from starter.many.bulk import changing, matching
-from starter.many.runner import Outcome, Result, do_to_many
+from perennial_billing.billing.changes import ChangePlan, SkipPeriod
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter import listing
+from perennial_billing.starter.listing import Listed, list_subscriptions
+from perennial_billing.starter.many.bulk import changing, matching
+from perennial_billing.starter.many.runner import Outcome, Result, do_to_many
 from tests.scenarios.story import Story
 from tests.starter.agreements import new_terms
 

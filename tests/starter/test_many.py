@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from starter.cli.many import _reporting
-from starter.many.cells import as_cell
-from starter.many.runner import Outcome, Pace, Result, do_to_many
+from perennial_billing.starter.cli.many import _reporting
+from perennial_billing.starter.many.cells import as_cell
+from perennial_billing.starter.many.runner import Outcome, Pace, Result, do_to_many
 
 MANY = 10_000
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from starter.many.joining import Joining, joining
-from starter.many.rows import LONGEST_LINE
-from starter.many.runner import Outcome
+from perennial_billing.starter.many.joining import Joining, joining
+from perennial_billing.starter.many.rows import LONGEST_LINE
+from perennial_billing.starter.many.runner import Outcome
 from tests.scenarios.story import MONTHLY
 
 PLANS = {"coffee": MONTHLY.model_copy(update={"plan_id": "coffee"})}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from billing.contract.terms import Terms
-from sandbox.stage import Stage
-from sandbox.subscriber import Subscriber
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.sandbox.subscriber import Subscriber
 from tests.starter.agreements import new_terms
 from tests.starter.command_line import joined_to, typed
 from tests.starter.test_cli_many import COFFEE, command, permissions, row, written

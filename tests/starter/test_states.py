@@ -1,15 +1,15 @@
 """The tables of docs/states.md are those of the rules, leave nothing out, and leave nobody without a hint."""
 
-from billing.couplings.disputes import DISPUTED
-from billing.couplings.pauses import PAUSED
-from billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS
-from billing.dunning.rules import AMOUNT_ABOVE_LIMIT
-from billing.parts.collection import EARLIER_CHARGE, MISSED_PERIODS
-from billing.parts.refunds import EARLIER_REFUND
-from billing.parts.unanswered import OUTCOME_UNKNOWN
-from billing.protocol.notices import NoticeType
-from billing.status import Status
-from billing.subscription import AMOUNT_UNKNOWN
+from perennial_billing.billing.couplings.disputes import DISPUTED
+from perennial_billing.billing.couplings.pauses import PAUSED
+from perennial_billing.billing.dunning.reasons import CHARGE_REASONS, PERMISSION_REASONS
+from perennial_billing.billing.dunning.rules import AMOUNT_ABOVE_LIMIT
+from perennial_billing.billing.parts.collection import EARLIER_CHARGE, MISSED_PERIODS
+from perennial_billing.billing.parts.refunds import EARLIER_REFUND
+from perennial_billing.billing.parts.unanswered import OUTCOME_UNKNOWN
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.subscription import AMOUNT_UNKNOWN
 from tests.starter.states import PAGE, Row, rows, with_tables
 
 OURS = {

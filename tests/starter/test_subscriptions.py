@@ -11,26 +11,26 @@ import pytest
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from billing.calendar import Interval, Unit
-from billing.changes import AddItem
-from billing.contract.terms import Terms
-from billing.money import Money
-from billing.plan import Plan
-from billing.status import Status
-from sandbox.stage import Stage
-from sandbox.subscriber import Subscriber
-from starter import client as module
-from starter.client import LOST, MOST_LOST, Subscriptions
-from starter.errors import (
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import AddItem
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.sandbox.subscriber import Subscriber
+from perennial_billing.starter import client as module
+from perennial_billing.starter.client import LOST, MOST_LOST, Subscriptions
+from perennial_billing.starter.errors import (
     NotAnsweredError,
     NoWorkerError,
     SubscriptionConflictError,
     SubscriptionEndedError,
     SubscriptionNotFoundError,
 )
+from perennial_billing.workflows.names import workflow_id
 from tests.scenarios.story import Story
 from tests.starter.agreements import PLAN, new_terms
-from workflows.names import workflow_id
 
 NOBODY = "C01-0000000-0000000"
 

@@ -22,7 +22,7 @@ async def perennial(*arguments: str, environment: Mapping[str, str]) -> AsyncIte
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        "from starter.cli import main; main()",
+        "from perennial_billing.starter.cli import main; main()",
         *arguments,
         env={**kept, **environment},
         stdout=asyncio.subprocess.PIPE,

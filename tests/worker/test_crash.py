@@ -3,9 +3,9 @@
 import asyncio
 import signal
 
-from sandbox.comparison import compare
-from sandbox.stage import stage
-from simulator.books import ScriptedAnswer
+from amazon_pay_simulator.books import ScriptedAnswer
+from perennial_billing.sandbox.comparison import compare
+from perennial_billing.sandbox.stage import stage
 from tests.scenarios.story import Story
 from tests.worker.processes import finished, perennial
 

@@ -8,15 +8,15 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
-from amazon_pay import Environment
-from amazon_pay.limits import RATES
-from runtime import embedded
-from runtime.errors import StartupError
-from runtime.settings import Settings
-from sandbox.stage import Stage, stage
+from amazon_pay_client import Environment
+from amazon_pay_client.limits import RATES
+from perennial_billing.runtime import embedded
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.runtime.settings import Settings
+from perennial_billing.sandbox.stage import Stage, stage
+from perennial_billing.worker.wiring import SLOWEST, amazon_pay_client, billing_workers
+from perennial_billing.workflows.names import Call, call_queue
 from tests.endpoint import SECRET
-from worker.wiring import SLOWEST, amazon_pay_client, billing_workers
-from workflows.names import Call, call_queue
 
 
 async def rate_of(client: Client, task_queue: str) -> float:

@@ -14,19 +14,25 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from billing.calendar import first_valid_instant
-from billing.contract.contract import Contract
-from billing.zones import zone as rules_of
-from runtime.payloads import DATA_CONVERTER
-from workflows.late_disputes import DisputeWorkflow
-from workflows.subscription import SubscriptionWorkflow
+from perennial_billing.billing.calendar import first_valid_instant
+from perennial_billing.billing.contract.contract import Contract
+from perennial_billing.billing.zones import zone as rules_of
+from perennial_billing.runtime.payloads import DATA_CONVERTER
+from perennial_billing.workflows.late_disputes import DisputeWorkflow
+from perennial_billing.workflows.subscription import SubscriptionWorkflow
 
 OTHER_RULES: Final = (timedelta(hours=3), timedelta(hours=-7), timedelta(hours=11))
 """By how much all dates are moved: those that lie behind come out later, or earlier, than they were acted on."""
 
-_USERS_OF_RULES: Final = ("billing.calendar.first_valid_instant", "billing.contract.schedule.first_valid_instant")
-_DAYS: Final = "billing.contract.contract.Contract._day_of"
-_USERS_OF_THE_EDITION: Final = ("billing.contract.contract.RULES", "activities.notices.RULES")
+_USERS_OF_RULES: Final = (
+    "perennial_billing.billing.calendar.first_valid_instant",
+    "perennial_billing.billing.contract.schedule.first_valid_instant",
+)
+_DAYS: Final = "perennial_billing.billing.contract.contract.Contract._day_of"
+_USERS_OF_THE_EDITION: Final = (
+    "perennial_billing.billing.contract.contract.RULES",
+    "perennial_billing.activities.notices.RULES",
+)
 
 
 @contextmanager

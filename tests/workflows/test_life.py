@@ -6,14 +6,14 @@ from datetime import timedelta
 
 from temporalio.api.enums.v1 import EventType
 
-from billing.parts.ledger import PeriodOutcome
-from billing.protocol.commands import Action
-from billing.status import Status
-from sandbox.stage import Stage
-from simulator.books import ScriptedAnswer
+from amazon_pay_simulator.books import ScriptedAnswer
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.protocol.commands import Action
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.workflows.life import PERIODS_PER_RUN
+from perennial_billing.workflows.names import NEEDS_ATTENTION, NEXT_ACTION_AT, STATUS, workflow_id
 from tests.scenarios.story import Story, pending_charge_of
-from workflows.life import PERIODS_PER_RUN
-from workflows.names import NEEDS_ATTENTION, NEXT_ACTION_AT, STATUS, workflow_id
 
 MOST_EVENTS_OF_A_HEALTHY_PERIOD = 13
 """Eleven for one timer and one activity, one for the next billing date as a search attribute, one for telling."""

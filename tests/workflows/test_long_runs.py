@@ -4,16 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from billing.calendar import Interval, Unit
-from billing.money import Money
-from billing.plan import Plan
-from billing.plan.policy import CatchUp, CollectionPolicy
-from billing.status import Status
-from runtime.embedded import VIRTUAL_TIME
-from sandbox.stage import Stage, stage
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.plan.policy import CatchUp, CollectionPolicy
+from perennial_billing.billing.status import Status
+from perennial_billing.runtime.embedded import VIRTUAL_TIME
+from perennial_billing.sandbox.stage import Stage, stage
+from perennial_billing.workflows.messages import NotificationSignal
 from tests.scenarios.story import Story
 from tests.workflows.replaying import histories_of, replay_all
-from workflows.messages import NotificationSignal
 
 SUGGESTED_AFTER_EVENTS = 40
 """Temporal's own figure is 4,096, and after 10,000 signals a run takes none any more, `cancel` included."""

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from billing.calendar import Interval, Unit
-from billing.changes import (
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import (
     AddItem,
     Cancel,
     Change,
@@ -20,14 +20,14 @@ from billing.changes import (
     UndoChanges,
     When,
 )
-from billing.money import Money
-from billing.plan import Plan
-from billing.status import Status
-from sandbox.stage import Stage
-from starter.errors import RequestRefusedError
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.errors import RequestRefusedError
+from perennial_billing.workflows.life import PERIODS_PER_RUN
 from tests.scenarios.story import Story, pending_charge_of
 from tests.workflows.replaying import replay_all
-from workflows.life import PERIODS_PER_RUN
 
 
 @pytest.mark.parametrize(

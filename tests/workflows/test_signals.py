@@ -9,12 +9,12 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.common import RawValue
 
-from billing.status import Status
-from sandbox.stage import Stage
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.workflows.messages import CancelRequest
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story
 from tests.workflows.replaying import replay_all
-from workflows.messages import CancelRequest
 
 USUAL = CancelRequest().reason
 PLAIN, FOREIGN = {"encoding": b"json/plain"}, {"encoding": b"binary/of-somebody-else"}

@@ -5,19 +5,19 @@ from datetime import timedelta
 
 import pytest
 
-from activities.notices import Announcer
-from billing.calendar import Interval, Unit
-from billing.changes import PauseSubscription, ResumeSubscription
-from billing.money import Money
-from billing.plan import Plan
-from billing.plan.policy import CatchUp, CollectionPolicy
-from billing.status import Status
-from sandbox.stage import Stage
-from starter.errors import RequestRefusedError
+from perennial_billing.activities.notices import Announcer
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.changes import PauseSubscription, ResumeSubscription
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.plan.policy import CatchUp, CollectionPolicy
+from perennial_billing.billing.status import Status
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.errors import RequestRefusedError
+from perennial_billing.workflows import life
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story
 from tests.workflows.replaying import replay_all
-from workflows import life
 
 DAILY = Plan.of("daily", Money.parse("1.15 EUR"), Interval(unit=Unit.DAY))
 

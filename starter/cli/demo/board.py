@@ -6,8 +6,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.comparison import Comparison
-from starter.cli.demo.story import PERIODS, Progress
+from perennial_billing.sandbox.comparison import Comparison
+from perennial_billing.starter.cli.demo.story import PERIODS, Progress
 
 
 def progress_table(board: Sequence[Progress]) -> Table:

@@ -9,11 +9,11 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from starter.cli.output import RefusedError, out, run, say_json
+from perennial_billing.starter.cli.output import RefusedError, out, run, say_json
 
 if TYPE_CHECKING:
-    from sandbox.comparison import Comparison
-    from sandbox.stage import Stage
+    from perennial_billing.sandbox.comparison import Comparison
+    from perennial_billing.sandbox.stage import Stage
 
 
 def demo(
@@ -32,10 +32,10 @@ def demo(
 
 
 async def _demo(*, keep: bool, ui_port: int | None, as_json: bool) -> None:
-    from runtime.logs import configure_logging
-    from runtime.settings import load_settings
-    from sandbox.stage import stage
-    from starter.cli.processes import stop_signals
+    from perennial_billing.runtime.logs import configure_logging
+    from perennial_billing.runtime.settings import load_settings
+    from perennial_billing.sandbox.stage import stage
+    from perennial_billing.starter.cli.processes import stop_signals
 
     started = time.monotonic()
     settings = load_settings()
@@ -58,9 +58,9 @@ async def _demo(*, keep: bool, ui_port: int | None, as_json: bool) -> None:
 
 async def _play(set_up: "Stage", *, quietly: bool) -> "list[Comparison]":
     """Lets all subscribers live their year, shows it, and compares both sides at the end."""
-    from sandbox.comparison import compare
-    from starter.cli.demo.board import progress_table
-    from starter.cli.demo.story import ROLES, Progress, begin, live_all
+    from perennial_billing.sandbox.comparison import compare
+    from perennial_billing.starter.cli.demo.board import progress_table
+    from perennial_billing.starter.cli.demo.story import ROLES, Progress, begin, live_all
 
     board = [Progress(role) for role in ROLES]
     subscribers = [await begin(set_up, role) for role in ROLES]
@@ -90,7 +90,7 @@ def _report(comparisons: "Sequence[Comparison]", *, as_json: bool) -> None:
     Raises:
         RefusedError: they differ.
     """
-    from starter.cli.demo.board import comparison_table
+    from perennial_billing.starter.cli.demo.board import comparison_table
 
     if as_json:
         say_json([asdict(comparison) for comparison in comparisons])

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from billing.calendar import Interval, Unit
-from billing.contract.terms import Terms
-from billing.money import Money
-from billing.parts.ledger import PeriodOutcome
-from billing.plan import Plan
-from billing.status import Status
-from billing.view import SubscriptionView
-from sandbox.stage import Stage
-from sandbox.subscriber import Subscriber
+from perennial_billing.billing.calendar import Interval, Unit
+from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.status import Status
+from perennial_billing.billing.view import SubscriptionView
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.sandbox.subscriber import Subscriber
 
 PERIODS: Final = 12
 DAYS_UNTIL_THE_CARD_IS_MENDED: Final = timedelta(days=3)

@@ -1,0 +1,47 @@
+"""The one way to a client of the HTTP library's."""
+
+import ssl
+from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+from amazon_pay_client.outbound.bounds import Bounds
+from amazon_pay_client.outbound.library import httpx
+from amazon_pay_client.outbound.proxies import Proxies
+from amazon_pay_client.outbound.transport import BoundedTransport
+
+
+def bounded_client(
+    *,
+    at_once: int,
+    bounds: Bounds,
+    headers: Mapping[str, str] | None = None,
+    verify: ssl.SSLContext | None = None,
+    proxy: str | None = None,
+    base_url: str = "",
+) -> httpx.AsyncClient:
+    """A client that sends within bounds: over HTTP/1.1, follows no redirects, and keeps no cookies.
+
+    Args:
+        at_once: exchanges under way at a time.
+        bounds: of requests that bring none of their own as `extensions`.
+        headers: of every request.
+        verify: whom to trust, where it is not the usual certificate authorities.
+        proxy: the address of the proxy to every host, where it is not what the environment says.
+        base_url: what the addresses of requests are below.
+
+    Raises:
+        ValueError: the address of a proxy is none.
+    """
+    transport = BoundedTransport(
+        at_once=at_once, bounds=bounds, tls=verify or httpx.create_ssl_context(), proxies=Proxies(proxy)
+    )
+    return httpx.AsyncClient(
+        # Unpacked, an answer could be of any size; what is asked of here answers in a few kilobytes anyway.
+        headers={"accept-encoding": "identity", **(headers or {})},
+        # What an answer sets would be kept, and sent, for as long as the process runs.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        transport=transport,
+        base_url=base_url,
+        timeout=None,
+        follow_redirects=False,
+    )

@@ -1,0 +1,17 @@
+"""What goes wrong in an answer besides what the HTTP library has a word for.
+
+httpx.HTTPError
+└── httpx.RemoteProtocolError
+    ├── AnswerTooLargeError     more bytes than were to be read
+    └── AnswerEncodedError      packed, though it was asked for as it is
+"""
+
+from amazon_pay_client.outbound.library import httpx
+
+
+class AnswerTooLargeError(httpx.RemoteProtocolError):
+    """The answer has more bytes than its bound; what came of it is thrown away."""
+
+
+class AnswerEncodedError(httpx.RemoteProtocolError):
+    """The answer is packed although identity alone was asked for: unpacked, it could be of any size."""

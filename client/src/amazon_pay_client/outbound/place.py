@@ -1,0 +1,114 @@
+"""A place for one exchange at a time, with at most one connection: what failed in it is thrown away with it."""
+
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from amazon_pay_client.outbound.bounds import Bounds
+from amazon_pay_client.outbound.errors import AnswerTooLargeError
+from amazon_pay_client.outbound.library import httpcore, httpx
+from amazon_pay_client.outbound.network import Allowance, EndlessAnswerError, Network
+
+KEPT_SECONDS: Final = 5.0
+"""How long a connection is kept that nobody uses; servers and load balancers keep theirs longer."""
+
+_IN_THE_LIBRARY: Final[tuple[tuple[type[Exception], type[httpx.TransportError]], ...]] = (
+    (EndlessAnswerError, AnswerTooLargeError),
+    (httpcore.PoolTimeout, httpx.PoolTimeout),
+    (httpcore.ConnectTimeout, httpx.ConnectTimeout),
+    (httpcore.ReadTimeout, httpx.ReadTimeout),
+    (httpcore.WriteTimeout, httpx.WriteTimeout),
+    (httpcore.ConnectError, httpx.ConnectError),
+    (httpcore.ReadError, httpx.ReadError),
+    (httpcore.WriteError, httpx.WriteError),
+    (httpcore.ProxyError, httpx.ProxyError),
+    (httpcore.UnsupportedProtocol, httpx.UnsupportedProtocol),
+    (httpcore.LocalProtocolError, httpx.LocalProtocolError),
+    (httpcore.RemoteProtocolError, httpx.RemoteProtocolError),
+    # What has no closer word of its own.
+    (httpcore.TimeoutException, httpx.ReadTimeout),
+    (httpcore.NetworkError, httpx.NetworkError),
+    (httpcore.ProtocolError, httpx.ProtocolError),
+)
+_OF_THE_NETWORK: Final = tuple(kind for kind, _ in _IN_THE_LIBRARY)
+
+
+@contextmanager
+def in_the_librarys_words() -> Iterator[None]:
+    """Makes the HTTP library's errors of those of the network beneath it.
+
+    Raises:
+        httpx.TransportError: instead of an error of `httpcore`.
+    """
+    try:
+        yield
+    except _OF_THE_NETWORK as error:
+        meant = next(meant for kind, meant in _IN_THE_LIBRARY if isinstance(error, kind))
+        raise meant(str(error)) from error
+
+
+class Place:
+    """One pool of the library's for one connection to one origin. Whoever has the place has it alone.
+
+    The pool counts its connections, and loses count where a request is cancelled at the wrong moment or TLS fails
+    behind a proxy. So no pool outlives a failure: nothing in it can be lost that anybody would wait for.
+
+    Args:
+        origin: scheme, host and port, as `httpx.URL` has them.
+        tls: whom to trust.
+        proxy: what leads there, if anything does.
+    """
+
+    def __init__(self, origin: "Origin", tls: ssl.SSLContext, proxy: httpcore.Proxy | None) -> None:
+        self.origin = origin
+        self.unused_since = 0.0
+        self._network = Network()
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=tls,
+            proxy=proxy,
+            max_connections=1,
+            keepalive_expiry=KEPT_SECONDS,
+            http2=False,  # streams that were cancelled are never reset (httpcore issue 1022)
+            network_backend=self._network,
+        )
+
+    async def send(self, request: httpx.Request, bounds: Bounds, ends: float) -> httpcore.Response:
+        """Sends, and reads the answer's head.
+
+        Args:
+            request: to the place's origin.
+            bounds: of the exchange.
+            ends: when its time is up, on `time.monotonic`.
+
+        Raises:
+            httpx.TransportError: no answer.
+        """
+        self._network.allowance = Allowance.of(bounds, ends)
+        url = request.url
+        sent = httpcore.Request(
+            method=request.method,
+            url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions={"timeout": {"pool": max(ends - time.monotonic(), 0.0)}},
+        )
+        with in_the_librarys_words():
+            return await self._pool.handle_async_request(sent)
+
+    def part_of_the_body_came(self, length: int) -> None:
+        """See `Allowance`."""
+        self._network.allowance.part_of_the_body_came(length)
+
+    async def aclose(self) -> None:
+        """Closes the connection."""
+        await self._pool.aclose()
+
+
+Origin = tuple[str, str, int | None]
+
+
+def origin_of(url: httpx.URL) -> Origin:
+    """What a connection is good for."""
+    return url.scheme, url.host, url.port

@@ -1,0 +1,78 @@
+"""Charge permissions: `client.charge_permissions`."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from amazon_pay_client.models import ChargePermission, CloseChargePermissionRequest, UpdateChargePermissionRequest
+from amazon_pay_client.transport import model_of, resource
+
+if TYPE_CHECKING:
+    from amazon_pay_client.transport import Transport
+
+
+class ChargePermissions:
+    """Operations on charge permissions. Source: Amazon Pay API v2, "charge permission"."""
+
+    def __init__(self, transport: "Transport") -> None:
+        self._transport = transport
+
+    async def get(self, charge_permission_id: str, *, headers: Mapping[str, str] | None = None) -> ChargePermission:
+        """Reads one charge permission (GET /chargePermissions/{chargePermissionId}).
+
+        Raises:
+            NotFoundError: no such permission in this account and environment.
+            ApiError: any other error answer.
+            TransportError: no answer.
+        """
+        return await self._transport.send(
+            "GET",
+            resource("chargePermissions/{charge_permission_id}", charge_permission_id=charge_permission_id),
+            model_of(ChargePermission),
+            headers=headers,
+        )
+
+    async def update(
+        self,
+        charge_permission_id: str,
+        request: UpdateChargePermissionRequest,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> ChargePermission:
+        """Changes what the buyer is told about it (PATCH /chargePermissions/{chargePermissionId}).
+
+        Raises:
+            InvalidStateError: it is closed.
+            NotFoundError: no such permission in this account and environment.
+            ApiError: any other error answer.
+            TransportError: no answer; sending the same again is safe.
+        """
+        return await self._transport.send(
+            "PATCH",
+            resource("chargePermissions/{charge_permission_id}", charge_permission_id=charge_permission_id),
+            model_of(ChargePermission),
+            body=request,
+            headers=headers,
+        )
+
+    async def close(
+        self,
+        charge_permission_id: str,
+        request: CloseChargePermissionRequest,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> ChargePermission:
+        """Closes a charge permission for good (DELETE /chargePermissions/{chargePermissionId}/close).
+
+        Raises:
+            InvalidStateError: it is closed already, among others.
+            NotFoundError: no such permission in this account and environment.
+            ApiError: any other error answer.
+            TransportError: no answer; closing again is safe.
+        """
+        return await self._transport.send(
+            "DELETE",
+            resource("chargePermissions/{charge_permission_id}/close", charge_permission_id=charge_permission_id),
+            model_of(ChargePermission),
+            body=request,
+            headers=headers,
+        )

@@ -1,0 +1,115 @@
+"""The page on which a person plays the buyer: approve with a test card, decline, or cancel."""
+
+from html import escape
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from amazon_pay_client.models.charge_permissions import Frequency
+from amazon_pay_client.models.checkout_sessions import CheckoutSession
+from amazon_pay_simulator.account import Account
+from amazon_pay_simulator.cards import CARDS, DEFAULT_CARD
+from amazon_pay_simulator.clock import Clock
+from amazon_pay_simulator.operations.checkout_sessions import PAGE
+from amazon_pay_simulator.refusals import Refusal
+
+_STYLE: Final = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 32rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+h1 { font-size: 1.3rem } .note { color: #666; font-size: .9rem }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 1rem } dt { color: #666 }
+dd { margin: 0; overflow-wrap: anywhere }
+fieldset { border: 1px solid #ccc; border-radius: .4rem; margin: 1.5rem 0 }
+label { display: grid; grid-template-columns: 1.5rem 12.5rem 1fr; align-items: baseline; padding: .2rem 0 }
+button { font: inherit; padding: .5rem 1rem; margin: 0 .5rem .5rem 0; border: 1px solid #888; border-radius: .4rem }
+button[value=approve] { background: #222; border-color: #222; color: #fff }
+"""
+_BANNER: Final = "This is a simulator. No money moves here."
+
+
+def pages_router(account: Account, clock: Clock) -> APIRouter:
+    """The buyer's pages."""
+    router = APIRouter(prefix=PAGE, include_in_schema=False)
+
+    @router.get("/{checkout_session_id}")
+    async def show(request: Request, checkout_session_id: str) -> Response:
+        session = account.sessions.read(checkout_session_id, clock.time_of(request.headers))
+        return HTMLResponse(_page(session))
+
+    @router.post("/{checkout_session_id}")
+    async def decide(
+        request: Request,
+        checkout_session_id: str,
+    ) -> Response:
+        now = clock.time_of(request.headers)
+        form = dict(parse_qsl((await request.body()).decode(errors="replace")))
+        decision, card = form.get("decision", ""), form.get("card", DEFAULT_CARD)
+        match decision:
+            case "approve":
+                session = account.sessions.approve(checkout_session_id, card, now)
+            case "decline":
+                session = account.sessions.decline(checkout_session_id, "Declined", now)
+            case "cancel":
+                session = account.sessions.decline(checkout_session_id, "BuyerCanceled", now)
+            case _:
+                raise Refusal("InvalidParameterValue", f"decision: {decision} is not approve, decline or cancel")
+        return RedirectResponse(_where_next(session, decision), 303)
+
+    return router
+
+
+def _where_next(session: CheckoutSession, decision: str) -> str:
+    """Where Amazon sends the buyer: to the merchant's page, which finds the session by its id."""
+    web = session.web_checkout_details
+    url = web.checkout_result_return_url if web else None
+    if decision == "cancel" and web and web.checkout_cancel_url:
+        return web.checkout_cancel_url
+    if url is None:
+        return f"{PAGE}/{session.checkout_session_id}"
+    parts = urlsplit(url)
+    found_by = f"amazonCheckoutSessionId={session.checkout_session_id}"
+    return parts._replace(query=f"{parts.query}&{found_by}" if parts.query else found_by).geturl()
+
+
+def _how_often(frequency: Frequency) -> str:
+    if frequency.unit == "Variable":
+        return "from time to time"
+    unit = frequency.unit.lower()
+    return f"every {unit}" if frequency.value == "1" else f"every {frequency.value} {unit}s"
+
+
+def _page(session: CheckoutSession) -> str:
+    state = session.status_details
+    details = session.payment_details
+    amount = details.charge_amount if details else None
+    recurring = session.recurring_metadata.frequency if session.recurring_metadata else None
+    facts = {
+        "State": f"{state.state}{f' ({state.reason_code})' if state.reason_code else ''}",
+        "To pay": f"{amount.amount} {amount.currency_code}" if amount else "not set yet",
+        "Payment intent": (details.payment_intent if details else None) or "not set yet",
+        "Recurring": _how_often(recurring) if recurring else "no",
+        "Charge permission": session.charge_permission_id or "none yet",
+    }
+    listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in facts.items())
+    form = _FORM if state.state == "Open" else '<p class="note">Nothing is left to decide here.</p>'
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>Simulated Amazon Pay</title>'
+        f"<style>{_STYLE}</style><h1>Simulated Amazon Pay checkout</h1>"
+        f'<p class="note">{_BANNER}</p><dl>{listed}</dl>{form}</html>'
+    )
+
+
+_CHOICES: Final = "".join(
+    f'<label><input type="radio" name="card" value="{card.last_digits}"'
+    f"{' checked' if card.last_digits == DEFAULT_CARD else ''}><span>{card.brand} …{card.last_digits}</span>"
+    f'<span class="note">{card.story}</span></label>'
+    for card in CARDS.values()
+)
+_FORM: Final = (
+    f'<form method="post"><fieldset><legend>Pay with</legend>{_CHOICES}</fieldset>'
+    '<button name="decision" value="approve">Approve</button>'
+    '<button name="decision" value="decline">Be declined</button>'
+    '<button name="decision" value="cancel">Cancel</button></form>'
+)
