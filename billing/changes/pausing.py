@@ -49,6 +49,8 @@ class PauseSubscription(Request):
             raise Refused("pause", "", why, Kind.CONFLICT)
         since = moment_of(self.when, subscription, now)
         check_goes_on(subscription, since)
+        if _was_just_changed(subscription, since):
+            since += datetime.resolution  # what it began with is owed: its days were credited
         if not self.keeps_anchor:
             _check_can_be_moved(subscription, now)
         if self.until is not None and self.until <= since:
@@ -57,7 +59,7 @@ class PauseSubscription(Request):
         pause = Pause(since=since, until=self.until, keeps_anchor=self.keeps_anchor)
         pause = pause.but(stops_collecting=self.stops_collecting)
         asked = subscription.but(lifecycle=subscription.lifecycle.pausing(pause))
-        return pause_begins(asked, now) if since <= now else asked, since
+        return pause_begins(asked, now) if since <= now + datetime.resolution else asked, since
 
 
 class ResumeSubscription(Request):
@@ -119,3 +121,10 @@ def _check_can_be_moved(subscription: Subscription, now: datetime) -> None:
         raise Refused("keeps_anchor", "false", why, Kind.CONFLICT)
     if subscription.schedule.due(first) > now:
         check_no_rest(subscription, "keeps_anchor", "false", "keep the due dates")
+
+
+def _was_just_changed(subscription: Subscription, since: datetime) -> bool:
+    """Whether a change that holds at once begins at this very instant, and is not being collected yet."""
+    first = subscription.first_to_come
+    cut = subscription.ledger.record(first - 1)
+    return cut is not None and cut.unused is not None and subscription.schedule.due(first) == since

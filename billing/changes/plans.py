@@ -151,8 +151,8 @@ class UndoChanges(Request):
         """See the module."""
         check_changeable(subscription, now)
         first = subscription.first_not_begun(now)
-        contract = subscription.contract.fixed(first)
-        if not contract.planned:
+        contract = subscription.contract.fixed(subscription.first_to_come)
+        if all(change.first < first for change in contract.planned):
             raise Refused("undo", "", "there is no change that has not taken effect", Kind.NOT_NOW)
         undone = agreeing(subscription, contract.undone(first), first, now)
         check_sums(undone)  # what it cost before may not go with an item that was added since
@@ -180,8 +180,8 @@ def _planned(subscription: Subscription, when: Moment, now: datetime) -> Planned
 
 def _planning(subscription: Subscription, change: PlannedChange, now: datetime) -> tuple[Subscription, datetime]:
     check_goes_on(subscription, subscription.schedule.due(change.first))
-    first = subscription.first_not_begun(now)
-    contract = subscription.contract.fixed(first).planning(change)
+    # What has begun within a pause stays planned: its date moves where the pause turns out to move dates.
+    contract = subscription.contract.fixed(subscription.first_to_come).planning(change)
     agreed = agreeing(subscription, contract, change.first, now)
     _check_sums(agreed)
     return agreed, agreed.schedule.due(change.first)

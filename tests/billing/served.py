@@ -259,9 +259,8 @@ class DayBook:
 
     def undone(self, begun_until: datetime) -> None:
         """What was planned for after the period that began at an instant is not any more."""
-        if self.would_end is None:
-            self._begun(begun_until)
-        self.planned = []
+        has_begun = self.would_end is None
+        self.planned = [wish for wish in self.planned if has_begun and wish.may_begin <= begun_until]
 
     def paused(self, since: datetime, until: datetime, due_before: datetime, due_after: datetime) -> None:
         """A pause is over that has moved everything by as long as it lasted."""

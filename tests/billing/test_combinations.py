@@ -105,6 +105,61 @@ class TestPaused:
         life.ask("2027-03-02 08:10", ResumeSubscription())
         assert charges(life, 1) == [("2027-04-01", "90.00")]
 
+    def test_what_began_within_a_pause_is_not_lost_when_the_pause_moves_the_dates_after_all(self) -> None:
+        """Two boxes from 10 May were agreed on; that day came within a pause that was to keep the dates, and another
+        change was asked for meanwhile. With the dates moved, the first renewal was charged for one box.
+        """
+        life = begun(plan("12.50"), "2027-04-05 09:00")
+        life.ask("2027-04-06 09:00", ChangePlan(quantity=2, when=at("2027-05-10 00:00")))
+        life.ask("2027-04-15 09:00", PauseSubscription(keeps_anchor=True))
+        life.ask("2027-06-20 12:00", ChangePlan(quantity=3))
+        assert charges(life, 1) == []
+        life.ask("2027-06-24 09:00", ResumeSubscription(keeps_anchor=False))
+
+        assert charges(life, 4) == [
+            ("2027-07-14", "25.00"),
+            ("2027-08-14", "25.00"),
+            ("2027-09-14", "37.50"),
+            ("2027-10-14", "37.50"),
+        ]
+
+    def test_what_began_within_a_pause_that_keeps_the_dates_holds_with_the_first_one_after_it(self) -> None:
+        life = begun(plan("12.50"), "2027-04-05 09:00")
+        life.ask("2027-04-06 09:00", ChangePlan(quantity=2, when=at("2027-05-10 00:00")))
+        life.ask("2027-04-15 09:00", PauseSubscription(keeps_anchor=True))
+        life.ask("2027-06-20 12:00", ChangePlan(quantity=3))
+        life.ask("2027-06-24 09:00", ResumeSubscription())
+
+        assert charges(life, 2) == [("2027-07-05", "37.50"), ("2027-08-05", "37.50")]
+
+    def test_what_began_within_a_pause_is_not_taken_back_by_undoing_what_has_not(self) -> None:
+        life = begun(plan("12.50"), "2027-04-05 09:00")
+        life.ask("2027-04-06 09:00", ChangePlan(quantity=2, when=at("2027-05-10 00:00")))
+        life.ask("2027-04-15 09:00", PauseSubscription(keeps_anchor=True))
+        refused(life, "2027-06-19 12:00", UndoChanges(), "no change that has not taken effect", Kind.NOT_NOW)
+        life.ask("2027-06-20 12:00", ChangePlan(quantity=3))
+        life.ask("2027-06-21 12:00", UndoChanges())
+        life.ask("2027-06-24 09:00", ResumeSubscription(keeps_anchor=False))
+
+        assert charges(life, 2) == [("2027-07-14", "25.00"), ("2027-08-14", "25.00")]
+
+    def test_a_billing_day_that_came_within_a_pause_is_kept_when_the_pause_moves_the_dates_after_all(self) -> None:
+        life = begun(plan("31.00"), "2027-04-05 09:00")
+        life.ask("2027-04-06 09:00", ChangeBillingDay(billing_day=BillingDay(day=20)))
+        life.ask("2027-04-15 09:00", PauseSubscription(keeps_anchor=True))
+        life.ask("2027-06-21 12:00", ChangePlan(quantity=2))
+        life.ask("2027-06-24 09:00", ResumeSubscription(keeps_anchor=False))
+
+        assert [day[-2:] for day, _ in charges(life, 3)][1:] == ["20", "20"]
+
+    def test_a_plan_that_is_changed_and_paused_at_the_same_instant_is_charged_for_what_was_credited(self) -> None:
+        life = begun(plan("30.00"), "2027-04-01 00:00")
+        life.wants("2027-04-16 00:00", ChangePlan(plan=plan("60.00", name="gold"), when=When.NOW))
+        life.wants("2027-04-16 00:00", PauseSubscription())
+        paid(life)
+
+        assert [str(each.paid.amount) for each in life.subscription.ledger.records] == ["30.00", "30.00"]
+
     def test_a_pause_within_the_paid_period_that_moves_the_dates_loses_no_paid_day(self) -> None:
         """Paid until 20 February 2028; paused for three days in April."""
         life = begun(plan("120.00", YEAR), "2027-02-20 10:00")
