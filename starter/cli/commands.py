@@ -7,6 +7,8 @@ no other's. What it says of a command is the first paragraph of the command's ow
 from typing import Final, NamedTuple
 
 PROGRAM: Final = "perennial"
+DISTRIBUTION: Final = "perennial-billing"
+VERSION_HELP: Final = "Show the version and exit."
 ABOUT: Final = "Durable subscription billing for merchants who take Amazon Pay, on Temporal."
 
 COMMANDS_PANEL: Final = "Commands"
