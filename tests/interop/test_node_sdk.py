@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from starlette.types import Receive, Scope, Send
 
-from amazon_pay_client.models import Charge
 from amazon_pay_simulator import SimulatorConfig, create_app
 from amazon_pay_simulator.certificates import new_key, tls_files, write_private_key
+from amazon_pay_simulator.objects import Charge
 from perennial_billing.runtime.http import Tls, bind, origin_of, serving
 from tests.interop.node_sdk import Driven, Merchant, Simulation, drive, install
 

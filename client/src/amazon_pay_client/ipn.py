@@ -23,7 +23,8 @@ class ObjectType(StrEnum):
 class Notification(BaseModel):
     """The `Message` of an SNS notification. `notification_id` serves to recognise a repetition.
 
-    Written in PascalCase, as Amazon sends it; read in camelCase too, as Amazon's own table of its fields has it.
+    Written in PascalCase, as Amazon sends it; read in camelCase too, as Amazon's own table of its fields has it. That
+    table has `merchantID`, and Amazon's messages `MerchantID` or `MerchantId`.
     """
 
     model_config = ConfigDict(
@@ -36,7 +37,8 @@ class Notification(BaseModel):
     )
 
     merchant_id: str = Field(
-        validation_alias=AliasChoices("MerchantID", "MerchantId", "merchantId"), serialization_alias="MerchantID"
+        validation_alias=AliasChoices("MerchantID", "MerchantId", "merchantId", "merchantID"),
+        serialization_alias="MerchantID",
     )
     object_type: Annotated[ObjectType | str, Field(union_mode="left_to_right")]
     object_id: str

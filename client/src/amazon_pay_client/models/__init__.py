@@ -31,6 +31,7 @@ from amazon_pay_client.models.charges import (
     UpdatedChargeStatus,
 )
 from amazon_pay_client.models.checkout_sessions import (
+    AddressDetails,
     AddressPrice,
     AddressRestrictions,
     AddressWithId,
@@ -149,6 +150,7 @@ __all__ = [
     "AccountPhoneNumber",
     "AccountStore",
     "Address",
+    "AddressDetails",
     "AddressPrice",
     "AddressRestrictions",
     "AddressWithId",

@@ -23,7 +23,7 @@ from amazon_pay_client.models.common import (
     ProviderMetadata,
     StatusDetails,
 )
-from amazon_pay_client.models.wire import PositivePrice, Price, RequestModel, Timestamp, WireModel
+from amazon_pay_client.models.wire import Decided, PositivePrice, Price, RequestModel, Timestamp, WireModel
 
 
 class CheckoutSessionState(StrEnum):
@@ -132,6 +132,12 @@ class AddressPrice(WireModel):
     price: Price | None = None
 
 
+class AddressDetails(Address):
+    """Where the merchant's own page ships to. A button's payload has one field for district and county."""
+
+    district_or_county: str | None = None
+
+
 class CartDetails(WireModel):
     """What the buyer's cart holds, for checkouts that show it. Kept open: its parts differ by product."""
 
@@ -151,7 +157,7 @@ class CreateCheckoutSessionRequest(RequestModel):
     scopes: tuple[str, ...] | None = None
     product_type: Annotated[ProductType | str, Field(union_mode="left_to_right")] | None = None
     delivery_specifications: DeliverySpecifications | None = None
-    address_details: Address | None = None
+    address_details: AddressDetails | None = None
     payment_details: PaymentDetails | None = None
     merchant_metadata: MerchantMetadata | None = None
     supplementary_data: str | None = None
@@ -185,10 +191,11 @@ class CompleteCheckoutSessionRequest(RequestModel):
     """The body of Complete Checkout Session.
 
     Attributes:
-        charge_amount: must equal the session's, or Amazon answers 409 AmountMismatch.
+        charge_amount: must equal the session's, or Amazon answers 409 AmountMismatch. None for a Saved Wallet that is
+            only set up (`setup_only`), where nothing is charged and Amazon asks for no amount.
     """
 
-    charge_amount: PositivePrice
+    charge_amount: PositivePrice | None = None
     total_order_amount: PositivePrice | None = None
 
 
@@ -207,7 +214,7 @@ class FinalizeCheckoutSessionRequest(RequestModel):
 class CheckoutSessionStatusDetails(StatusDetails):
     """A session's state and why. A state that is not listed stays a plain string."""
 
-    state: Annotated[CheckoutSessionState | str, Field(union_mode="left_to_right")]
+    state: Annotated[CheckoutSessionState | Decided, Field(union_mode="left_to_right")]
 
 
 class Constraint(WireModel):
@@ -249,7 +256,7 @@ ListedAddress = Annotated[AddressWithId, BeforeValidator(_read_json_text)]
 class CheckoutSession(WireModel):
     """A checkout session as Amazon Pay answers it."""
 
-    checkout_session_id: str
+    checkout_session_id: Decided
     web_checkout_details: WebCheckoutDetails | None = None
     product_type: Annotated[ProductType | str, Field(union_mode="left_to_right")] | None = None
     payment_details: AnsweredPaymentDetails | None = None
