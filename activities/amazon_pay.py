@@ -10,7 +10,13 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from amazon_pay_client import AmazonPayClient
-from amazon_pay_client.errors import AmazonPayError, ApiError, DeclinedError, InvalidStateError
+from amazon_pay_client.errors import (
+    AmazonPayError,
+    ApiError,
+    DeclinedError,
+    IncompleteAnswerError,
+    InvalidStateError,
+)
 from amazon_pay_client.models import (
     Charge,
     ChargePermission,
@@ -265,12 +271,23 @@ def _known(error: AmazonPayError) -> ApiError:
         if error.clock:
             activity.logger.error("Amazon does not believe the signature: %s", error.clock)
         return error
-    wait = error.retry_after_seconds if isinstance(error, ApiError) else None
+    if isinstance(error, IncompleteAnswerError):
+        activity.logger.error("Amazon's answer does not say what came of the call: %s", error)
     raise ApplicationError(
-        as_prose(str(error)),
-        type=OUTCOME_UNKNOWN,
-        next_retry_delay=timedelta(seconds=min(wait, LONGEST_WAIT.total_seconds())) if wait is not None else None,
+        as_prose(str(error)), type=OUTCOME_UNKNOWN, next_retry_delay=_wait_after(error)
     ) from None  # its own text would be in the history beside ours, as it came
+
+
+def _wait_after(error: AmazonPayError) -> timedelta | None:
+    """How long to wait before the call is made again; None where that is left to the workflow.
+
+    An answer that does not say what came of the call most likely comes again as it is. Its wait leaves no room for
+    another attempt before the call counts as not answered: so it is seen at once, and asked for again by the hour.
+    """
+    if isinstance(error, IncompleteAnswerError):
+        return LONGEST_WAIT
+    wait = error.retry_after_seconds if isinstance(error, ApiError) else None
+    return timedelta(seconds=min(wait, LONGEST_WAIT.total_seconds())) if wait is not None else None
 
 
 def _money(price: Price | None) -> Money | None:
