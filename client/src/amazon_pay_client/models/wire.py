@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -40,7 +40,7 @@ class WireModel(BaseModel):
     there only the fields without a default decide; any other that cannot be read is None, and stands in `unread`.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=to_camel,
         populate_by_name=True,
         extra="allow",
@@ -124,7 +124,7 @@ class RequestModel(WireModel):
     A field that Amazon has added, and that this package does not know yet, is sent by `with_fields`.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     _more: dict[str, JsonValue] = PrivateAttr(default_factory=dict)
 
