@@ -40,10 +40,20 @@ class ChargePermissionStatusDetails(WireModel):
     last_updated_timestamp: Timestamp | None = None
 
 
+class FrequencyUnit(StrEnum):
+    """What a frequency counts in."""
+
+    YEAR = "Year"
+    MONTH = "Month"
+    WEEK = "Week"
+    DAY = "Day"
+    VARIABLE = "Variable"
+
+
 class Frequency(WireModel):
     """How often the merchant means to charge; `value` is a string on the wire, "0" when the unit is Variable."""
 
-    unit: str
+    unit: Annotated[FrequencyUnit | str, Field(union_mode="left_to_right")]
     value: str
 
 

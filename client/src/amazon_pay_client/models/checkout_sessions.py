@@ -104,6 +104,32 @@ class AnsweredPaymentDetails(WireModel):
     estimate_order_total: Price | None = None
 
 
+class CheckoutScope(StrEnum):
+    """What is asked of the buyer at a checkout. Source: the official .NET SDK's list, as of the two that follow."""
+
+    NAME = "name"
+    EMAIL = "email"
+    POSTAL_CODE = "postalCode"
+    SHIPPING_ADDRESS = "shippingAddress"
+    PHONE_NUMBER = "phoneNumber"
+    PRIME_STATUS = "primeStatus"
+    BILLING_ADDRESS = "billingAddress"
+
+
+class RestrictionType(StrEnum):
+    """Whether the countries that are named are the only ones, or all others are."""
+
+    ALLOWED = "Allowed"
+    NOT_ALLOWED = "NotAllowed"
+
+
+class SpecialRestriction(StrEnum):
+    """Addresses to which nothing is shipped."""
+
+    PO_BOXES = "RestrictPOBoxes"
+    PACKSTATIONS = "RestrictPackstations"
+
+
 class Restriction(WireModel):
     """Which parts of a country are meant; empty for all of it."""
 
@@ -114,14 +140,16 @@ class Restriction(WireModel):
 class AddressRestrictions(WireModel):
     """Where can be shipped to: `Allowed` or `NotAllowed`, and the countries by their codes."""
 
-    type: str
+    type: Annotated[RestrictionType | str, Field(union_mode="left_to_right")]
     restrictions: dict[str, Restriction] = Field(default_factory=dict)
 
 
 class DeliverySpecifications(WireModel):
-    """Which addresses the buyer may choose, such as `RestrictPOBoxes` or `RestrictPackstations`."""
+    """Which addresses the buyer may choose."""
 
-    special_restrictions: tuple[str, ...] | None = None
+    special_restrictions: tuple[Annotated[SpecialRestriction | str, Field(union_mode="left_to_right")], ...] | None = (
+        None
+    )
     address_restrictions: AddressRestrictions | None = None
 
 
@@ -147,14 +175,13 @@ class CreateCheckoutSessionRequest(RequestModel):
 
     Attributes:
         store_id: the store's client id, `amzn1.application-oa2-client...`.
-        scopes: what is asked of the buyer: name, email, phoneNumber, billingAddress, ...
         recurring_metadata: with `charge_permission_type=RECURRING`; the shortest cycle where there are several.
         supplementary_data: a JSON text, by agreement with Amazon.
     """
 
     web_checkout_details: WebCheckoutDetails
     store_id: str
-    scopes: tuple[str, ...] | None = None
+    scopes: tuple[Annotated[CheckoutScope | str, Field(union_mode="left_to_right")], ...] | None = None
     product_type: Annotated[ProductType | str, Field(union_mode="left_to_right")] | None = None
     delivery_specifications: DeliverySpecifications | None = None
     address_details: AddressDetails | None = None
