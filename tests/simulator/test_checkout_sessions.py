@@ -76,34 +76,6 @@ async def test_completing_makes_the_permission_and_the_charge_that_the_intent_as
         assert session["chargeId"].startswith(identifier) == (kind == "OneTime"), "a one-time permission is the order"
 
 
-async def test_a_wallet_that_is_only_set_up_is_completed_without_an_amount_and_a_charge(
-    merchant: Merchant, simulator: SimulatorHandle
-) -> None:
-    wallet = {"chargePermissionType": "PaymentMethodOnFile", "paymentDetails": {"paymentIntent": "Confirm"}}
-    setup = session_of() | wallet | {"paymentMethodOnFileMetadata": {"setupOnly": True}}
-    session_id = await approved(merchant, simulator, setup)
-
-    mismatched, _ = await merchant.complete_session(session_id, price("9.99"))
-    status, session = await merchant.call("POST", f"/checkoutSessions/{session_id}/complete", {})
-
-    assert (mismatched, status, session["statusDetails"]["state"]) == (409, 200, "Completed")
-    assert session["chargeId"] is None
-    _, permission = await merchant.permission(session["chargePermissionId"])
-    assert permission["paymentMethodOnFileMetadata"] == {"setupOnly": True}
-    assert permission["limits"]["amountLimit"] == price("15000.00")
-    assert await charges_of(simulator, session["chargePermissionId"]) == []
-
-
-async def test_any_other_session_is_not_completed_without_an_amount(
-    merchant: Merchant, simulator: SimulatorHandle
-) -> None:
-    session_id = await approved(merchant, simulator)
-
-    status, answer = await merchant.call("POST", f"/checkoutSessions/{session_id}/complete", {})
-
-    assert (status, answer["reasonCode"]) == (409, "AmountMismatch")
-
-
 async def test_a_permission_knows_what_the_session_was_for(merchant: Merchant, simulator: SimulatorHandle) -> None:
     reference = {"merchantReferenceId": "order-1"}
 

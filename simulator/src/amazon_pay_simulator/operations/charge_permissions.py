@@ -16,7 +16,6 @@ from amazon_pay_client.models import (
     ChargeState,
     Currency,
     Limits,
-    PaymentMethodOnFileMetadata,
     Price,
     Reason,
     RecurringMetadata,
@@ -86,7 +85,6 @@ class ChargePermissions:
         merchant_metadata: AnsweredMetadata | None = None,
         *,
         extended: bool = False,
-        on_file: PaymentMethodOnFileMetadata | None = None,
     ) -> ChargePermission:
         """A buyer approved a charge permission in the checkout; `extended` lets one for one time live longer."""
         number = len(self._books.permissions) + 1
@@ -101,7 +99,6 @@ class ChargePermissions:
             ),
             limits=Limits(amount_limit=limit, amount_balance=limit) if limit else None,
             recurring_metadata=recurring,
-            payment_method_on_file_metadata=on_file,
             merchant_metadata=merchant_metadata,
             creation_timestamp=now,
             expiration_timestamp=self._expiry(kind, now, extended=extended),

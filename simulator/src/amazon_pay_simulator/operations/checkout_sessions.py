@@ -8,6 +8,7 @@ from pydantic import HttpUrl, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
 from amazon_pay_client.models import (
+    Charge,
     ChargePermissionType,
     CreateChargeRequest,
     Currency,
@@ -33,13 +34,10 @@ from amazon_pay_client.models.checkout_sessions import (
 from amazon_pay_simulator.books import Approval, ScriptedAnswer
 from amazon_pay_simulator.cards import CARDS, DEFAULT_CARD, Card
 from amazon_pay_simulator.context import RELEASE_ENVIRONMENT, Context, new_session_id
-from amazon_pay_simulator.objects import Charge
 from amazon_pay_simulator.operations.charge_permissions import ChargePermissions
 from amazon_pay_simulator.operations.charges import Charges
 from amazon_pay_simulator.refusals import Refusal
 
-LEDGER_CURRENCY: Final = Currency.USD
-"""Of a permission for which no amount was named."""
 SESSION_LIVES: Final = timedelta(hours=24)
 SESSION_IS_KEPT: Final = timedelta(days=30)
 """From its creation; then it is deleted."""
@@ -132,7 +130,7 @@ class CheckoutSessions:
             lacking = ", ".join(constraint.constraint_id for constraint in session.constraints)
             raise Refusal("InvalidCheckoutSessionStatus", f"The checkout session lacks something: {lacking}")
         amount = session.payment_details.charge_amount if session.payment_details else None
-        if request.charge_amount != amount or (amount is None and not _is_setup_only(session)):
+        if amount is None or request.charge_amount != amount:
             raise Refusal("AmountMismatch", f"The checkout session's charge amount is {amount.amount if amount else 0}")
         card = CARDS[self._books.approvals[checkout_session_id].card]
         if simulate is not None:
@@ -197,7 +195,7 @@ class CheckoutSessions:
             raise Refusal("InvalidCheckoutSessionStatus", f"The checkout session is {state}")
         return session
 
-    def _complete(self, session: CheckoutSession, amount: Price | None, card: Card, now: datetime) -> CheckoutSession:
+    def _complete(self, session: CheckoutSession, amount: Price, card: Card, now: datetime) -> CheckoutSession:
         details = session.payment_details or AnsweredPaymentDetails()
         if card.cancels is not None:
             self._cancel(session, card.cancels, now)
@@ -210,13 +208,12 @@ class CheckoutSessions:
                 "A pending authorization needs paymentIntent=Authorize and canHandlePendingAuthorization=true",
             )
         permission = self._permissions.open(
-            Currency(amount.currency_code) if amount else LEDGER_CURRENCY,
+            Currency(amount.currency_code),
             now,
             ChargePermissionType(session.charge_permission_type or ChargePermissionType.ONE_TIME),
             session.recurring_metadata,
             session.merchant_metadata,
             extended=bool(details.extend_expiration),
-            on_file=session.payment_method_on_file_metadata,
         )
         try:
             charge = self._first_charge(permission.charge_permission_id, details, amount, card, now)
@@ -236,14 +233,9 @@ class CheckoutSessions:
         )
 
     def _first_charge(
-        self,
-        charge_permission_id: str,
-        details: AnsweredPaymentDetails,
-        amount: Price | None,
-        card: Card,
-        now: datetime,
+        self, charge_permission_id: str, details: AnsweredPaymentDetails, amount: Price, card: Card, now: datetime
     ) -> Charge | None:
-        if details.payment_intent == PaymentIntent.CONFIRM or amount is None:
+        if details.payment_intent == PaymentIntent.CONFIRM:
             return None
         request = CreateChargeRequest(
             charge_permission_id=charge_permission_id,
@@ -279,12 +271,6 @@ class CheckoutSessions:
         return session
 
 
-def _is_setup_only(session: CheckoutSession) -> bool:
-    """Whether a wallet is only to be saved: nothing is charged, and no amount is needed."""
-    metadata = session.payment_method_on_file_metadata
-    return bool(metadata and metadata.setup_only)
-
-
 def _check_values(session: CheckoutSession) -> None:
     """Refuses what Amazon does not know: the models keep it, as answers may bring something new."""
     details = session.payment_details or AnsweredPaymentDetails()
@@ -311,7 +297,7 @@ def _constraints(session: CheckoutSession) -> tuple[Constraint, ...]:
     details = session.payment_details
     web = session.web_checkout_details
     lacking = {
-        "ChargeAmountNotSet": not (details and details.charge_amount) and not _is_setup_only(session),
+        "ChargeAmountNotSet": not (details and details.charge_amount),
         "CheckoutResultReturnUrlNotSet": not (web and web.checkout_result_return_url),
         "PaymentIntentNotSet": not (details and details.payment_intent),
     }
