@@ -7,9 +7,9 @@ from fastapi import APIRouter, Body, Query, Request
 from pydantic import AwareDatetime, HttpUrl
 from starlette.responses import Response
 
-from amazon_pay_client.models import ChargePermission, Currency, Price
+from amazon_pay_client.models import Charge, ChargePermission, Currency, Price
 from amazon_pay_client.models.checkout_sessions import CheckoutSession
-from amazon_pay_client.models.disputes import DisputeFilingReason
+from amazon_pay_client.models.disputes import Dispute, DisputeFilingReason
 from amazon_pay_simulator.account import Account
 from amazon_pay_simulator.books import ExportedBooks, Script, ScriptedAnswer
 from amazon_pay_simulator.cards import DEFAULT_CARD
@@ -17,7 +17,6 @@ from amazon_pay_simulator.clock import Clock
 from amazon_pay_simulator.context import new_session_id
 from amazon_pay_simulator.faults import FaultPlan, Faults
 from amazon_pay_simulator.notifications import CERTIFICATE_FILE, NotificationSender, NotificationSigner
-from amazon_pay_simulator.objects import Charge, Dispute
 from amazon_pay_simulator.refusals import Refusal
 
 PREFIX: Final = "/simulator"

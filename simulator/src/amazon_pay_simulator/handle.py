@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from amazon_pay_client.models import ChargePermission, Currency
+from amazon_pay_client.models import Charge, ChargePermission, Currency
 from amazon_pay_client.models.checkout_sessions import CheckoutSession
-from amazon_pay_client.models.disputes import DisputeFilingReason
+from amazon_pay_client.models.disputes import Dispute, DisputeFilingReason
 from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
 from amazon_pay_client.outbound.bounds import Bounds
 from amazon_pay_client.outbound.client import bounded_client
@@ -17,7 +17,6 @@ from amazon_pay_simulator.cards import DEFAULT_CARD
 from amazon_pay_simulator.clock import TIME_HEADER
 from amazon_pay_simulator.control import PREFIX
 from amazon_pay_simulator.faults import FaultPlan
-from amazon_pay_simulator.objects import Charge, Dispute
 
 
 class SimulatorHandle:
