@@ -29,6 +29,7 @@ from amazon_pay_client.models import (
     MerchantMetadata,
     Price,
     Refund,
+    WireModel,
 )
 from amazon_pay_client.models.charge_permissions import UpdateChargePermissionRequest
 from amazon_pay_client.models.charges import CaptureChargeRequest
@@ -206,6 +207,7 @@ class AmazonPayCalls(AmazonPayActivities):
                 dispute = await self._client.disputes.get(request.dispute_id, headers=self._extra_headers())
             except AmazonPayError as error:
                 return DisputeAnswer(refused=_known(error).reason_code or UNKNOWN_REFUSAL)
+        _tell_unread(dispute)
         details = dispute.status_details
         return DisputeAnswer(
             charge_id=dispute.charge_id,
@@ -290,6 +292,13 @@ def _wait_after(error: AmazonPayError) -> timedelta | None:
     return timedelta(seconds=min(wait, LONGEST_WAIT.total_seconds())) if wait is not None else None
 
 
+def _tell_unread(answer: WireModel) -> None:
+    """Logs what came in a form that nobody knows: nothing hangs on it, and whoever keeps this wants to hear of it."""
+    if answer.unread:
+        names = as_prose(", ".join(answer.unread))
+        activity.logger.warning("fields of Amazon's %s cannot be read: %s", type(answer).__name__, names)
+
+
 def _money(price: Price | None) -> Money | None:
     """The amount; None where there is none, or where it is in a currency that nobody knows."""
     if price is None or not isinstance(price.currency_code, Currency):
@@ -304,6 +313,7 @@ def _charge_answer(
     amount: Money | None = None,
     charge_permission_id: str | None = None,
 ) -> ChargeAnswer:
+    _tell_unread(charge)
     state = charge.status_details.state
     # An unknown state is Amazon's to explain: pending until it becomes one that is known.
     outcome = _OUTCOME_OF_CHARGE[state] if isinstance(state, ChargeState) else ChargeOutcome.PENDING
@@ -329,6 +339,7 @@ def _charge_error(outcome: ChargeOutcome, error: ApiError) -> ChargeAnswer:
 
 
 def _refund_answer(refund: Refund) -> RefundAnswer:
+    _tell_unread(refund)
     details = refund.status_details
     # As with charges: an unknown state is Amazon's to explain.
     state = _STATE_OF_REFUND.get(details.state, RefundState.PENDING)
@@ -341,6 +352,7 @@ def _refund_answer(refund: Refund) -> RefundAnswer:
 
 
 def _permission_answer(permission: ChargePermission) -> PermissionAnswer:
+    _tell_unread(permission)
     details = permission.status_details
     state = details.state
     known = _STATE_OF_PERMISSION[state] if isinstance(state, ChargePermissionState) else PermissionState.UNKNOWN

@@ -291,3 +291,17 @@ async def test_what_is_told_of_an_unknown_outcome_can_be_written_down(
     assert str(raised).isprintable()
     assert len(str(raised)) < 400
     assert raised.__cause__ is None, "it would be written down as it came"
+
+
+async def test_what_decides_nothing_and_cannot_be_read_is_logged_by_its_name_alone(
+    calls_by_wire: AmazonPayCalls, wire: Loopback, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = {"statusDetails": {"state": "Captured"}, "convertedAmount": {"much": "private"}, "creationTimestamp": "today"}
+    wire.answer = answer(201, json.dumps(CHARGE | odd).encode())
+
+    said = await run(calls_by_wire.create_charge, create("C01-1"))
+
+    assert (said.outcome, said.charge_id, said.created_at) == (ChargeOutcome.CAPTURED, CHARGE["chargeId"], None)
+    (line,) = [record.getMessage() for record in caplog.records if "cannot be read" in record.getMessage()]
+    assert line.startswith("fields of Amazon's Charge cannot be read: convertedAmount, creationTimestamp")
+    assert "private" not in line
