@@ -10,7 +10,13 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from amazon_pay_client import AmazonPayClient
-from amazon_pay_client.errors import AmazonPayError, ApiError, DeclinedError, InvalidStateError
+from amazon_pay_client.errors import (
+    AmazonPayError,
+    ApiError,
+    DeclinedError,
+    IncompleteAnswerError,
+    InvalidStateError,
+)
 from amazon_pay_client.models import (
     Charge,
     ChargePermission,
@@ -23,6 +29,7 @@ from amazon_pay_client.models import (
     MerchantMetadata,
     Price,
     Refund,
+    WireModel,
 )
 from amazon_pay_client.models.charge_permissions import UpdateChargePermissionRequest
 from amazon_pay_client.models.charges import CaptureChargeRequest
@@ -200,6 +207,7 @@ class AmazonPayCalls(AmazonPayActivities):
                 dispute = await self._client.disputes.get(request.dispute_id, headers=self._extra_headers())
             except AmazonPayError as error:
                 return DisputeAnswer(refused=_known(error).reason_code or UNKNOWN_REFUSAL)
+        _tell_unread(dispute)
         details = dispute.status_details
         return DisputeAnswer(
             charge_id=dispute.charge_id,
@@ -265,12 +273,30 @@ def _known(error: AmazonPayError) -> ApiError:
         if error.clock:
             activity.logger.error("Amazon does not believe the signature: %s", error.clock)
         return error
-    wait = error.retry_after_seconds if isinstance(error, ApiError) else None
+    if isinstance(error, IncompleteAnswerError):
+        activity.logger.error("Amazon's answer does not say what came of the call: %s", error)
     raise ApplicationError(
-        as_prose(str(error)),
-        type=OUTCOME_UNKNOWN,
-        next_retry_delay=timedelta(seconds=min(wait, LONGEST_WAIT.total_seconds())) if wait is not None else None,
+        as_prose(str(error)), type=OUTCOME_UNKNOWN, next_retry_delay=_wait_after(error)
     ) from None  # its own text would be in the history beside ours, as it came
+
+
+def _wait_after(error: AmazonPayError) -> timedelta | None:
+    """How long to wait before the call is made again; None where that is left to the workflow.
+
+    An answer that does not say what came of the call most likely comes again as it is. Its wait leaves no room for
+    another attempt before the call counts as not answered: so it is seen at once, and asked for again by the hour.
+    """
+    if isinstance(error, IncompleteAnswerError):
+        return LONGEST_WAIT
+    wait = error.retry_after_seconds if isinstance(error, ApiError) else None
+    return timedelta(seconds=min(wait, LONGEST_WAIT.total_seconds())) if wait is not None else None
+
+
+def _tell_unread(answer: WireModel) -> None:
+    """Logs what came in a form that nobody knows: nothing hangs on it, and whoever keeps this wants to hear of it."""
+    if answer.unread:
+        names = as_prose(", ".join(answer.unread))
+        activity.logger.warning("fields of Amazon's %s cannot be read: %s", type(answer).__name__, names)
 
 
 def _money(price: Price | None) -> Money | None:
@@ -287,6 +313,7 @@ def _charge_answer(
     amount: Money | None = None,
     charge_permission_id: str | None = None,
 ) -> ChargeAnswer:
+    _tell_unread(charge)
     state = charge.status_details.state
     # An unknown state is Amazon's to explain: pending until it becomes one that is known.
     outcome = _OUTCOME_OF_CHARGE[state] if isinstance(state, ChargeState) else ChargeOutcome.PENDING
@@ -312,6 +339,7 @@ def _charge_error(outcome: ChargeOutcome, error: ApiError) -> ChargeAnswer:
 
 
 def _refund_answer(refund: Refund) -> RefundAnswer:
+    _tell_unread(refund)
     details = refund.status_details
     # As with charges: an unknown state is Amazon's to explain.
     state = _STATE_OF_REFUND.get(details.state, RefundState.PENDING)
@@ -324,6 +352,7 @@ def _refund_answer(refund: Refund) -> RefundAnswer:
 
 
 def _permission_answer(permission: ChargePermission) -> PermissionAnswer:
+    _tell_unread(permission)
     details = permission.status_details
     state = details.state
     known = _STATE_OF_PERMISSION[state] if isinstance(state, ChargePermissionState) else PermissionState.UNKNOWN

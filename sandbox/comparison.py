@@ -61,6 +61,6 @@ def compare(name: str, subscription: SubscriptionView, books: ExportedBooks, now
         periods_paid=len(case.paid),
         charges_captured=len(case.captured),
         amount_paid=sum((record.amount.amount for record in case.paid), Decimal(0)),
-        amount_captured=sum((booked.taken.amount for booked in case.captured), Decimal(0)),
+        amount_captured=sum((taken.amount for booked in case.captured if (taken := booked.taken)), Decimal(0)),
         differences=tuple(findings(case)),
     )

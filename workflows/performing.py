@@ -35,6 +35,10 @@ SEEN_AFTER: Final = timedelta(hours=1)
 """How long an answer of Amazon's is awaited before it is seen that there is none. A limit of the call, and no timer
 beside it, costs no event where Amazon answers, and holds where no worker is there."""
 
+SAID_AGAIN_AFTER: Final = timedelta(days=1)
+"""How long a call that was made in vain before is awaited until it is said again, as what stands in its way may have
+changed: Amazon was not there, and now it answers what nobody understands."""
+
 _TELLING_TIMEOUT: Final = timedelta(seconds=60)
 """What the buyer reads at Amazon must not hold up a charge or a cancellation."""
 
@@ -55,8 +59,7 @@ class Limits:
         attempt: one try.
         heartbeat: how soon a worker that died is noticed; None where the end of the try is soon enough.
         retry: how it is tried again.
-        in_all: all tries together, before it is said that there is no answer. A command that was made in vain may be
-            awaited without it.
+        in_all: all tries together, before it is said that there is no answer.
     """
 
     attempt: timedelta
@@ -235,7 +238,7 @@ async def perform(command: Command, account: str, *, within: timedelta | None = 
     if isinstance(command, Elapse):
         return Elapsed(command.timer)
     how, queue = PERFORMANCES[type(command)], workflow.info().task_queue
-    in_all = within or (None if command.until_answered else how.limits.in_all)
+    in_all = within or (SAID_AGAIN_AFTER if command.until_answered else how.limits.in_all)
     try:
         answer = await workflow.execute_activity_method(
             how.activity,
@@ -249,8 +252,6 @@ async def perform(command: Command, account: str, *, within: timedelta | None = 
             summary=in_summary(how.summary(command)),
         )
     except ActivityError as error:
-        if in_all is None:
-            raise
         why = _why_of(error)
         workflow.logger.warning("no answer in good time", extra={"command": command.action.value, "why": why})
         _count(command, account)

@@ -103,7 +103,7 @@ class Command(Value):
         why: in words for people; never what a buyer wrote.
         at_once: it follows from what just happened, so no timer is needed; else one is waited for, however late it is.
         urgent: somebody waits for it: it goes before routine charges of the same day.
-        until_answered: it was made in vain for long enough to be seen, and is now awaited for as long as it takes.
+        until_answered: it was made in vain for long enough to be seen, and is now made for as long as it takes.
     """
 
     does: ClassVar[Action]

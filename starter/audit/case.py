@@ -18,8 +18,9 @@ class Booked:
     period: int | None = None
 
     @property
-    def taken(self) -> Price:
-        """What it takes: what was captured, which may be a part, and all of it before that."""
+    def taken(self) -> Price | None:
+        """What it takes: what was captured, which may be a part, and all of it before that; None where the witness
+        does not say so in a form that can be read."""
         return self.charge.capture_amount or self.charge.charge_amount
 
 

@@ -44,8 +44,9 @@ def every_charge_belongs_to_a_paid_period(case: Case) -> Iterator[str]:
             if case.all_charges and reaches_back and not case.is_busy and charge.charge_id not in elsewhere:
                 yield f"charge {charge.charge_id} took money and is in no account"
             continue
-        if booked.taken.amount != record.amount.amount:
-            yield f"period {record.period}: {booked.taken.amount} charged, {record.amount} in the account"
+        if booked.taken is None or booked.taken.amount != record.amount.amount:
+            charged = booked.taken.amount if booked.taken else "an amount that cannot be read"
+            yield f"period {record.period}: {charged} charged, {record.amount} in the account"
 
 
 def every_paid_period_has_a_charge(case: Case) -> Iterator[str]:

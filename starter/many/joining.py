@@ -137,7 +137,8 @@ class Checker:
 def _troubles(permission: ChargePermission, subscription: Subscription) -> list[str]:
     troubles = []
     if permission.charge_permission_type != ChargePermissionType.RECURRING:
-        troubles.append(f"the charge permission is {permission.charge_permission_type}, not Recurring")
+        kind = permission.charge_permission_type or "of an unknown type"
+        troubles.append(f"the charge permission is {kind}, not Recurring")
     state = permission.status_details.state
     if state != ChargePermissionState.CHARGEABLE:
         reasons = ", ".join(reason.reason_code for reason in permission.status_details.reasons or ())

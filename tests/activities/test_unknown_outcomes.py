@@ -6,6 +6,7 @@ twice or never.
 
 import asyncio
 import json
+import re
 import socket
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from amazon_pay_client import AmazonPayClient, Region, TimeLimits
 from perennial_billing.activities.amazon_pay import AmazonPayCalls
 from perennial_billing.activities.signatures import ClosePermission, ReadCharge, ReadPermission
 from perennial_billing.billing.protocol.answers import ChargeOutcome, PermissionState
+from perennial_billing.workflows.performing import SEEN_AFTER
 from tests.activities.requests import OPERATIONS, create, run, run_operation, unknown_outcome
 from tests.client.examples import CHARGE, PERMISSION
 from tests.client.loopback import Loopback, answer
@@ -64,7 +66,7 @@ async def test_trouble_of_amazons_own_leaves_the_outcome_unknown(
         b"",
         b"HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{",
         answer(201, b"<html>Welcome</html>"),
-        answer(200, b"{}"),
+        answer(200, b"[]"),
         answer(403, b"<html>a proxy's page</html>"),
     ],
     ids=["closed", "cut", "page", "empty", "proxy"],
@@ -77,6 +79,22 @@ async def test_an_answer_that_is_lost_or_not_amazons_leaves_the_outcome_unknown(
     raised = await unknown_outcome(calls_by_wire, operation)
 
     assert raised.next_retry_delay is None
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_an_answer_without_what_decides_is_asked_for_after_so_long_that_it_is_seen_first(
+    calls_by_wire: AmazonPayCalls, wire: Loopback, operation: str
+) -> None:
+    wire.answer = answer(200, b'{"statusDetails": {}}', {"x-amz-pay-request-id": "request-1"})
+
+    raised = await unknown_outcome(calls_by_wire, operation)
+
+    assert re.search(
+        r"no whole \w+: \w+Id, statusDetails.state missing or unreadable \(request id request-1\)", str(raised)
+    )
+    assert raised.next_retry_delay is not None
+    assert raised.next_retry_delay >= SEEN_AFTER
+    assert not raised.non_retryable
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -273,3 +291,17 @@ async def test_what_is_told_of_an_unknown_outcome_can_be_written_down(
     assert str(raised).isprintable()
     assert len(str(raised)) < 400
     assert raised.__cause__ is None, "it would be written down as it came"
+
+
+async def test_what_decides_nothing_and_cannot_be_read_is_logged_by_its_name_alone(
+    calls_by_wire: AmazonPayCalls, wire: Loopback, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = {"statusDetails": {"state": "Captured"}, "convertedAmount": {"much": "private"}, "creationTimestamp": "today"}
+    wire.answer = answer(201, json.dumps(CHARGE | odd).encode())
+
+    said = await run(calls_by_wire.create_charge, create("C01-1"))
+
+    assert (said.outcome, said.charge_id, said.created_at) == (ChargeOutcome.CAPTURED, CHARGE["chargeId"], None)
+    (line,) = [record.getMessage() for record in caplog.records if "cannot be read" in record.getMessage()]
+    assert line.startswith("fields of Amazon's Charge cannot be read: convertedAmount, creationTimestamp")
+    assert "private" not in line

@@ -64,15 +64,10 @@ def _in_order(fields: Fields) -> Fields:
     return fields | {"start_time": start, "end_time": end}
 
 
-def _whole_price(fields: Fields) -> Fields:
-    return fields | {"amount": Decimal(int(fields["amount"]))}
-
-
 MENDED: Final[dict[type[WireModel], Callable[[Fields], Fields]]] = {
     models.CreateChargeRequest: _needs_capture,
     models.CreateDeliveryTrackerRequest: _one_order,
     models.CreateReportRequest: _in_order,
-    models.Disbursement: _whole_price,
 }
 
 

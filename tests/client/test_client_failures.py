@@ -16,6 +16,7 @@ from amazon_pay_client.errors import (
     ApiError,
     BadRequestError,
     DeclinedError,
+    IncompleteAnswerError,
     InvalidAnswerError,
     ThrottledError,
     TransportError,
@@ -134,15 +135,12 @@ async def test_an_error_page_that_is_not_amazons_leaves_the_outcome_open(
         (201, b""),
         (204, b""),
         (200, b"<html>Welcome to the hotel's network</html>"),
-        (201, b"{}"),
         (201, b"[]"),
         (201, b"null"),
         (201, b"\xff"),
-        (201, json.dumps(CHARGE | {"chargeAmount": {"amount": "much", "currencyCode": "USD"}}).encode()),
-        (201, json.dumps(CHARGE | {"statusDetails": None}).encode()),
     ],
 )
-async def test_a_success_without_a_charge_in_it_leaves_the_outcome_open(
+async def test_a_success_that_is_not_amazons_leaves_the_outcome_open(
     status: int, body: bytes, client: AmazonPayClient, server: Loopback
 ) -> None:
     server.answer = answer(status, body)
@@ -154,15 +152,43 @@ async def test_a_success_without_a_charge_in_it_leaves_the_outcome_open(
     assert error.is_retryable
 
 
-async def test_an_unreadable_answer_names_the_fields_and_not_their_values(
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [
+        ({}, ("chargeId", "statusDetails")),
+        (CHARGE | {"chargeId": None}, ("chargeId",)),
+        (CHARGE | {"chargeId": ["S01"]}, ("chargeId",)),
+        (CHARGE | {"statusDetails": None}, ("statusDetails",)),
+        (CHARGE | {"statusDetails": {"reasonCode": "x"}}, ("statusDetails.state",)),
+        (CHARGE | {"statusDetails": {"state": {"is": "Captured"}}, "channel": {}}, ("statusDetails.state",)),
+    ],
+    ids=["nothing", "null id", "list of ids", "null status", "no state", "state of another form"],
+)
+async def test_a_success_without_id_or_state_leaves_the_outcome_open_and_says_what_is_missing(
+    body: dict[str, Any], missing: tuple[str, ...], client: AmazonPayClient, server: Loopback
+) -> None:
+    server.answer = answer(201, json.dumps(body).encode(), {"x-amz-pay-request-id": "request-1"})
+
+    error = await failure_of(client)
+
+    assert type(error) is IncompleteAnswerError
+    assert (error.status, error.missing, error.request_id) == (201, missing, "request-1")
+    assert str(error) == (
+        f"status 201: Amazon Pay's answer is no whole Charge: {', '.join(missing)} missing or unreadable "
+        "(request id request-1)"
+    )
+    assert error.is_retryable
+
+
+async def test_an_incomplete_answer_names_the_fields_that_decide_and_no_values(
     client: AmazonPayClient, server: Loopback
 ) -> None:
-    answer_body = CHARGE | {"chargeId": None, "merchantMetadata": {"noteToBuyer": ["private words"]}}
+    answer_body = CHARGE | {"chargeId": {"of": "private words"}, "merchantMetadata": {"noteToBuyer": ["private words"]}}
     server.answer = answer(201, json.dumps(answer_body).encode())
 
     error = await failure_of(client)
 
-    assert "chargeId, merchantMetadata.noteToBuyer" in str(error)
+    assert "no whole Charge: chargeId missing or unreadable" in str(error)
     assert "private words" not in f"{error!r}{error.__cause__!r}"
 
 

@@ -50,12 +50,19 @@ def test_a_notification_says_which_object_to_look_at() -> None:
     assert read.notification_version == "V2"
 
 
-def test_a_notification_in_camel_case_is_read_the_same() -> None:
-    """Amazon's own table of the fields is written so, and its examples are not."""
+@pytest.mark.parametrize("merchant", ["merchantID", "merchantId"])
+def test_a_notification_in_camel_case_is_read_the_same(merchant: str) -> None:
+    """Amazon's own table of the fields is written so, with `merchantID`, and its examples are not."""
     in_camel_case = {name[0].lower() + name[1:]: value for name, value in MESSAGE.items()}
-    in_camel_case["merchantId"] = in_camel_case.pop("merchantID")
+    in_camel_case[merchant] = in_camel_case.pop("merchantID")
 
     assert Notification.model_validate(in_camel_case) == notification()
+
+
+def test_a_notification_as_it_was_captured_is_read_the_same() -> None:
+    captured = {"MerchantId" if name == "MerchantID" else name: value for name, value in MESSAGE.items()}
+
+    assert Notification.model_validate(captured) == notification()
 
 
 def test_a_notification_without_a_version_is_read() -> None:

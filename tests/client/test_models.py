@@ -21,9 +21,13 @@ from amazon_pay_client.models import (
     CloseChargePermissionRequest,
     CreateChargeRequest,
     Currency,
+    Dispute,
+    MerchantAccount,
     MerchantMetadata,
     Price,
+    ReportsPage,
 )
+from tests.client.answers import DISPUTE
 from tests.client.examples import CHARGE, PERMISSION
 
 TEN_DOLLARS: Final = Price(amount=Decimal(10), currency_code=Currency.USD)
@@ -222,3 +226,98 @@ def test_an_answer_is_read_even_where_it_is_longer_than_a_request_may_be() -> No
     read = charge(merchantMetadata=texts, softDescriptor="AMZ* " + "x" * 16)
 
     assert json.loads(read.to_json())["merchantMetadata"] == texts
+
+
+ONE_EURO: Final = Price(amount=Decimal(1), currency_code=Currency.EUR)
+
+
+@pytest.mark.parametrize(
+    ("amount", "rate", "read_amount", "read_rate"),
+    [
+        ({"amount": "1.00", "currencyCode": "EUR"}, 1.0837, ONE_EURO, Decimal("1.0837")),
+        ({"amount": 1, "currencyCode": "EUR"}, "1.0837", ONE_EURO, Decimal("1.0837")),
+        ("12.34", "1", Decimal("12.34"), Decimal(1)),
+        (12.34, 1, Decimal("12.34"), Decimal(1)),
+        (None, None, None, None),
+    ],
+    ids=["official .NET SDK", "price in numbers", "Amazon's sample", "numbers", "nothing converted"],
+)
+def test_a_converted_amount_and_its_rate_are_read_in_every_form_in_which_they_were_seen(
+    amount: Any, rate: Any, read_amount: Price | Decimal | None, read_rate: Decimal | None
+) -> None:
+    read = Charge.from_answer(json.dumps(CHARGE | {"convertedAmount": amount, "conversionRate": rate}))
+
+    assert (read.converted_amount, read.conversion_rate, read.unread) == (read_amount, read_rate, {})
+    assert Charge.from_answer(read.to_json()) == read
+
+
+def test_a_field_that_cannot_be_read_is_none_and_kept_as_it_came_beside_those_that_nobody_knows() -> None:
+    odd = {"captureAmount": {"amount": "much", "currencyCode": "USD"}, "loyalty": 7, "creationTimestamp": "yesterday"}
+
+    read = Charge.from_answer(json.dumps(CHARGE | odd))
+
+    assert (read.capture_amount, read.creation_timestamp) == (None, None)
+    assert read.unread == {"captureAmount": odd["captureAmount"], "creationTimestamp": "yesterday"}
+    assert read.model_extra == odd
+    assert {name: json.loads(read.to_json())[name] for name in odd} == odd
+
+
+def test_a_list_is_read_without_the_items_that_cannot_be_and_kept_as_it_came() -> None:
+    reasons = [None, {"reasonCode": "PaymentMethodExpired"}, {"reasonDescription": "no code"}, "words"]
+
+    read = ChargePermission.from_answer(
+        json.dumps(PERMISSION | {"statusDetails": {"state": "NonChargeable", "reasons": reasons}})
+    )
+
+    assert [reason.reason_code for reason in read.status_details.reasons or ()] == ["PaymentMethodExpired"]
+    assert read.unread == {"statusDetails.reasons": reasons}
+    assert json.loads(read.to_json())["statusDetails"]["reasons"] == reasons
+
+
+def test_what_says_nothing_is_no_loss() -> None:
+    nulls = {"recurringMetadata": {"frequency": None, "amount": None}, "primeMembershipTypes": [None]}
+
+    read = ChargePermission.from_answer(json.dumps(PERMISSION | nulls | {"buyer": {"primeMembershipTypes": [None]}}))
+
+    assert (read.recurring_metadata, read.unread) == (None, {})
+
+
+def test_a_number_where_a_text_is_expected_is_read_as_the_text() -> None:
+    read = Charge.from_answer(json.dumps(CHARGE | {"chargeId": 123, "platformId": 7}))
+
+    assert (read.charge_id, read.platform_id, read.unread) == ("123", "7", {})
+
+
+def test_what_could_not_be_read_is_not_shown_in_a_log_line() -> None:
+    hidden = {"authorizationToken": {"secret": "e30"}, "uniqueReferenceId": ["private"]}
+
+    account = MerchantAccount.from_answer(json.dumps({"merchantAccountId": "A1"} | hidden))
+    details = ChargePermission.from_answer(
+        json.dumps(PERMISSION | {"statusDetails": {"state": "Closed", "reasons": ["private"]}})
+    )
+
+    assert account.unread == hidden
+    assert "e30" not in repr(account)
+    assert "private" not in f"{account!r}{details!r}"
+
+
+@pytest.mark.parametrize("field", [{"conversionRate": {"rate": 1}}, {"creationTimestamp": "yesterday"}])
+def test_what_is_validated_without_being_an_answer_is_checked_strictly(field: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Charge.model_validate_json(json.dumps(CHARGE | field))
+    with pytest.raises(ValidationError):
+        Charge.model_validate(CHARGE | field)
+
+
+def test_a_dispute_is_read_with_its_times_in_seconds_milliseconds_or_texts() -> None:
+    (seconds, milliseconds, compact, text) = (
+        Dispute.from_answer(json.dumps(DISPUTE | {"filingTimestamp": filed})).filing_timestamp
+        for filed in (1767225600, 1767225600000, "20260101T000000Z", "2026-01-01T09:00:00+09:00")
+    )
+
+    assert {seconds, milliseconds, compact, text} == {datetime(2026, 1, 1, tzinfo=UTC)}
+
+
+def test_the_token_of_the_next_page_is_not_left_aside_as_a_list_would_end_before_its_end() -> None:
+    with pytest.raises(ValidationError, match="nextToken"):
+        ReportsPage.from_answer(json.dumps({"reports": [], "nextToken": {"token": "2"}}))

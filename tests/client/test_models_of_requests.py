@@ -12,18 +12,22 @@ from amazon_pay_client import models
 from amazon_pay_client.models import (
     AddressWithId,
     CheckoutSession,
+    CompleteCheckoutSessionRequest,
     CreateDeliveryTrackerRequest,
     CreateReportRequest,
     Currency,
     DeliveryDetail,
     Disbursement,
+    DisbursementsPage,
     Dispute,
     InStoreChargeRequest,
     MerchantScanRequest,
+    PaymentDetails,
     Price,
     ProcessingStatus,
     Report,
     ReportType,
+    UpdateCheckoutSessionRequest,
     WireModel,
 )
 from tests.client.answers import DISBURSEMENTS, DISPUTE, REPORT, SESSION
@@ -39,6 +43,7 @@ PARCEL: Final = DeliveryDetail(tracking_number="1Z999", carrier_code="UPS")
         (models.CaptureChargeRequest, {"capture_amount": NOTHING}, "capture_amount.*\n.*not more than zero"),
         (models.CreateRefundRequest, {"charge_id": "S", "refund_amount": NOTHING}, "refund_amount"),
         (models.CompleteCheckoutSessionRequest, {"charge_amount": NOTHING}, "charge_amount"),
+        (models.Frequency, {"unit": "Month", "value": 1}, "value"),
         (models.CancelChargeRequest, {"cancellation_reason": "x" * 256}, "cancellation_reason"),
         (models.CancelChargeRequest, {"cancellation_reason": ""}, "cancellation_reason"),
         (models.ContestDisputeRequest, {"merchant_evidences": ()}, "merchant_evidences"),
@@ -118,8 +123,48 @@ def test_a_disbursement_is_a_price_with_its_whereabouts() -> None:
     (answered,) = DISBURSEMENTS["disbursements"]
 
     read = Disbursement.model_validate_json(
-        json.dumps(answered | {"amount": "-3.50", "transactionTime": "2022-12-07T17:08:26.717Z"})
+        json.dumps(answered | {"amount": "-3.5", "transactionTime": "2022-12-07T17:08:26.717Z"})
     )
 
-    assert (read.amount, read.currency_code) == (Decimal("-3.50"), Currency.USD)
+    assert (read.amount, read.currency_code) == (Decimal("-3.5"), Currency.USD)
+    assert str(read.price and read.price.amount) == "-3.50"
     assert read.transaction_time == datetime(2022, 12, 7, 17, 8, 26, 717_000, tzinfo=UTC)
+
+
+def test_a_disbursement_whose_amount_cannot_be_read_is_in_the_list_all_the_same() -> None:
+    (answered,) = DISBURSEMENTS["disbursements"]
+    body = {"disbursements": [answered | {"amount": {"value": "7"}}, answered], "nextToken": None}
+
+    page = DisbursementsPage.from_answer(json.dumps(body))
+
+    assert [disbursement.price and str(disbursement.price.amount) for disbursement in page.disbursements] == [
+        None,
+        "1000.50",
+    ]
+    assert page.unread == {"disbursements.0.amount": {"value": "7"}}
+
+
+def test_a_wallet_that_is_only_set_up_is_completed_without_an_amount() -> None:
+    assert CompleteCheckoutSessionRequest().to_json() == b"{}"
+
+
+def test_a_field_that_amazon_added_yesterday_is_sent_where_it_is_said_to_be_new() -> None:
+    details = PaymentDetails(charge_amount=TEN).with_fields({"installments": {"months": 3}})
+    request = (
+        UpdateCheckoutSessionRequest(payment_details=details)
+        .with_fields({"loyalty": True})
+        .with_fields({"season": None, "tags": ["a"]})
+    )
+
+    assert request.to_json() == (
+        b'{"paymentDetails":{"chargeAmount":{"amount":"9.99","currencyCode":"USD"},"installments":{"months":3}},'
+        b'"loyalty":true,"season":null,"tags":["a"]}'
+    )
+    assert request != UpdateCheckoutSessionRequest(payment_details=details)
+    assert UpdateCheckoutSessionRequest(payment_details=details).to_json().endswith(b'{"months":3}}}')
+
+
+@pytest.mark.parametrize("name", ["chargeAmount", "charge_amount"])
+def test_a_field_that_is_known_is_set_where_it_is_checked(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}: it is a field of PaymentDetails; set it there"):
+        PaymentDetails().with_fields({name: {"amount": "much"}})

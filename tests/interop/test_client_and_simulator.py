@@ -531,6 +531,7 @@ async def test_a_refund_is_asynchronous_and_reads_as_refunded_later(private_key:
         refund = await shop.refund()
         await shop.amazon.set_clock(datetime(2099, 1, 1, tzinfo=UTC))
         later = await shop.client.refunds.get(refund.refund_id)
+        assert refund.charge_id is not None
         charge = await shop.client.charges.get(refund.charge_id)
 
     assert (refund.status_details.state, later.status_details.state) == (

@@ -16,7 +16,7 @@ import pytest_asyncio
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from amazon_pay_client.models import Charge
+from amazon_pay_simulator.objects import Charge
 from tests.interop.node_sdk import Driven, Merchant, drive, install
 from tests.interop.simulation import Simulation, simulating
 

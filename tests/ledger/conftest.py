@@ -16,13 +16,13 @@ DATABASES: Final = ("sqlite", "postgresql")
 
 
 @pytest_asyncio.fixture(scope="session")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres | None]:
+async def server() -> AsyncIterator[Postgres | None]:
     """PostgreSQL with a database `template` that has the tables; None where it is not installed."""
     if program("postgres") is None:
         assert not os.environ.get("CI"), "PostgreSQL is missing, and CI installs it"
         yield None
         return
-    async with postgres(tmp_path_factory.mktemp("postgres")) as running:
+    async with postgres() as running:
         running.execute("CREATE DATABASE template")
         async with Ledger.open(running.url("template"), set_up=True):
             pass

@@ -6,6 +6,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,13 @@ from perennial_billing.runtime.http import bind
 
 SECONDS: Final = 60.0
 _PLACES: Final = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+_EVERYBODY: Final = ("--auth", "trust", "--encoding", "UTF8", "--no-sync")
 _QUICKLY: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60")
+_SETTINGS: Final = (
+    "-h",
+    "127.0.0.1",
+    *(part for each in ("unix_socket_directories=", *_QUICKLY) for part in ("-c", each)),
+)
 
 
 def program(name: str) -> str | None:
@@ -30,15 +37,19 @@ class Postgres:
 
     Args:
         port: where it listens.
-        process: itself.
-        folder: its data.
     """
 
-    def __init__(self, port: int, process: asyncio.subprocess.Process, folder: Path) -> None:
+    def __init__(self, port: int) -> None:
         self.port = port
-        self.process = process
-        self.folder = folder
         self._databases = 0
+
+    def is_ready(self) -> bool:
+        """Whether it takes connections yet."""
+        try:
+            self.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def url(self, database: str) -> str:
         """The address of a database of it."""
@@ -69,50 +80,38 @@ def _as_somebody() -> dict[str, Any]:  # Any: arguments of Popen
 
 
 @asynccontextmanager
-async def postgres(folder: Path) -> AsyncIterator[Postgres]:
+async def postgres() -> AsyncIterator[Postgres]:
     """Starts a server; ends it by its own process id, however the context is left."""
-    initdb, server = program("initdb"), program("postgres")
-    assert initdb is not None
-    assert server is not None
     somebody = _as_somebody()
-    data = folder / "data"
-    data.mkdir(mode=0o700)
-    if somebody:
-        os.chown(data, somebody["user"], somebody["group"])
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    made = [initdb, "--pgdata", str(data), "--username", "perennial", "--auth", "trust", "--encoding", "UTF8", "-N"]
-    making = await asyncio.create_subprocess_exec(*made, stdout=subprocess.DEVNULL, cwd="/", **somebody)
-    assert await making.wait() == 0
-    with bind("127.0.0.1", 0) as listener:
-        port = listener.getsockname()[1]
-    settings = [part for each in _QUICKLY for part in ("-c", each)]
-    arguments = [
-        server,
-        "-D",
-        str(data),
-        "-p",
-        str(port),
-        "-h",
-        "127.0.0.1",
-        "-c",
-        "unix_socket_directories=",
-        *settings,
-    ]
-    with (folder / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(*arguments, stdout=log, stderr=log, cwd="/", **somebody)
-    try:
-        running = Postgres(port, process, data)
-        async with asyncio.timeout(SECONDS):
-            while True:
-                assert process.returncode is None, (folder / "log").read_text()
-                try:
-                    running.execute("SELECT 1")
-                    break
-                except psycopg.OperationalError:
+    with tempfile.TemporaryDirectory(prefix="perennial-postgres-") as name:
+        folder = Path(name)
+        if somebody:
+            os.chown(folder, somebody["user"], somebody["group"])
+        await _run("initdb", "--pgdata", name, "--username", "perennial", *_EVERYBODY, **somebody)
+        with bind("127.0.0.1", 0) as listener:
+            port = listener.getsockname()[1]
+        process = await _started("postgres", "-D", name, "-p", str(port), *_SETTINGS, **somebody)
+        try:
+            running = Postgres(port)
+            async with asyncio.timeout(SECONDS):
+                while not running.is_ready():
+                    assert process.returncode is None, "PostgreSQL has ended"
                     await asyncio.sleep(0.05)
-        yield running
-    finally:
-        process.send_signal(signal.SIGINT)  # without waiting for those who are still connected
-        async with asyncio.timeout(SECONDS):
-            await process.wait()
+            yield running
+        finally:
+            process.send_signal(signal.SIGINT)  # without waiting for those who are still connected
+            async with asyncio.timeout(SECONDS):
+                await process.wait()
+
+
+async def _run(name: str, *arguments: str, **somebody: Any) -> None:  # Any: arguments of Popen
+    process = await _started(name, *arguments, **somebody)
+    assert await process.wait() == 0, f"{name} has failed"
+
+
+async def _started(name: str, *arguments: str, **somebody: Any) -> asyncio.subprocess.Process:  # Any: as above
+    path = program(name)
+    assert path is not None, f"{name} is not installed"
+    return await asyncio.create_subprocess_exec(
+        path, *arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **somebody
+    )

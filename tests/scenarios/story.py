@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from amazon_pay_client.models import Charge, ChargeState, Currency
+from amazon_pay_client.models import ChargeState, Currency
 from amazon_pay_simulator.books import BookedCall, ScriptedAnswer
+from amazon_pay_simulator.objects import Charge
 from perennial_billing.billing.calendar import Interval, Unit
 from perennial_billing.billing.contract.agreement import BillingDay
 from perennial_billing.billing.contract.terms import Terms

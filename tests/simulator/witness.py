@@ -1,8 +1,9 @@
 """What the books say of one charge permission; the others belong to other tests."""
 
-from amazon_pay_client.models import Charge, ChargePermission
+from amazon_pay_client.models import ChargePermission
 from amazon_pay_simulator import SimulatorHandle
 from amazon_pay_simulator.books import BookedCall
+from amazon_pay_simulator.objects import Charge
 
 
 async def charges_of(simulator: SimulatorHandle, charge_permission_id: str) -> list[Charge]:

@@ -107,6 +107,14 @@ LIES: list[tuple[str, Callable[[Case], Case], str]] = [
         lambda case: replace(case, charges=[Booked(charge(captured="5.00"), period=0)]),
         "period 0: 5.00 charged, 9.99 EUR in the account",
     ),
+    (
+        "an amount that cannot be read",
+        lambda case: replace(
+            case,
+            charges=[Booked(charge().model_copy(update={"charge_amount": None, "capture_amount": None}), period=0)],
+        ),
+        "period 0: an amount that cannot be read charged, 9.99 EUR in the account",
+    ),
     ("paid without a charge", lambda case: replace(case, charges=[]), f"period 0 is paid by the account; {CHARGE_ID}"),
     (
         "a charge that was declined after all",

@@ -3,6 +3,7 @@
     AmazonPayError
     ├── TransportError               no answer came: the outcome is unknown
     │   └── InvalidAnswerError       an answer came that is not Amazon Pay's: the outcome is unknown
+    │       └── IncompleteAnswerError  it is a success of Amazon Pay's, and does not say what came of it
     └── ApiError                     Amazon Pay answered with an error
         ├── BadRequestError          400  the request is wrong
         │   └── DuplicateIdempotencyKeyError   the key was used before with another body
@@ -78,6 +79,23 @@ class InvalidAnswerError(TransportError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class IncompleteAnswerError(InvalidAnswerError):
+    """A success without what decides: the object's id, or its state. Amazon acted, and what came of it is unknown.
+
+    Every other field may be missing or unreadable without this error. Sending the same again is safe, but Amazon most
+    likely answers the same again: look at the object in Seller Central, and ask Amazon's support with the request id.
+
+    Attributes:
+        missing: what is missing or cannot be read, by its path on the wire, such as `statusDetails.state`.
+        request_id: `x-amz-pay-request-id`, which Amazon's support asks for.
+    """
+
+    def __init__(self, message: str, status: int, missing: tuple[str, ...] = (), request_id: str | None = None) -> None:
+        super().__init__(message, status)
+        self.missing = missing
+        self.request_id = request_id
 
 
 class ApiError(AmazonPayError):

@@ -5,7 +5,7 @@ payment notifications"; Amazon SNS, "verifying the signatures of messages".
 """
 
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import AliasChoices, AliasGenerator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel, to_pascal
@@ -23,10 +23,11 @@ class ObjectType(StrEnum):
 class Notification(BaseModel):
     """The `Message` of an SNS notification. `notification_id` serves to recognise a repetition.
 
-    Written in PascalCase, as Amazon sends it; read in camelCase too, as Amazon's own table of its fields has it.
+    Written in PascalCase, as Amazon sends it; read in camelCase too, as Amazon's own table of its fields has it. That
+    table has `merchantID`, and Amazon's messages `MerchantID` or `MerchantId`.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=AliasGenerator(
             validation_alias=lambda name: AliasChoices(to_pascal(name), to_camel(name)), serialization_alias=to_pascal
         ),
@@ -36,7 +37,8 @@ class Notification(BaseModel):
     )
 
     merchant_id: str = Field(
-        validation_alias=AliasChoices("MerchantID", "MerchantId", "merchantId"), serialization_alias="MerchantID"
+        validation_alias=AliasChoices("MerchantID", "MerchantId", "merchantId", "merchantID"),
+        serialization_alias="MerchantID",
     )
     object_type: Annotated[ObjectType | str, Field(union_mode="left_to_right")]
     object_id: str
@@ -57,7 +59,7 @@ class EnvelopeType(StrEnum):
 class Envelope(BaseModel):
     """One SNS message as it is posted."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=AliasGenerator(alias=to_pascal), populate_by_name=True, extra="allow", frozen=True
     )
 

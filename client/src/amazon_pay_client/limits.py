@@ -35,6 +35,9 @@ RATES: Final = MappingProxyType(
                 "UpdateCheckoutSession": Rate(20, 8),
                 "CompleteCheckoutSession": Rate(20, 4),
                 "CreateDeliveryTracker": Rate(10, 1),
+                "CreateMerchantAccount": Rate(10, 1),
+                "GetAuthorizationToken": Rate(5, 1),
+                "GetMerchantStatus": Rate(10, 1),
             }
         ),
         Environment.SANDBOX: MappingProxyType(
@@ -53,11 +56,14 @@ RATES: Final = MappingProxyType(
                 "UpdateCheckoutSession": Rate(5, 1),
                 "CompleteCheckoutSession": Rate(2, 1),
                 "CreateDeliveryTracker": Rate(1, 1),
+                "CreateMerchantAccount": Rate(1, 1),
+                "GetMerchantStatus": Rate(1, 1),
             }
         ),
     }
 )
-"""By environment and operation. Counted per merchant account; more is answered 429 TooManyRequests.
+"""By environment and operation. Counted per pair of merchant and developer account; more is answered 429
+TooManyRequests. Get Authorization Token has no rate in sandbox, as it is not there.
 
 Source: Amazon Pay API v2, "API throttling limits".
 """

@@ -12,8 +12,9 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from amazon_pay_client import clock
-from amazon_pay_client.errors import ApiError, InvalidAnswerError, TransportError, api_error
+from amazon_pay_client.errors import ApiError, IncompleteAnswerError, InvalidAnswerError, TransportError, api_error
 from amazon_pay_client.headers import checked_headers
+from amazon_pay_client.models.leniency import missing_fields
 from amazon_pay_client.models.wire import RequestModel, WireModel
 from amazon_pay_client.outbound.bounds import Bounds
 from amazon_pay_client.outbound.library import httpx
@@ -182,19 +183,34 @@ class Transport:
 
 
 def model_of(model: type[Model]) -> Callable[[httpx.Response], Model]:
-    """A reader of answers whose body is this model; it raises `InvalidAnswerError` for any other."""
+    """A reader of answers whose body is this model, as `WireModel.from_answer` reads it.
+
+    It raises `IncompleteAnswerError` for an object without what decides, and `InvalidAnswerError` for anything else.
+    """
 
     def read(answer: httpx.Response) -> Model:
         try:
-            return model.model_validate_json(_in_unicode(answer.content))
+            return model.from_answer(_in_unicode(answer.content))
         except ValidationError as error:
-            fields = ", ".join(".".join(map(str, item["loc"])) or "body" for item in error.errors())
-            raise InvalidAnswerError(
-                f"status {answer.status_code}: the answer is not a {model.__name__} (wrong: {fields})",
-                answer.status_code,
-            ) from None
+            raise _unread(answer, model.__name__, error) from None
 
     return read
+
+
+def _unread(answer: httpx.Response, what: str, error: ValidationError) -> InvalidAnswerError:
+    """The exception for a success that is not what was asked for; it names fields and never their values."""
+    status, body = answer.status_code, _json(answer)
+    if not isinstance(body, dict):
+        return InvalidAnswerError(f"status {status}: the answer is not a {what}", status)
+    missing = missing_fields(error, body)
+    request_id = answer.headers.get(REQUEST_ID_HEADER)
+    return IncompleteAnswerError(
+        f"status {status}: Amazon Pay's answer is no whole {what}: {', '.join(missing)} missing or unreadable "
+        f"(request id {request_id or 'unknown'})",
+        status,
+        missing,
+        request_id,
+    )
 
 
 def _in_unicode(content: bytes) -> bytes:

@@ -8,12 +8,11 @@ from typing import Annotated, Final, Self, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from amazon_pay_client.ipn import ObjectType
-from amazon_pay_client.models import Charge, ChargePermission, CreateChargeRequest
+from amazon_pay_client.models import ChargePermission, CreateChargeRequest
 from amazon_pay_client.models.buyers import Buyer
 from amazon_pay_client.models.checkout_sessions import CheckoutSession
-from amazon_pay_client.models.disputes import Dispute
-from amazon_pay_client.models.refunds import Refund
 from amazon_pay_simulator.faults import Fault
+from amazon_pay_simulator.objects import Charge, Dispute, Refund
 from amazon_pay_simulator.refusals import Refusal
 from amazon_pay_simulator.storage import Shelf, SqliteStore
 

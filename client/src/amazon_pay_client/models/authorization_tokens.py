@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from amazon_pay_client.models.wire import WireModel
+from amazon_pay_client.models.wire import Decided, WireModel
 
 
 class AuthorizationToken(WireModel):
     """A token for the header `x-amz-pay-authtoken`. A secret; `repr` does not show it."""
 
-    authorization_token: str = Field(repr=False)
+    authorization_token: Decided = Field(repr=False)

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from amazon_pay_client.models.common import Address, AnsweredMetadata, MerchantMetadata
-from amazon_pay_client.models.wire import Price, RequestModel, Timestamp, WireModel
+from amazon_pay_client.models.wire import Decided, Price, RequestModel, Timestamp, WireModel
 
 
 class ChargePermissionState(StrEnum):
@@ -35,15 +35,25 @@ class Reason(WireModel):
 class ChargePermissionStatusDetails(WireModel):
     """A permission's state. Unlike a charge's, it can have several reasons."""
 
-    state: Annotated[ChargePermissionState | str, Field(union_mode="left_to_right")]
+    state: Annotated[ChargePermissionState | Decided, Field(union_mode="left_to_right")]
     reasons: tuple[Reason, ...] | None = None
     last_updated_timestamp: Timestamp | None = None
+
+
+class FrequencyUnit(StrEnum):
+    """What a frequency counts in."""
+
+    YEAR = "Year"
+    MONTH = "Month"
+    WEEK = "Week"
+    DAY = "Day"
+    VARIABLE = "Variable"
 
 
 class Frequency(WireModel):
     """How often the merchant means to charge; `value` is a string on the wire, "0" when the unit is Variable."""
 
-    unit: str
+    unit: Annotated[FrequencyUnit | str, Field(union_mode="left_to_right")]
     value: str
 
 
@@ -106,24 +116,26 @@ class ChargePermission(WireModel):
     """A charge permission as Amazon Pay answers it.
 
     Buyer details and addresses are null 30 days after it closed.
+
+    Attributes:
+        charge_permission_type: None where Amazon does not say; it does so of every permission since there are several
+            types.
     """
 
-    charge_permission_id: str
+    charge_permission_id: Decided
     charge_permission_reference_id: str | None = None
     platform_id: str | None = None
     buyer: PermissionBuyer | None = None
     shipping_address: Address | None = None
     billing_address: Address | None = None
-    payment_preferences: tuple[PaymentPreference, ...] | None = None
+    payment_preferences: tuple[PaymentPreference | None, ...] | None = None
     status_details: ChargePermissionStatusDetails
     creation_timestamp: Timestamp | None = None
     expiration_timestamp: Timestamp | None = None
     merchant_metadata: AnsweredMetadata | None = None
     release_environment: str | None = None
     limits: Limits | None = None
-    charge_permission_type: Annotated[ChargePermissionType | str, Field(union_mode="left_to_right")] = (
-        ChargePermissionType.ONE_TIME
-    )
+    charge_permission_type: Annotated[ChargePermissionType | str, Field(union_mode="left_to_right")] | None = None
     recurring_metadata: RecurringMetadata | None = None
     payment_method_on_file_metadata: PaymentMethodOnFileMetadata | None = None
     presentment_currency: str | None = None

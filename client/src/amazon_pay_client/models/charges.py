@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from amazon_pay_client.models.checkout_sessions import WebCheckoutDetails
 from amazon_pay_client.models.common import (
     AnsweredMetadata,
     AnsweredProviderMetadata,
@@ -12,7 +13,7 @@ from amazon_pay_client.models.common import (
     ProviderMetadata,
     StatusDetails,
 )
-from amazon_pay_client.models.wire import PositivePrice, Price, RequestModel, Timestamp, WireModel
+from amazon_pay_client.models.wire import Amount, Decided, PositivePrice, Price, RequestModel, Timestamp, WireModel
 
 
 class ChargeState(StrEnum):
@@ -57,7 +58,7 @@ class ResultPage(WireModel):
 class ChargeStatusDetails(StatusDetails):
     """A charge's state and why. A state that is not listed stays a plain string."""
 
-    state: Annotated[ChargeState | str, Field(union_mode="left_to_right")]
+    state: Annotated[ChargeState | Decided, Field(union_mode="left_to_right")]
 
 
 class CreateChargeRequest(RequestModel):
@@ -125,17 +126,29 @@ class CancelChargeRequest(RequestModel):
 
 
 class Charge(WireModel):
-    """A charge as Amazon Pay answers it. Its id cannot be derived from the charge permission's id."""
+    """A charge as Amazon Pay answers it. Its id cannot be derived from the charge permission's id.
 
-    charge_id: str
-    charge_amount: Price
-    charge_permission_id: str
+    Id and state are always there, as they decide. Everything else is None where Amazon leaves it out, and where it has
+    a form that cannot be read: see `unread`.
+
+    Attributes:
+        converted_amount: in the merchant's own currency, where the buyer paid in another; without its currency where
+            Amazon's answer names none. Amazon's guide shows a text there, the official .NET SDK a price.
+        conversion_rate: from the one to the other.
+        capture_now: as it was asked for; rarely answered, as `can_handle_pending_authorization`.
+    """
+
+    charge_id: Decided
+    charge_amount: Price | None = None
+    charge_permission_id: str | None = None
     capture_amount: Price | None = None
     refunded_amount: Price | None = None
     soft_descriptor: str | None = None
     provider_metadata: AnsweredProviderMetadata | None = None
-    converted_amount: str | None = None
-    conversion_rate: str | None = None
+    converted_amount: Price | Amount | None = None
+    conversion_rate: Amount | None = None
+    capture_now: bool | None = None
+    can_handle_pending_authorization: bool | None = None
     channel: str | None = None
     charge_initiator: str | None = None
     status_details: ChargeStatusDetails
@@ -144,4 +157,4 @@ class Charge(WireModel):
     release_environment: str | None = None
     merchant_metadata: AnsweredMetadata | None = None
     platform_id: str | None = None
-    web_checkout_details: ResultPage | None = None
+    web_checkout_details: WebCheckoutDetails | None = None

@@ -23,7 +23,7 @@ from amazon_pay_client.models.common import (
     ProviderMetadata,
     StatusDetails,
 )
-from amazon_pay_client.models.wire import PositivePrice, Price, RequestModel, Timestamp, WireModel
+from amazon_pay_client.models.wire import Decided, PositivePrice, Price, RequestModel, Timestamp, WireModel
 
 
 class CheckoutSessionState(StrEnum):
@@ -104,6 +104,32 @@ class AnsweredPaymentDetails(WireModel):
     estimate_order_total: Price | None = None
 
 
+class CheckoutScope(StrEnum):
+    """What is asked of the buyer at a checkout. Source: the official .NET SDK's list, as of the two that follow."""
+
+    NAME = "name"
+    EMAIL = "email"
+    POSTAL_CODE = "postalCode"
+    SHIPPING_ADDRESS = "shippingAddress"
+    PHONE_NUMBER = "phoneNumber"
+    PRIME_STATUS = "primeStatus"
+    BILLING_ADDRESS = "billingAddress"
+
+
+class RestrictionType(StrEnum):
+    """Whether the countries that are named are the only ones, or all others are."""
+
+    ALLOWED = "Allowed"
+    NOT_ALLOWED = "NotAllowed"
+
+
+class SpecialRestriction(StrEnum):
+    """Addresses to which nothing is shipped."""
+
+    PO_BOXES = "RestrictPOBoxes"
+    PACKSTATIONS = "RestrictPackstations"
+
+
 class Restriction(WireModel):
     """Which parts of a country are meant; empty for all of it."""
 
@@ -114,14 +140,16 @@ class Restriction(WireModel):
 class AddressRestrictions(WireModel):
     """Where can be shipped to: `Allowed` or `NotAllowed`, and the countries by their codes."""
 
-    type: str
+    type: Annotated[RestrictionType | str, Field(union_mode="left_to_right")]
     restrictions: dict[str, Restriction] = Field(default_factory=dict)
 
 
 class DeliverySpecifications(WireModel):
-    """Which addresses the buyer may choose, such as `RestrictPOBoxes` or `RestrictPackstations`."""
+    """Which addresses the buyer may choose."""
 
-    special_restrictions: tuple[str, ...] | None = None
+    special_restrictions: tuple[Annotated[SpecialRestriction | str, Field(union_mode="left_to_right")], ...] | None = (
+        None
+    )
     address_restrictions: AddressRestrictions | None = None
 
 
@@ -130,6 +158,12 @@ class AddressPrice(WireModel):
 
     address_id: str | None = None
     price: Price | None = None
+
+
+class AddressDetails(Address):
+    """Where the merchant's own page ships to. A button's payload has one field for district and county."""
+
+    district_or_county: str | None = None
 
 
 class CartDetails(WireModel):
@@ -141,17 +175,16 @@ class CreateCheckoutSessionRequest(RequestModel):
 
     Attributes:
         store_id: the store's client id, `amzn1.application-oa2-client...`.
-        scopes: what is asked of the buyer: name, email, phoneNumber, billingAddress, ...
         recurring_metadata: with `charge_permission_type=RECURRING`; the shortest cycle where there are several.
         supplementary_data: a JSON text, by agreement with Amazon.
     """
 
     web_checkout_details: WebCheckoutDetails
     store_id: str
-    scopes: tuple[str, ...] | None = None
+    scopes: tuple[Annotated[CheckoutScope | str, Field(union_mode="left_to_right")], ...] | None = None
     product_type: Annotated[ProductType | str, Field(union_mode="left_to_right")] | None = None
     delivery_specifications: DeliverySpecifications | None = None
-    address_details: Address | None = None
+    address_details: AddressDetails | None = None
     payment_details: PaymentDetails | None = None
     merchant_metadata: MerchantMetadata | None = None
     supplementary_data: str | None = None
@@ -185,10 +218,11 @@ class CompleteCheckoutSessionRequest(RequestModel):
     """The body of Complete Checkout Session.
 
     Attributes:
-        charge_amount: must equal the session's, or Amazon answers 409 AmountMismatch.
+        charge_amount: must equal the session's, or Amazon answers 409 AmountMismatch. None for a Saved Wallet that is
+            only set up (`setup_only`), where nothing is charged and Amazon asks for no amount.
     """
 
-    charge_amount: PositivePrice
+    charge_amount: PositivePrice | None = None
     total_order_amount: PositivePrice | None = None
 
 
@@ -207,7 +241,7 @@ class FinalizeCheckoutSessionRequest(RequestModel):
 class CheckoutSessionStatusDetails(StatusDetails):
     """A session's state and why. A state that is not listed stays a plain string."""
 
-    state: Annotated[CheckoutSessionState | str, Field(union_mode="left_to_right")]
+    state: Annotated[CheckoutSessionState | Decided, Field(union_mode="left_to_right")]
 
 
 class Constraint(WireModel):
@@ -249,7 +283,7 @@ ListedAddress = Annotated[AddressWithId, BeforeValidator(_read_json_text)]
 class CheckoutSession(WireModel):
     """A checkout session as Amazon Pay answers it."""
 
-    checkout_session_id: str
+    checkout_session_id: Decided
     web_checkout_details: WebCheckoutDetails | None = None
     product_type: Annotated[ProductType | str, Field(union_mode="left_to_right")] | None = None
     payment_details: AnsweredPaymentDetails | None = None

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from amazon_pay_client.models.wire import RequestModel, Timestamp, WireModel
+from amazon_pay_client.models.wire import Decided, RequestModel, Timestamp, WireModel
 
 
 class AnsweredMetadata(WireModel):
@@ -56,7 +56,7 @@ class Address(WireModel):
 class StatusDetails(WireModel):
     """State of a checkout session, charge or refund: one reasonCode at the most."""
 
-    state: str
+    state: Decided
     reason_code: str | None = None
     reason_description: str | None = None
     last_updated_timestamp: Timestamp | None = None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from amazon_pay_client.models.wire import EpochTimestamp, PositivePrice, Price, RequestModel, WireModel
+from amazon_pay_client.models.wire import Decided, EpochTimestamp, PositivePrice, Price, RequestModel, WireModel
 
 
 class DisputeState(StrEnum):
@@ -100,7 +100,7 @@ class DisputeProviderMetadata(WireModel):
 class DisputeStatusDetails(WireModel):
     """A dispute's state, why, and in whose favour it ended."""
 
-    state: Annotated[DisputeState | str, Field(union_mode="left_to_right")]
+    state: Annotated[DisputeState | Decided, Field(union_mode="left_to_right")]
     reason_code: Annotated[DisputeReasonCode | str, Field(union_mode="left_to_right")] | None = None
     reason_description: str | None = None
     resolution: Annotated[DisputeResolution | str, Field(union_mode="left_to_right")] | None = None
@@ -146,10 +146,13 @@ class ContestDisputeRequest(RequestModel):
 
 
 class Dispute(WireModel):
-    """A dispute as Amazon Pay answers it. It carries Unix seconds where other objects carry timestamps."""
+    """A dispute as Amazon Pay answers it. It carries Unix seconds where other objects carry timestamps.
 
-    dispute_id: str
-    charge_id: str
+    Id and state are always there; for the rest see `Charge`.
+    """
+
+    dispute_id: Decided
+    charge_id: str | None = None
     charge_permission_id: str | None = None
     provider_metadata: DisputeProviderMetadata | None = None
     dispute_type: str | None = None
@@ -174,7 +177,7 @@ class UploadFileRequest(RequestModel):
 class UploadedFile(WireModel):
     """An announced file: its id for a piece of evidence, and the address to put its content to."""
 
-    file_id: str
+    file_id: Decided
     type: str | None = None
     purpose: str | None = None
     url: str | None = None

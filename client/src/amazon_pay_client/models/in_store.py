@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from amazon_pay_client.models.wire import Currency, PositivePrice, RequestModel, WireModel
+from amazon_pay_client.models.wire import Currency, Decided, PositivePrice, RequestModel, WireModel
 
 ReferenceId = Annotated[str, StringConstraints(min_length=1)]
 """The merchant's own id of a request."""
@@ -56,7 +56,7 @@ class MerchantScanRequest(RequestModel):
 class MerchantScan(WireModel):
     """The answer of Merchant Scan: what can be charged now."""
 
-    charge_permission_id: str
+    charge_permission_id: Decided
 
 
 class InStoreChargeRequest(RequestModel):
@@ -91,18 +91,18 @@ class InStoreRefundRequest(RequestModel):
 class TransactionStatus(WireModel):
     """The state of an in-store charge or refund; an open set."""
 
-    state: str
+    state: Decided
 
 
 class InStoreCharge(WireModel):
     """An in-store charge as Amazon Pay answers it."""
 
-    charge_id: str
+    charge_id: Decided
     charge_status: TransactionStatus | None = None
 
 
 class InStoreRefund(WireModel):
     """An in-store refund as Amazon Pay answers it."""
 
-    refund_id: str
+    refund_id: Decided
     refund_status: TransactionStatus | None = None

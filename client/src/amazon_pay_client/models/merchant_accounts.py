@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from amazon_pay_client.models.wire import Price, RequestModel, WireModel
+from amazon_pay_client.models.wire import Decided, Price, RequestModel, WireModel
 
 
 class LedgerCurrency(StrEnum):
@@ -158,7 +158,7 @@ class MerchantAccount(WireModel):
             `repr` does not show it.
     """
 
-    merchant_account_id: str
+    merchant_account_id: Decided
     unique_reference_id: str | None = None
     authorization_token: str | None = Field(default=None, repr=False)
 
@@ -184,7 +184,7 @@ class UpdateStoreRequest(_StoreSettings):
 class Store(WireModel):
     """A store as Amazon Pay answers it. `store_id` is the client id that checkout sessions need."""
 
-    store_id: str
+    store_id: Decided
     store_name: str | None = None
     allowed_origin_domains: tuple[str, ...] | None = None
     allowed_redirect_urls: tuple[str, ...] | None = Field(default=None, alias="allowedRedirectURLs")

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from amazon_pay_client.models.common import StatusDetails
-from amazon_pay_client.models.wire import PositivePrice, Price, RequestModel, Timestamp, WireModel
+from amazon_pay_client.models.wire import Decided, PositivePrice, Price, RequestModel, Timestamp, WireModel
 
 
 class RefundState(StrEnum):
@@ -20,7 +20,7 @@ class RefundState(StrEnum):
 class RefundStatusDetails(StatusDetails):
     """A refund's state and why. A state that is not listed stays a plain string."""
 
-    state: Annotated[RefundState | str, Field(union_mode="left_to_right")]
+    state: Annotated[RefundState | Decided, Field(union_mode="left_to_right")]
 
 
 class CreateRefundRequest(RequestModel):
@@ -38,12 +38,12 @@ class CreateRefundRequest(RequestModel):
 
 
 class Refund(WireModel):
-    """A refund as Amazon Pay answers it."""
+    """A refund as Amazon Pay answers it. Id and state are always there; for the rest see `Charge`."""
 
-    refund_id: str
-    charge_id: str
+    refund_id: Decided
+    charge_id: str | None = None
     creation_timestamp: Timestamp | None = None
-    refund_amount: Price
+    refund_amount: Price | None = None
     status_details: RefundStatusDetails
     soft_descriptor: str | None = None
     release_environment: str | None = None

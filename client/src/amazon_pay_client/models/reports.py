@@ -9,8 +9,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from amazon_pay_client.models.leniency import DECISIVE
 from amazon_pay_client.models.query import QueryModel
-from amazon_pay_client.models.wire import RequestModel, Timestamp, WireModel
+from amazon_pay_client.models.wire import Decided, RequestModel, Timestamp, WireModel
 
 
 class ReportType(StrEnum):
@@ -109,28 +110,28 @@ class CreateReportRequest(RequestModel):
 class CreatedReport(WireModel):
     """The answer of Create Report. Poll the report until it is completed."""
 
-    report_id: str
+    report_id: Decided
 
 
 class Report(WireModel):
     """A report as Amazon Pay answers it. Once it is completed, `report_document_id` leads to its content."""
 
-    report_id: str
+    report_id: Decided
     report_type: Annotated[ReportType | str, Field(union_mode="left_to_right")] | None = None
     start_time: Timestamp | None = None
     end_time: Timestamp | None = None
     created_time: Timestamp | None = None
-    processing_status: Annotated[ProcessingStatus | str, Field(union_mode="left_to_right")]
+    processing_status: Annotated[ProcessingStatus | Decided, Field(union_mode="left_to_right")]
     processing_start_time: Timestamp | None = None
     processing_end_time: Timestamp | None = None
     report_document_id: str | None = None
 
 
 class ReportsPage(WireModel):
-    """One page of reports; `next_token` asks for the next one."""
+    """One page of reports; `next_token` asks for the next one. A report without id or state stands in `unread`."""
 
     reports: tuple[Report, ...]
-    next_token: str | None = None
+    next_token: Annotated[str | None, DECISIVE] = None
 
 
 class ReportDocument(WireModel):
@@ -142,7 +143,7 @@ class ReportDocument(WireModel):
     """
 
     report_document_id: str | None = None
-    url: str
+    url: Decided
     compression_algorithm: str | None = None
 
 
@@ -162,13 +163,13 @@ class CreateReportScheduleRequest(RequestModel):
 class CreatedReportSchedule(WireModel):
     """The answer of Create Report Schedule."""
 
-    report_schedule_id: str
+    report_schedule_id: Decided
 
 
 class ReportSchedule(WireModel):
     """A schedule as Amazon Pay answers it."""
 
-    report_schedule_id: str
+    report_schedule_id: Decided
     report_type: Annotated[ReportType | str, Field(union_mode="left_to_right")] | None = None
     schedule_frequency: Annotated[ScheduleFrequency | str, Field(union_mode="left_to_right")] | None = None
     next_report_creation_time: Timestamp | None = None

@@ -9,7 +9,6 @@ from amazon_pay_client.ipn import ObjectType
 from amazon_pay_client.models import (
     AnsweredMetadata,
     AnsweredProviderMetadata,
-    Charge,
     ChargePermission,
     ChargePermissionState,
     ChargePermissionType,
@@ -18,10 +17,12 @@ from amazon_pay_client.models import (
     CreateChargeRequest,
     Currency,
     Price,
+    WebCheckoutDetails,
 )
 from amazon_pay_client.models.charges import CancelChargeRequest, CaptureChargeRequest, UpdateChargeRequest
 from amazon_pay_simulator.books import Appointment, ScriptedAnswer
 from amazon_pay_simulator.context import RELEASE_ENVIRONMENT, Context
+from amazon_pay_simulator.objects import Charge
 from amazon_pay_simulator.operations.charge_permissions import ChargePermissions
 from amazon_pay_simulator.refusals import STATUS_OF, Refusal
 from amazon_pay_simulator.simulations import DECLINES
@@ -241,7 +242,7 @@ class Charges:
         order = f"S01-{number:07}-{number * 104_729 % 10_000_000:07}"
         if permission.charge_permission_type == ChargePermissionType.ONE_TIME:
             order = permission.charge_permission_id
-        metadata, provider = request.merchant_metadata, request.provider_metadata
+        metadata, provider, web = request.merchant_metadata, request.provider_metadata, request.web_checkout_details
         charge = Charge(
             charge_id=f"{order}-C{number:06}",
             charge_permission_id=request.charge_permission_id,
@@ -251,7 +252,7 @@ class Charges:
             platform_id=request.platform_id,
             charge_initiator=request.charge_initiator,
             channel=request.channel,
-            web_checkout_details=request.web_checkout_details,
+            web_checkout_details=WebCheckoutDetails.model_validate(web.model_dump()) if web else None,
             status_details=ChargeStatusDetails(state=state, last_updated_timestamp=now),
             creation_timestamp=now,
             expiration_timestamp=now + AUTHORIZATION_LIVES,

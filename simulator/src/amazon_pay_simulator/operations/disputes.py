@@ -8,7 +8,6 @@ from amazon_pay_client.models import ChargeState, Price
 from amazon_pay_client.models.disputes import (
     ContestDisputeRequest,
     CreateDisputeRequest,
-    Dispute,
     DisputeFilingReason,
     DisputeReasonCode,
     DisputeState,
@@ -18,6 +17,7 @@ from amazon_pay_client.models.disputes import (
     UploadFileRequest,
 )
 from amazon_pay_simulator.context import RELEASE_ENVIRONMENT, Context, new_session_id
+from amazon_pay_simulator.objects import Dispute
 from amazon_pay_simulator.refusals import STATUS_OF, Refusal
 
 MERCHANT_RESPONDS_WITHIN: Final = timedelta(days=11)

@@ -5,10 +5,11 @@ from decimal import Decimal
 from typing import Final
 
 from amazon_pay_client.ipn import ObjectType
-from amazon_pay_client.models import Charge, ChargeState, Currency, Price
-from amazon_pay_client.models.refunds import CreateRefundRequest, Refund, RefundState, RefundStatusDetails
+from amazon_pay_client.models import ChargeState, Currency, Price
+from amazon_pay_client.models.refunds import CreateRefundRequest, RefundState, RefundStatusDetails
 from amazon_pay_simulator.books import Appointment
 from amazon_pay_simulator.context import RELEASE_ENVIRONMENT, Context
+from amazon_pay_simulator.objects import Charge, Refund
 from amazon_pay_simulator.refusals import Refusal
 
 ABOVE_SHARE: Final = Decimal("0.15")
