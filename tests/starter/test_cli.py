@@ -36,6 +36,7 @@ COMMANDS = [
     "audit",
     "find",
     "timeline",
+    "export",
     "setup",
     "ledger",
     "plan",
