@@ -45,14 +45,17 @@ const usd = (amount) => ({ amount, currencyCode: 'USD' });
 const withKey = (key = randomUUID().replaceAll('-', '')) => ({ 'x-amz-pay-idempotency-key': key });
 
 /** The one thing here that is not the merchant's: the buyer, whom only the simulator's control API can play. */
-async function buyerApproves(checkoutSessionId) {
-    const approval = await fetch(`https://${serviceUrl}/simulator/checkout-sessions/${checkoutSessionId}/approve`, {
+async function buyer(does, checkoutSessionId) {
+    const done = await fetch(`https://${serviceUrl}/simulator/checkout-sessions/${checkoutSessionId}/${does}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ card: '1111' }),
     });
-    if (!approval.ok) throw new Error(`The buyer could not approve: ${approval.status} ${await approval.text()}`);
+    if (!done.ok) throw new Error(`The buyer could not ${does}: ${done.status} ${await done.text()}`);
 }
+
+const buyerSignsIn = (checkoutSessionId) => buyer('sign-in', checkoutSessionId);
+const buyerApproves = (checkoutSessionId) => buyer('approve', checkoutSessionId);
 
 const recurringSession = {
     webCheckoutDetails: { checkoutReviewReturnUrl: 'https://shop.example/review' },
@@ -72,6 +75,7 @@ print({ step: 'sign button', payload: payloadJSON, signature: client.generateBut
 const session = await answer('create session', client.createCheckoutSession(recurringSession, withKey()));
 const sessionId = session.checkoutSessionId;
 await answer('get session', client.getCheckoutSession(sessionId));
+await buyerSignsIn(sessionId);
 await answer('update session', client.updateCheckoutSession(sessionId, {
     webCheckoutDetails: { checkoutResultReturnUrl: 'https://shop.example/result' },
     paymentDetails: { paymentIntent: 'AuthorizeWithCapture', chargeAmount: usd('14.00') },

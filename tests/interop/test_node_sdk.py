@@ -115,6 +115,7 @@ def test_a_checkout_gives_a_recurring_permission_and_the_first_payment(driven: D
     assert (created.status, created.state) == (201, "Open")
     assert (read.status, read.body) == (200, created.body)
     assert {constraint["constraintId"] for constraint in created.body["constraints"]} == {
+        "BuyerNotAssociated",
         "ChargeAmountNotSet",
         "CheckoutResultReturnUrlNotSet",
         "PaymentIntentNotSet",

@@ -233,6 +233,16 @@ class Merchant:
         body = {"chargeAmount": price}
         return await self.call("POST", f"/checkoutSessions/{session_id}/complete", body, at=at, simulate=simulate)
 
+    async def press(self, **button: str) -> httpx.Response:
+        """What the browser posts when the buyer presses the button on the merchant's page."""
+        return await self._http.post("/checkout", data=button)
+
+    def sign_payload(self, payload: str, algorithm: str = V2) -> str:
+        """The signature of a button's payload, by the documentation's rule."""
+        text = f"{algorithm}\n{hashlib.sha256(payload.encode()).hexdigest()}".encode()
+        pss = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=SALT_BYTES[algorithm])
+        return base64.b64encode(self.private_key.sign(text, pss, hashes.SHA256())).decode()
+
     async def finalize_session(self, session_id: str, body: Mapping[str, Any]) -> Answer:
         """POST /checkoutSessions/{checkoutSessionId}/finalize."""
         return await self.call("POST", f"/checkoutSessions/{session_id}/finalize", body)

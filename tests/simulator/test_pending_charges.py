@@ -11,7 +11,8 @@ PENDING = ["AuthorizationInitiated", "CaptureInitiated"]
 
 
 async def pending_charge(merchant: Merchant, permission: str, state: str = "CaptureInitiated") -> str:
-    status, charge = await merchant.create_charge(charge_of(permission), new_key(), simulate=state)
+    body = charge_of(permission, canHandlePendingAuthorization=True)
+    status, charge = await merchant.create_charge(body, new_key(), simulate=state)
     assert status == 201, charge
     charge_id: str = charge["chargeId"]
     return charge_id
