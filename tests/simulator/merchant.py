@@ -69,8 +69,9 @@ class Wanted:
 class Merchant:
     """Signs and sends; one per simulator."""
 
-    def __init__(self, http: httpx.AsyncClient, private_key: RSAPrivateKey) -> None:
+    def __init__(self, http: httpx.AsyncClient, private_key: RSAPrivateKey, key_id: str = KEY_ID) -> None:
         self._http = http
+        self._key_id = key_id
         self.private_key = private_key
 
     async def send(self, wanted: Wanted) -> httpx.Response:
@@ -131,7 +132,7 @@ class Merchant:
         if simulate is not None:
             more["x-amz-pay-simulation-code"] = simulate
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        answer = await self.send(Wanted(method, f"/v2{path}", content, more))
+        answer = await self.send(Wanted(method, f"/v2{path}", content, more, key_id=self._key_id))
         return answer.status_code, answer.json()
 
     async def create_charge(
@@ -249,11 +250,13 @@ class Merchant:
 
 
 @asynccontextmanager
-async def merchant_of(simulator: SimulatorHandle, private_key: RSAPrivateKey) -> AsyncIterator[Merchant]:
+async def merchant_of(
+    simulator: SimulatorHandle, private_key: RSAPrivateKey, key_id: str = KEY_ID
+) -> AsyncIterator[Merchant]:
     """The merchant of a simulator of a test's own."""
     # No TLS here, and reading the system's certificates for each test would be the slowest part of it.
     async with httpx.AsyncClient(base_url=simulator.origin, verify=False) as http:
-        yield Merchant(http, private_key)
+        yield Merchant(http, private_key, key_id)
 
 
 def headers_of(wanted: Wanted) -> dict[str, str]:
