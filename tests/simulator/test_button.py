@@ -78,12 +78,29 @@ async def test_an_ordinary_button_leads_to_the_review_page(merchant: Merchant, s
     assert (session["buyer"]["name"], session["shippingAddress"]["countryCode"]) == ("Sim Buyer", "US")
 
 
+async def test_an_address_comes_with_the_button_only_where_something_is_shipped(
+    merchant: Merchant, simulator: SimulatorHandle
+) -> None:
+    payload = written(session_of(addressDetails={"city": "Springfield", "countryCode": "US"}))
+
+    shipped = await pressed(merchant, payload, productType="PayAndShip")
+    before = len((await simulator.books()).sessions)
+    only_paid = await pressed(merchant, payload, productType="PayOnly")
+
+    _, session = await merchant.session(session_in(shipped))
+    assert session["shippingAddress"]["city"] == "Springfield"
+    assert (only_paid.status_code, only_paid.text.partition(":")[0]) == (400, "InvalidParameterCombination")
+    assert "addressDetails" in only_paid.text
+    assert len((await simulator.books()).sessions) == before
+
+
 async def test_a_session_of_the_api_is_given_to_the_button_by_its_id(merchant: Merchant) -> None:
     _, session = await merchant.create_session(session_of(), new_key())
 
-    answer = await merchant.press(checkoutSessionId=session["checkoutSessionId"])
+    answer = await merchant.press(checkoutSessionId=session["checkoutSessionId"], productType="PayOnly")
 
     assert session_in(answer) == session["checkoutSessionId"]
+    assert (await merchant.session(session_in(answer)))[1]["productType"] == "PayOnly"
     assert (await merchant.press(checkoutSessionId="none")).status_code == 404
 
 

@@ -142,6 +142,16 @@ async def test_each_mistake_in_a_charge_has_its_code_and_names_its_field(
     assert await charges_of(simulator, permission) == []
 
 
+async def test_what_is_kept_open_may_not_be_endlessly_deep(merchant: Merchant) -> None:
+    body = json.dumps(session_of()).encode()
+    for depth in (500, 900, 950, 990):
+        cart = b'{"cartDetails": ' + b'{"a":' * depth + b"1" + b"}" * depth + b", "
+
+        status, answer = await merchant.call("POST", "/checkoutSessions", cart + body[1:], new_key())
+
+        assert (status, answer.get("reasonCode")) in {(201, None), (400, "InvalidRequestFormat")}, depth
+
+
 async def test_the_names_of_python_are_not_those_of_the_wire(merchant: Merchant, permission: str) -> None:
     body = {"charge_permission_id": permission, "chargeAmount": price("5"), "captureNow": True}
 

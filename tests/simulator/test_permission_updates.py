@@ -23,11 +23,13 @@ async def test_an_update_changes_what_it_names_and_nothing_else(merchant: Mercha
     identifier = session["chargePermissionId"]
     _, before = await merchant.permission(identifier)
 
+    await merchant.update_permission(identifier, {"merchantMetadata": {"noteToBuyer": "Hi"}})
     status, named = await merchant.update_permission(identifier, {"merchantMetadata": {"merchantReferenceId": "7"}})
     _, changed = await merchant.update_permission(identifier, {"recurringMetadata": YEARLY})
 
     assert status == 200
     assert named["merchantMetadata"]["merchantReferenceId"] == "7"
+    assert named["merchantMetadata"]["noteToBuyer"] == "Hi"
     assert named["recurringMetadata"] == MONTHLY
     assert changed == named | {"recurringMetadata": YEARLY}
     assert changed["statusDetails"] == before["statusDetails"], "it is no change of state"

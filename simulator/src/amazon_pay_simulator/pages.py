@@ -50,12 +50,12 @@ def pages_router(account: Account, clock: Clock, public_keys: Mapping[str, RSAPu
         now = clock.time_of(request.headers)
         button = PressedButton.read(await _form_of(request))
         if button.checkout_session_id:
-            return _to_page(account.sessions.current(button.checkout_session_id, now))
+            return _to_page(account.sessions.show_button(button.checkout_session_id, button.product_type, now))
         payload, release_environment = payload_of(button, public_keys, request.url.path)
         if isinstance(payload, SignInRequest):
             return RedirectResponse(_with(payload.sign_in_return_url, "buyerToken", account.sign_in()), 303)
-        session = account.sessions.create(payload, now, release_environment)
-        return _to_page(account.sessions.show_button(session.checkout_session_id, button.product_type, now))
+        payload = payload.model_copy(update={"product_type": payload.product_type or button.product_type})
+        return _to_page(account.sessions.create(payload, now, release_environment))
 
     @router.get("/{checkout_session_id}")
     async def show(request: Request, checkout_session_id: str) -> Response:

@@ -44,8 +44,11 @@ def read_request(kind: type[Body], body: bytes) -> Body:
         request = kind.model_validate_json(body, by_alias=True, by_name=False)
     except ValidationError as error:
         raise _refusal_of(error.errors()) from None
-    _check_fields(request)
-    _check_amounts(written)
+    try:
+        _check_fields(request)
+        _check_amounts(written)
+    except RecursionError:  # fields that are kept open may hold anything
+        raise Refusal(_FORMAT, "The body is nested too deeply") from None
     return request
 
 

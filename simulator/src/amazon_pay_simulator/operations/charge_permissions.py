@@ -69,7 +69,7 @@ class ChargePermissions:
     def update(
         self, charge_permission_id: str, request: UpdateChargePermissionRequest, now: datetime
     ) -> ChargePermission:
-        """Changes the metadata.
+        """Changes what is named of the metadata, and leaves the rest of it.
 
         Raises:
             Refusal: ResourceNotFound, ChargePermissionNotModifiable when it is closed, or InvalidParameterValue.
@@ -80,7 +80,8 @@ class ChargePermissions:
             raise Refusal("ChargePermissionNotModifiable", "The charge permission is closed")
         changes: dict[str, object] = {}
         if request.merchant_metadata is not None:
-            changes["merchant_metadata"] = AnsweredMetadata.model_validate(request.merchant_metadata.model_dump())
+            named = request.merchant_metadata.model_dump(exclude_none=True)
+            changes["merchant_metadata"] = (permission.merchant_metadata or AnsweredMetadata()).model_copy(update=named)
         if request.recurring_metadata is not None:
             changes["recurring_metadata"] = request.recurring_metadata
         self._books.permissions[charge_permission_id] = permission.model_copy(update=changes)

@@ -180,13 +180,15 @@ class CheckoutSessions:
     # What the buyer does
 
     def show_button(self, checkout_session_id: str, product_type: ProductType | None, now: datetime) -> CheckoutSession:
-        """The buyer pressed a button: the product type is the button's where the session does not say it.
+        """The buyer pressed the button of a session of the API: the product type is the button's, unless it has one.
 
         Raises:
-            Refusal: ResourceNotFound or InvalidCheckoutSessionStatus.
+            Refusal: ResourceNotFound, InvalidCheckoutSessionStatus or InvalidParameterCombination.
         """
         session = self._open_session(checkout_session_id, now)
-        return self._keep(session.model_copy(update={"product_type": session.product_type or product_type}))
+        session = session.model_copy(update={"product_type": session.product_type or product_type})
+        check_values(session)
+        return self._keep(session)
 
     def sign_in(self, checkout_session_id: str, card: str, now: datetime) -> CheckoutSession:
         """The buyer signs in with Amazon and chooses a test card: from now on the session has a buyer.

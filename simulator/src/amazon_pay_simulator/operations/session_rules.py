@@ -15,6 +15,7 @@ from amazon_pay_client.models.checkout_sessions import (
     Constraint,
     FinalizeCheckoutSessionRequest,
     PaymentIntent,
+    ProductType,
     WebCheckoutDetails,
 )
 from amazon_pay_client.models.wire import PositivePrice, RequestModel
@@ -99,6 +100,10 @@ def check_values(session: CheckoutSession) -> None:
         raise Refusal(
             "InvalidParameterCombination",
             "paymentDetails.paymentIntent: with paymentMethodOnFileMetadata.setupOnly=true only Confirm is accepted",
+        )
+    if session.product_type == ProductType.PAY_ONLY and session.shipping_address is not None:
+        raise Refusal(
+            "InvalidParameterCombination", "addressDetails: with productType=PayOnly nothing is shipped; leave it out"
         )
     _check_currencies(details_of(session))
     web = session.web_checkout_details or WebCheckoutDetails()
