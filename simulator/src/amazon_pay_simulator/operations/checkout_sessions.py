@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from amazon_pay_client.models import Charge, ChargePermissionType, CreateChargeRequest, Currency, Price
-from amazon_pay_client.models.charge_permissions import PaymentPreference, PermissionBuyer
+from amazon_pay_client.models import Charge, ChargePermissionType, CreateChargeRequest, Currency
+from amazon_pay_client.models.charge_permissions import PaymentPreference
 from amazon_pay_client.models.checkout_sessions import (
     CheckoutSession,
     CheckoutSessionState,
@@ -27,7 +27,7 @@ from amazon_pay_simulator.context import Context, new_session_id
 from amazon_pay_simulator.environments import ReleaseEnvironment
 from amazon_pay_simulator.operations.charge_permissions import ChargePermissions
 from amazon_pay_simulator.operations.charges import Charges
-from amazon_pay_simulator.operations.consent import Consent
+from amazon_pay_simulator.operations.consent import consent_of, details_of
 from amazon_pay_simulator.operations.session_rules import (
     CompleteRequest,
     bare,
@@ -35,7 +35,6 @@ from amazon_pay_simulator.operations.session_rules import (
     check_critical_values,
     check_values,
     constraints,
-    details_of,
 )
 from amazon_pay_simulator.refusals import Refusal
 
@@ -287,7 +286,7 @@ class CheckoutSessions:
                 "InvalidSandboxSimulationSpecified",
                 "A pending authorization needs paymentIntent=Authorize and canHandlePendingAuthorization=true",
             )
-        permission = self._permissions.open(self._currency_of(session), now, _consent_of(session))
+        permission = self._permissions.open(self._currency_of(session), now, consent_of(session))
         try:
             charge = self._first_charge(permission.charge_permission_id, session, now, pends=pends)
         except Refusal:
@@ -352,31 +351,3 @@ def _card(last_digits: str) -> Card:
     if last_digits not in CARDS:
         raise Refusal("InvalidParameterValue", f"There is no test card {last_digits}; accepted are {', '.join(CARDS)}")
     return CARDS[last_digits]
-
-
-def _consent_of(session: CheckoutSession) -> Consent:
-    """What the buyer agreed to, for the charge permission."""
-    details = details_of(session)
-    kind = ChargePermissionType(session.charge_permission_type or ChargePermissionType.ONE_TIME)
-    return Consent(
-        kind=kind,
-        order=_order_of(session) if kind is ChargePermissionType.ONE_TIME else None,
-        allows_overcharge=bool(details.allow_overcharge),
-        extends_expiration=bool(details.extend_expiration),
-        release_environment=session.release_environment,
-        recurring_metadata=session.recurring_metadata,
-        payment_method_on_file_metadata=session.payment_method_on_file_metadata,
-        merchant_metadata=session.merchant_metadata,
-        platform_id=session.platform_id,
-        presentment_currency=details.presentment_currency,
-        buyer=PermissionBuyer.model_validate(session.buyer.model_dump()) if session.buyer else None,
-        shipping_address=session.shipping_address,
-        billing_address=session.billing_address,
-        payment_preferences=tuple(filter(None, session.payment_preferences or ())),
-    )
-
-
-def _order_of(session: CheckoutSession) -> Price | None:
-    """All that the buyer agreed to pay: the order amount, which is the charge's where nothing else was said."""
-    details = details_of(session)
-    return details.total_order_amount or details.charge_amount

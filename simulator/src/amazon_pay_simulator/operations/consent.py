@@ -14,6 +14,7 @@ from amazon_pay_client.models.charge_permissions import (
     PaymentPreference,
     PermissionBuyer,
 )
+from amazon_pay_client.models.checkout_sessions import AnsweredPaymentDetails, CheckoutSession
 from amazon_pay_client.models.common import Address
 from amazon_pay_simulator.refusals import Refusal
 
@@ -62,6 +63,39 @@ class Consent:
             return self.order
         at_least = OVERCHARGE_AT_LEAST.get(currency, OVERCHARGE_AT_LEAST_OF_OTHERS)
         return Price(amount=max(self.order.amount * OVERCHARGE_TIMES, at_least), currency_code=currency)
+
+
+def details_of(session: CheckoutSession) -> AnsweredPaymentDetails:
+    """What is to be paid, as far as it is set."""
+    return session.payment_details or AnsweredPaymentDetails()
+
+
+def consent_of(session: CheckoutSession) -> Consent:
+    """What the buyer agreed to, for the charge permission."""
+    details = details_of(session)
+    kind = ChargePermissionType(session.charge_permission_type or ChargePermissionType.ONE_TIME)
+    return Consent(
+        kind=kind,
+        order=_order_of(session) if kind is ChargePermissionType.ONE_TIME else None,
+        allows_overcharge=bool(details.allow_overcharge),
+        extends_expiration=bool(details.extend_expiration),
+        release_environment=session.release_environment,
+        recurring_metadata=session.recurring_metadata,
+        payment_method_on_file_metadata=session.payment_method_on_file_metadata,
+        merchant_metadata=session.merchant_metadata,
+        platform_id=session.platform_id,
+        presentment_currency=details.presentment_currency,
+        buyer=PermissionBuyer.model_validate(session.buyer.model_dump()) if session.buyer else None,
+        shipping_address=session.shipping_address,
+        billing_address=session.billing_address,
+        payment_preferences=tuple(filter(None, session.payment_preferences or ())),
+    )
+
+
+def _order_of(session: CheckoutSession) -> Price | None:
+    """All that the buyer agreed to pay: the order amount, which is the charge's where nothing else was said."""
+    details = details_of(session)
+    return details.total_order_amount or details.charge_amount
 
 
 def check_frequency(recurring: RecurringMetadata | None) -> None:

@@ -19,7 +19,7 @@ from amazon_pay_client.models.checkout_sessions import (
     WebCheckoutDetails,
 )
 from amazon_pay_client.models.wire import PositivePrice, RequestModel
-from amazon_pay_simulator.operations.consent import check_frequency
+from amazon_pay_simulator.operations.consent import check_frequency, details_of
 from amazon_pay_simulator.refusals import Refusal
 
 _MERCHANTS_PAGE: Final = TypeAdapter[HttpUrl | None](HttpUrl | None)
@@ -49,11 +49,6 @@ class CompleteRequest(RequestModel):
 
     charge_amount: PositivePrice | None = None
     total_order_amount: PositivePrice | None = None
-
-
-def details_of(session: CheckoutSession) -> AnsweredPaymentDetails:
-    """What is to be paid, as far as it is set."""
-    return session.payment_details or AnsweredPaymentDetails()
 
 
 def only_sets_up(session: CheckoutSession) -> bool:
