@@ -129,6 +129,19 @@ async def test_the_merchant_is_told_once_when_the_simulators_clock_passes_the_en
     ]
 
 
+async def test_in_the_time_of_a_caller_it_ends_with_the_first_request_that_is_later_whatever_that_asks_for(
+    shop: Merchant, amazon: SimulatorHandle, receiver: Receiver
+) -> None:
+    permission = (await amazon.open_permission(at=JANUARY)).charge_permission_id
+    _, charge = await shop.create_charge(charge_of(permission), new_key(), JANUARY)
+
+    await shop.charge(charge["chargeId"], THIRTEEN_MONTHS_LATER)
+    await amazon.deliver_notifications()
+
+    assert await state_of(amazon, permission) == ("Closed", ["Expired"])
+    assert [told.object_type for told in receiver.notifications] == ["CHARGE", "CHARGE_PERMISSION"]
+
+
 async def test_a_charge_on_the_way_moves_the_end_and_the_clock_finds_the_new_one(
     shop: Merchant, amazon: SimulatorHandle, receiver: Receiver
 ) -> None:

@@ -142,6 +142,34 @@ async def test_each_mistake_in_a_charge_has_its_code_and_names_its_field(
     assert await charges_of(simulator, permission) == []
 
 
+TOO_LONG: list[tuple[tuple[str, str], Body, str]] = [
+    (("DELETE", "/chargePermissions/none/close"), {"closureReason": "x" * 256}, "closureReason"),
+    (("DELETE", "/charges/none/cancel"), {"cancellationReason": "x" * 256}, "cancellationReason"),
+    (("DELETE", "/charges/none/cancel"), {"cancellationReason": ""}, "cancellationReason"),
+    (("POST", "/charges/none/capture"), {"softDescriptor": "x" * 17}, "softDescriptor"),
+    (("POST", "/refunds"), {"softDescriptor": "x" * 17}, "softDescriptor"),
+    (("POST", "/charges"), {"providerMetadata": {"providerReferenceId": "x" * 257}}, "providerMetadata.provider"),
+    (("POST", "/checkoutSessions"), {"merchantMetadata": {"noteToBuyer": "x" * 256}}, "merchantMetadata.noteToBuyer"),
+    (("PATCH", "/checkoutSessions/none"), {"paymentDetails": {"softDescriptor": "x" * 17}}, "paymentDetails.soft"),
+    (
+        ("PATCH", "/chargePermissions/none"),
+        {"merchantMetadata": {"customInformation": "x" * 4097}},
+        "merchantMetadata.customInformation",
+    ),
+]
+
+
+@pytest.mark.parametrize(("operation", "change", "field"), TOO_LONG, ids=lambda value: str(value)[:50])
+async def test_a_text_of_a_length_that_amazon_does_not_take_is_refused(
+    merchant: Merchant, operation: tuple[str, str], change: Body, field: str
+) -> None:
+    status, code, message = await refused(merchant, operation, BODIES[operation] | change)
+
+    assert (status, code) == (400, "InvalidParameterValue")
+    assert message.startswith(field)
+    assert "x" * 17 not in message, "what was sent may be somebody's"
+
+
 async def test_what_is_kept_open_may_not_be_endlessly_deep(merchant: Merchant) -> None:
     body = json.dumps(session_of()).encode()
     for depth in (500, 900, 950, 990):

@@ -69,9 +69,11 @@ class Account:
                 self.refunds.keep(object_id, appointment)
             else:
                 self.charges.keep(object_id, appointment)
-        if charge_permission_id is None:
-            self.permissions.expire_all(now)
-            self.sessions.expire_all(now)
+        if charge_permission_id is not None:
+            self.permissions.current(charge_permission_id, now)
+            return
+        self.permissions.expire_all(now)
+        self.sessions.expire_all(now)
 
     def environment_of(self, identifier: str) -> str | None:
         """The release environment of an object, None where there is none of that id."""
