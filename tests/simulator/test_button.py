@@ -124,6 +124,16 @@ async def test_a_button_without_a_key_id_is_checked_with_the_keys_of_the_merchan
     assert session_in(answer), "the first algorithm is the button's default"
 
 
+async def test_a_payload_of_several_lines_holds_as_a_browser_posts_it(merchant: Merchant) -> None:
+    payload = json.dumps(session_of(), indent=2)
+
+    answer = await merchant.press(
+        payloadJSON=payload.replace("\n", "\r\n"), signature=merchant.sign_payload(payload), algorithm=V2
+    )
+
+    assert (await merchant.session(session_in(answer)))[0] == 200
+
+
 PAYLOAD = written(session_of())
 
 

@@ -82,8 +82,8 @@ def payload_of(
     Raises:
         Refusal: InvalidAuthentication, InvalidRequestSignature, or what is wrong with the payload.
     """
-    environment = environment_of(_signer_of(button, public_keys), path)
-    body = button.payload_json.encode()
+    key_id, text = _signed_by(button, public_keys)
+    environment, body = environment_of(key_id, path), text.encode()
     if not _is_sign_in(body):
         return read_request(CreateCheckoutSessionRequest, body), environment
     sign_in = read_request(SignInRequest, body)
@@ -91,8 +91,11 @@ def payload_of(
     return sign_in, environment
 
 
-def _signer_of(button: PressedButton, public_keys: Mapping[str, RSAPublicKey]) -> str:
-    """The id of the key whose signature it is."""
+def _signed_by(button: PressedButton, public_keys: Mapping[str, RSAPublicKey]) -> tuple[str, str]:
+    """The id of the key whose signature it is, and the text that was signed.
+
+    A browser writes every line end of a form's field as CR and LF, whichever the text had.
+    """
     key_id = button.public_key_id
     if key_id is not None and key_id not in public_keys:
         raise Refusal("InvalidAuthentication", f"The public key id {key_id[:50]!r} is not known")
@@ -102,9 +105,11 @@ def _signer_of(button: PressedButton, public_keys: Mapping[str, RSAPublicKey]) -
         raise Refusal(
             "InvalidParameterValue", f"algorithm: {button.algorithm[:50]!r} is not accepted; accepted are {accepted}"
         )
-    for candidate in [key_id] if key_id is not None else public_keys:
-        if verify(public_keys[candidate], algorithm, button.payload_json, button.signature):
-            return candidate
+    candidates = [key_id] if key_id is not None else list(public_keys)
+    for text in dict.fromkeys((button.payload_json, button.payload_json.replace("\r\n", "\n"))):
+        for candidate in candidates:
+            if verify(public_keys[candidate], algorithm, text, button.signature):
+                return candidate, text
     raise Refusal(
         "InvalidRequestSignature",
         f"Unable to verify signature of the button's payload, algorithm {algorithm.wire_name}: the page has to hand on "

@@ -3,7 +3,9 @@ and the one on which the buyer approves, is declined, or cancels.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from html import escape
+from importlib.resources import files
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -18,9 +20,13 @@ from amazon_pay_simulator.account import Account
 from amazon_pay_simulator.button import PressedButton, payload_of
 from amazon_pay_simulator.cards import CARDS, DEFAULT_CARD
 from amazon_pay_simulator.clock import Clock
-from amazon_pay_simulator.operations.checkout_sessions import PAGE
+from amazon_pay_simulator.operations.checkout_sessions import PAGE, CheckoutSessions
 from amazon_pay_simulator.refusals import Refusal
 
+SCRIPT: Final = "/checkout.js"
+"""Where a merchant's page finds what stands in for Amazon's script."""
+
+_SCRIPT: Final = files("amazon_pay_simulator").joinpath("checkout.js").read_text(encoding="utf-8")
 _STYLE: Final = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 32rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 h1 { font-size: 1.3rem } .note { color: #666; font-size: .9rem }
@@ -42,7 +48,7 @@ def pages_router(account: Account, clock: Clock, public_keys: Mapping[str, RSAPu
         clock: what time it is.
         public_keys: whose buttons are accepted, by public key id.
     """
-    router = APIRouter(prefix=PAGE, include_in_schema=False)
+    router = APIRouter(prefix=PAGE)
 
     @router.post("")
     async def press(request: Request) -> Response:
@@ -70,23 +76,38 @@ def pages_router(account: Account, clock: Clock, public_keys: Mapping[str, RSAPu
         now = clock.time_of(request.headers)
         form = await _form_of(request)
         decision, card = form.get("decision", ""), form.get("card", DEFAULT_CARD)
-        match decision:
-            case "sign_in":
-                session = account.sessions.sign_in(checkout_session_id, card, now)
-            case "approve":
-                session = account.sessions.approve(checkout_session_id, card, now)
-            case "decline":
-                session = account.sessions.decline(checkout_session_id, "Declined", now)
-            case "cancel":
-                session = account.sessions.decline(checkout_session_id, "BuyerCanceled", now)
-            case _:
-                raise Refusal(
-                    "InvalidParameterValue",
-                    f"decision: {decision[:50]!r} is not accepted; accepted are sign_in, approve, decline, cancel",
-                )
+        session = _decided(account.sessions, checkout_session_id, decision, card, now)
         return RedirectResponse(_where_next(session, decision), 303)
 
-    return router
+    pages = APIRouter(include_in_schema=False)
+    pages.include_router(router)
+
+    @pages.get(SCRIPT)
+    async def script() -> Response:
+        """What a merchant's page includes in the place of Amazon's script, for the button."""
+        return Response(_SCRIPT, media_type="text/javascript")
+
+    return pages
+
+
+def _decided(
+    sessions: CheckoutSessions, checkout_session_id: str, decision: str, card: str, now: datetime
+) -> CheckoutSession:
+    """The session after a button of the page was pressed."""
+    match decision:
+        case "sign_in":
+            return sessions.sign_in(checkout_session_id, card, now)
+        case "approve":
+            return sessions.approve(checkout_session_id, card, now)
+        case "decline":
+            return sessions.decline(checkout_session_id, "Declined", now)
+        case "cancel":
+            return sessions.decline(checkout_session_id, "BuyerCanceled", now)
+        case _:
+            raise Refusal(
+                "InvalidParameterValue",
+                f"decision: {decision[:50]!r} is not accepted; accepted are sign_in, approve, decline, cancel",
+            )
 
 
 async def _form_of(request: Request) -> dict[str, str]:
