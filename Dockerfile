@@ -25,7 +25,7 @@ FROM ${PYTHON}
 # The simulator's keys: a volume that is mounted there belongs to whom the folder belongs to.
 RUN groupadd --gid 10001 perennial \
     && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin perennial \
-    && install --directory --owner=10001 --group=10001 --mode=0750 /keys
+    && install --directory --owner=10001 --group=10001 --mode=0750 /keys /data
 COPY --from=build /opt/perennial /opt/perennial
 ENV PATH=/opt/perennial/bin:$PATH \
     PYTHONUNBUFFERED=1 \

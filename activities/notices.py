@@ -1,7 +1,8 @@
 """Telling the merchant what happened: hands notices on, and delivers each as a signed webhook.
 
-A subscription only hands its notices on. Each is then delivered by an activity of its own that Temporal runs outside
-of any workflow, so a dead or slow endpoint delays no billing, adds nothing to a subscription's history, and its
+A subscription only hands its notices on. They are recorded in the ledger first: what cannot be recorded is not on its
+way either, and stays in the subscription's outbox. Each is then delivered by an activity of its own that Temporal runs
+outside of any workflow, so a dead or slow endpoint delays no billing, adds nothing to a subscription's history, and its
 attempts and its failure can be seen.
 
 The form of a webhook: the Standard Webhooks specification.
@@ -24,6 +25,10 @@ from perennial_billing.activities.signatures import Announcement, NoticeActiviti
 from perennial_billing.activities.signed_posts import SignedPosts
 from perennial_billing.billing.protocol.notices import NEEDS_THE_BUYER, Notice
 from perennial_billing.billing.zones import RULES
+from perennial_billing.ledger.deliveries import Delivery, DeliveryState
+from perennial_billing.ledger.entries import Told
+from perennial_billing.ledger.errors import LedgerError
+from perennial_billing.ledger.ledger import Ledger
 
 DELIVER: Final = "deliver_notice"
 """The type of the activities that deliver; what lists them searches by it."""
@@ -80,17 +85,24 @@ class Announcer(NoticeActivities):
     Args:
         client: starts the deliveries.
         region: whose page mends a payment method.
+        ledger: where all that is told is recorded.
         task_queue: where deliveries are worked on; None where the merchant has no endpoint: notices are logged.
     """
 
-    def __init__(self, client: Client, region: Region, task_queue: str | None) -> None:
+    def __init__(self, client: Client, region: Region, ledger: Ledger, task_queue: str | None) -> None:
         self._client = client
         self._region = region
+        self._ledger = ledger
         self._task_queue = task_queue
 
     @activity.defn
     async def announce(self, announcement: Announcement) -> bool | None:
-        """See `NoticeActivities.announce`."""
+        """See `NoticeActivities.announce`.
+
+        Raises:
+            LedgerError: nothing was recorded, and nothing is on its way.
+        """
+        await self._record(announcement)
         for notice in announcement.notices:
             message = message_of(notice, announcement, self._region)
             if self._task_queue is None:
@@ -98,6 +110,23 @@ class Announcer(NoticeActivities):
             else:
                 await self._start_delivery(message, notice, announcement, self._task_queue)
         return True if announcement.rules not in {"", RULES} else None
+
+    async def _record(self, announcement: Announcement) -> None:
+        told = Told(
+            charge_permission_id=announcement.charge_permission_id,
+            merchant_account=announcement.merchant_account,
+            merchant_reference=announcement.merchant_reference,
+            plan_id=announcement.plan_id,
+            notices=announcement.notices,
+            summary=announcement.summary,
+            teller=announcement.about,
+        )
+        told_by = announcement.about or announcement.charge_permission_id
+        deliveries = [
+            Delivery(delivery_id(told_by, notice.number), told.charge_permission_id, told.teller, notice.number)
+            for notice in announcement.notices
+        ]
+        await self._ledger.record(told, deliveries if self._task_queue is not None else ())
 
     async def _start_delivery(
         self, message: WebhookMessage, notice: Notice, announcement: Announcement, task_queue: str
@@ -129,10 +158,12 @@ class Webhooks:
 
     Args:
         posts: to that endpoint.
+        ledger: where it is recorded what became of each.
     """
 
-    def __init__(self, posts: SignedPosts) -> None:
+    def __init__(self, posts: SignedPosts, ledger: Ledger) -> None:
         self._posts = posts
+        self._ledger = ledger
 
     @activity.defn(name=DELIVER)
     async def deliver(self, message: WebhookMessage) -> None:
@@ -144,9 +175,23 @@ class Webhooks:
         try:
             answer = await self._posts.post(message.id, message.body)
         except httpx.HTTPError as error:
-            raise _refused(f"no answer: {type(error).__name__}") from None
+            raise await self._failed(f"no answer: {type(error).__name__}") from None
         if not answer.is_success:
-            raise _refused(f"status {answer.status_code}", final=answer.status_code == _GONE)
+            raise await self._failed(f"status {answer.status_code}", final=answer.status_code == _GONE)
+        await self._came_to(DeliveryState.DELIVERED)
+
+    async def _failed(self, why: str, *, final: bool = False) -> ApplicationError:
+        is_last = final or activity.info().attempt > len(RETRY_DELAYS)
+        await self._came_to(DeliveryState.GIVEN_UP if is_last else DeliveryState.QUEUED, why)
+        return _refused(why, final=final)
+
+    async def _came_to(self, state: DeliveryState, trouble: str | None = None) -> None:
+        """Records it; a notice that was taken is not sent again because that could not be written down."""
+        info = activity.info()
+        try:
+            await self._ledger.came_to(info.activity_id, state, info.attempt, trouble)
+        except LedgerError as error:
+            activity.logger.warning("what became of a notice was not recorded", extra={"why": str(error)})
 
 
 def delivery_id(told_by: str, number: int) -> str:

@@ -15,6 +15,7 @@ from perennial_billing.billing.plan.recurrence import Recurrence
 from perennial_billing.billing.plan.texts import ChargeTexts
 from perennial_billing.billing.protocol.answers import ChargeAnswer, DisputeAnswer, PermissionAnswer, RefundAnswer
 from perennial_billing.billing.protocol.notices import Notice
+from perennial_billing.billing.summary import Summary
 
 OUTCOME_UNKNOWN: Final = "OutcomeUnknown"
 """The type of the error that an activity raises while it does not know what Amazon did."""
@@ -126,6 +127,8 @@ class Announcement(_Input):
         plan_id: the plan's.
         notices: oldest first.
         rules: the edition of the zones' rules that its dates were reckoned by.
+        merchant_account: whose subscription it is.
+        summary: how the subscription stands after them; None where a dispute tells.
         about: what has told it where that is not the subscription, which has ended: the id of a dispute. Deliveries go
             by it, so that none is taken for another.
     """
@@ -135,6 +138,8 @@ class Announcement(_Input):
     plan_id: str
     notices: tuple[Notice, ...]
     rules: str = ""
+    merchant_account: str = "default"
+    summary: Summary | None = None
     about: str = ""
 
 

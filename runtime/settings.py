@@ -98,6 +98,9 @@ class Settings(BaseSettings):
         metrics_address: host:port where Prometheus finds `/metrics`; not served when it is not given.
         log_level: DEBUG, INFO, WARNING or ERROR.
         log_format: json or console.
+        ledger_url: the database of the ledger, `postgresql://user:password@host/database` or `sqlite:////folder/file`;
+            an SQLite file in the data folder when it is not given.
+        data_folder: where such a file is kept; the system's folder for the data of programs when it is not given.
         temporal_binary: the `temporal` program for the embedded server; found on the PATH when not given.
         webhook_url: the merchant's endpoint for notices; they are logged when it is not given. https, in live.
         webhook_secret: what they are signed with, `whsec_` and base64 (Standard Webhooks specification).
@@ -133,6 +136,9 @@ class Settings(BaseSettings):
     metrics_address: Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^\s:]+):[0-9]{1,5}$")] | None = None
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     log_format: LogFormat = LogFormat.JSON
+
+    ledger_url: SecretStr | None = None
+    data_folder: FilePath | None = None
 
     temporal_binary: FilePath | None = None
 

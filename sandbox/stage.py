@@ -16,10 +16,12 @@ from amazon_pay_simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
 from amazon_pay_simulator.notifications import CERTIFICATE_FILE, NotificationSigner
 from perennial_billing.ipn.app import PATH as IPN_PATH
 from perennial_billing.ipn.app import create_app as create_ipn_app
+from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.runtime.embedded import EmbeddedServer, embedded_server
 from perennial_billing.runtime.http import bind, origin_of, serving
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.starter.client import Subscriptions
+from perennial_billing.worker.books import ledger_of
 from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
 from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
 
@@ -38,6 +40,7 @@ class Stage:
         server: the Temporal server; moves workflows through virtual time.
         simulator: plays the buyer and shows the books.
         subscriptions: the merchant's way in.
+        ledger: where all that is told is recorded.
         settings: as a worker process on this stage would have them.
         ipn_url: where notifications are received.
     """
@@ -45,6 +48,7 @@ class Stage:
     server: EmbeddedServer
     simulator: SimulatorHandle
     subscriptions: Subscriptions
+    ledger: Ledger
     settings: Settings
     ipn_url: str
 
@@ -62,6 +66,7 @@ class Stage:
             "PERENNIAL_PRIVATE_KEY_PATH": str(self.settings.private_key_path),
             "PERENNIAL_SEND_VIRTUAL_TIME": "true",
             "PERENNIAL_TASK_QUEUE": self.settings.task_queue,
+            "PERENNIAL_DATA_FOLDER": str(self.settings.data_folder),
             "PERENNIAL_CALLS_PER_SECOND": str(self.settings.calls_per_second),
         }
 
@@ -120,6 +125,7 @@ async def stage(
             ipn_trusted_certificate_path=keys / CERTIFICATE_FILE,
             graceful_shutdown_seconds=5,
             calls_per_second=UNLIMITED,
+            data_folder=keys,
             webhook_url=webhook_url,
             webhook_secret=SecretStr(webhook_secret) if webhook_secret else None,
             amount_hook_url=amount_hook_url,
@@ -130,11 +136,13 @@ async def stage(
             serving(create_app(config), simulator_listener) as origin,
             SimulatorHandle(origin) as simulator,
             serving(create_ipn_app(server.client, settings), ipn_listener),
+            ledger_of(settings) as ledger,
         ):
             set_up = Stage(
                 server=server,
                 simulator=simulator,
                 subscriptions=Subscriptions(server.client, settings.task_queue),
+                ledger=ledger,
                 settings=settings,
                 ipn_url=ipn_url,
             )
@@ -143,7 +151,7 @@ async def stage(
                 return
             async with (
                 amazon_pay_client(settings) as amazon_pay,
-                billing_workers(server.client, amazon_pay, settings) as workers,
+                billing_workers(server.client, amazon_pay, ledger, settings) as workers,
                 workers.running(),
             ):
                 yield set_up

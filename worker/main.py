@@ -10,6 +10,7 @@ import structlog
 from perennial_billing.runtime.metrics import runtime_with_metrics
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.runtime.temporal import connect
+from perennial_billing.worker.books import ledger_of
 from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
 
 HARD_DEADLINE_SECONDS: Final = 15.0
@@ -28,16 +29,21 @@ async def run_worker(settings: Settings) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
     runtime = runtime_with_metrics(settings)
-    async with amazon_pay_client(settings) as amazon_pay:
+    async with amazon_pay_client(settings) as amazon_pay, ledger_of(settings, patient=True) as ledger:
         stopping = asyncio.create_task(stop.wait())
         connecting = asyncio.create_task(connect(patient=True, runtime=runtime))
         await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():
             connecting.cancel()
             return
-        async with billing_workers(await connecting, amazon_pay, settings) as workers:
+        async with billing_workers(await connecting, amazon_pay, ledger, settings) as workers:
             running = asyncio.create_task(workers.run())
-            log.info("worker started", task_queue=settings.task_queue, environment=settings.environment.value)
+            log.info(
+                "worker started",
+                task_queue=settings.task_queue,
+                environment=settings.environment.value,
+                ledger=ledger.place,
+            )
             await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             log.info("worker stopping", graceful_seconds=settings.graceful_shutdown_seconds)

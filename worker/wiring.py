@@ -21,6 +21,7 @@ from perennial_billing.activities.amazon_pay import AmazonPayCalls
 from perennial_billing.activities.amounts import AmountHook
 from perennial_billing.activities.notices import ENDPOINT_SECONDS, Announcer, Webhooks
 from perennial_billing.activities.signed_posts import SignedPosts
+from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.settings import PREFIX, Settings
 from perennial_billing.runtime.temporal import has_standalone_activities
@@ -106,7 +107,9 @@ class Workers:
 
 
 @asynccontextmanager
-async def billing_workers(client: Client, amazon_pay: AmazonPayClient, settings: Settings) -> AsyncIterator[Workers]:
+async def billing_workers(
+    client: Client, amazon_pay: AmazonPayClient, ledger: Ledger, settings: Settings
+) -> AsyncIterator[Workers]:
     """One worker for subscriptions, one for each operation of Amazon's, and one for notices. Not yet running.
 
     Raises:
@@ -123,17 +126,17 @@ async def billing_workers(client: Client, amazon_pay: AmazonPayClient, settings:
     ):
         yield Workers(
             [
-                _subscriptions(client, settings),
+                _subscriptions(client, ledger, settings),
                 *_amazon_pay_calls(client, amazon_pay, settings),
-                *([_deliveries(client, notices, settings)] if settings.webhook_url else ()),
+                *([_deliveries(client, notices, ledger, settings)] if settings.webhook_url else ()),
                 *([_amounts(client, amounts, settings)] if settings.amount_hook_url else ()),
             ]
         )
 
 
-def _subscriptions(client: Client, settings: Settings) -> Worker:
+def _subscriptions(client: Client, ledger: Ledger, settings: Settings) -> Worker:
     announcer = Announcer(
-        client, _region(settings), notices_queue(settings.task_queue) if settings.webhook_url else None
+        client, _region(settings), ledger, notices_queue(settings.task_queue) if settings.webhook_url else None
     )
     return Worker(
         client,
@@ -172,9 +175,9 @@ def _amazon_pay_calls(client: Client, amazon_pay: AmazonPayClient, settings: Set
         )
 
 
-def _deliveries(client: Client, http: httpx.AsyncClient, settings: Settings) -> Worker:
+def _deliveries(client: Client, http: httpx.AsyncClient, ledger: Ledger, settings: Settings) -> Worker:
     posts = _posts(settings.required("webhook_url"), settings.webhook_secret, http, ENDPOINT_SECONDS)
-    webhooks = Webhooks(posts)
+    webhooks = Webhooks(posts, ledger)
     return Worker(
         client,
         task_queue=notices_queue(settings.task_queue),

@@ -86,6 +86,7 @@ class DisputeWorkflow:
                 merchant_reference=self._late.merchant_reference,
                 plan_id=self._late.plan_id,
                 notices=notices,
+                merchant_account=self._late.merchant_account,
                 about=self._late.dispute_id,
             )
             try:

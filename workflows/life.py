@@ -33,6 +33,7 @@ from perennial_billing.billing.refusals import Kind, Refused
 from perennial_billing.billing.register import digest_of
 from perennial_billing.billing.requests import Request
 from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.summary import Summary
 from perennial_billing.billing.view import view_of
 from perennial_billing.workflows.display import (
     details,
@@ -246,6 +247,8 @@ class Life:
                 plan_id=self.subscription.plan.plan_id,
                 notices=notices,
                 rules=self.subscription.contract.written.rules,
+                merchant_account=terms.merchant_account,
+                summary=Summary.of(self.subscription),
             )
             try:
                 stale = await workflow.execute_local_activity_method(

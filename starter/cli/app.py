@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from perennial_billing.starter.cli.commands import ABOUT, COMMANDS, PROGRAM, Command
+from perennial_billing.starter.cli.commands import ABOUT, COMMANDS, DISTRIBUTION, PROGRAM, VERSION_HELP, Command
 
 
 class SparingOption(TyperOption):
@@ -91,6 +91,19 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if not wanted:
+        return
+    from importlib.metadata import version
+
+    typer.echo(f"{PROGRAM} {version(DISTRIBUTION)}")
+    raise typer.Exit
+
+
 @app.callback()
-def _perennial() -> None:
+def _perennial(
+    version: Annotated[
+        bool, typer.Option("--version", help=VERSION_HELP, callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
     """What makes typer see a group where it sees no command."""

@@ -7,6 +7,8 @@ no other's. What it says of a command is the first paragraph of the command's ow
 from typing import Final, NamedTuple
 
 PROGRAM: Final = "perennial"
+DISTRIBUTION: Final = "perennial-billing"
+VERSION_HELP: Final = "Show the version and exit."
 ABOUT: Final = "Durable subscription billing for merchants who take Amazon Pay, on Temporal."
 
 COMMANDS_PANEL: Final = "Commands"
@@ -89,10 +91,19 @@ COMMANDS: Final = (
         ".audit:audit",
         "Check what must always hold: nobody charged twice, nothing forgotten, nothing overdue.",
     ),
+    Command("find", ".ledger:find", "Find subscriptions in the ledger, also such as Temporal does not know any more."),
+    Command("timeline", ".ledger:timeline", "Show everything that a subscription told, from the ledger, oldest first."),
     Command("change", ".changes:changes", "Change a running subscription."),
     Command("plan", ".plans:plans", "Look at plans before anything is billed by them."),
     Command("import", ".imports:imports", "Take over subscribers who are billed elsewhere."),
     Command("bulk", ".bulk:bulk", "Change all subscriptions that match a query."),
+    Command(
+        "setup",
+        ".ledger:setup",
+        "Make the ledger's tables, or bring them forward to this release. Nothing is changed where they are right.",
+        PROCESSES_PANEL,
+    ),
+    Command("ledger", ".ledger:ledger", "Look after the ledger, the record of what has happened.", PROCESSES_PANEL),
     Command(
         "worker",
         ".processes:worker",

@@ -15,9 +15,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from perennial_billing.starter.cli.commands import ABOUT, COMMANDS, PROGRAM, Command
+from perennial_billing.starter.cli.commands import ABOUT, COMMANDS, PROGRAM, VERSION_HELP, Command
 
 _NAME_WIDTH: Final = max(len(command.name) for command in COMMANDS)
+_OPTION_WIDTH: Final = len("--version")
 _NO_OTHER_FORMS: Final = " " * 8
 """The room that an option's short form and its opposite would take."""
 
@@ -42,7 +43,9 @@ def _options() -> Table:
     table = _bare_table()
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
-    table.add_row(Text.assemble(("--help", "bold cyan"), _NO_OTHER_FORMS, kind), "Show this message and exit.")
+    for name, told in (("--version", VERSION_HELP), ("--help", "Show this message and exit.")):
+        option = Text.assemble((name, "bold cyan"), " " * (_OPTION_WIDTH - len(name)), _NO_OTHER_FORMS, kind)
+        table.add_row(option, told)
     return table
 
 

@@ -164,8 +164,11 @@ def _told(error: Exception) -> tuple[str, int] | None:
     from pydantic import ValidationError
 
     from perennial_billing.billing.refusals import Refused
+    from perennial_billing.ledger.errors import LedgerError
     from perennial_billing.starter.errors import NotAnsweredError, SubscriptionError
 
+    if isinstance(error, LedgerError):
+        return str(error), CANNOT_START
     if isinstance(error, NotAnsweredError):
         return str(error), NOT_ANSWERED
     if isinstance(error, SubscriptionError):

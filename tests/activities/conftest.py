@@ -1,6 +1,7 @@
 """A simulator, a client and the activities over it, once a session; every test takes permissions of its own."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -11,6 +12,8 @@ from amazon_pay_client import AmazonPayClient, Region
 from amazon_pay_simulator import SimulatorHandle
 from amazon_pay_simulator.notifications import NotificationSigner
 from perennial_billing.activities.amazon_pay import AmazonPayCalls
+from perennial_billing.ledger.database import file_url
+from perennial_billing.ledger.ledger import Ledger
 from tests.client.loopback import Loopback
 from tests.simulator.merchant import KEY_ID
 from tests.simulator.running import running_simulator
@@ -58,6 +61,13 @@ async def calls_by_wire(wire: Loopback, private_key: RSAPrivateKey) -> AsyncIter
         public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=wire.origin
     ) as client:
         yield AmazonPayCalls(client)
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+    """An empty ledger in a file."""
+    async with Ledger.open(file_url(tmp_path / "ledger.db"), set_up=True) as opened:
+        yield opened
 
 
 @pytest.fixture

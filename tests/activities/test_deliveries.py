@@ -19,6 +19,7 @@ from perennial_billing.activities.notices import (
     Webhooks,
 )
 from perennial_billing.activities.signed_posts import LARGEST_ANSWER_BYTES, SignedPosts
+from perennial_billing.ledger.ledger import Ledger
 from tests.activities.requests import run
 from tests.endpoint import SECRET
 from tests.hostile import ENDS_BY_ITSELF, ENDS_BY_TIME, Hostile, Manner
@@ -26,10 +27,10 @@ from tests.hostile import ENDS_BY_ITSELF, ENDS_BY_TIME, Hostile, Manner
 MESSAGE: Final = WebhookMessage(id="notice-C01-1-1", body="{}")
 
 
-async def refused(url: str, seconds: float, number: int = 1) -> list[ApplicationError]:
+async def refused(ledger: Ledger, url: str, seconds: float, number: int = 1) -> list[ApplicationError]:
     """What became of so many deliveries at once; afterwards the endpoint must be able to take one."""
     async with bounded_client(at_once=50, bounds=Bounds(seconds=60.0)) as http:
-        webhooks = Webhooks(SignedPosts(url, SECRET, http, seconds))
+        webhooks = Webhooks(SignedPosts(url, SECRET, http, seconds), ledger)
 
         async def fail() -> ApplicationError:
             with pytest.raises(ApplicationError) as caught:
@@ -40,40 +41,40 @@ async def refused(url: str, seconds: float, number: int = 1) -> list[Application
 
 
 @pytest.mark.parametrize("manner", [*ENDS_BY_TIME, *ENDS_BY_ITSELF])
-async def test_every_kind_of_failure_follows_the_schedule(manner: Manner) -> None:
+async def test_every_kind_of_failure_follows_the_schedule(ledger: Ledger, manner: Manner) -> None:
     async with Hostile(manner).serving() as server:
-        failures = await refused(server.origin, 0.3 if manner in ENDS_BY_TIME else 60.0)
+        failures = await refused(ledger, server.origin, 0.3 if manner in ENDS_BY_TIME else 60.0)
 
     assert {(failure.type, failure.next_retry_delay, failure.non_retryable) for failure in failures} == {
         (REFUSED, RETRY_DELAYS[0], False)
     }
 
 
-async def test_an_endpoint_nobody_listens_at_follows_the_schedule_as_well() -> None:
-    (failure,) = await refused("http://127.0.0.1:9/notices", 60.0)
+async def test_an_endpoint_nobody_listens_at_follows_the_schedule_as_well(ledger: Ledger) -> None:
+    (failure,) = await refused(ledger, "http://127.0.0.1:9/notices", 60.0)
 
     assert failure.next_retry_delay == RETRY_DELAYS[0]
 
 
-async def test_an_endpoint_that_comes_back_is_told() -> None:
+async def test_an_endpoint_that_comes_back_is_told(ledger: Ledger) -> None:
     async with (
         Hostile(Manner.SILENT).serving() as server,
         bounded_client(at_once=50, bounds=Bounds(seconds=60.0)) as http,
     ):
-        impatient = Webhooks(SignedPosts(server.origin, SECRET, http, 0.3))
+        impatient = Webhooks(SignedPosts(server.origin, SECRET, http, 0.3), ledger)
         failures = await asyncio.gather(*(run(impatient.deliver, MESSAGE) for _ in range(100)), return_exceptions=True)
         server.manner = Manner.ANSWERS
 
-        await run(Webhooks(SignedPosts(server.origin, SECRET, http, 60.0)).deliver, MESSAGE)
+        await run(Webhooks(SignedPosts(server.origin, SECRET, http, 60.0), ledger).deliver, MESSAGE)
     assert {type(failure) for failure in failures} == {ApplicationError}
 
 
-async def test_a_page_for_an_answer_is_read_and_taken() -> None:
+async def test_a_page_for_an_answer_is_read_and_taken(ledger: Ledger) -> None:
     """Frameworks answer with pages; what the endpoint says besides its status does not matter."""
     async with Hostile().serving() as server, bounded_client(at_once=1, bounds=Bounds(seconds=60.0)) as http:
         server.body = b"x" * LARGEST_ANSWER_BYTES
 
-        await run(Webhooks(SignedPosts(server.origin, SECRET, http, 60.0)).deliver, MESSAGE)
+        await run(Webhooks(SignedPosts(server.origin, SECRET, http, 60.0), ledger).deliver, MESSAGE)
 
 
 def test_a_delivery_ends_by_itself_well_before_temporal_ends_it() -> None:
@@ -88,3 +89,12 @@ def test_where_an_attempt_ends_without_a_word_the_waits_come_to_as_much_as_the_s
 
     assert len(waits) == len(RETRY_DELAYS)
     assert timedelta(hours=75) < timedelta(seconds=sum(waits)) < sum(RETRY_DELAYS, timedelta())
+
+
+async def test_a_delivery_that_was_taken_is_not_made_again_because_the_ledger_is_away(ledger: Ledger) -> None:
+    async with Hostile().serving() as server, bounded_client(at_once=1, bounds=Bounds(seconds=60.0)) as http:
+        webhooks = Webhooks(SignedPosts(server.origin, SECRET, http, 60.0), ledger)
+        async with ledger.engine.begin() as connection:
+            await connection.exec_driver_sql("DROP TABLE deliveries")
+
+        await run(webhooks.deliver, MESSAGE)

@@ -1,8 +1,6 @@
 """Amazon's SDK for Node as a process of its own: installed for one test session, run against a simulator with TLS."""
 
-import asyncio
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -10,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from amazon_pay_simulator.books import ExportedBooks
-from perennial_billing.runtime.http import AsgiApp
+from tests.interop.programs import NO_PROXY, needed, run
+from tests.interop.simulation import Simulation
 
 SOURCES: Final = ("package.json", "package-lock.json", "drive.mjs")
 INSTALL_SECONDS: Final = 90.0
@@ -84,42 +82,16 @@ class Driven:
         return self.answers[step]
 
 
-@dataclass(frozen=True)
-class Simulation:
-    """A simulator that is served with TLS.
-
-    Attributes:
-        address: its host and port, as the SDK wants it.
-        app: the same simulator without the wire, for reading its books.
-        private_key_file: the merchant's.
-        private_key: the same.
-        paths: every path that was asked for so far.
-    """
-
-    address: str
-    app: AsgiApp
-    private_key_file: Path
-    private_key: RSAPrivateKey
-    paths: list[str]
-
-    async def books(self) -> ExportedBooks:
-        """Read in the process: the simulator's certificate is its own, and this client would not trust it."""
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://simulator") as http:
-            return ExportedBooks.model_validate_json((await http.get("/simulator/books")).content)
-
-
 async def install(folder: Path) -> None:
     """Puts the script and exactly the locked packages into a folder; skips where that is not possible."""
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed")
+    needed("node", "npm")
     for name in SOURCES:
         shutil.copy(_HERE / name, folder)
     options = ("--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1")
-    code, out, err = await _run(folder, INSTALL_SECONDS, {}, "npm", "ci", *options)
-    if unreachable := _UNREACHABLE.search(err):
+    ended = await run(folder, INSTALL_SECONDS, {}, "npm", "ci", *options)
+    if unreachable := _UNREACHABLE.search(ended.err):
         pytest.skip(f"the npm registry cannot be reached ({unreachable[0]})")
-    assert code == 0, f"npm ci failed: {out}{err}"
+    assert ended.code == 0, f"npm ci failed: {ended.out}{ended.err}"
 
 
 async def drive(folder: Path, merchant: Merchant, simulation: Simulation) -> Driven:
@@ -132,11 +104,9 @@ async def drive(folder: Path, merchant: Merchant, simulation: Simulation) -> Dri
     settings |= {"algorithm": merchant.algorithm} if merchant.algorithm else {}
     given = json.dumps(settings | ({} if merchant.sandbox is None else {"sandbox": merchant.sandbox}))
     asked_before = len(simulation.paths)
-    # A proxy named in the environment would stand between the SDK and loopback.
-    environment = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-    code, out, err = await _run(folder, DRIVE_SECONDS, environment, "node", "drive.mjs", given)
-    assert code == 0, f"drive.mjs failed: {err}\nafter: {out}"
-    button, *answers = (json.loads(line) for line in out.splitlines())
+    ended = await run(folder, DRIVE_SECONDS, NO_PROXY, "node", "drive.mjs", given)
+    assert ended.code == 0, f"drive.mjs failed: {ended.err}\nafter: {ended.out}"
+    button, *answers = (json.loads(line) for line in ended.out.splitlines())
     return Driven(
         merchant,
         simulation.private_key.public_key(),
@@ -145,23 +115,3 @@ async def drive(folder: Path, merchant: Merchant, simulation: Simulation) -> Dri
         await simulation.books(),
         tuple(simulation.paths[asked_before:]),
     )
-
-
-async def _run(folder: Path, seconds: float, environment: Mapping[str, str], *command: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(seconds):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()

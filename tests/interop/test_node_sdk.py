@@ -15,13 +15,10 @@ import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from starlette.types import Receive, Scope, Send
 
 from amazon_pay_client.models import Charge
-from amazon_pay_simulator import SimulatorConfig, create_app
-from amazon_pay_simulator.certificates import new_key, tls_files, write_private_key
-from perennial_billing.runtime.http import Tls, bind, origin_of, serving
-from tests.interop.node_sdk import Driven, Merchant, Simulation, drive, install
+from tests.interop.node_sdk import Driven, Merchant, drive, install
+from tests.interop.simulation import Simulation, simulating
 
 V2 = "AMZN-PAY-RSASSA-PSS-V2"
 SALT_BYTES = {None: 20, V2: 32}
@@ -50,22 +47,8 @@ async def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest_asyncio.fixture(scope="module")
 async def simulation(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Simulation]:
     """A simulator with TLS, as the SDK speaks nothing else."""
-    folder = tmp_path_factory.mktemp("keys")
-    key = new_key()
-    write_private_key(folder / "merchant.pem", key)
-    with bind("127.0.0.1", 0) as listener:
-        origin = origin_of(listener, secure=True)
-        public_keys = dict.fromkeys((WITH_ENVIRONMENT, WITHOUT_ENVIRONMENT), key.public_key())
-        app = create_app(SimulatorConfig(public_keys=public_keys, merchant_id="A1MERCHANT", origin=origin))
-        paths: list[str] = []
-
-        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http":
-                paths.append(scope["path"])
-            await app(scope, receive, send)
-
-        async with serving(watched, listener, Tls(*tls_files(folder, "127.0.0.1"))):
-            yield Simulation(origin.removeprefix("https://"), app, folder / "merchant.pem", key, paths)
+    async with simulating(tmp_path_factory.mktemp("keys"), (WITH_ENVIRONMENT, WITHOUT_ENVIRONMENT)) as simulation:
+        yield simulation
 
 
 @pytest_asyncio.fixture(scope="module", params=MERCHANTS, ids=lambda merchant: merchant.name)

@@ -17,7 +17,7 @@ class House:
     async def start_worker(self) -> None:
         amazon_pay = await self._worker.enter_async_context(amazon_pay_client(self.stage.settings))
         workers = await self._worker.enter_async_context(
-            billing_workers(self.stage.client, amazon_pay, self.stage.settings)
+            billing_workers(self.stage.client, amazon_pay, self.stage.ledger, self.stage.settings)
         )
         await self._worker.enter_async_context(workers.running())
 

@@ -222,7 +222,7 @@ async def test_a_notice_that_a_worker_made_before_it_died_is_not_told_again_when
     house: Stage, notices: Endpoint
 ) -> None:
     made_anew = datetime(2027, 3, 14, 9, 30, tzinfo=UTC)
-    announcer = Announcer(house.client, Region.NA, notices_queue(house.settings.task_queue))
+    announcer = Announcer(house.client, Region.NA, house.ledger, notices_queue(house.settings.task_queue))
     for made_at in (made_anew - timedelta(seconds=11), made_anew):
         notice = Notice(number=1, type=NoticeType.PERIOD_PAID, at=made_at, period=4, charge_id="P01-5-6-C000004")
         announcement = Announcement(

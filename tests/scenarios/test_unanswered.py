@@ -101,7 +101,7 @@ async def test_a_charge_that_no_worker_takes_is_seen_and_made_once_one_is_there(
     async with (
         stage(with_worker=False) as house,
         amazon_pay_client(house.settings) as amazon_pay,
-        billing_workers(house.client, amazon_pay, house.settings) as workers,
+        billing_workers(house.client, amazon_pay, house.ledger, house.settings) as workers,
         AsyncExitStack() as running,
     ):
         subscriptions, *calls = workers.each

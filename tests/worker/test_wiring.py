@@ -53,7 +53,7 @@ async def test_each_operation_has_a_queue_whose_rate_is_amazons_or_the_one_that_
     )
     async with (
         amazon_pay_client(settings) as amazon_pay,
-        billing_workers(house.client, amazon_pay, settings) as workers,
+        billing_workers(house.client, amazon_pay, house.ledger, settings) as workers,
         workers.running(),
     ):
         rates = {call: await rate_of(house.client, call_queue(queue, call)) for call in Call}

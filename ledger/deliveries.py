@@ -1,0 +1,31 @@
+"""What becomes of a notice on its way to the merchant."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    QUEUED = "queued"
+    """It is being tried; how often it failed is told beside it."""
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+    """The endpoint is gone, or did not take it within the schedule of attempts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One notice on its way.
+
+    Attributes:
+        id: of the activity that delivers it.
+        charge_permission_id: whose it is.
+        teller: empty for the subscription; the id of a dispute that was told of after its end.
+        number: of the notice.
+    """
+
+    id: str
+    charge_permission_id: str
+    teller: str
+    number: int

@@ -1,0 +1,143 @@
+"""The ledger that a process has open: what is told is recorded in it."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Self
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from perennial_billing.ledger import versions
+from perennial_billing.ledger.database import engine_of, place_of, writing
+from perennial_billing.ledger.deliveries import Delivery, DeliveryState
+from perennial_billing.ledger.entries import Row, Told, entries_of
+from perennial_billing.ledger.errors import LedgerUnavailableError
+from perennial_billing.ledger.projection import folded
+from perennial_billing.ledger.tables import deliveries, entries, subscriptions
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Ledger:
+    """What was told, and what was made of it.
+
+    Args:
+        engine: of the database.
+        place: where that is, for people.
+        clock: when something is recorded (UTC).
+    """
+
+    def __init__(self, engine: AsyncEngine, place: str, clock: Callable[[], datetime] = _now) -> None:
+        self.engine = engine
+        self.place = place
+        self._clock = clock
+        self._is_checked = False
+        self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, address: str, *, set_up: bool = False, patient: bool = False) -> AsyncIterator[Self]:
+        """The ledger at an address, until the context is left.
+
+        Args:
+            address: `sqlite:////folder/ledger.db` or `postgresql://user:password@host/database`.
+            set_up: makes or brings forward the tables where that is needed.
+            patient: a database that cannot be used now is no reason to fail: it is looked at when it is needed.
+
+        Raises:
+            LedgerError: the address is none, the database cannot be used, or the tables are of another release.
+        """
+        engine = engine_of(address)
+        ledger = cls(engine, place_of(address))
+        try:
+            if set_up:
+                await versions.bring_forward(engine)
+            try:
+                await ledger.check_version()
+            except LedgerUnavailableError:
+                if not patient:
+                    raise
+            yield ledger
+        finally:
+            await engine.dispose()
+
+    async def check_version(self) -> None:
+        """Looks, once, whether the tables are this release's.
+
+        Raises:
+            LedgerVersionError: they are not.
+            LedgerUnavailableError: the database cannot be used now.
+        """
+        if not self._is_checked:
+            await versions.check_version(self.engine)
+            self._is_checked = True
+
+    async def record(self, told: Told, queued: Sequence[Delivery] = ()) -> None:
+        """Writes down what was told; what was recorded before is not recorded again, so it may be repeated.
+
+        Args:
+            told: what.
+            queued: the deliveries that are about to be started for it.
+
+        Raises:
+            LedgerError: nothing was recorded.
+        """
+        await self.check_version()
+        now = self._clock()
+        rows = list(entries_of(told, now))
+        async with writing(self.engine) as connection:
+            new = await self._added(connection, rows)
+            if new:
+                await self._project(connection, told.charge_permission_id, new)
+            if queued:
+                await self._queue(connection, queued, now)
+
+    async def came_to(self, delivery_id: str, state: DeliveryState, attempts: int, trouble: str | None = None) -> None:
+        """Writes down what became of a delivery.
+
+        Raises:
+            LedgerUnavailableError: it was not.
+        """
+        changed = {"state": state.value, "attempts": attempts, "trouble": trouble, "updated_at": self._clock()}
+        async with writing(self.engine) as connection:
+            await connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(changed))
+
+    async def _added(self, connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
+        """Those that were not there before, in their order."""
+        if not rows:
+            return []
+        statement = self._insert(entries).on_conflict_do_nothing().returning(entries.c.number, entries.c.digest)
+        added = {tuple(each) for each in await connection.execute(statement, list(rows))}
+        return [row for row in rows if (row["number"], row["digest"]) in added]
+
+    async def _project(self, connection: AsyncConnection, charge_permission_id: str, new: Sequence[Row]) -> None:
+        chosen = select(subscriptions).where(subscriptions.c.charge_permission_id == charge_permission_id)
+        found = (await connection.execute(chosen.with_for_update())).mappings().first()
+        await self.put(connection, folded(dict(found) if found else None, new))
+
+    async def put(self, connection: AsyncConnection, row: Row) -> None:
+        """Sets a subscription's row, within a transaction of somebody's."""
+        statement = self._insert(subscriptions).values(row)
+        changed = {name: statement.excluded[name] for name in row if name != "charge_permission_id"}
+        await connection.execute(
+            statement.on_conflict_do_update(index_elements=[subscriptions.c.charge_permission_id], set_=changed)
+        )
+
+    async def _queue(self, connection: AsyncConnection, queued: Sequence[Delivery], now: datetime) -> None:
+        rows = [
+            {
+                "id": each.id,
+                "charge_permission_id": each.charge_permission_id,
+                "teller": each.teller,
+                "number": each.number,
+                "state": DeliveryState.QUEUED.value,
+                "since": now,
+                "updated_at": now,
+            }
+            for each in queued
+        ]
+        await connection.execute(self._insert(deliveries).on_conflict_do_nothing(), rows)

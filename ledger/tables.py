@@ -1,0 +1,156 @@
+"""The tables, as both databases have them; how they came to be so stands in `ledger.migrations`."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant. SQLite, which knows none, keeps UTC without saying so."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuses what is not aware: it could be any of many instants."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """As UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+_ID: Final = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by themselves for INTEGER only
+_JSON: Final = JSON().with_variant(JSONB, "postgresql")
+_MINOR: Final = BigInteger
+"""An amount in its currency's minor units: 19.90 EUR is 1990, 500 JPY is 500."""
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+entries: Final = Table(
+    "entries",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("charge_permission_id", String(64), nullable=False),
+    # Who told it: empty for the subscription, else the id of a dispute that was told of after its end.
+    Column("teller", String(64), nullable=False, server_default=""),
+    Column("number", Integer, nullable=False),
+    # Of what happened: after Temporal was set back to an older state, a number is told again with what happened then.
+    Column("digest", String(16), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("period", Integer),
+    Column("due", Instant),
+    Column("attempt", Integer),
+    Column("amount_minor", _MINOR),
+    Column("currency", String(3)),
+    Column("charge_id", String(64)),
+    Column("refund_id", String(64)),
+    Column("dispute_id", String(64)),
+    Column("reason_code", String(128)),
+    Column("status", String(64)),
+    Column("successor", String(64)),
+    Column("merchant_account", String(64), nullable=False),
+    Column("merchant_reference", String(256), nullable=False),
+    Column("plan_id", String(128), nullable=False),
+    Column("notice", _JSON, nullable=False),
+    # How the subscription stood once this and all before it had been told; of what was told together, with the last.
+    Column("summary", _JSON),
+    UniqueConstraint("charge_permission_id", "teller", "number", "digest"),
+    Index(None, "at", "id"),
+    Index(None, "type", "at"),
+    Index(None, "charge_id"),
+    Index(None, "refund_id"),
+    Index(None, "dispute_id"),
+    Index(None, "merchant_reference"),
+    sqlite_autoincrement=True,
+)
+"""What was told: only ever added to."""
+
+subscriptions: Final = Table(
+    "subscriptions",
+    metadata,
+    Column("charge_permission_id", String(64), primary_key=True),
+    Column("merchant_account", String(64), nullable=False),
+    Column("merchant_reference", String(256), nullable=False),
+    Column("plan_id", String(128), nullable=False),
+    Column("price_minor", _MINOR),
+    Column("currency", String(3)),
+    Column("interval_unit", String(8)),
+    Column("interval_count", Integer),
+    Column("quantity", Integer),
+    Column("began_at", Instant),
+    Column("status", String(32)),
+    Column("past_due_since", Instant),
+    Column("needs_attention", Boolean, nullable=False, server_default=false()),
+    Column("last_reason", String(128)),
+    Column("next_action", String(64)),
+    Column("next_action_at", Instant),
+    Column("next_charge_at", Instant),
+    Column("ended_at", Instant),
+    Column("successor", String(64)),
+    Column("charged_minor", _MINOR, nullable=False, server_default="0"),
+    Column("refunded_minor", _MINOR, nullable=False, server_default="0"),
+    Column("written_off_minor", _MINOR, nullable=False, server_default="0"),
+    Column("periods_paid", Integer, nullable=False, server_default="0"),
+    Column("disputes", Integer, nullable=False, server_default="0"),
+    Column("told", Integer, nullable=False, server_default="0"),
+    Column("as_of", Instant, nullable=False),
+    Index(None, "merchant_reference", "charge_permission_id"),
+    Index(None, "status", "charge_permission_id"),
+    Index(None, "plan_id", "charge_permission_id"),
+    Index(None, "merchant_account", "charge_permission_id"),
+    Index(None, "past_due_since", "charge_permission_id"),
+    Index(None, "needs_attention", "charge_permission_id"),
+    Index(None, "last_reason", "charge_permission_id"),
+    Index(None, "next_charge_at", "charge_permission_id"),
+)
+"""One row a subscription, as it stood when it last told something: made of the entries, so it can be made again."""
+
+deliveries: Final = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(160), primary_key=True),
+    Column("charge_permission_id", String(64), nullable=False),
+    Column("teller", String(64), nullable=False, server_default=""),
+    Column("number", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("trouble", String(256)),
+    Column("since", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index(None, "state", "since"),
+    Index(None, "charge_permission_id", "number"),
+)
+"""What became of each notice on its way to the merchant."""

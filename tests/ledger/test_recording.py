@@ -1,0 +1,126 @@
+"""What is told is recorded once, whatever becomes of who tells it."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.status import Status
+from perennial_billing.ledger.deliveries import Delivery, DeliveryState
+from perennial_billing.ledger.entries import minor, money
+from perennial_billing.ledger.finding import Search, find, timeline
+from perennial_billing.ledger.ledger import Ledger
+from perennial_billing.ledger.tables import deliveries, entries
+from tests.ledger.told import BEGAN, MONTH, notice, summary, told
+
+TEA = "C01-2702031-0000001"
+
+
+async def test_what_was_told_is_there_as_it_was_told(ledger: Ledger) -> None:
+    first = notice(1, NoticeType.SUBSCRIPTION_STARTED, amount=None)
+    second = notice(2, period=0, due=BEGAN, attempt=1, charge_id="C01-2702031-0000001-C000001")
+
+    await ledger.record(told(first, second))
+
+    recorded = await timeline(ledger, TEA)
+    assert [each.notice for each in recorded] == [first, second]
+    assert {each.merchant_reference for each in recorded} == {f"order-{TEA}"}
+    [found] = await find(ledger, Search())
+    assert (found.charged, found.periods_paid, found.told) == (Money.parse("14.90 EUR"), 1, 2)
+    assert (found.price, found.quantity, found.status) == (Money.parse("7.45 EUR"), 2, Status.ACTIVE)
+    assert (found.as_of, found.next_charge_at) == (BEGAN + 2 * MONTH, BEGAN + MONTH)
+
+
+async def test_told_again_it_is_not_recorded_again(ledger: Ledger) -> None:
+    both = told(notice(1), notice(2))
+    await ledger.record(both)
+    before = await find(ledger, Search())
+
+    await ledger.record(both)
+    await ledger.record(told(notice(2), notice(3), summary=summary(status=Status.PAUSED)))
+
+    assert [each.notice.number for each in await timeline(ledger, TEA)] == [1, 2, 3]
+    [found] = await find(ledger, Search())
+    assert before[0].periods_paid == 2
+    assert (found.periods_paid, found.charged, found.status) == (3, Money.parse("44.70 EUR"), Status.PAUSED)
+
+
+async def test_told_again_a_little_later_it_is_not_recorded_again(ledger: Ledger) -> None:
+    """The workflow task that told it was lost, and worked on again: its time is another one."""
+    await ledger.record(told(notice(1), notice(2, deadline=BEGAN + 3 * MONTH, next_action_at=BEGAN)))
+    later = timedelta(milliseconds=47)
+
+    await ledger.record(told(notice(2, at=BEGAN + 2 * MONTH + later, deadline=BEGAN + 3 * MONTH + later)))
+
+    assert [each.notice.at for each in await timeline(ledger, TEA)] == [BEGAN + MONTH, BEGAN + 2 * MONTH]
+
+
+async def test_a_number_that_is_told_again_with_other_contents_is_kept_beside_the_first(ledger: Ledger) -> None:
+    """Temporal was set back to an older state, and something else happened then."""
+    await ledger.record(told(notice(1), notice(2)))
+    otherwise = notice(2, NoticeType.CHARGE_DECLINED, reason_code="SoftDeclined")
+
+    await ledger.record(told(otherwise))
+
+    assert [each.notice for each in await timeline(ledger, TEA)] == [notice(1), notice(2), otherwise]
+
+
+async def test_what_a_dispute_tells_after_the_end_is_not_taken_for_what_the_subscription_told(ledger: Ledger) -> None:
+    await ledger.record(told(notice(1), notice(2, NoticeType.SUBSCRIPTION_ENDED, status="canceled")))
+    opened = notice(2, NoticeType.DISPUTE_OPENED, dispute_id="D01-1")
+
+    await ledger.record(told(opened, teller="D01-1", summary=None))
+
+    assert [(each.teller, each.notice.number) for each in await timeline(ledger, TEA)] == [
+        ("", 1),
+        ("", 2),
+        ("D01-1", 2),
+    ]
+    [found] = await find(ledger, Search(charge_id="D01-1"))
+    assert (found.told, found.status) == (2, Status.ACTIVE)
+
+
+async def test_many_who_tell_at_once_are_all_recorded(ledger: Ledger) -> None:
+    permissions = [f"C01-2702031-{number:07}" for number in range(40)]
+
+    await asyncio.gather(
+        *(ledger.record(told(notice(number), permission=each)) for each in permissions for number in (1,))
+    )
+    await asyncio.gather(*(ledger.record(told(notice(2), permission=each)) for each in permissions))
+
+    found = await find(ledger, Search())
+    assert [each.charge_permission_id for each in found] == permissions
+    assert {(each.told, each.charged) for each in found} == {(2, Money.parse("29.80 EUR"))}
+
+
+async def test_two_who_tell_the_same_at_once_count_it_once(ledger: Ledger) -> None:
+    """Two workers: one has lost its lease on the task, and does not know it."""
+    for number in range(1, 16):
+        await asyncio.gather(*(ledger.record(told(notice(number))) for _ in range(3)))
+
+    [found] = await find(ledger, Search())
+    async with ledger.engine.connect() as connection:
+        rows = (await connection.execute(select(func.count()).select_from(entries))).scalar_one()
+    assert (rows, found.periods_paid, found.charged) == (15, 15, Money.parse("223.50 EUR"))
+
+
+async def test_what_becomes_of_a_delivery_is_kept(ledger: Ledger) -> None:
+    delivery = Delivery(f"notice-{TEA}-1", TEA, "", 1)
+    await ledger.record(told(notice(1)), [delivery])
+    await ledger.came_to(delivery.id, DeliveryState.QUEUED, 1, "status 503")
+    await ledger.record(told(notice(1)), [delivery])
+    await ledger.came_to(delivery.id, DeliveryState.GIVEN_UP, 2, "status 410")
+
+    async with ledger.engine.connect() as connection:
+        [row] = (await connection.execute(select(deliveries))).mappings()
+    assert (row["state"], row["attempts"], row["trouble"]) == ("given_up", 2, "status 410")
+    assert row["since"] <= row["updated_at"]
+
+
+@pytest.mark.parametrize(("amount", "units"), [("19.90 EUR", 1990), ("500 JPY", 500), ("0.01 USD", 1), ("0 JPY", 0)])
+def test_an_amount_in_minor_units_is_the_same_amount(amount: str, units: int) -> None:
+    assert minor(Money.parse(amount)) == units
+    assert money(units, Money.parse(amount).currency) == Money.parse(amount)
