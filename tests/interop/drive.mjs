@@ -6,6 +6,7 @@
 
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { runInNewContext } from 'node:vm';
 
 import sdk from '@amazonpay/amazon-pay-api-sdk-nodejs';
 
@@ -45,14 +46,17 @@ const usd = (amount) => ({ amount, currencyCode: 'USD' });
 const withKey = (key = randomUUID().replaceAll('-', '')) => ({ 'x-amz-pay-idempotency-key': key });
 
 /** The one thing here that is not the merchant's: the buyer, whom only the simulator's control API can play. */
-async function buyerApproves(checkoutSessionId) {
-    const approval = await fetch(`https://${serviceUrl}/simulator/checkout-sessions/${checkoutSessionId}/approve`, {
+async function buyer(does, checkoutSessionId) {
+    const done = await fetch(`https://${serviceUrl}/simulator/checkout-sessions/${checkoutSessionId}/${does}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ card: '1111' }),
     });
-    if (!approval.ok) throw new Error(`The buyer could not approve: ${approval.status} ${await approval.text()}`);
+    if (!done.ok) throw new Error(`The buyer could not ${does}: ${done.status} ${await done.text()}`);
 }
+
+const buyerSignsIn = (checkoutSessionId) => buyer('sign-in', checkoutSessionId);
+const buyerApproves = (checkoutSessionId) => buyer('approve', checkoutSessionId);
 
 const recurringSession = {
     webCheckoutDetails: { checkoutReviewReturnUrl: 'https://shop.example/review' },
@@ -67,11 +71,39 @@ const recurringSession = {
 const payloadJSON = JSON.stringify(recurringSession);
 print({ step: 'sign button', payload: payloadJSON, signature: client.generateButtonSignature(payloadJSON) });
 
+/** Presses the button that a merchant's page renders by Amazon's script, whose place the simulator's takes. The page is
+ * one with nothing on it but what the script asks of it. */
+async function press(settings) {
+    const script = await fetch(`https://${serviceUrl}/checkout.js`);
+    let click;
+    let submitted;
+    const element = () => ({
+        fields: {},
+        append(child) { this.fields[child.name] = child.value; },
+        addEventListener(_event, listener) { click = listener; },
+        submit() { submitted = this; },
+    });
+    const document = {
+        currentScript: { src: script.url }, createElement: element, querySelector: element, body: element(),
+    };
+    const page = { document, URL, window: {} };
+    runInNewContext(await script.text(), page);
+    page.window.amazon.Pay.renderButton('#AmazonPayButton', settings);
+    await click();
+    const answered = await fetch(submitted.action, {
+        method: submitted.method, body: new URLSearchParams(submitted.fields), redirect: 'manual',
+    });
+    const location = answered.headers.get('location');
+    print({ step: 'press button', status: answered.status, body: { location, text: await answered.text() } });
+    return location.split('/').at(-1);
+}
+
 // The checkout, with a first payment.
 
 const session = await answer('create session', client.createCheckoutSession(recurringSession, withKey()));
 const sessionId = session.checkoutSessionId;
 await answer('get session', client.getCheckoutSession(sessionId));
+await buyerSignsIn(sessionId);
 await answer('update session', client.updateCheckoutSession(sessionId, {
     webCheckoutDetails: { checkoutResultReturnUrl: 'https://shop.example/result' },
     paymentDetails: { paymentIntent: 'AuthorizeWithCapture', chargeAmount: usd('14.00') },
@@ -81,6 +113,21 @@ await buyerApproves(sessionId);
 const completed = await answer(
     'complete session', client.completeCheckoutSession(sessionId, { chargeAmount: usd('14.00') }));
 const permissionId = completed.chargePermissionId;
+
+// The button is pressed by another buyer. (Only once the SDK has called somebody does `fetch` here trust a certificate
+// of the simulator's own, too: the SDK switches the check off for the whole process where its address is another one.)
+
+const pressedSessionId = await press({
+    merchantId: 'A1MERCHANT',
+    ledgerCurrency: 'USD',
+    sandbox: true,
+    productType: 'PayOnly',
+    placement: 'Cart',
+    createCheckoutSessionConfig: {
+        payloadJSON, signature: client.generateButtonSignature(payloadJSON), publicKeyId, algorithm,
+    },
+});
+await answer('get pressed session', client.getCheckoutSession(pressedSessionId));
 
 // The charge permission.
 

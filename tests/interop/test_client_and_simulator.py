@@ -133,7 +133,7 @@ async def _get_charge(shop: Integration) -> object:
 
 
 async def _update_charge(shop: Integration) -> object:
-    request = await shop.request(capture=False)
+    request = (await shop.request(capture=False)).model_copy(update={"can_handle_pending_authorization": True})
     charge = await shop.client.charges.create(
         request, idempotency_key=key(), headers={SIMULATION_HEADER: ChargeState.AUTHORIZATION_INITIATED}
     )

@@ -75,7 +75,7 @@ def charges_of(driven: Driven, step: str) -> list[Charge]:
 def test_the_path_names_the_environment_unless_the_key_id_does(driven: Driven) -> None:
     prefix = "/v2/" if driven.merchant.public_key_id == WITH_ENVIRONMENT else "/sandbox/v2/"
 
-    assert {path.partition("v2/")[0] + "v2/" for path in driven.paths if "/simulator/" not in path} == {prefix}
+    assert {path.partition("v2/")[0] + "v2/" for path in driven.paths if "v2/" in path} == {prefix}
 
 
 def test_the_signature_of_a_button_holds_by_the_merchants_public_key(driven: Driven) -> None:
@@ -91,6 +91,16 @@ def test_the_signature_of_a_button_holds_by_the_merchants_public_key(driven: Dri
     assert json.loads(driven.button["payload"])["chargePermissionType"] == "Recurring"
 
 
+def test_the_button_that_the_sdk_signed_opens_a_session_by_the_simulators_script(driven: Driven) -> None:
+    pressed, session = driven["press button"], driven["get pressed session"]
+
+    assert (pressed.status, pressed.body["text"]) == (303, "")
+    assert pressed.body["location"] == f"/checkout/{session.body['checkoutSessionId']}"
+    assert (session.status, session.state) == (200, "Open")
+    assert (session.body["productType"], session.body["chargePermissionType"]) == ("PayOnly", "Recurring")
+    assert session.body["recurringMetadata"]["amount"] == {"amount": "14.00", "currencyCode": "USD"}
+
+
 def test_a_checkout_gives_a_recurring_permission_and_the_first_payment(driven: Driven) -> None:
     created, read, updated = driven["create session"], driven["get session"], driven["update session"]
     completed, permission = driven["complete session"], driven["get permission"]
@@ -98,6 +108,7 @@ def test_a_checkout_gives_a_recurring_permission_and_the_first_payment(driven: D
     assert (created.status, created.state) == (201, "Open")
     assert (read.status, read.body) == (200, created.body)
     assert {constraint["constraintId"] for constraint in created.body["constraints"]} == {
+        "BuyerNotAssociated",
         "ChargeAmountNotSet",
         "CheckoutResultReturnUrlNotSet",
         "PaymentIntentNotSet",

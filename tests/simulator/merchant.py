@@ -69,8 +69,9 @@ class Wanted:
 class Merchant:
     """Signs and sends; one per simulator."""
 
-    def __init__(self, http: httpx.AsyncClient, private_key: RSAPrivateKey) -> None:
+    def __init__(self, http: httpx.AsyncClient, private_key: RSAPrivateKey, key_id: str = KEY_ID) -> None:
         self._http = http
+        self._key_id = key_id
         self.private_key = private_key
 
     async def send(self, wanted: Wanted) -> httpx.Response:
@@ -131,7 +132,7 @@ class Merchant:
         if simulate is not None:
             more["x-amz-pay-simulation-code"] = simulate
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        answer = await self.send(Wanted(method, f"/v2{path}", content, more))
+        answer = await self.send(Wanted(method, f"/v2{path}", content, more, key_id=self._key_id))
         return answer.status_code, answer.json()
 
     async def create_charge(
@@ -233,17 +234,29 @@ class Merchant:
         body = {"chargeAmount": price}
         return await self.call("POST", f"/checkoutSessions/{session_id}/complete", body, at=at, simulate=simulate)
 
+    async def press(self, **button: str) -> httpx.Response:
+        """What the browser posts when the buyer presses the button on the merchant's page."""
+        return await self._http.post("/checkout", data=button)
+
+    def sign_payload(self, payload: str, algorithm: str = V2) -> str:
+        """The signature of a button's payload, by the documentation's rule."""
+        text = f"{algorithm}\n{hashlib.sha256(payload.encode()).hexdigest()}".encode()
+        pss = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=SALT_BYTES[algorithm])
+        return base64.b64encode(self.private_key.sign(text, pss, hashes.SHA256())).decode()
+
     async def finalize_session(self, session_id: str, body: Mapping[str, Any]) -> Answer:
         """POST /checkoutSessions/{checkoutSessionId}/finalize."""
         return await self.call("POST", f"/checkoutSessions/{session_id}/finalize", body)
 
 
 @asynccontextmanager
-async def merchant_of(simulator: SimulatorHandle, private_key: RSAPrivateKey) -> AsyncIterator[Merchant]:
+async def merchant_of(
+    simulator: SimulatorHandle, private_key: RSAPrivateKey, key_id: str = KEY_ID
+) -> AsyncIterator[Merchant]:
     """The merchant of a simulator of a test's own."""
     # No TLS here, and reading the system's certificates for each test would be the slowest part of it.
     async with httpx.AsyncClient(base_url=simulator.origin, verify=False) as http:
-        yield Merchant(http, private_key)
+        yield Merchant(http, private_key, key_id)
 
 
 def headers_of(wanted: Wanted) -> dict[str, str]:

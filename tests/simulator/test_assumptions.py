@@ -13,9 +13,10 @@ from amazon_pay_simulator import SimulatorHandle
 from amazon_pay_simulator.assumptions import Assumptions
 from amazon_pay_simulator.books import ScriptedAnswer
 from amazon_pay_simulator.notifications import NotificationSigner
-from tests.simulator.checkout import completed, pending_of, state_and_reason
+from tests.simulator.checkout import approved, completed, pending_of, session_of, state_and_reason
 from tests.simulator.merchant import COMPACT_DATE, Merchant, Wanted, charge_of, merchant_of, new_key, price
 from tests.simulator.running import running_simulator
+from tests.simulator.witness import state_of
 
 YEAR = datetime.now(UTC).year + 1
 JANUARY = datetime(YEAR, 1, 15, 9, 30, tzinfo=UTC)
@@ -168,12 +169,59 @@ async def test_what_takes_no_time_is_done_when_it_is_looked_at_next(assuming: As
         {"permission_lives_months": 0},
         {"saves_everything": True},
         {"month_zone": "Mars/Olympus"},
+        {"ledger_currency": "XXX"},
     ],
     ids=str,
 )
 def test_an_assumption_that_cannot_be_is_refused_by_name(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(change))):
         Assumptions.model_validate(change)
+
+
+@pytest.mark.parametrize("always", [True, False])
+async def test_an_order_amount_may_be_needed_though_the_session_has_none(assuming: Assuming, *, always: bool) -> None:
+    async with assuming(total_order_amount_always_required=always) as (shop, amazon, _):
+        session_id = await approved(shop, amazon)
+        status, answer = await shop.complete_session(session_id, price("9.99"))
+        body = {"chargeAmount": price("9.99"), "totalOrderAmount": price("9.99")}
+        again, _ = await shop.call("POST", f"/checkoutSessions/{session_id}/complete", body)
+
+    assert (status, again) == ((400, 200) if always else (200, 422))
+    assert answer.get("reasonCode") == ("MissingParameterValue" if always else None)
+
+
+@pytest.mark.parametrize("bare", [True, False])
+async def test_a_completed_session_is_read_with_or_without_what_was_given(assuming: Assuming, *, bare: bool) -> None:
+    async with assuming(completed_sessions_stay_bare=bare) as (shop, amazon, _):
+        _, session = await completed(shop, amazon)
+        _, read = await shop.session(session["checkoutSessionId"])
+
+    assert (session["buyer"], session["paymentDetails"]) == (None, None), "Complete itself never tells"
+    given = (read["buyer"] is None, read["paymentDetails"] is None)
+    assert given == (bare, bare)
+    assert read["chargePermissionId"] == session["chargePermissionId"]
+
+
+async def test_a_used_up_permission_is_closed_for_the_reason_that_is_assumed(assuming: Assuming) -> None:
+    async with assuming(used_up_reason="AmazonCanceled") as (shop, amazon, _):
+        _, session = await completed(shop, amazon)
+        state = await state_of(amazon, session["chargePermissionId"])
+
+    assert state == ("Closed", ["AmazonCanceled"])
+
+
+async def test_a_wallet_without_an_amount_is_limited_in_the_ledgers_currency(assuming: Assuming) -> None:
+    body = session_of(
+        chargePermissionType="PaymentMethodOnFile",
+        paymentMethodOnFileMetadata={"setupOnly": True},
+        paymentDetails={"paymentIntent": "Confirm"},
+    )
+    async with assuming(ledger_currency="EUR") as (shop, amazon, _):
+        session_id = await approved(shop, amazon, body)
+        _, session = await shop.call("POST", f"/checkoutSessions/{session_id}/complete", {})
+        _, permission = await shop.permission(session["chargePermissionId"])
+
+    assert permission["limits"]["amountLimit"] == price("15000.00", "EUR")
 
 
 async def test_a_scripted_answer_outlives_nothing_that_was_not_processed(assuming: Assuming) -> None:

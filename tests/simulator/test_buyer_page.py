@@ -16,9 +16,10 @@ HOSTILE = '"><script>alert(1)</script>'
 
 
 async def page_of(merchant: Merchant, session_id: str) -> str:
-    """The address of the buyer's page, as the merchant is told it."""
-    url: str = (await merchant.session(session_id))[1]["webCheckoutDetails"]["amazonPayRedirectUrl"]
-    return url
+    """The address of the page that the button leads to with the id of a session."""
+    answer = await merchant.press(checkoutSessionId=session_id)
+    assert answer.status_code == 303, answer.text
+    return str(answer.url.join(answer.headers["location"]))
 
 
 async def shown(url: str) -> str:
@@ -55,6 +56,7 @@ async def test_the_page_shows_what_the_buyer_agrees_to(
     html = await shown(await page_of(merchant, await opened(merchant, body)))
 
     assert facts_of(html) == {
+        "Store": "not named",
         "State": "Open",
         "To pay": "12.50 USD",
         "Payment intent": "AuthorizeWithCapture",
@@ -68,14 +70,11 @@ async def test_the_page_shows_what_the_buyer_agrees_to(
 
 
 async def test_text_of_the_merchants_cannot_become_markup(merchant: Merchant) -> None:
-    frequency = {"unit": HOSTILE, "value": HOSTILE}
-    body = recurring_of(softDescriptor=None, merchantMetadata={"merchantStoreName": HOSTILE}) | {
-        "recurringMetadata": {"frequency": frequency}
-    }
-    del body["softDescriptor"]
+    body = recurring_of(merchantMetadata={"merchantStoreName": HOSTILE})
 
     html = await shown(await page_of(merchant, await opened(merchant, body)))
 
+    assert facts_of(html)["Store"] == HOSTILE
     assert "<script" not in html.lower()
     assert html.count("<form") == 1
 
@@ -89,11 +88,43 @@ async def test_a_buyer_who_approves_comes_back_with_the_sessions_id_and_the_merc
 
     assert answer.status_code == 303, "the browser goes on by GET"
     assert answer.headers["location"] == f"{RESULT_URL}?amazonCheckoutSessionId={session_id}"
-    status, session = await merchant.complete_session(session_id, price("9.99"))
-    assert (status, session["paymentPreferences"][0]["paymentDescriptor"]) == (
-        200,
-        "American Express ****0005 (Amazon Pay)",
+    _, session = await merchant.session(session_id)
+    assert session["paymentPreferences"] == [{"paymentDescriptor": "American Express ****0005 (Amazon Pay)"}]
+    assert (await merchant.complete_session(session_id, price("9.99")))[0] == 200
+
+
+@pytest.mark.parametrize(("card", "reason"), [("3064", "BuyerCanceled"), ("3434", "Declined")])
+async def test_a_card_that_cancels_brings_the_buyer_back_to_a_canceled_session(
+    merchant: Merchant, card: str, reason: str
+) -> None:
+    session_id = await opened(merchant)
+
+    answer = await pressed(await page_of(merchant, session_id), decision="approve", card=card)
+
+    assert answer.headers["location"] == f"{RESULT_URL}?amazonCheckoutSessionId={session_id}"
+    assert state_and_reason((await merchant.session(session_id))[1]) == ("Canceled", reason)
+
+
+async def test_a_buyer_reviews_with_the_merchant_before_paying(merchant: Merchant) -> None:
+    web = {"checkoutReviewReturnUrl": "https://shop.example/review?cart=7"}
+    session_id = await opened(merchant, session_of(webCheckoutDetails=web))
+    page = await page_of(merchant, session_id)
+    assert 'value="approve"' not in await shown(page)
+
+    answer = await pressed(page, decision="sign_in", card="4444")
+
+    assert answer.headers["location"] == f"https://shop.example/review?cart=7&amazonCheckoutSessionId={session_id}"
+    _, session = await merchant.session(session_id)
+    assert session["buyer"]["name"] == "Sim Buyer"
+    assert session["paymentPreferences"] == [{"paymentDescriptor": "MasterCard ****4444 (Amazon Pay)"}]
+    assert [lacking["constraintId"] for lacking in session["constraints"]] == ["CheckoutResultReturnUrlNotSet"]
+    _, session = await merchant.update_session(
+        session_id, {"webCheckoutDetails": {"checkoutResultReturnUrl": RESULT_URL}}
     )
+    pay = session["webCheckoutDetails"]["amazonPayRedirectUrl"]
+    assert 'value="approve"' in await shown(pay)
+    await pressed(pay, decision="approve", card="4444")
+    assert (await merchant.complete_session(session_id, price("9.99")))[0] == 200
 
 
 @pytest.mark.parametrize(("decision", "reason"), [("decline", "Declined"), ("cancel", "BuyerCanceled")])

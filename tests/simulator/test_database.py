@@ -124,6 +124,21 @@ async def test_what_was_to_happen_by_itself_still_happens(start: Start) -> None:
     assert state_and_reason(refunded) == ("Refunded", None)
 
 
+async def test_what_was_to_end_by_itself_still_ends(start: Start) -> None:
+    async with start() as (amazon, shop):
+        permission = (await amazon.open_permission()).charge_permission_id
+        session_id = await opened(shop)
+
+    async with start() as (amazon, _):
+        await amazon.advance_clock(timedelta(days=400))
+        books = await amazon.books()
+
+    (ended,) = [each.status_details for each in books.permissions if each.charge_permission_id == permission]
+    (canceled,) = [each.status_details for each in books.sessions if each.checkout_session_id == session_id]
+    assert [reason.reason_code for reason in ended.reasons or ()] == ["Expired"]
+    assert (canceled.state, canceled.reason_code) == ("Canceled", "Expired")
+
+
 async def test_a_checkout_goes_on_with_the_card_that_the_buyer_chose(start: Start) -> None:
     async with start() as (amazon, shop):
         session_id = await approved(shop, amazon, session_of(), "3434")

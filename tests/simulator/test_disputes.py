@@ -99,14 +99,25 @@ async def test_evidence_that_comes_too_late_is_refused_and_says_until_when_it_wa
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"merchantEvidences": []}, {"merchantEvidences": [{"evidenceText": "?"}]}], ids=str
+    ("body", "code", "field"),
+    [
+        ({}, "MissingParameterValue", "merchantEvidences"),
+        ({"merchantEvidences": []}, "InvalidParameterValue", "merchantEvidences"),
+        ({"merchantEvidences": [{"evidenceText": "?"}]}, "MissingParameterValue", "merchantEvidences.0.evidenceType"),
+        ({"merchantEvidences": [{"evidenceType": "Rumour"}]}, "InvalidParameterValue", "merchantEvidences.0."),
+        ({"merchantEvidences": [{"evidenceType": "Other", "x": 1}]}, "UnrecognizedField", "merchantEvidences.0.x"),
+    ],
+    ids=str,
 )
 async def test_a_contest_without_evidence_is_refused(
-    merchant: Merchant, simulator: SimulatorHandle, permission: str, body: dict[str, Any]
+    merchant: Merchant, simulator: SimulatorHandle, permission: str, body: dict[str, Any], code: str, field: str
 ) -> None:
     dispute_id = (await disputed(merchant, simulator, permission)).dispute_id
 
-    assert refusal(await contested(merchant, dispute_id, JANUARY, body)) == (400, "InvalidParameterValue")
+    answer = await contested(merchant, dispute_id, JANUARY, body)
+
+    assert refusal(answer) == (400, code)
+    assert field in answer[1]["message"]
 
 
 async def test_a_provider_reports_a_dispute_and_how_it_goes_on(merchant: Merchant, permission: str) -> None:

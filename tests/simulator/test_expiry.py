@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from amazon_pay_simulator import SimulatorHandle
-from tests.simulator.checkout import completed, pending_of, recurring_of, session_of
+from tests.simulator.checkout import approved, completed, opened, pending_of, recurring_of, session_of
 from tests.simulator.merchant import Merchant, charge_of, new_key, price
 from tests.simulator.receiver import Receiver
 from tests.simulator.witness import charges_of, state_of
@@ -127,6 +127,52 @@ async def test_the_merchant_is_told_once_when_the_simulators_clock_passes_the_en
     assert [(told.object_type, told.object_id) for told in receiver.notifications] == [
         ("CHARGE_PERMISSION", identifier)
     ]
+
+
+async def test_in_the_time_of_a_caller_it_ends_with_the_first_request_that_is_later_whatever_that_asks_for(
+    shop: Merchant, amazon: SimulatorHandle, receiver: Receiver
+) -> None:
+    permission = (await amazon.open_permission(at=JANUARY)).charge_permission_id
+    _, charge = await shop.create_charge(charge_of(permission), new_key(), JANUARY)
+
+    await shop.charge(charge["chargeId"], THIRTEEN_MONTHS_LATER)
+    await amazon.deliver_notifications()
+
+    assert await state_of(amazon, permission) == ("Closed", ["Expired"])
+    assert [told.object_type for told in receiver.notifications] == ["CHARGE", "CHARGE_PERMISSION"]
+
+
+async def test_a_charge_on_the_way_moves_the_end_and_the_clock_finds_the_new_one(
+    shop: Merchant, amazon: SimulatorHandle, receiver: Receiver
+) -> None:
+    _, session = await completed(shop, amazon, recurring_of("Confirm"))
+    identifier = session["chargePermissionId"]
+
+    await amazon.advance_clock(timedelta(days=200))
+    await shop.create_charge(charge_of(identifier), new_key())
+    await amazon.advance_clock(timedelta(days=300))
+    assert await state_of(amazon, identifier) == ("Chargeable", [])
+    await amazon.advance_clock(timedelta(days=100))
+    await amazon.deliver_notifications()
+
+    assert await state_of(amazon, identifier) == ("Closed", ["Expired"])
+    assert [told.object_type for told in receiver.notifications] == ["CHARGE", "CHARGE_PERMISSION"]
+
+
+async def test_an_open_session_is_canceled_when_the_clock_passes_its_end_and_nobody_is_told(
+    shop: Merchant, amazon: SimulatorHandle, receiver: Receiver
+) -> None:
+    await opened(shop)
+    await approved(shop, amazon)
+    await completed(shop, amazon, recurring_of("Confirm"))
+
+    await amazon.advance_clock(timedelta(hours=24))
+    await amazon.deliver_notifications()
+
+    sessions = (await amazon.books()).sessions
+    states = [(str(each.status_details.state), each.status_details.reason_code) for each in sessions]
+    assert states == [("Canceled", "Expired"), ("Canceled", "Expired"), ("Completed", None)]
+    assert receiver.notifications == [], "Amazon has no notification for sessions"
 
 
 async def test_what_was_to_happen_on_the_way_happens_in_its_order_and_so_does_what_comes_of_it(

@@ -165,7 +165,7 @@ async def test_a_charge_without_a_key_is_refused(
     assert await charges_of(simulator, permission) == []
 
 
-@pytest.mark.parametrize("key", ["", "x" * 33, "with space", "d8a2e5f0-1c1b-4f0e-9a51-6b1f2d3c4e5f", "dot.ted", "a/b"])
+@pytest.mark.parametrize("key", ["x" * 33, "with space", "d8a2e5f0-1c1b-4f0e-9a51-6b1f2d3c4e5f", "dot.ted", "a/b"])
 async def test_a_key_that_amazon_would_not_take_is_refused(
     merchant: Merchant, simulator: SimulatorHandle, permission: str, key: str
 ) -> None:
@@ -173,6 +173,12 @@ async def test_a_key_that_amazon_would_not_take_is_refused(
 
     assert (status, answer["reasonCode"]) == (400, "InvalidHeaderValue")
     assert await charges_of(simulator, permission) == []
+
+
+async def test_a_key_without_a_character_is_a_header_without_a_value(merchant: Merchant, permission: str) -> None:
+    status, answer = await merchant.create_charge(charge_of(permission), "")
+
+    assert (status, answer["reasonCode"]) == (400, "MissingHeaderValue")
 
 
 @pytest.mark.parametrize("key", ["x", "A-Z_a-z_0-9", "longest"])

@@ -1,9 +1,12 @@
 """Charges that Amazon has not decided on: they are pending until the control call says how they end."""
 
+from datetime import timedelta
+
 import httpx
 import pytest
 
 from amazon_pay_simulator import SimulatorHandle
+from tests.simulator.checkout import completed, pending_of, state_and_reason
 from tests.simulator.merchant import Merchant, charge_of, new_key
 from tests.simulator.witness import charges_of, state_of
 
@@ -11,7 +14,8 @@ PENDING = ["AuthorizationInitiated", "CaptureInitiated"]
 
 
 async def pending_charge(merchant: Merchant, permission: str, state: str = "CaptureInitiated") -> str:
-    status, charge = await merchant.create_charge(charge_of(permission), new_key(), simulate=state)
+    body = charge_of(permission, canHandlePendingAuthorization=True)
+    status, charge = await merchant.create_charge(body, new_key(), simulate=state)
     assert status == 201, charge
     charge_id: str = charge["chargeId"]
     return charge_id
@@ -84,6 +88,41 @@ async def test_a_late_decline_does_to_the_permission_what_the_same_decline_does_
     await simulator.decide_charge(await pending_charge(merchant, permission), reason_code)
 
     assert await state_of(simulator, permission) == state
+
+
+async def test_an_authorization_pends_only_where_the_merchant_can_handle_it(
+    merchant: Merchant, simulator: SimulatorHandle, permission: str
+) -> None:
+    status, answer = await merchant.create_charge(charge_of(permission), new_key(), simulate="AuthorizationInitiated")
+
+    assert (status, answer["reasonCode"]) == (400, "InvalidSandboxSimulationSpecified")
+    assert "canHandlePendingAuthorization=true" in answer["message"]
+    assert await charges_of(simulator, permission) == []
+
+
+async def test_a_script_may_do_what_amazon_would_not(
+    merchant: Merchant, simulator: SimulatorHandle, permission: str
+) -> None:
+    await simulator.script(permission, ["AuthorizationInitiated"])
+
+    status, charge = await merchant.create_charge(charge_of(permission), new_key())
+
+    assert (status, charge["statusDetails"]["state"]) == (201, "AuthorizationInitiated")
+
+
+async def test_a_pending_authorization_that_is_canceled_is_decided_on_no_more(
+    shop: Merchant, amazon: SimulatorHandle
+) -> None:
+    _, session = await completed(shop, amazon, pending_of(), card="0701")
+
+    status, charge = await shop.cancel(session["chargeId"])
+    await amazon.advance_clock(timedelta(minutes=1))
+    _, later = await shop.charge(session["chargeId"])
+
+    assert (status, state_and_reason(charge)) == (200, ("Canceled", "MerchantCanceled"))
+    assert later == charge
+    with pytest.raises(httpx.HTTPStatusError, match="422"):
+        await amazon.decide_charge(session["chargeId"])
 
 
 async def test_an_authorization_that_was_not_to_be_captured_is_authorized_when_amazon_accepts_it(

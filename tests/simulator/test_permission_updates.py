@@ -9,6 +9,12 @@ from tests.simulator.checkout import MONTHLY, completed, recurring_of
 from tests.simulator.merchant import Merchant, charge_of, new_key, price
 from tests.simulator.witness import charges_of, state_of
 
+
+def frequency(unit: str, value: object) -> dict[str, Any]:
+    """Recurring metadata. Any: also wrong values."""
+    return {"frequency": {"unit": unit, "value": value}}
+
+
 YEARLY = {"frequency": {"unit": "Year", "value": "1"}, "amount": price("99.00")}
 
 
@@ -17,11 +23,13 @@ async def test_an_update_changes_what_it_names_and_nothing_else(merchant: Mercha
     identifier = session["chargePermissionId"]
     _, before = await merchant.permission(identifier)
 
+    await merchant.update_permission(identifier, {"merchantMetadata": {"noteToBuyer": "Hi"}})
     status, named = await merchant.update_permission(identifier, {"merchantMetadata": {"merchantReferenceId": "7"}})
     _, changed = await merchant.update_permission(identifier, {"recurringMetadata": YEARLY})
 
     assert status == 200
     assert named["merchantMetadata"]["merchantReferenceId"] == "7"
+    assert named["merchantMetadata"]["noteToBuyer"] == "Hi"
     assert named["recurringMetadata"] == MONTHLY
     assert changed == named | {"recurringMetadata": YEARLY}
     assert changed["statusDetails"] == before["statusDetails"], "it is no change of state"
@@ -40,18 +48,31 @@ async def test_a_permission_that_cannot_be_charged_can_be_changed(
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "code", "field"),
     [
-        {"recurringMetadata": {"frequency": {"unit": "Month", "value": 1}}},
-        {"merchantMetadata": {"merchantReferenceId": "x" * 257}},
-        {"closureReason": "over"},
+        ({"recurringMetadata": frequency("Month", 1)}, "InvalidParameterValue", "recurringMetadata.frequency.value"),
+        ({"recurringMetadata": frequency("Month", "0")}, "InvalidParameterValue", "recurringMetadata.frequency.value"),
+        ({"recurringMetadata": frequency("Month", "½")}, "InvalidParameterValue", "recurringMetadata.frequency.value"),
+        ({"recurringMetadata": frequency("Variable", "1")}, "InvalidParameterValue", "frequency.value"),
+        ({"recurringMetadata": frequency("Moon", "1")}, "InvalidParameterValue", "recurringMetadata.frequency.unit"),
+        ({"recurringMetadata": {}}, "MissingParameterValue", "recurringMetadata.frequency"),
+        ({"merchantMetadata": {"merchantReferenceId": "x" * 257}}, "InvalidParameterValue", "merchantReferenceId"),
+        ({"merchantMetadata": {"colour": "red"}}, "UnrecognizedField", "merchantMetadata.colour"),
+        ({"closureReason": "over"}, "UnrecognizedField", "closureReason"),
+        (b"{", "InvalidRequestFormat", "JSON"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
-async def test_a_wrong_update_is_refused(merchant: Merchant, permission: str, body: dict[str, Any]) -> None:
-    status, answer = await merchant.update_permission(permission, body)
+async def test_a_wrong_update_is_refused_and_changes_nothing(
+    merchant: Merchant, permission: str, body: dict[str, Any] | bytes, code: str, field: str
+) -> None:
+    before = await merchant.permission(permission)
 
-    assert (status, answer["reasonCode"]) == (400, "InvalidParameterValue")
+    status, answer = await merchant.call("PATCH", f"/chargePermissions/{permission}", body)
+
+    assert (status, answer["reasonCode"]) == (400, code)
+    assert field in answer["message"]
+    assert await merchant.permission(permission) == before
 
 
 @pytest.mark.parametrize("code", ["AmazonClosed", "AmazonCanceled", "Expired"])

@@ -86,7 +86,9 @@ async def test_a_closed_permission_says_that_the_merchant_closed_it(
     status, closed = await merchant.close(permission, {"closureReason": "subscription ended"})
 
     assert (status, closed["statusDetails"]["state"]) == (200, "Closed")
-    assert closed["statusDetails"]["reasons"] == [{"reasonCode": "MerchantClosed", "reasonDescription": None}]
+    assert closed["statusDetails"]["reasons"] == [
+        {"reasonCode": "MerchantClosed", "reasonDescription": "subscription ended"}
+    ]
     assert await merchant.permission(permission) == (200, closed)
     assert await state_of(simulator, permission) == ("Closed", ["MerchantClosed"])
 
@@ -118,7 +120,8 @@ async def test_pending_charges_are_canceled_with_the_permission_only_when_that_w
     merchant: Merchant, simulator: SimulatorHandle, permission: str, *, cancels: bool
 ) -> None:
     for code in ("AuthorizationInitiated", "CaptureInitiated", None):
-        await merchant.create_charge(charge_of(permission), new_key(), simulate=code)
+        body = charge_of(permission, canHandlePendingAuthorization=True)
+        await merchant.create_charge(body, new_key(), simulate=code)
     await merchant.create_charge(charge_of(permission, captureNow=False), new_key())
 
     status, _ = await merchant.close(permission, {"closureReason": "over", "cancelPendingCharges": cancels})
@@ -135,14 +138,22 @@ async def test_pending_charges_are_canceled_with_the_permission_only_when_that_w
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"closureReason": ""}, {"closureReason": "x" * 256}, {"closureReason": "over", "why": "?"}, b"", b"[]"]
+    ("body", "code"),
+    [
+        ({}, "MissingParameterValue"),
+        ({"closureReason": ""}, "InvalidParameterValue"),
+        ({"closureReason": "x" * 256}, "InvalidParameterValue"),
+        ({"closureReason": "over", "why": "?"}, "UnrecognizedField"),
+        (b"", "InvalidRequestFormat"),
+        (b"[]", "InvalidRequestFormat"),
+    ],
 )
 async def test_a_wrong_request_to_close_is_refused_and_closes_nothing(
-    merchant: Merchant, simulator: SimulatorHandle, permission: str, body: dict[str, str] | bytes
+    merchant: Merchant, simulator: SimulatorHandle, permission: str, body: dict[str, str] | bytes, code: str
 ) -> None:
     status, answer = await merchant.close(permission, body)
 
-    assert (status, answer["reasonCode"]) == (400, "InvalidParameterValue")
+    assert (status, answer["reasonCode"]) == (400, code)
     assert await state_of(simulator, permission) == ("Chargeable", [])
 
 

@@ -147,9 +147,9 @@ async def test_a_refund_under_the_same_key_is_one_refund(
         ({"refundAmount": price("1", "EUR")}, 400, "CurrencyMismatch"),
         ({"refundAmount": price("0")}, 400, "InvalidParameterValue"),
         ({"refundAmount": price("-1")}, 400, "InvalidParameterValue"),
-        ({"refundAmount": None}, 400, "InvalidParameterValue"),
+        ({"refundAmount": None}, 400, "MissingParameterValue"),
         ({"chargeId": "none"}, 404, "ResourceNotFound"),
-        ({"reason": "kindness"}, 400, "InvalidParameterValue"),
+        ({"reason": "kindness"}, 400, "UnrecognizedField"),
     ],
     ids=str,
 )

@@ -51,7 +51,8 @@ class Account:
         self.permissions.check_not_closed(charge_permission_id, now)
         if request.cancel_pending_charges:
             self.charges.cancel_with_permission(charge_permission_id, now)
-        self.permissions.close(charge_permission_id, simulate or "MerchantClosed", now)
+        description = None if simulate else request.closure_reason
+        self.permissions.close(charge_permission_id, simulate or "MerchantClosed", now, description)
         return self.permissions.read(charge_permission_id, now)
 
     def pass_time(self, now: datetime, charge_permission_id: str | None = None) -> None:
@@ -62,16 +63,22 @@ class Account:
             charge_permission_id: only to this permission's objects: subscriptions in virtual time each have a time of
                 their own. None for all, by the simulator's clock.
         """
-        while due := [
-            (appointment.at, object_id)
-            for object_id, appointment in self.books.appointments.items()
-            if appointment.at <= now and charge_permission_id in {None, appointment.charge_permission_id}
-        ]:
-            _, object_id = min(due)  # one at a time: what happens may make an appointment that is due as well
-            appointment = self.books.appointments[object_id]
+        while due := self.books.agenda.due(now, charge_permission_id):
+            object_id, appointment = due
             if appointment.object_type is ObjectType.REFUND:
                 self.refunds.keep(object_id, appointment)
             else:
                 self.charges.keep(object_id, appointment)
-        if charge_permission_id is None:
-            self.permissions.expire_all(now)
+        if charge_permission_id is not None:
+            self.permissions.current(charge_permission_id, now)
+            return
+        self.permissions.expire_all(now)
+        self.sessions.expire_all(now)
+
+    def environment_of(self, identifier: str) -> str | None:
+        """The release environment of an object, None where there is none of that id."""
+        books = self.books
+        for shelf in (books.permissions, books.charges, books.refunds, books.sessions, books.disputes):
+            if identifier in shelf:
+                return shelf[identifier].release_environment
+        return None

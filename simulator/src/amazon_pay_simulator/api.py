@@ -4,14 +4,13 @@ import asyncio
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -23,11 +22,13 @@ from amazon_pay_simulator.account import Account
 from amazon_pay_simulator.assumptions import Assumptions
 from amazon_pay_simulator.books import BookedCall, SavedAnswer, ScriptedAnswer
 from amazon_pay_simulator.clock import Clock
+from amazon_pay_simulator.environments import ReleaseEnvironment, environment_of
 from amazon_pay_simulator.faults import Fault, Faults
 from amazon_pay_simulator.refusals import Refusal
+from amazon_pay_simulator.requests import read_request
 from amazon_pay_simulator.routes import Call, Operation, find_operation
 from amazon_pay_simulator.signatures import check_signature
-from amazon_pay_simulator.simulations import DECLINES, check_simulation
+from amazon_pay_simulator.simulations import DECLINES, check_pending, check_simulation
 from amazon_pay_simulator.throttling import Throttle
 from amazon_pay_simulator.wire import cut, slowly
 
@@ -98,7 +99,7 @@ class AmazonPayApi:
     def _outcome(self, request: Request, body: bytes, fault: Fault | None) -> _Outcome:
         headers = {name: ",".join(request.headers.getlist(name)) for name in request.headers}
         try:
-            check_signature(
+            key_id = check_signature(
                 self.public_keys,
                 request.method,
                 request.scope["raw_path"].decode(),
@@ -112,25 +113,35 @@ class AmazonPayApi:
                 return _Outcome(_refused_by_fault(fault))
             self.throttle.take(operation.name)
             with self.account.books.together():
-                return self._perform(operation, ids, headers, body)
+                return self._perform(operation, ids, environment_of(key_id, request.url.path), headers, body)
         except Refusal as refusal:
             return _Outcome(_refused(refusal))
 
-    def _perform(self, operation: Operation, ids: list[str], headers: Mapping[str, str], body: bytes) -> _Outcome:
+    def _perform(
+        self,
+        operation: Operation,
+        ids: list[str],
+        environment: ReleaseEnvironment,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> _Outcome:
         now = self.clock.time_of(headers)
-        simulate = headers.get(SIMULATION_HEADER)
+        is_sandbox = environment is ReleaseEnvironment.SANDBOX
+        simulate = headers.get(SIMULATION_HEADER) if is_sandbox else None  # there is nothing to simulate in Live
         key = _key_of(operation, headers)
-        request = _parse(operation.body, body) if operation.body else None
+        request = read_request(operation.body, body) if operation.body else None
         said = _in_one_form(operation, ids, request)
-        saved = self.account.books.saved_answers.get(key) if key else None
+        saved_as = key if is_sandbox or not key else f"{environment}/{key}"
+        saved = self.account.books.saved_answers.get(saved_as) if key else None
         if saved is not None:
             return self._repeat(saved, said, request, key, now.strftime(TIMESTAMP_FORMAT))
         check_simulation(operation.name, simulate)
-        self._pass_time(ids, request, now)
+        self._check_environment(_ids_in(ids, request), environment)
+        self._pass_time(_ids_in(ids, request), now)
         scripted = self._scripted_answer(request, simulate)
         if scripted.fault is Fault.RESET or scripted.fault in _REFUSED_AT_ONCE:
             return _Outcome(_refused_by_fault(scripted.fault), scripted.delay_seconds, scripted.fault)
-        call = Call(ids, request, now, simulate, scripted)
+        call = Call(ids, request, now, environment, simulate, scripted)
         charge_id, reason_code = None, None
         try:
             answer = operation.perform(self.account, call)
@@ -143,7 +154,7 @@ class AmazonPayApi:
             at = now.strftime(TIMESTAMP_FORMAT)
             self._book_call(request, key, at, response.status_code, reason_code=reason_code, charge_id=charge_id)
         if key and self._is_saved(response.status_code, reason_code):
-            self.account.books.saved_answers[key] = SavedAnswer(
+            self.account.books.saved_answers[saved_as] = SavedAnswer(
                 request=said, status=response.status_code, body=bytes(response.body).decode()
             )
         return _Outcome(response, scripted.delay_seconds, scripted.fault)
@@ -166,10 +177,17 @@ class AmazonPayApi:
             return self.assumptions.saves_declines
         return self.assumptions.saves_server_errors
 
-    def _pass_time(self, ids: list[str], request: RequestModel | None, now: datetime) -> None:
+    def _check_environment(self, ids: Iterable[str], environment: ReleaseEnvironment) -> None:
+        """What is of the other world does not exist in this one."""
+        for identifier in ids:
+            found = self.account.environment_of(identifier)
+            if found is not None and found != environment:
+                raise Refusal("ResourceNotFound", f"There is no {identifier} in {environment}")
+
+    def _pass_time(self, ids: Iterable[str], now: datetime) -> None:
         """What was to happen by itself to the permission that the request is about happens first."""
         books = self.account.books
-        for identifier in (*ids, *(str(getattr(request, name, "")) for name in ("charge_permission_id", "charge_id"))):
+        for identifier in ids:
             permission_id = identifier if identifier in books.permissions else None
             if identifier in books.charges:
                 permission_id = books.charges[identifier].charge_permission_id
@@ -184,6 +202,7 @@ class AmazonPayApi:
         if not isinstance(request, CreateChargeRequest):
             return ScriptedAnswer()
         if simulate is not None:
+            check_pending(simulate, request)
             return ScriptedAnswer(code=simulate)
         return self.account.books.next_answer(request.charge_permission_id)
 
@@ -220,26 +239,23 @@ def _key_of(operation: Operation, headers: Mapping[str, str]) -> str:
         return ""
     if not (operation.needs_key or operation.takes_key):
         return ""
+    if not key:
+        raise Refusal("MissingHeaderValue", f"{IDEMPOTENCY_HEADER} is empty")
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise Refusal("InvalidHeaderValue", f"{IDEMPOTENCY_HEADER} is not 1 to 32 of A-Z a-z 0-9 _ -")
     return key
+
+
+def _ids_in(ids: Iterable[str], request: RequestModel | None) -> list[str]:
+    """The ids of the objects that a request is about, in its path and in its body."""
+    named = (getattr(request, name, None) for name in ("charge_permission_id", "charge_id"))
+    return [*ids, *(identifier for identifier in named if isinstance(identifier, str))]
 
 
 def _in_one_form(operation: Operation, ids: list[str], request: RequestModel | None) -> str:
     """What a request asks for, in one form however it was written."""
     values = request.model_dump(mode="json", by_alias=True) if request is not None else None
     return json.dumps([operation.name, ids, values], sort_keys=True)
-
-
-def _parse(kind: type[RequestModel], body: bytes) -> RequestModel:
-    try:
-        return kind.model_validate_json(body)
-    except ValidationError as error:
-        found = error.errors()
-        if found[0]["type"] == "value_error" and not found[0]["loc"]:  # each field by itself is right
-            raise Refusal("InvalidParameterCombination", found[0]["msg"]) from None
-        fields = ", ".join(".".join(map(str, item["loc"])) or "body" for item in found)
-        raise Refusal("InvalidParameterValue", f"Not accepted: {fields}") from None
 
 
 def _answer(model: WireModel, status: int = 200) -> Response:

@@ -9,6 +9,8 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from amazon_pay_client.models import Currency
+
 
 def _known(zone: str) -> str:
     if zone not in available_timezones():
@@ -31,6 +33,13 @@ class Assumptions(BaseModel):
         pending_takes: how long a pending charge of a sandbox test card takes to be decided.
         refund_takes: how long a refund takes; refunds are always asynchronous.
         late_capture_takes: how long a capture takes that came later than Amazon captures at once.
+        total_order_amount_always_required: Complete Checkout Session needs a totalOrderAmount though the session has
+            none, as the reference's table may be read; the guides ask for it only where the session has one, and the
+            official .NET SDK cannot send it.
+        completed_sessions_stay_bare: a completed session is read as Complete Checkout Session answered it, without what
+            buyer and merchant gave.
+        used_up_reason: why a permission for one time is closed once all of its order amount was captured.
+        ledger_currency: of the monthly limit of a Saved Wallet that was set up without any amount.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,3 +52,7 @@ class Assumptions(BaseModel):
     pending_takes: Duration = timedelta(seconds=30)
     refund_takes: Duration = timedelta(seconds=30)
     late_capture_takes: Duration = timedelta(seconds=30)
+    total_order_amount_always_required: bool = False
+    completed_sessions_stay_bare: bool = True
+    used_up_reason: str = "AmazonClosed"
+    ledger_currency: Currency = Currency.USD

@@ -5,12 +5,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Final, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from amazon_pay_client.ipn import ObjectType
 from amazon_pay_client.models import ChargePermission, CreateChargeRequest
 from amazon_pay_client.models.buyers import Buyer
 from amazon_pay_client.models.checkout_sessions import CheckoutSession
+from amazon_pay_simulator.agenda import Agenda, Appointment
 from amazon_pay_simulator.faults import Fault
 from amazon_pay_simulator.objects import Charge, Dispute, Refund
 from amazon_pay_simulator.refusals import Refusal
@@ -81,16 +81,6 @@ class Approval(BaseModel):
     card: str
 
 
-class Appointment(BaseModel):
-    """A change that comes by itself: what an object's state becomes at an instant (UTC), and why."""
-
-    at: AwareDatetime
-    object_type: ObjectType
-    charge_permission_id: str
-    state: str
-    reason_code: str | None = None
-
-
 class Books:
     """Everything; one per simulator.
 
@@ -113,8 +103,7 @@ class Books:
         self.disputes: Final = Shelf("disputes", Dispute, self._store)
         self.buyers: Final = Shelf("buyers", Buyer, self._store)
         """By buyer token."""
-        self.appointments: Final = Shelf("appointments", Appointment, self._store)
-        """By the id of the object that changes."""
+        self.agenda: Final = Agenda(Shelf("appointments", Appointment, self._store))
         self.scripts: Final = Shelf("scripts", Script, self._store)
         self.saved_answers: Final = Shelf("saved_answers", SavedAnswer, self._store)
         """By idempotency key: a key is unique in the account, whatever the operation."""

@@ -212,6 +212,13 @@ def _charges_and_sessions(account: Account, clock: Clock) -> APIRouter:
         account.disputes.refuse_to_show(reason_code)
         return {"reason_code": reason_code}
 
+    @router.post("/checkout-sessions/{checkout_session_id}/sign-in")
+    async def sign_in(
+        request: Request, checkout_session_id: str, card: Annotated[str, Body(embed=True)] = DEFAULT_CARD
+    ) -> CheckoutSession:
+        """The buyer signs in to a checkout session and chooses a test card, and comes back to the merchant's review."""
+        return account.sessions.sign_in(checkout_session_id, card, clock.time_of(request.headers))
+
     @router.post("/checkout-sessions/{checkout_session_id}/approve")
     async def approve(
         request: Request, checkout_session_id: str, card: Annotated[str, Body(embed=True)] = DEFAULT_CARD

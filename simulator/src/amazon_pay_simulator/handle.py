@@ -80,6 +80,13 @@ class SimulatorHandle:
         """A buyer signs in with Amazon; gives the buyer token."""
         return str(json.loads(await self._call("POST", "/buyers"))["buyer_token"])
 
+    async def sign_in_to_session(
+        self, checkout_session_id: str, card: str = DEFAULT_CARD, at: datetime | None = None
+    ) -> CheckoutSession:
+        """The buyer signs in to a checkout session and chooses a test card, known by its last digits."""
+        path = f"/checkout-sessions/{checkout_session_id}/sign-in"
+        return CheckoutSession.model_validate_json(await self._call("POST", path, {"card": card}, at))
+
     async def approve_session(
         self, checkout_session_id: str, card: str = DEFAULT_CARD, at: datetime | None = None
     ) -> CheckoutSession:

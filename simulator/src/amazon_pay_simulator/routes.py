@@ -10,7 +10,6 @@ from amazon_pay_client.models.charge_permissions import UpdateChargePermissionRe
 from amazon_pay_client.models.charges import CancelChargeRequest, CaptureChargeRequest, UpdateChargeRequest
 from amazon_pay_client.models.checkout_sessions import (
     CheckoutSession,
-    CompleteCheckoutSessionRequest,
     CreateCheckoutSessionRequest,
     FinalizeCheckoutSessionRequest,
     UpdateCheckoutSessionRequest,
@@ -25,6 +24,7 @@ from amazon_pay_client.models.refunds import CreateRefundRequest
 from amazon_pay_client.models.wire import RequestModel, WireModel
 from amazon_pay_simulator.account import Account
 from amazon_pay_simulator.books import ScriptedAnswer
+from amazon_pay_simulator.operations.session_rules import CompleteRequest
 from amazon_pay_simulator.refusals import Refusal
 
 PATH_PREFIXES: Final = ("/v2/", "/sandbox/v2/", "/live/v2/")
@@ -39,6 +39,7 @@ class Call:
         ids: the ids in the path.
         request: the body; Any, as each operation knows its own kind.
         now: when it happens (UTC).
+        release_environment: the world that it is for.
         simulate: the simulation code.
         scripted: how a Create Charge is answered.
     """
@@ -46,6 +47,7 @@ class Call:
     ids: Sequence[str]
     request: Any
     now: datetime
+    release_environment: str
     simulate: str | None
     scripted: ScriptedAnswer
 
@@ -94,7 +96,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
         "CreateCheckoutSession",
         "POST",
         ("checkoutSessions",),
-        lambda account, call: account.sessions.create(call.request, call.now),
+        lambda account, call: account.sessions.create(call.request, call.now, call.release_environment),
         CreateCheckoutSessionRequest,
         status=201,
         needs_key=True,
@@ -117,7 +119,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
         "POST",
         ("checkoutSessions", None, "complete"),
         lambda account, call: account.sessions.complete(call.ids[0], call.request, call.now, call.simulate),
-        CompleteCheckoutSessionRequest,
+        CompleteRequest,
         status=_status_of_completed,
     ),
     Operation(

@@ -20,6 +20,7 @@ from amazon_pay_simulator.books import Books
 from amazon_pay_simulator.clock import Clock
 from amazon_pay_simulator.context import Context
 from amazon_pay_simulator.control import PREFIX, answer_refusal, control_router
+from amazon_pay_simulator.environments import environment_of_keys
 from amazon_pay_simulator.faults import FaultPlan, Faults
 from amazon_pay_simulator.notifications import CERTIFICATE_FILE, NotificationSender, NotificationSigner
 from amazon_pay_simulator.pages import pages_router
@@ -88,7 +89,8 @@ def create_app(config: SimulatorConfig) -> Simulator:
         config.signature_version,
         faults,
     )
-    account = Account(Context(books, sender.notify, config.assumptions, config.origin))
+    release_environment = environment_of_keys(config.public_keys)
+    account = Account(Context(books, sender.notify, config.assumptions, config.origin, release_environment))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -104,7 +106,7 @@ def create_app(config: SimulatorConfig) -> Simulator:
         lifespan=lifespan,
     )
     app.include_router(control_router(account, clock, faults, sender, config.signer, config.origin))
-    app.include_router(pages_router(account, clock))
+    app.include_router(pages_router(account, clock, config.public_keys))
     app.add_exception_handler(Refusal, answer_refusal)
     api = AmazonPayApi(account, config.public_keys, clock, config.assumptions, Throttle(config.throttled_as), faults)
     return Simulator(api, app)

@@ -30,8 +30,8 @@ def check_signature(
     headers: Mapping[str, str],
     body: bytes,
     clock_skew: timedelta,
-) -> None:
-    """Accepts a request or refuses it.
+) -> str:
+    """Accepts a request, and gives the id of the key that it was signed with; or refuses it.
 
     Args:
         public_keys: by public key id.
@@ -62,6 +62,7 @@ def check_signature(
     canonical = canonical_request(method, raw_path, parse_qsl(query, keep_blank_values=True), headers, signed, body)
     if not verify(public_key, algorithm, canonical, match["signature"]):
         raise Refusal("InvalidRequestSignature", f"Unable to verify signature, algorithm {algorithm.wire_name}")
+    return match["key_id"]
 
 
 def _date(text: str) -> datetime:

@@ -7,6 +7,7 @@ not here is refused as Amazon refuses a wrong one.
 from types import MappingProxyType
 from typing import Final
 
+from amazon_pay_client.models import CreateChargeRequest
 from amazon_pay_simulator.refusals import Refusal
 
 DECLINES: Final = MappingProxyType(
@@ -48,4 +49,18 @@ def check_simulation(operation: str, code: str | None) -> None:
         raise Refusal(
             "InvalidSandboxSimulationSpecified",
             f"{code} cannot be simulated on {operation}; accepted are {', '.join(sorted(accepted))}",
+        )
+
+
+def check_pending(code: str, request: CreateChargeRequest) -> None:
+    """An authorization pends only with a merchant who can handle that, as the prerequisites of the test cards say.
+
+    A script may do what Amazon would not; the header may not.
+
+    Raises:
+        Refusal: InvalidSandboxSimulationSpecified.
+    """
+    if code == "AuthorizationInitiated" and not request.can_handle_pending_authorization:
+        raise Refusal(
+            "InvalidSandboxSimulationSpecified", f"{code} needs canHandlePendingAuthorization=true in the request"
         )

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from amazon_pay_client.models.common import Address, AnsweredMetadata, MerchantMetadata
 from amazon_pay_client.models.wire import Decided, Price, RequestModel, Timestamp, WireModel
@@ -50,11 +50,16 @@ class FrequencyUnit(StrEnum):
     VARIABLE = "Variable"
 
 
+def _as_text(value: object) -> object:
+    """Amazon's .NET SDK sends a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 class Frequency(WireModel):
     """How often the merchant means to charge; `value` is a string on the wire, "0" when the unit is Variable."""
 
     unit: Annotated[FrequencyUnit | str, Field(union_mode="left_to_right")]
-    value: str
+    value: Annotated[str, BeforeValidator(_as_text)]
 
 
 class RecurringMetadata(WireModel):

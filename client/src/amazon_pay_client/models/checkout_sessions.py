@@ -299,7 +299,10 @@ class CheckoutSession(WireModel):
     payment_preferences: tuple[PaymentPreference | None, ...] | None = None
     status_details: CheckoutSessionStatusDetails
     shipping_address: Address | None = None
-    shipping_address_list: tuple[ListedAddress, ...] | None = None
+    # Amazon leaves it out where there is none, and its .NET SDK cannot read a null there.
+    shipping_address_list: Annotated[
+        tuple[ListedAddress, ...] | None, Field(exclude_if=lambda listed: listed is None)
+    ] = None
     platform_id: str | None = None
     charge_permission_id: str | None = None
     charge_id: str | None = None

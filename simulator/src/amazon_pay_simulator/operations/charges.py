@@ -20,8 +20,10 @@ from amazon_pay_client.models import (
     WebCheckoutDetails,
 )
 from amazon_pay_client.models.charges import CancelChargeRequest, CaptureChargeRequest, UpdateChargeRequest
-from amazon_pay_simulator.books import Appointment, ScriptedAnswer
-from amazon_pay_simulator.context import RELEASE_ENVIRONMENT, Context
+from amazon_pay_simulator.agenda import Appointment
+from amazon_pay_simulator.books import ScriptedAnswer
+from amazon_pay_simulator.context import Context
+from amazon_pay_simulator.environments import order_id
 from amazon_pay_simulator.objects import Charge
 from amazon_pay_simulator.operations.charge_permissions import ChargePermissions
 from amazon_pay_simulator.refusals import STATUS_OF, Refusal
@@ -117,7 +119,7 @@ class Charges:
             return self.set_state(charge_id, ChargeState.CAPTURED, None, now)
         charge = self.set_state(charge_id, ChargeState.CAPTURE_INITIATED, None, now)
         if simulate is None:
-            self._context.appoint(
+            self._books.agenda.make(
                 charge_id,
                 Appointment(
                     at=now + self._context.assumptions.late_capture_takes,
@@ -150,14 +152,12 @@ class Charges:
         """A payment service provider tells how a charge went.
 
         Raises:
-            Refusal: ResourceNotFound, InvalidParameterValue, or InvalidChargeStatus when it is not pending.
+            Refusal: ResourceNotFound, or InvalidChargeStatus when it is not pending.
         """
         charge = self._books.charge(charge_id)
         _check_state(charge, _PENDING)
         details = request.status_details
-        if not isinstance(details.state, ChargeState):
-            raise Refusal("InvalidParameterValue", f"statusDetails.state: a charge is never {details.state}")
-        return self.set_state(charge_id, details.state, details.reason_code, now)
+        return self.set_state(charge_id, ChargeState(details.state), details.reason_code, now)
 
     # What Amazon does
 
@@ -182,7 +182,7 @@ class Charges:
         """Amazon decides on a pending charge by itself at an instant."""
         charge = self._books.charge(charge_id)
         state = ChargeState.DECLINED if reason_code else _done(self._books.requests[charge_id])
-        self._context.appoint(
+        self._books.agenda.make(
             charge_id,
             Appointment(
                 at=at,
@@ -205,7 +205,7 @@ class Charges:
     def set_state(self, charge_id: str, state: ChargeState, reason: str | None, now: datetime) -> Charge:
         """Changes the state and tells the merchant."""
         charge = self._books.charge(charge_id)
-        self._context.disappoint(charge_id)
+        self._books.agenda.drop(charge_id)
         if state is ChargeState.CAPTURED and charge.capture_amount is None:
             amount = self._books.requests[charge_id].charge_amount
             charge = charge.model_copy(update={"capture_amount": amount, "refunded_amount": _zero(amount)})
@@ -215,6 +215,8 @@ class Charges:
         if state is ChargeState.AUTHORIZED:
             self._expires_unused(changed)
         self._context.notify(ObjectType.CHARGE, charge_id, charge.charge_permission_id)
+        if state is ChargeState.CAPTURED:
+            self._permissions.was_captured(charge.charge_permission_id, now)
         return changed
 
     def _check(self, permission: ChargePermission, request: CreateChargeRequest, now: datetime) -> None:
@@ -222,11 +224,7 @@ class Charges:
         if state != ChargePermissionState.CHARGEABLE:
             raise Refusal("InvalidChargePermissionStatus", f"The charge permission is {state}")
         amount = request.charge_amount
-        largest = (
-            LARGEST_CHARGE.get(amount.currency_code, LARGEST_CHARGE_OF_OTHERS)
-            if isinstance(amount.currency_code, Currency)
-            else LARGEST_CHARGE_OF_OTHERS
-        )
+        largest = LARGEST_CHARGE.get(Currency(amount.currency_code), LARGEST_CHARGE_OF_OTHERS)
         self._permissions.check_limit(permission, amount, now)
         if amount.amount > largest:
             raise Refusal("TransactionAmountExceeded", f"A charge may be {largest} {amount.currency_code} at the most")
@@ -239,7 +237,7 @@ class Charges:
     ) -> Charge:
         number = len(self._books.charges) + 1
         # A recurring permission's charges have an order number of their own; a one-time permission is the order.
-        order = f"S01-{number:07}-{number * 104_729 % 10_000_000:07}"
+        order = order_id(permission.release_environment, number)
         if permission.charge_permission_type == ChargePermissionType.ONE_TIME:
             order = permission.charge_permission_id
         metadata, provider, web = request.merchant_metadata, request.provider_metadata, request.web_checkout_details
@@ -257,7 +255,7 @@ class Charges:
             creation_timestamp=now,
             expiration_timestamp=now + AUTHORIZATION_LIVES,
             merchant_metadata=AnsweredMetadata.model_validate(metadata.model_dump()) if metadata else None,
-            release_environment=RELEASE_ENVIRONMENT,
+            release_environment=permission.release_environment,
         )
         self._books.add_charge(charge, request)
         self._permissions.was_charged(permission, now)
@@ -273,7 +271,7 @@ class Charges:
     def _expires_unused(self, charge: Charge) -> None:
         if charge.expiration_timestamp is None:
             return
-        self._context.appoint(
+        self._books.agenda.make(
             charge.charge_id,
             Appointment(
                 at=charge.expiration_timestamp,

@@ -16,7 +16,7 @@ from amazon_pay_client.models.disputes import (
     UploadedFile,
     UploadFileRequest,
 )
-from amazon_pay_simulator.context import RELEASE_ENVIRONMENT, Context, new_session_id
+from amazon_pay_simulator.context import Context, new_session_id
 from amazon_pay_simulator.objects import Dispute
 from amazon_pay_simulator.refusals import STATUS_OF, Refusal
 
@@ -46,7 +46,7 @@ class Disputes:
                 dispute_id=self._next_id(charge.charge_id),
                 charge_permission_id=charge.charge_permission_id,
                 creation_timestamp=now,
-                release_environment=RELEASE_ENVIRONMENT,
+                release_environment=charge.release_environment,
                 **{name: getattr(request, name) for name in CreateDisputeRequest.model_fields},
             )
         )
@@ -134,7 +134,7 @@ class Disputes:
                 creation_timestamp=now,
                 filing_timestamp=now,
                 merchant_response_deadline=now + MERCHANT_RESPONDS_WITHIN,
-                release_environment=RELEASE_ENVIRONMENT,
+                release_environment=charge.release_environment,
             )
         )
 

@@ -7,8 +7,8 @@ from typing import Final
 from amazon_pay_client.ipn import ObjectType
 from amazon_pay_client.models import ChargeState, Currency, Price
 from amazon_pay_client.models.refunds import CreateRefundRequest, RefundState, RefundStatusDetails
-from amazon_pay_simulator.books import Appointment
-from amazon_pay_simulator.context import RELEASE_ENVIRONMENT, Context
+from amazon_pay_simulator.agenda import Appointment
+from amazon_pay_simulator.context import Context
 from amazon_pay_simulator.objects import Charge, Refund
 from amazon_pay_simulator.refusals import Refusal
 
@@ -45,11 +45,11 @@ class Refunds:
             refund_amount=request.refund_amount,
             status_details=RefundStatusDetails(state=RefundState.REFUND_INITIATED, last_updated_timestamp=now),
             soft_descriptor=request.soft_descriptor,
-            release_environment=RELEASE_ENVIRONMENT,
+            release_environment=charge.release_environment,
         )
         self._books.refunds[refund.refund_id] = refund
         self._context.notify(ObjectType.REFUND, refund.refund_id, charge.charge_permission_id)
-        self._context.appoint(
+        self._books.agenda.make(
             refund.refund_id,
             Appointment(
                 at=now + self._context.assumptions.refund_takes,
@@ -71,7 +71,7 @@ class Refunds:
 
     def keep(self, refund_id: str, appointment: Appointment) -> None:
         """A refund is decided on."""
-        self._context.disappoint(refund_id)
+        self._books.agenda.drop(refund_id)
         refund = self._books.refund(refund_id)
         details = RefundStatusDetails(
             state=appointment.state, reason_code=appointment.reason_code, last_updated_timestamp=appointment.at
@@ -87,9 +87,7 @@ class Refunds:
     def _check_amount(self, amount: Price, captured: Price, charge: Charge) -> None:
         if amount.currency_code != captured.currency_code:
             raise Refusal("CurrencyMismatch", f"The charge is in {captured.currency_code}, not {amount.currency_code}")
-        above = ABOVE_AMOUNT_OF_OTHERS
-        if isinstance(captured.currency_code, Currency):
-            above = ABOVE_AMOUNT.get(captured.currency_code, ABOVE_AMOUNT_OF_OTHERS)
+        above = ABOVE_AMOUNT.get(Currency(captured.currency_code), ABOVE_AMOUNT_OF_OTHERS)
         most = captured.amount + min(captured.amount * ABOVE_SHARE, above)
         refunded = sum(
             (
