@@ -37,7 +37,6 @@ COMMANDS = [
     "plan",
     "worker",
     "ipn",
-    "simulator",
 ]
 NOBODY = "C01-0000000-0000000"
 

@@ -20,26 +20,28 @@ Duration = Annotated[timedelta, Field(ge=timedelta(0))]
 
 
 class Assumptions(BaseModel):
-    """How the simulator behaves where no page says.
+    """How the simulator behaves where no page says. One for all of a simulator, whose parts see each change at once."""
 
-    Attributes:
-        saves_declines: a decline is saved under its idempotency key, so a repetition is answered the same.
-        saves_server_errors: so is an answer of 500 or 503 other than a ProcessingFailure.
-        clock_skew: how far a request's date may be from the present.
-        month_zone: the IANA zone whose calendar months the monthly limit counts.
-        permission_lives_months: a recurring permission closes after so many months without a charge.
-        pending_takes: how long a pending charge of a sandbox test card takes to be decided.
-        refund_takes: how long a refund takes; refunds are always asynchronous.
-        late_capture_takes: how long a capture takes that came later than Amazon captures at once.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, use_attribute_docstrings=True)
 
     saves_declines: bool = True
+    """A decline is saved under its idempotency key, so a repetition is answered the same."""
     saves_server_errors: bool = False
+    """So is an answer of 500 or 503 other than a ProcessingFailure."""
     clock_skew: Duration = timedelta(minutes=15)
+    """How far a request's date may be from the present."""
     month_zone: Annotated[str, AfterValidator(_known)] = "UTC"
+    """The IANA zone whose calendar months the monthly limit counts."""
     permission_lives_months: Annotated[int, Field(ge=1)] = 13
+    """A recurring permission closes after so many months without a charge."""
     pending_takes: Duration = timedelta(seconds=30)
+    """How long a pending charge of a sandbox test card takes to be decided."""
     refund_takes: Duration = timedelta(seconds=30)
+    """How long a refund takes; refunds are always asynchronous."""
     late_capture_takes: Duration = timedelta(seconds=30)
+    """How long a capture takes that came later than Amazon captures at once."""
+
+    def follow(self, others: "Assumptions") -> None:
+        """Becomes like others."""
+        for name in type(self).model_fields:
+            setattr(self, name, getattr(others, name))
