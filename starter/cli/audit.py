@@ -49,11 +49,8 @@ async def _auditor(simulator: str | None) -> AsyncIterator["Auditor"]:
     Raises:
         RefusedError: the simulator cannot be asked.
     """
-    from amazon_pay_client.outbound.library import httpx
-    from amazon_pay_simulator import SimulatorHandle
     from perennial_billing.runtime.settings import load_settings
     from perennial_billing.runtime.temporal import connect
-    from perennial_billing.sandbox.witness import BooksWitness
     from perennial_billing.starter.audit.auditor import Auditor
     from perennial_billing.starter.audit.witness import AmazonWitness
     from perennial_billing.starter.client import Subscriptions
@@ -66,6 +63,11 @@ async def _auditor(simulator: str | None) -> AsyncIterator["Auditor"]:
         async with amazon_pay_client(settings) as amazon_pay:
             yield Auditor(client, subscriptions, AmazonWitness(amazon_pay))
         return
+    # Only now: where a worker is installed, there is no simulator.
+    from amazon_pay_client.outbound.library import httpx
+    from amazon_pay_simulator import SimulatorHandle
+    from perennial_billing.sandbox.witness import BooksWitness
+
     try:
         async with SimulatorHandle(simulator) as handle:
             books = await handle.books()
