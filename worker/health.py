@@ -36,11 +36,19 @@ async def works(task_queue: str) -> bool:
     return any(poller.identity.endswith(f"@{socket.gethostname()}") for poller in described.pollers)
 
 
+async def _look(task_queue: str) -> bool:
+    try:
+        return await works(task_queue)
+    finally:
+        # The Temporal SDK aborts an interpreter that ends within milliseconds of its last call.
+        await asyncio.sleep(0.05)
+
+
 def main() -> None:
     """Looks once."""
     try:
         task_queue = load_settings().task_queue
-        if asyncio.run(works(task_queue)):
+        if asyncio.run(_look(task_queue)):
             return
         why = f"no worker of {socket.gethostname()} asks for work on the task queue {task_queue}"
     except StartupError as error:
