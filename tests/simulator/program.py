@@ -54,7 +54,7 @@ async def simulating(
         process.send_signal(end)
         async with asyncio.timeout(READY_SECONDS):
             _, err = await process.communicate()
-        assert (process.returncode, err.decode()) == (ENDED_BY[end], "")
+        assert (process.returncode, err.decode()) == (ENDED_BY[end], ""), err.decode()
     finally:
         if process.returncode is None:
             process.kill()
@@ -66,7 +66,7 @@ async def _ready(process: asyncio.subprocess.Process) -> Running:
     assert process.stderr is not None
     lines: list[str] = []
     async with asyncio.timeout(READY_SECONDS):
-        while not lines or "served from now on" not in lines[-1]:
+        while not lines or "Ctrl-C ends it" not in lines[-1]:
             line = (await process.stdout.readline()).decode()
             assert line, (await process.stderr.read()).decode()
             lines.append(line.strip())

@@ -9,14 +9,13 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from amazon_pay_simulator.durations import FixedDuration
+
 
 def _known(zone: str) -> str:
     if zone not in available_timezones():
         raise ValueError(f"{zone} is not an IANA time zone")
     return zone
-
-
-Duration = Annotated[timedelta, Field(ge=timedelta(0))]
 
 
 class Assumptions(BaseModel):
@@ -28,17 +27,17 @@ class Assumptions(BaseModel):
     """A decline is saved under its idempotency key, so a repetition is answered the same."""
     saves_server_errors: bool = False
     """So is an answer of 500 or 503 other than a ProcessingFailure."""
-    clock_skew: Duration = timedelta(minutes=15)
+    clock_skew: FixedDuration = timedelta(minutes=15)
     """How far a request's date may be from the present."""
     month_zone: Annotated[str, AfterValidator(_known)] = "UTC"
     """The IANA zone whose calendar months the monthly limit counts."""
     permission_lives_months: Annotated[int, Field(ge=1)] = 13
     """A recurring permission closes after so many months without a charge."""
-    pending_takes: Duration = timedelta(seconds=30)
+    pending_takes: FixedDuration = timedelta(seconds=30)
     """How long a pending charge of a sandbox test card takes to be decided."""
-    refund_takes: Duration = timedelta(seconds=30)
+    refund_takes: FixedDuration = timedelta(seconds=30)
     """How long a refund takes; refunds are always asynchronous."""
-    late_capture_takes: Duration = timedelta(seconds=30)
+    late_capture_takes: FixedDuration = timedelta(seconds=30)
     """How long a capture takes that came later than Amazon captures at once."""
 
     def follow(self, others: "Assumptions") -> None:

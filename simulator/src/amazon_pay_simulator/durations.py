@@ -1,16 +1,21 @@
 """Durations as people and ISO 8601 write them: with years and months, which are of no fixed length."""
 
+import contextlib
 import re
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
-from amazon_pay_simulator.context import months_later
-
 _MONTHS_OF_A_YEAR: Final = 12
-_WRITTEN: Final = re.compile(r"(?P<sign>[+-]?)P(?:(?P<years>\d{1,6})Y)?(?:(?P<months>\d{1,6})M)?(?P<rest>.*)")
+_WRITTEN: Final = re.compile(
+    r"(?P<sign>[+-]?)P(?:(?P<years>\d{1,6})Y)?(?:(?P<months>\d{1,6})M)?(?P<rest>[^YMT]*(T.+)?)"
+)
+_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
+_MISPLACED: Final = re.compile(r"^[^T]*[YM]")
+"""Years or months that are written elsewhere than at the beginning."""
 _FIXED: Final = TypeAdapter(timedelta)
 
 
@@ -54,12 +59,21 @@ def read_duration(value: object) -> CalendarDuration:
     return CalendarDuration(sign * months, sign * (_fixed(f"P{written['rest']}") if written["rest"] else timedelta(0)))
 
 
-def _fixed(value: object) -> timedelta:
-    try:
-        return _FIXED.validate_python(value)
-    except ValidationError:
-        raise ValueError("a duration is accepted: seconds, or ISO 8601 such as PT90S, P3D, P1M or P1Y") from None
+def seconds_of(value: object) -> object:
+    """A number as it is, also where a command line has it as text; everything else as it is."""
+    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
+
+def _fixed(value: object) -> timedelta:
+    # Of these pydantic would make 365 and 30 days.
+    if not (isinstance(value, str) and _MISPLACED.search(value)):
+        with contextlib.suppress(ValidationError):
+            return _FIXED.validate_python(seconds_of(value))
+    raise ValueError("a duration is accepted: seconds, or ISO 8601 such as PT90S, P3D, P1M or P1Y")
+
+
+FixedDuration = Annotated[timedelta, BeforeValidator(seconds_of), Field(ge=timedelta(0))]
+"""Seconds or an ISO 8601 duration, in which a month has 30 days; not below zero."""
 
 ReadDuration = Annotated[
     CalendarDuration,
@@ -67,3 +81,9 @@ ReadDuration = Annotated[
     Field(examples=["P1M"]),
 ]
 """In a body: seconds as a number, or an ISO 8601 duration."""
+
+
+def months_later(instant: datetime, months: int) -> datetime:
+    """The same day and time some calendar months later; the month's last day where that month is shorter."""
+    year, month = divmod(instant.year * 12 + instant.month - 1 + months, 12)
+    return instant.replace(year=year, month=month + 1, day=min(instant.day, monthrange(year, month + 1)[1]))

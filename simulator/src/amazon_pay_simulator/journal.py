@@ -117,7 +117,7 @@ class Criteria(BaseModel):
 
     def differences(self, entry: RecordedRequest | RecordedNotification) -> dict[str, "Difference"]:
         """The fields in which an entry is another than these criteria say."""
-        wanted = self.model_dump(exclude_none=True)
+        wanted = self.model_dump(exclude_none=True, include=set(Criteria.model_fields))
         found = {name: getattr(entry, name, None) for name in wanted}
         return {
             name: Difference(expected=wanted[name], found=found[name]) for name in wanted if wanted[name] != found[name]

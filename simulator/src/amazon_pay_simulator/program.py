@@ -7,6 +7,7 @@ and SIGTERM.
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -14,6 +15,7 @@ from amazon_pay_simulator import waiting
 
 if TYPE_CHECKING:
     from amazon_pay_simulator.configuration import Settings
+    from amazon_pay_simulator.preparation import Prepared
 
 PROGRAM: Final = "amazon-pay-simulator"
 REFUSED: Final = 1
@@ -42,18 +44,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _serve(settings: "Settings") -> None:
-    """Serves until a signal ends it; what it prints holds from then on, as the port is taken already."""
+    """Serves until a signal ends it."""
     from amazon_pay_simulator.preparation import prepared
-    from amazon_pay_simulator.serving import listening, server_of
+    from amazon_pay_simulator.serving import Server, listening
 
     with listening(settings.host, settings.port) as listener:
         ready = prepared(settings, listener)
-        sys.stdout.write(f"Amazon Pay simulator {version(PROGRAM)}\n")
-        for name, value in ready.lines():
-            sys.stdout.write(f"  {f'{name}:':<26}{value}\n")
-        sys.stdout.write("served from now on; Ctrl-C ends it\n")
-        sys.stdout.flush()
-        server_of(ready.app, ready.tls).run(sockets=[listener])
+        Server(ready.app, ready.tls, partial(_tell, ready)).run(sockets=[listener])
+
+
+def _tell(ready: "Prepared") -> None:
+    """Prints what a client needs to know, each on a line of its own that a script can read by its name."""
+    sys.stdout.write(f"Amazon Pay simulator {version(PROGRAM)}\n")
+    for name, value in ready.lines():
+        sys.stdout.write(f"  {f'{name}:':<26}{value}\n")
+    sys.stdout.write("Ctrl-C ends it.\n")
+    sys.stdout.flush()
 
 
 def _fail(message: str, code: int) -> NoReturn:

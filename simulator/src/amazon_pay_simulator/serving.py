@@ -1,6 +1,7 @@
 """Serving the simulator by itself: a listening socket, and uvicorn with its own handling of signals."""
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -59,17 +60,26 @@ def origin_of(listener: socket.socket, *, secure: bool) -> str:
     return f"{'https' if secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def server_of(app: Simulator, tls: TlsFiles | None) -> uvicorn.Server:
-    """A server that can be run; in the main thread it ends by SIGTERM and SIGINT."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            ws="none",
-            log_config=None,
-            access_log=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-            ssl_certfile=tls.certificate if tls else None,
-            ssl_keyfile=tls.private_key if tls else None,
+class Server(uvicorn.Server):
+    """Tells when it serves; in the main thread it ends by SIGTERM and SIGINT."""
+
+    def __init__(self, app: Simulator, tls: TlsFiles | None, when_it_serves: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                ws="none",
+                log_config=None,
+                access_log=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+                ssl_certfile=tls.certificate if tls else None,
+                ssl_keyfile=tls.private_key if tls else None,
+            )
         )
-    )
+        self._when_it_serves = when_it_serves
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to serve."""
+        await super().startup(sockets)
+        if self.started:
+            self._when_it_serves()

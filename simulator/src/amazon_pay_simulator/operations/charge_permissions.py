@@ -21,7 +21,8 @@ from amazon_pay_client.models import (
     RecurringMetadata,
 )
 from amazon_pay_client.models.charge_permissions import UpdateChargePermissionRequest
-from amazon_pay_simulator.context import RELEASE_ENVIRONMENT, Context, months_later
+from amazon_pay_simulator.context import RELEASE_ENVIRONMENT, Context
+from amazon_pay_simulator.durations import months_later
 from amazon_pay_simulator.refusals import Refusal
 
 ONE_TIME_LIVES: Final = timedelta(days=180)
