@@ -16,7 +16,7 @@ from amazon_pay_simulator.merchants import Merchant, public_pem
 from amazon_pay_simulator.notifications import NotificationSigner
 
 JOURNAL_SIZE = 10_000
-"""Entries that the journal keeps; 20 MB where each is a charge."""
+"""Entries that the journal keeps; 40 MB where each is a charge."""
 
 
 class OpenedPermission(BaseModel):

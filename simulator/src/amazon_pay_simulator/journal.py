@@ -8,7 +8,7 @@ While requests are served an entry is a handful of references; it is read and pu
 
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Protocol
@@ -147,7 +147,10 @@ class RawRequest:
         at: when it came (UTC).
         seconds: until it was answered.
         merchant_id: whose it is.
-        scope: of ASGI.
+        method: of HTTP.
+        path: without the query.
+        query: as it was sent.
+        headers: as they were sent.
         body: as it was sent.
         status: of the answer; None where none was sent.
         answer: as it was sent.
@@ -156,16 +159,19 @@ class RawRequest:
     at: datetime
     seconds: float
     merchant_id: str
-    scope: Mapping[str, Any]  # Any: ASGI's
+    method: str
+    path: str
+    query: bytes
+    headers: Sequence[tuple[bytes, bytes]]
     body: bytes
     status: int | None
     answer: bytes
 
     def read(self, number: int) -> RecordedRequest:
         """Puts it into words."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers}
         headers.pop(_AUTHORIZATION, None)
-        operation, ids = _operation_of(self.scope["method"], self.scope["path"])
+        operation, ids = _operation_of(self.method, self.path)
         body, answer = _read(self.body), _read(self.answer)
         named: Sequence[str | None] = [_field(document, "chargePermissionId") for document in (body, answer)]
         if (operation or "").endswith("ChargePermission"):
@@ -175,9 +181,9 @@ class RawRequest:
             at=self.at,
             seconds=round(self.seconds, 6),
             merchant_id=self.merchant_id,
-            method=self.scope["method"],
-            path=self.scope["path"],
-            query=unquote(self.scope["query_string"].decode("latin-1")),
+            method=self.method,
+            path=self.path,
+            query=unquote(self.query.decode("latin-1")),
             operation=operation,
             charge_permission_id=next(filter(None, named), None),
             idempotency_key=headers.get(IDEMPOTENCY_HEADER),

@@ -9,6 +9,7 @@ from typing import Final
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from amazon_pay_simulator.answers import answer_invalid, answer_refusal, refused
@@ -42,7 +43,7 @@ class Simulator:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a request on to whom it is for."""
-        if scope["type"] != "http" or scope["path"].startswith(_DOCUMENTS):
+        if scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith(_DOCUMENTS):
             await self.control(scope, receive, send)
         elif scope["path"].startswith(PATH_PREFIXES):
             account = self._signed_by(scope)
@@ -95,6 +96,8 @@ def create_app(config: SimulatorConfig) -> Simulator:
         redoc_url=None,
     )
     app.include_router(control_router(simulation))
+    # Whoever opens the address that was printed sees what is asked of it.
+    app.add_api_route("/", lambda: RedirectResponse(PREFIX), include_in_schema=False)
     app.add_exception_handler(Refusal, answer_refusal)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     return Simulator(simulation, app)
