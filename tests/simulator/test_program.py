@@ -201,6 +201,12 @@ def read_settings_without_anything(monkeypatch: pytest.MonkeyPatch) -> Settings:
         ([], {}, "port = ", ["--config", "simulator.toml", "TOML"]),
         (["--config", "{folder}/none.toml"], {}, None, ["--config", "none.toml", "No such file"]),
         (["--config", "/dev/zero"], {}, None, ["--config", "not an ordinary file"]),
+        (
+            ["--port", "0", "--charge-permissions", '[{"merchant_id": "A9"}]'],
+            {},
+            None,
+            ["--charge-permissions.0.merchant_id", "'A9'", "A1SIMULATOR"],
+        ),
         (["--host", "192.0.2.1", "--port", "0"], {}, None, ["192.0.2.1:0: cannot listen there"]),
         (
             ["--port", "0", "--public-key-path", "{folder}/none.pem"],

@@ -92,6 +92,18 @@ def test_it_is_set_up_by_a_file_that_a_setting_names(pytester: pytest.Pytester) 
     result.assert_outcomes(passed=2)
 
 
+def test_books_that_somebody_keeps_in_a_file_are_left_alone(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMAZON_PAY_SIMULATOR_DATABASE", str(pytester.path / "books.db"))
+    pytester.makepyfile("def test_one(amazon_pay_simulator): assert amazon_pay_simulator.origin")
+
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q")
+
+    result.assert_outcomes(passed=1)
+    assert not list(pytester.path.glob("books.db*"))
+
+
 def test_a_run_whose_tests_do_not_ask_for_it_imports_no_server(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

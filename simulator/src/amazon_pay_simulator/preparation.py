@@ -103,6 +103,7 @@ def prepared(settings: Settings, listener: socket.socket) -> Prepared:
         ConfigurationError: a file cannot be used, or merchants are in each other's way.
     """
     origin = settings.origin or origin_of(listener, secure=settings.tls)
+    _check_permissions(settings)
     keys = _Keys(settings.keys)
     try:
         settings.keys.mkdir(parents=True, exist_ok=True)
@@ -137,6 +138,17 @@ def prepared(settings: Settings, listener: socket.socket) -> Prepared:
     opened = app.simulation.charge_permission_ids if settings.charge_permissions else ()
     certificate = (settings.keys / CERTIFICATE_FILE).resolve()
     return Prepared(app, origin, tls, tuple(keys.found), certificate, opened)
+
+
+def _check_permissions(settings: Settings) -> None:
+    """Each charge permission is a known merchant's."""
+    known = [settings.merchant_id, *(merchant.merchant_id for merchant in settings.merchants)]
+    for number, wanted in enumerate(settings.charge_permissions):
+        if wanted.merchant_id is not None and wanted.merchant_id not in known:
+            raise ConfigurationError(
+                f"--charge-permissions.{number}.merchant_id: {wanted.merchant_id!r} is not accepted; there are "
+                f"{', '.join(known)}"
+            )
 
 
 def _further_merchants(settings: Settings, keys: _Keys) -> Iterator[Merchant]:

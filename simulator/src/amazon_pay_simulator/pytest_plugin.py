@@ -87,6 +87,8 @@ def _amazon_pay_simulator_server(
     files = request.config.getini(CONFIG)
     options = [f"--config={file}" for file in files[:1]]
     settings = read_settings([*options, "--host=127.0.0.1", "--port=0", f"--keys={folder}"])
+    # Each test begins with a reset: whoever keeps books in a file, by the same variables, keeps them.
+    settings = settings.model_copy(update={"database": None})
     serves = threading.Event()
     with listening(settings.host, settings.port) as listener:
         ready = prepared(settings, listener)
