@@ -1,4 +1,5 @@
-# The image of every process of ours; which one it is, the command says: worker, ipn, simulator.
+# The image of worker and IPN receiver; which one it is, the command says. The simulator has an image of its own
+# (simulator/Dockerfile), and what bills real buyers carries neither it nor a Temporal server.
 # No settings and no secrets are in it: they come with the environment (runtime/settings.py).
 
 ARG PYTHON=python:3.13.15-slim-trixie
@@ -16,16 +17,15 @@ WORKDIR /build
 COPY pyproject.toml uv.lock LICENSE README.md ./
 COPY client/pyproject.toml client/
 COPY simulator/pyproject.toml simulator/
-RUN uv sync --frozen --no-dev --extra demo --no-install-workspace
+RUN uv sync --frozen --no-dev --no-install-workspace
 # Only what .dockerignore lets through is here to be copied: the packages.
 COPY . .
-RUN uv sync --frozen --no-dev --extra demo --no-editable
+RUN uv sync --frozen --no-dev --no-editable
 
 FROM ${PYTHON}
-# The simulator's keys: a volume that is mounted there belongs to whom the folder belongs to.
 RUN groupadd --gid 10001 perennial \
     && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin perennial \
-    && install --directory --owner=10001 --group=10001 --mode=0750 /keys /data
+    && install --directory --owner=10001 --group=10001 --mode=0750 /data
 COPY --from=build /opt/perennial /opt/perennial
 ENV PATH=/opt/perennial/bin:$PATH \
     PYTHONUNBUFFERED=1 \

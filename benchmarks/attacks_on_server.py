@@ -53,7 +53,7 @@ class Target:
 
     def message(self, signer: NotificationSigner | None = None) -> dict[str, str]:
         """A message about the permission, signed by the genuine key or another."""
-        sender = NotificationSender(signer or self.genuine, MERCHANT_ID, None, CERTIFICATE_URL)
+        sender = NotificationSender(signer or self.genuine, MERCHANT_ID, (), CERTIFICATE_URL)
         envelope = sender.envelope(ObjectType.CHARGE, "S01-1", self.permission)
         posted: dict[str, str] = envelope.model_dump(mode="json", by_alias=True, exclude_none=True)
         return posted

@@ -97,7 +97,7 @@ class _Sender:
     """Makes notifications, and messages as SNS signs them."""
 
     def __init__(self, signer: NotificationSigner, permissions: Sequence[str]) -> None:
-        self._sender = NotificationSender(signer, MERCHANT_ID, None, CERTIFICATE_URL)
+        self._sender = NotificationSender(signer, MERCHANT_ID, (), CERTIFICATE_URL)
         self._permissions = permissions
         self._made = 0
 

@@ -32,7 +32,7 @@ from amazon_pay_client import AmazonPayClient, Region, load_private_key
 from amazon_pay_client.models import CreateChargeRequest, Currency, MerchantMetadata, Price
 from amazon_pay_client.signing import IDEMPOTENCY_HEADER, Algorithm
 from benchmarks.load import Address, Load, address_of, on_core, request_to
-from benchmarks.processes import perennial, said
+from benchmarks.processes import python, said
 from benchmarks.report import Report
 
 AIM: Final = 300
@@ -201,28 +201,29 @@ def _verifications_a_second(simulator: Simulator, count: int) -> float:
 
 @asynccontextmanager
 async def _simulator(keys: Path, cores: Cores) -> AsyncIterator[Simulator]:
-    """Runs `perennial simulator` on its core while the context is open."""
+    """Runs `amazon-pay-simulator` on its core while the context is open."""
     async with AsyncExitStack() as stack:
         with on_core(cores.of_simulator):  # a process inherits its parent's core
-            process = await stack.enter_async_context(perennial("simulator", "--port", "0", "--keys", str(keys)))
-        settings = await asyncio.wait_for(_settings(process), START_SECONDS)
-        private_key = load_private_key(Path(settings["PRIVATE_KEY_PATH"]))
-        origin = settings["AMAZON_PAY_ORIGIN"]
+            process = await stack.enter_async_context(
+                python("-m", "amazon_pay_simulator", "--port", "0", "--keys", str(keys))
+            )
+        told = await asyncio.wait_for(_told(process), START_SECONDS)
+        private_key = load_private_key(Path(told["private key"]))
         client = await stack.enter_async_context(
             AmazonPayClient(
-                public_key_id=settings["PUBLIC_KEY_ID"], private_key=private_key, region=Region.NA, origin=origin
+                public_key_id=told["public key id"], private_key=private_key, region=Region.NA, origin=told["origin"]
             )
         )
-        yield Simulator(origin, client, private_key)
+        yield Simulator(told["origin"], client, private_key)
 
 
-async def _settings(process: asyncio.subprocess.Process) -> dict[str, str]:
-    """The settings of a worker that the simulator prints once it serves."""
-    settings: dict[str, str] = {}
-    while "IPN_TRUSTED_CERTIFICATE_PATH" not in settings:
-        name, _, value = (await said(process)).removeprefix("PERENNIAL_").partition("=")
-        settings[name] = value
-    return settings
+async def _told(process: asyncio.subprocess.Process) -> dict[str, str]:
+    """What the simulator prints once it serves, each line by its name."""
+    told: dict[str, str] = {}
+    while "notification certificate" not in told:
+        name, _, value = (await said(process)).partition(":")
+        told[name] = value.strip()
+    return told
 
 
 if __name__ == "__main__":

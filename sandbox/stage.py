@@ -111,7 +111,7 @@ async def stage(
         config = SimulatorConfig(
             public_keys={PUBLIC_KEY_ID: private_key.public_key()},
             merchant_id=MERCHANT_ID,
-            receiver_url=ipn_url,
+            receivers=[ipn_url],
             origin=origin_of(simulator_listener),
             signer=NotificationSigner.load_or_create(keys),
             assumptions=assumptions or Assumptions(),

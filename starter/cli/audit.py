@@ -63,6 +63,7 @@ async def _auditor(simulator: str | None) -> AsyncIterator["Auditor"]:
         async with amazon_pay_client(settings) as amazon_pay:
             yield Auditor(client, subscriptions, AmazonWitness(amazon_pay))
         return
+    # Only now: where a worker is installed, there is no simulator.
     from amazon_pay_client.outbound.library import httpx
     from amazon_pay_simulator import SimulatorHandle
     from perennial_billing.sandbox.witness import BooksWitness

@@ -117,10 +117,4 @@ COMMANDS: Final = (
         "Run the receiver of Amazon's notifications (IPNs) at /ipn.",
         PROCESSES_PANEL,
     ),
-    Command(
-        "simulator",
-        ".processes:simulator",
-        "Run a local Amazon Pay with a control API at /simulator (documented at /docs).",
-        PROCESSES_PANEL,
-    ),
 )

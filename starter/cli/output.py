@@ -30,6 +30,9 @@ INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 """128 and the signal's number, as shells count."""
 
+SIMULATOR: Final = "amazon_pay_simulator"
+HOW_TO_INSTALL_IT: Final = "install perennial-billing[demo]"
+
 _ENDS_WITH: Final = {signal.SIGTERM: TERMINATED, signal.SIGHUP: HUNG_UP}
 """The exit code after a signal, of which the second is a terminal that went away."""
 
@@ -161,6 +164,8 @@ def _told(error: Exception) -> tuple[str, int] | None:
         return str(error), CANNOT_START
     if isinstance(error, RefusedError):
         return str(error), REFUSED
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == SIMULATOR:
+        return f"this needs the Amazon Pay simulator, which is not installed; {HOW_TO_INSTALL_IT}", CANNOT_START
     from pydantic import ValidationError
 
     from perennial_billing.billing.refusals import Refused

@@ -71,7 +71,7 @@ async def test_a_notification_that_comes_while_temporal_is_away_is_delivered_whe
             refused = await http.post(origin + PATH, content=notification(amazon, "C01-1", "CHARGE"))
         assert (refused.status_code, refused.text) == (503, "try again later")
 
-        sender = NotificationSender(amazon, MERCHANT_ID, origin + PATH, CERTIFICATE_URL)
+        sender = NotificationSender(amazon, MERCHANT_ID, [origin + PATH], CERTIFICATE_URL)
         async with sender.running():
             sender.notify(ObjectType.CHARGE, "S01-1", "C01-1")
             await asyncio.sleep(0.5)
@@ -114,7 +114,7 @@ async def test_every_notification_that_was_taken_is_in_a_workflow_though_tempora
         client = await Client.connect(server.address, data_converter=DATA_CONVERTER, retry_config=GIVING_UP_SOON)
         refused = Refused(create_app(client, settings))
         async with serving(refused, bind(HOST, 0)) as origin, AsyncExitStack() as stack:
-            senders = [NotificationSender(amazon, MERCHANT_ID, origin + PATH, CERTIFICATE_URL) for _ in range(8)]
+            senders = [NotificationSender(amazon, MERCHANT_ID, [origin + PATH], CERTIFICATE_URL) for _ in range(8)]
             for sender_number, sender in enumerate(senders):
                 await stack.enter_async_context(sender.running())
                 for number in range(60):

@@ -35,7 +35,7 @@ async def running_simulator(
         config = SimulatorConfig(
             public_keys={key_id: private_key.public_key()},
             merchant_id=MERCHANT_ID,
-            receiver_url=receiver_url,
+            receivers=[receiver_url] if receiver_url else [],
             origin=origin_of(listener),
             signer=signer,
             signature_version=signature_version,

@@ -2,8 +2,8 @@
 
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from amazon_pay_simulator import SimulatorHandle
 from amazon_pay_simulator.books import Books, SavedAnswer
 from amazon_pay_simulator.notifications import NotificationSigner
+from amazon_pay_simulator.storage import SqliteStore, StorePart
 from tests.simulator.checkout import approved, opened, pending_of, session_of, state_and_reason
 from tests.simulator.merchant import Merchant, charge_of, merchant_of, new_key, price
 from tests.simulator.running import running_simulator
@@ -33,6 +34,17 @@ def start(tmp_path: Path, private_key: RSAPrivateKey, signer: NotificationSigner
             yield amazon, shop
 
     return started
+
+
+@contextmanager
+def books_in(path: Path) -> Iterator[Books]:
+    """The first merchant's books in a file."""
+    path.parent.mkdir(exist_ok=True)
+    store = SqliteStore(path)
+    try:
+        yield Books(StorePart(store, ""))
+    finally:
+        store.close()
 
 
 async def lived_in(simulator: SimulatorHandle, shop: Merchant) -> None:
@@ -71,10 +83,8 @@ async def test_a_copy_of_the_file_taken_while_the_simulator_runs_holds_every_ans
         shutil.copytree(tmp_path, tmp_path.with_suffix(".copy"))
         running = await amazon.books()
 
-    books = Books(tmp_path.with_suffix(".copy") / "books.db")
-
-    assert books.export() == running
-    books.close()
+    with books_in(tmp_path.with_suffix(".copy") / "books.db") as books:
+        assert books.export() == running
 
 
 async def test_a_key_is_known_after_a_restart_and_charges_nobody_again(start: Start) -> None:
@@ -158,17 +168,18 @@ async def test_without_a_file_nothing_is_kept(private_key: RSAPrivateKey, signer
 
 
 def test_a_charge_and_the_answer_saved_for_its_key_come_into_the_file_together(tmp_path: Path) -> None:
-    books, answer = Books(tmp_path / "books.db"), SavedAnswer(request="", status=201, body="")
+    answer = SavedAnswer(request="", status=201, body="")
 
-    with books.together():
+    with books_in(tmp_path / "one" / "books.db") as books, books.together():
         books.saved_answers["first"] = answer
-        while_it_happens = Books(tmp_path / "books.db")
+        shutil.copytree(tmp_path / "one", tmp_path / "while it happens")
         books.saved_answers["second"] = answer
-    afterwards = Books(tmp_path / "books.db")
 
-    assert (list(while_it_happens.saved_answers), list(afterwards.saved_answers)) == ([], ["first", "second"])
-    for each in (books, while_it_happens, afterwards):
-        each.close()
+    found = []
+    for folder in ("while it happens", "one"):
+        with books_in(tmp_path / folder / "books.db") as kept:
+            found.append(list(kept.saved_answers))
+    assert found == [[], ["first", "second"]]
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -176,21 +187,31 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     path.write_text("remember the milk\n" * 100)
 
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
-        Books(path)
+        SqliteStore(path)
 
     assert path.read_text() == "remember the milk\n" * 100
 
 
 def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError, match="unable to open"):
-        Books(tmp_path / "none" / "books.db")
+        SqliteStore(tmp_path / "none" / "books.db")
 
 
 def test_books_of_another_kind_are_refused_by_the_name_of_what_cannot_be_read(tmp_path: Path) -> None:
-    Books(tmp_path / "books.db").close()
+    SqliteStore(tmp_path / "books.db").close()
     with sqlite3.connect(tmp_path / "books.db") as database:
         database.execute("INSERT INTO books VALUES ('charges', 'S01', '{}')")
     database.close()
 
-    with pytest.raises(sqlite3.DatabaseError, match="charges"):
-        Books(tmp_path / "books.db")
+    with pytest.raises(sqlite3.DatabaseError, match="charges"), books_in(tmp_path / "books.db"):
+        pass
+
+
+def test_a_file_is_one_simulators_until_it_is_closed(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "books.db")
+
+    with pytest.raises(sqlite3.OperationalError, match="another process uses it; end that one"):
+        SqliteStore(tmp_path / "books.db")
+
+    store.close()
+    SqliteStore(tmp_path / "books.db").close()

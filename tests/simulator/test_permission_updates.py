@@ -50,7 +50,7 @@ async def test_a_permission_that_cannot_be_charged_can_be_changed(
 @pytest.mark.parametrize(
     ("body", "code", "field"),
     [
-        ({"recurringMetadata": frequency("Month", 1)}, "InvalidParameterValue", "recurringMetadata.frequency.value"),
+        ({"recurringMetadata": frequency("Month", 1.5)}, "InvalidParameterValue", "recurringMetadata.frequency.value"),
         ({"recurringMetadata": frequency("Month", "0")}, "InvalidParameterValue", "recurringMetadata.frequency.value"),
         ({"recurringMetadata": frequency("Month", "½")}, "InvalidParameterValue", "recurringMetadata.frequency.value"),
         ({"recurringMetadata": frequency("Variable", "1")}, "InvalidParameterValue", "frequency.value"),

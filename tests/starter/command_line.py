@@ -19,8 +19,6 @@ from perennial_billing.sandbox.stage import Stage
 from perennial_billing.starter.cli.app import app
 from tests.worker.processes import finished, perennial
 
-READY_SECONDS = 60.0
-
 
 @dataclass(frozen=True)
 class Said:
@@ -75,18 +73,6 @@ async def run(*arguments: str, **environment: str) -> Said:
     """Runs a command as a process of its own, until it ends by itself."""
     async with perennial(*arguments, environment=environment) as process:
         return Said(*await finished(process))
-
-
-async def lines_until(process: asyncio.subprocess.Process, last: str) -> list[str]:
-    """What a process prints until a line with certain words."""
-    assert process.stdout is not None
-    lines: list[str] = []
-    async with asyncio.timeout(READY_SECONDS):
-        while not lines or last not in lines[-1]:
-            line = await process.stdout.readline()
-            assert line, f"it ended, having said {lines}"
-            lines.append(line.decode())
-    return lines
 
 
 def joined_to(house: Stage) -> dict[str, str]:

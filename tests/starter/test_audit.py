@@ -1,6 +1,8 @@
 """`perennial audit` over a whole house of its own: all is well, and then somebody charges a buyer behind its back."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
@@ -80,3 +82,22 @@ async def test_a_simulator_that_cannot_be_reached_is_named(small_house: Stage) -
 
     assert said.code == 1
     assert f"http://127.0.0.1:{port}" in said.trouble
+
+
+async def test_where_no_simulator_is_installed_whoever_needs_it_is_told_what_to_install(house: Stage) -> None:
+    """As in the worker's image, where the rest of the command works."""
+    without = "import sys; sys.modules['amazon_pay_simulator'] = None; "
+    start = without + "from perennial_billing.starter.cli import main; main()"
+    for command in (["audit", "--simulator", house.simulator.origin], ["demo"]):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", start, *command),
+            env={**os.environ, **joined_to(house)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+
+        assert (process.returncode, out) == (2, b"")
+        assert err.decode() == (
+            "error: this needs the Amazon Pay simulator, which is not installed; install perennial-billing[demo]\n"
+        )

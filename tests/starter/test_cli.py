@@ -42,7 +42,6 @@ COMMANDS = [
     "plan",
     "worker",
     "ipn",
-    "simulator",
 ]
 NOBODY = "C01-0000000-0000000"
 

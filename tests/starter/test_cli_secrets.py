@@ -168,12 +168,8 @@ def test_a_path_of_ours_that_is_a_key_is_named_and_not_shown(
         (("plan", "explain", "{folder}/endless.toml"), "it is not an ordinary file"),
         (("plan", "explain", "{folder}/huge.json"), "it has more than 1048576 bytes"),
         (("start", "C01-0", "--plan", "{folder}/endless.toml"), "it is not an ordinary file"),
-        (
-            ("simulator", "--port", "0", "--keys", "{folder}", "--faults", "{folder}/endless.toml"),
-            "not an ordinary file",
-        ),
     ],
-    ids=["a device", "a huge file", "of a start", "of faults"],
+    ids=["a device", "a huge file", "of a start"],
 )
 async def test_what_never_ends_is_not_read(tmp_path: Path, command: tuple[str, ...], named: str) -> None:
     (tmp_path / "endless.toml").symlink_to("/dev/zero")

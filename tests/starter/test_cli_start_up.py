@@ -86,7 +86,7 @@ async def test_looking_at_a_plan_imports_rules_and_nothing_that_calls() -> None:
     assert modules & ({"temporalio", "runtime.settings"} | SERVERS | AMAZON | WORKFLOWS | DRAWING) == set()
 
 
-@pytest.mark.parametrize("command", ["list", "show", "change", "plan", "audit", "worker", "ipn", "simulator"])
+@pytest.mark.parametrize("command", ["list", "show", "change", "plan", "audit", "worker", "ipn"])
 async def test_the_help_of_a_command_imports_nothing_that_it_acts_with(command: str) -> None:
     modules = await imported_by(command, "--help")
 

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Annotated, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -14,7 +13,7 @@ from amazon_pay_simulator.agenda import Agenda, Appointment
 from amazon_pay_simulator.faults import Fault
 from amazon_pay_simulator.objects import Charge, Dispute, Refund
 from amazon_pay_simulator.refusals import Refusal
-from amazon_pay_simulator.storage import Shelf, SqliteStore
+from amazon_pay_simulator.storage import Shelf, StorePart
 
 Item = TypeVar("Item", bound=BaseModel)
 
@@ -82,17 +81,17 @@ class Approval(BaseModel):
 
 
 class Books:
-    """Everything; one per simulator.
+    """Everything of one merchant.
 
     Args:
-        file: an SQLite file to keep them in; in memory when not given.
+        store: where to keep them; in memory when not given.
 
     Raises:
-        sqlite3.Error: the file cannot be used.
+        sqlite3.Error: what the store holds cannot be read.
     """
 
-    def __init__(self, file: Path | None = None) -> None:
-        self._store: Final = SqliteStore(file) if file is not None else None
+    def __init__(self, store: StorePart | None = None) -> None:
+        self._store: Final = store
         self.permissions: Final = Shelf("permissions", ChargePermission, self._store)
         self.charges: Final = Shelf("charges", Charge, self._store)
         self.requests: Final = Shelf("requests", CreateChargeRequest, self._store)
@@ -201,11 +200,6 @@ class Books:
     def together(self) -> AbstractContextManager[None]:
         """Keeps the changes made in the context all at once: no charge stays without the answer saved for its key."""
         return self._store.transaction() if self._store is not None else nullcontext()
-
-    def close(self) -> None:
-        """Closes the file, if there is one."""
-        if self._store is not None:
-            self._store.close()
 
 
 class ExportedBooks(BaseModel):

@@ -10,9 +10,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+from amazon_pay_client.files import read_small_file
+
 LIVES: Final = timedelta(days=3650)
 TLS_CERTIFICATE_FILE: Final = "tls-certificate.pem"
 TLS_KEY_FILE: Final = "tls-key.pem"
+AMAZONS_HOSTS: Final = ("pay-api.amazon.com", "pay-api.amazon.eu", "pay-api.amazon.jp")
+"""Of the API, for North America, Europe and Japan, sandbox and live alike: an SDK that cannot be told another host is
+sent to the simulator by the name's resolution, and finds its own host's name in the certificate."""
 
 
 def new_key() -> rsa.RSAPrivateKey:
@@ -49,14 +54,27 @@ def write_private_key(path: Path, key: rsa.RSAPrivateKey) -> None:
 
 
 def tls_files(folder: Path, host: str) -> tuple[Path, Path]:
-    """Certificate and private key for TLS; those of an earlier run in this folder, or new ones written there."""
+    """Certificate and private key for TLS; those of an earlier run in this folder, or new ones written there.
+
+    A certificate that lacks a name that is needed, as this one is asked for by another host, is replaced.
+    """
     certificate, key_file = folder / TLS_CERTIFICATE_FILE, folder / TLS_KEY_FILE
-    if not (certificate.exists() and key_file.exists()):
+    hosts = tuple(dict.fromkeys(("localhost", "127.0.0.1", host, *AMAZONS_HOSTS)))
+    if not (certificate.exists() and key_file.exists() and set(hosts) <= _hosts_of(certificate)):
         key = new_key()
         write_private_key(key_file, key)
-        hosts = tuple(dict.fromkeys(("localhost", "127.0.0.1", host)))
-        certificate.write_bytes(self_signed(key, "Perennial's Amazon Pay simulator", hosts))
+        certificate.write_bytes(self_signed(key, "Amazon Pay simulator", hosts))
     return certificate, key_file
+
+
+def _hosts_of(certificate: Path) -> set[str]:
+    """The names that a certificate is for; none where it is none."""
+    try:
+        read = x509.load_pem_x509_certificate(read_small_file(certificate).content)
+        names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return set()
+    return {str(name.value) for name in names}
 
 
 def _general_name(host: str) -> x509.GeneralName:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
+from amazon_pay_simulator.durations import CalendarDuration
 from amazon_pay_simulator.refusals import Refusal
 
 TIME_HEADER: Final = "x-simulator-time"
@@ -22,7 +23,16 @@ LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 class Clock:
     """Runs as the wall clock does, from whatever instant it was set to."""
 
-    def __init__(self) -> None:
+    def __init__(self, ahead: timedelta = timedelta(0)) -> None:
+        self._ahead = ahead
+
+    @property
+    def ahead(self) -> timedelta:
+        """By how much it is ahead of the wall clock; below zero where it is behind."""
+        return self._ahead
+
+    def reset(self) -> None:
+        """It is the wall clock's time again."""
         self._ahead = timedelta(0)
 
     def now(self) -> datetime:
@@ -39,16 +49,16 @@ class Clock:
             raise Refusal("InvalidParameterValue", f"{now}: the clock goes from {EARLIEST:%Y} to {LATEST:%Y}")
         self._ahead = now - datetime.now(UTC)
 
-    def advance(self, by: timedelta) -> None:
-        """Moves it on.
+    def advance(self, by: CalendarDuration) -> None:
+        """Moves it on, months as the calendar has them.
 
         Raises:
             Refusal: InvalidParameterValue.
         """
         try:
-            self.set(datetime.now(UTC) + self._ahead + by)
+            self.set(by.after(datetime.now(UTC) + self._ahead))
         except OverflowError:
-            raise Refusal("InvalidParameterValue", f"{by}: the clock goes to {LATEST:%Y} at the most") from None
+            raise Refusal("InvalidParameterValue", f"by: the clock goes to {LATEST:%Y} at the most") from None
 
     def time_of(self, headers: Mapping[str, str]) -> datetime:
         """The instant (UTC, whole seconds) at which a request happens.

@@ -1,10 +1,8 @@
 """What every operation works on."""
 
 import uuid
-from calendar import monthrange
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from amazon_pay_client.ipn import ObjectType
 from amazon_pay_simulator.assumptions import Assumptions
@@ -37,9 +35,3 @@ class Context:
 def new_session_id() -> str:
     """An id as checkout sessions have it."""
     return str(uuid.uuid4())
-
-
-def months_later(instant: datetime, months: int) -> datetime:
-    """The same day and time some calendar months later; the month's last day where that month is shorter."""
-    year, month = divmod(instant.year * 12 + instant.month - 1 + months, 12)
-    return instant.replace(year=year, month=month + 1, day=min(instant.day, monthrange(year, month + 1)[1]))

@@ -36,27 +36,24 @@ class Fault(StrEnum):
 
 
 class FaultPlan(BaseModel):
-    """How often what goes wrong. Without any share nothing does.
+    """How often what goes wrong. Without any share nothing does."""
 
-    Attributes:
-        seed: of every decision.
-        requests: the share of requests that suffers each fault.
-        longest_latency_seconds: each answer is held back for up to so long.
-        lost_notifications: the share of notifications that never arrives.
-        doubled_notifications: the share that is delivered twice.
-        late_notifications: the share that is held back, so that later ones overtake it.
-        lateness_seconds: for so long.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     seed: int = 0
+    """Of every decision."""
     requests: dict[Fault, Share] = Field(default_factory=dict)
+    """The share of requests that suffers each fault, such as {"lost_answer": 0.1}."""
     longest_latency_seconds: Seconds = 0
+    """Each answer is held back for up to so long."""
     lost_notifications: Share = 0
+    """The share of notifications that never arrives."""
     doubled_notifications: Share = 0
+    """The share that is delivered twice."""
     late_notifications: Share = 0
+    """The share that is held back, so that later ones overtake it."""
     lateness_seconds: Seconds = 1
+    """For so long."""
 
     @model_validator(mode="after")
     def _no_request_suffers_twice(self) -> Self:

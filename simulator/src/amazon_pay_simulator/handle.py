@@ -1,7 +1,8 @@
 """A Python handle on a running simulator, over its control API."""
 
 import json
-from collections.abc import Sequence
+import ssl
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -12,26 +13,36 @@ from amazon_pay_client.models.disputes import Dispute, DisputeFilingReason
 from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
 from amazon_pay_client.outbound.bounds import Bounds
 from amazon_pay_client.outbound.client import bounded_client
+from amazon_pay_simulator.assumptions import Assumptions
 from amazon_pay_simulator.books import ExportedBooks, ScriptedAnswer
 from amazon_pay_simulator.cards import DEFAULT_CARD
 from amazon_pay_simulator.clock import TIME_HEADER
-from amazon_pay_simulator.control import PREFIX
+from amazon_pay_simulator.control import NOT_AS_EXPECTED, PREFIX, JournalPage, JournalQuery
 from amazon_pay_simulator.faults import FaultPlan
+from amazon_pay_simulator.merchants import Merchant
+from amazon_pay_simulator.verification import Expectation, Verification
 
 
 class SimulatorHandle:
     """Plays the buyer and reads the books. Instants are UTC; without one the simulator's wall clock counts.
 
     Every method raises `httpx.HTTPStatusError` where the simulator refuses.
+
+    Args:
+        origin: where the simulator is, such as http://127.0.0.1:8600.
+        merchant_id: whose buyers are played and whose books are read; the first merchant's when not given.
+        verify: whom to trust, where the simulator serves https.
     """
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, merchant_id: str | None = None, verify: ssl.SSLContext | None = None) -> None:
         self.origin = origin.rstrip("/")
+        self._whose = {"merchant": merchant_id} if merchant_id is not None else {}
         self._http = bounded_client(
             # The books of a long run are large, and the simulator is one's own.
             at_once=100,
             bounds=Bounds(seconds=30.0, answer_bytes=1024**3),
             base_url=f"{self.origin}{PREFIX}",
+            verify=verify,
         )
 
     async def __aenter__(self) -> Self:
@@ -118,9 +129,9 @@ class SimulatorHandle:
         body = await self._call("POST", f"/charges/{charge_id}/decide", {"reason_code": reason_code}, at)
         return Charge.model_validate_json(body)
 
-    async def send_notifications_to(self, url: str | None) -> None:
-        """Where notifications go from now on."""
-        await self._call("PUT", "/receiver", {"url": url})
+    async def send_notifications_to(self, *urls: str | None) -> None:
+        """Where notifications go from now on; nowhere with None."""
+        await self._call("PUT", "/receivers", {"urls": [url for url in urls if url is not None]})
 
     async def deliver_notifications(self) -> None:
         """Waits until every notification was delivered or given up."""
@@ -134,9 +145,9 @@ class SimulatorHandle:
         """Sets the clock; what was to happen until then happens."""
         await self._call("PUT", "/clock", {"now": now.isoformat()})
 
-    async def advance_clock(self, by: timedelta) -> None:
-        """Moves the clock on; what was to happen until then happens."""
-        await self._call("POST", "/clock/advance", {"by": by.total_seconds()})
+    async def advance_clock(self, by: timedelta | str) -> None:
+        """Moves the clock on, also by an ISO 8601 duration such as P1M; what was to happen until then happens."""
+        await self._call("POST", "/clock/advance", {"by": by if isinstance(by, str) else by.total_seconds()})
 
     async def now(self) -> datetime:
         """The simulator's time (UTC), for requests that bring none along."""
@@ -148,14 +159,59 @@ class SimulatorHandle:
 
     async def faults(self) -> dict[str, int]:
         """How often each fault has happened."""
-        return dict(json.loads(await self._call("GET", "/faults")))
+        return dict(json.loads(await self._call("GET", "/faults"))["happened"])
+
+    async def assumptions(self) -> Assumptions:
+        """What holds where Amazon's documentation is silent."""
+        return Assumptions.model_validate_json(await self._call("GET", "/assumptions"))
+
+    async def assume(self, assumptions: Assumptions) -> None:
+        """What holds from now on."""
+        await self._call("PUT", "/assumptions", assumptions.model_dump(mode="json"))
+
+    async def put_merchant(self, merchant: Merchant) -> None:
+        """Adds a merchant, or gives one other keys and receivers."""
+        details = merchant.model_dump(mode="json", exclude={"merchant_id"})
+        await self._call("PUT", f"/merchants/{merchant.merchant_id}", details)
+
+    async def journal(self, wanted: JournalQuery | None = None) -> JournalPage:
+        """The requests to the Amazon Pay API and the notifications that are wanted; the newest hundred of all."""
+        query = (wanted or JournalQuery()).model_dump(mode="json", exclude_none=True)
+        return JournalPage.model_validate_json(await self._call("GET", "/journal", params=query))
+
+    async def verify(self, expected: Expectation) -> Verification:
+        """Asserts that the journal has what is expected, as often as expected.
+
+        Raises:
+            AssertionError: it has not; the message tells what came nearest.
+        """
+        body = expected.model_dump(mode="json", exclude_none=True)
+        answer = await self._http.post("/verify", json=body)
+        if answer.status_code != NOT_AS_EXPECTED:
+            answer.raise_for_status()
+        found = Verification.model_validate_json(answer.content)
+        if not found.verified:
+            raise AssertionError(f"{expected.model_dump_json(exclude_none=True)}: {found.message}; {found.in_words()}")
+        return found
+
+    async def reset(self) -> None:
+        """The simulator is as at its start, with nothing in its books and its journal."""
+        await self._call("POST", "/reset")
 
     async def books(self) -> ExportedBooks:
         """Everything that was permitted, called and charged."""
         return ExportedBooks.model_validate_json(await self._call("GET", "/books"))
 
-    async def _call(self, method: str, path: str, body: object = None, at: datetime | None = None) -> bytes:
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        at: datetime | None = None,
+        params: Mapping[str, str | int] | None = None,
+    ) -> bytes:
         headers = {TIME_HEADER: at.astimezone(UTC).strftime(TIMESTAMP_FORMAT)} if at else {}
-        answer = await self._http.request(method, path, json=body, headers=headers)
+        query = self._whose if params is None else params
+        answer = await self._http.request(method, path, json=body, headers=headers, params=query)
         answer.raise_for_status()
         return answer.content

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -14,20 +14,31 @@ Item = TypeVar("Item", bound=BaseModel)
 class SqliteStore:
     """Rows of JSON, each under the name of its shelf and its key. A change is in the file before it is answered.
 
+    The file is this store's alone until it is closed, or its process ends in whatever way: two simulators that write
+    the same books would both give out the same ids.
+
     Raises:
-        sqlite3.Error: the file cannot be opened, or is not a database.
+        sqlite3.Error: the file cannot be opened, is not a database, or is another simulator's at present.
     """
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None)  # no transactions but those asked for
+        # No transactions but those asked for, and no wait for one who will not let go.
+        self._connection = sqlite3.connect(path, isolation_level=None, timeout=0)
         try:
+            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("BEGIN EXCLUSIVE")
+            self._connection.execute("COMMIT")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute(
                 "CREATE TABLE IF NOT EXISTS books (shelf TEXT, key TEXT, item TEXT NOT NULL, PRIMARY KEY (shelf, key))"
             )
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             self._connection.close()
+            if error.sqlite_errorcode in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                raise sqlite3.OperationalError(
+                    "another process uses it; end that one, or give this one a file of its own"
+                ) from None
             raise
 
     def items(self, shelf: str) -> list[tuple[str, str]]:
@@ -47,6 +58,10 @@ class SqliteStore:
         """Forgets one item."""
         self._connection.execute("DELETE FROM books WHERE shelf = ? AND key = ?", (shelf, key))
 
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._connection.execute("DELETE FROM books")
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All changes of the context or none, should the process end in it."""
@@ -61,6 +76,35 @@ class SqliteStore:
         self._connection.close()
 
 
+class StorePart:
+    """The shelves of one owner in a store that others share.
+
+    Args:
+        store: where they are.
+        owner: whose they are; part of the names under which they are kept.
+    """
+
+    def __init__(self, store: SqliteStore, owner: str) -> None:
+        self._store = store
+        self._prefix = f"{owner}/" if owner else ""
+
+    def items(self, shelf: str) -> list[tuple[str, str]]:
+        """Everything on a shelf, in the order in which it was first put there."""
+        return self._store.items(self._prefix + shelf)
+
+    def put(self, shelf: str, key: str, item: str) -> None:
+        """Keeps one item; an item of that key is replaced and keeps its place."""
+        self._store.put(self._prefix + shelf, key, item)
+
+    def remove(self, shelf: str, key: str) -> None:
+        """Forgets one item."""
+        self._store.remove(self._prefix + shelf, key)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All changes of the context or none, should the process end in it."""
+        return self._store.transaction()
+
+
 class Shelf(MutableMapping[str, Item], Generic[Item]):
     """Items of one kind by their keys, in the order of their arrival; written through to the store if there is one.
 
@@ -68,7 +112,7 @@ class Shelf(MutableMapping[str, Item], Generic[Item]):
         sqlite3.DatabaseError: what the store holds is not of that kind.
     """
 
-    def __init__(self, name: str, kind: type[Item], store: SqliteStore | None) -> None:
+    def __init__(self, name: str, kind: type[Item], store: StorePart | None) -> None:
         self._name = name
         self._store = store
         self._items: dict[str, Item] = {}
@@ -76,7 +120,6 @@ class Shelf(MutableMapping[str, Item], Generic[Item]):
             try:
                 self._items = {key: kind.model_validate_json(item) for key, item in store.items(name)}
             except ValidationError:
-                store.close()
                 raise sqlite3.DatabaseError(f"its {name} are not those of this simulator") from None
 
     def __getitem__(self, key: str) -> Item:

@@ -20,7 +20,8 @@ from amazon_pay_client.models import (
 )
 from amazon_pay_client.models.charge_permissions import UpdateChargePermissionRequest
 from amazon_pay_simulator.agenda import Deadlines
-from amazon_pay_simulator.context import Context, months_later
+from amazon_pay_simulator.context import Context
+from amazon_pay_simulator.durations import months_later
 from amazon_pay_simulator.environments import permission_id
 from amazon_pay_simulator.objects import Charge
 from amazon_pay_simulator.operations.consent import Consent, check_frequency
