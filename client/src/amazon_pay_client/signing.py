@@ -142,34 +142,49 @@ class SignatureAuth(httpx.Auth):
         self._region = region
         self._algorithm = algorithm
 
+    def headers_for(self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+        """All headers of a request that is sent now: the given ones, and those that make it a signed one.
+
+        Args:
+            method: upper case.
+            url: as it is sent.
+            headers: by lower-case name.
+            body: the exact bytes.
+        """
+        signed = {name: value for name, value in headers.items() if _is_signed(name)}
+        return {**headers, **self._added(method, url, signed, body)}
+
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Adds date, host, region and authorization headers; the request's date is the wall clock in UTC."""
-        given = _headers_to_sign(request)
-        added = {name: value for name, value in _ALWAYS_SIGNED.items() if name not in given}
-        added[DATE_HEADER] = clock.now().strftime(DATE_FORMAT)
-        added[HOST_HEADER] = request.url.netloc.decode()
-        added[REGION_HEADER] = self._region.value
-        added["authorization"] = self._authorization(request, given | added)
-        for name, value in added.items():
-            request.headers[name] = value
+        added = self._added(request.method, request.url, _headers_to_sign(request), request.content)
+        request.headers = httpx.Headers(
+            [
+                *((name, value) for name, value in request.headers.raw if name.decode().lower() not in added),
+                *((name.encode(), value.encode()) for name, value in added.items()),
+            ]
+        )
         yield request
 
-    def _authorization(self, request: httpx.Request, headers: Mapping[str, str]) -> str:
-        """The value of the authorization header that signs a request with these headers."""
-        path, _, query = request.url.raw_path.decode().partition("?")
-        canonical = canonical_request(
-            request.method,
-            path,
-            parse_qsl(query, keep_blank_values=True),
-            headers,
-            list(headers),
-            request.content,
-        )
-        return (
+    def _added(self, method: str, url: httpx.URL, signed: Mapping[str, str], body: bytes) -> dict[str, str]:
+        """What a request with these headers lacks: those that are always signed, and the authorization."""
+        added = {name: value for name, value in _ALWAYS_SIGNED.items() if name not in signed}
+        added[DATE_HEADER] = clock.now().strftime(DATE_FORMAT)
+        added[HOST_HEADER] = url.netloc.decode()
+        added[REGION_HEADER] = self._region.value
+        headers = {**signed, **added}
+        names = sorted(headers)
+        path, _, query = url.raw_path.decode().partition("?")
+        canonical = canonical_request(method, path, parse_qsl(query, keep_blank_values=True), headers, names, body)
+        added["authorization"] = (
             f"{self._algorithm.wire_name} PublicKeyId={self._public_key_id}, "
-            f"SignedHeaders={';'.join(sorted(headers))}, "
+            f"SignedHeaders={';'.join(names)}, "
             f"Signature={sign(self._private_key, self._algorithm, canonical)}"
         )
+        return added
+
+
+def _is_signed(name: str) -> bool:
+    return name in _ALWAYS_SIGNED or name.startswith(_SIGNED_PREFIX)
 
 
 def _headers_to_sign(request: httpx.Request) -> dict[str, str]:
@@ -181,7 +196,7 @@ def _headers_to_sign(request: httpx.Request) -> dict[str, str]:
     headers: dict[str, str] = {}
     for raw_name, raw_value in request.headers.raw:
         name = raw_name.decode().lower()
-        if name in _ALWAYS_SIGNED or name.startswith(_SIGNED_PREFIX):
+        if _is_signed(name):
             value = raw_value.decode()
             headers[name] = f"{headers[name]},{value}" if name in headers else value
     return headers
