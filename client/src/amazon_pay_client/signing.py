@@ -35,7 +35,11 @@ DATE_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 _ALWAYS_SIGNED: Final = MappingProxyType({"accept": "application/json", "content-type": "application/json"})
 """And what is sent where a request does not say otherwise."""
 _SIGNED_PREFIX: Final = "x-amz-pay-"
+_ALWAYS_SIGNED_BYTES: Final = frozenset(name.encode() for name in _ALWAYS_SIGNED)
+_SIGNED_PREFIX_BYTES: Final = _SIGNED_PREFIX.encode()
 _SLASHES: Final = re.compile("/{2,}")
+_PLAIN_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+"""A path that is in canonical form as it stands, as nearly all are."""
 
 
 class Algorithm(Enum):
@@ -62,6 +66,8 @@ _SHA256: Final = hashes.SHA256()
 
 def canonical_path(path: str) -> str:
     """The path as it is signed: percent-encoded by RFC 3986, runs of slashes collapsed, `/` when empty."""
+    if _PLAIN_PATH.fullmatch(path):
+        return path
     collapsed = _SLASHES.sub("/", unquote(path)) or "/"
     return quote(collapsed, safe="/-_.~")
 
@@ -157,12 +163,7 @@ class SignatureAuth(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Adds date, host, region and authorization headers; the request's date is the wall clock in UTC."""
         added = self._added(request.method, request.url, _headers_to_sign(request), request.content)
-        request.headers = httpx.Headers(
-            [
-                *((name, value) for name, value in request.headers.raw if name.decode().lower() not in added),
-                *((name.encode(), value.encode()) for name, value in added.items()),
-            ]
-        )
+        request.headers.update(added)
         yield request
 
     def _added(self, method: str, url: httpx.URL, signed: Mapping[str, str], body: bytes) -> dict[str, str]:
@@ -174,7 +175,8 @@ class SignatureAuth(httpx.Auth):
         headers = {**signed, **added}
         names = sorted(headers)
         path, _, query = url.raw_path.decode().partition("?")
-        canonical = canonical_request(method, path, parse_qsl(query, keep_blank_values=True), headers, names, body)
+        pairs = parse_qsl(query, keep_blank_values=True) if query else ()
+        canonical = canonical_request(method, path, pairs, headers, names, body)
         added["authorization"] = (
             f"{self._algorithm.wire_name} PublicKeyId={self._public_key_id}, "
             f"SignedHeaders={';'.join(names)}, "
@@ -195,8 +197,8 @@ def _headers_to_sign(request: httpx.Request) -> dict[str, str]:
     """
     headers: dict[str, str] = {}
     for raw_name, raw_value in request.headers.raw:
-        name = raw_name.decode().lower()
-        if _is_signed(name):
-            value = raw_value.decode()
+        lower = raw_name.lower()
+        if lower in _ALWAYS_SIGNED_BYTES or lower.startswith(_SIGNED_PREFIX_BYTES):
+            name, value = lower.decode(), raw_value.decode()
             headers[name] = f"{headers[name]},{value}" if name in headers else value
     return headers
