@@ -205,9 +205,12 @@ async def test_as_many_connections_are_kept_as_were_asked_for(
             ports.add(writer.get_extra_info("peername"))
             await super()._serve(reader, writer)
 
-    async with Counting(body=CHARGE).serving() as counting, AmazonPayClient(
-        public_key_id=KEY_ID, private_key=private_key, region="na", origin=counting.origin, kept_connections=kept
-    ) as client:
+    async with (
+        Counting(body=CHARGE).serving() as counting,
+        AmazonPayClient(
+            public_key_id=KEY_ID, private_key=private_key, region="na", origin=counting.origin, kept_connections=kept
+        ) as client,
+    ):
         for _ in range(3):
             await client.charges.get("S01-1")
 
