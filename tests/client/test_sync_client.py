@@ -5,12 +5,15 @@ import inspect
 import json
 import socket
 import ssl
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from amazon_pay_client import (
     AmazonPayClient,
@@ -204,7 +207,43 @@ async def test_a_call_that_no_turn_comes_for_was_never_sent(private_key: RSAPriv
                 await asyncio.to_thread(client.charges.get, "S01-1")
 
             assert caught.value.never_sent
-            assert not (await first).is_retryable or server.asked == 1
+            assert server.asked == 1
+            await first
+
+
+SIGNALLED: Final = """
+import signal, sys
+from amazon_pay_client import SyncAmazonPayClient, TransportError
+
+class TimeIsUp(Exception):
+    pass
+
+def throw(*_given):
+    raise TimeIsUp
+
+signal.signal(signal.SIGALRM, throw)
+client = SyncAmazonPayClient(
+    public_key_id="SANDBOX-LOOPBACKKEY", private_key=sys.stdin.read(), region="na", origin=sys.argv[1]
+)
+signal.setitimer(signal.ITIMER_REAL, 0.3)
+try:
+    client.charges.create({"chargePermissionId": "C01-1-2", "chargeAmount": {"amount": "1.00", "currencyCode": "USD"}},
+                          idempotency_key="a")
+except TransportError as error:
+    print(type(error.__cause__).__name__, error.never_sent)
+"""
+
+
+async def test_what_a_signal_throws_in_a_call_leaves_the_outcome_open(private_key: RSAPrivateKey) -> None:
+    """As Celery's soft time limit does."""
+    pem = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    async with Hostile(Manner.SILENT, CHARGE).serving() as server:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", SIGNALLED, server.origin, stdin=PIPE, stdout=PIPE
+        )
+        said, _ = await process.communicate(pem)
+
+    assert said.decode().split() == ["TimeIsUp", "False"]
 
 
 async def test_calls_one_after_another_share_one_connection_over_tls(
