@@ -5,7 +5,7 @@ payment notifications"; Amazon SNS, "verifying the signatures of messages".
 """
 
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import AliasChoices, AliasGenerator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel, to_pascal
@@ -26,7 +26,7 @@ class Notification(BaseModel):
     Written in PascalCase, as Amazon sends it; read in camelCase too, as Amazon's own table of its fields has it.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=AliasGenerator(
             validation_alias=lambda name: AliasChoices(to_pascal(name), to_camel(name)), serialization_alias=to_pascal
         ),
@@ -57,7 +57,7 @@ class EnvelopeType(StrEnum):
 class Envelope(BaseModel):
     """One SNS message as it is posted."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=AliasGenerator(alias=to_pascal), populate_by_name=True, extra="allow", frozen=True
     )
 

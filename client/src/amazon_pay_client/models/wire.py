@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Annotated, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -24,7 +24,7 @@ TIMESTAMP_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 class WireModel(BaseModel):
     """Base of everything on the wire: camelCase there, snake_case here; unknown fields are kept."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=to_camel,
         populate_by_name=True,
         extra="allow",
@@ -39,7 +39,7 @@ class WireModel(BaseModel):
 class RequestModel(WireModel):
     """Base of request bodies. A field that Amazon does not know is refused there, so it is refused here."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
 
 def _read_timestamp(value: object) -> object:
