@@ -17,7 +17,7 @@ class BlockingNetwork(httpcore.NetworkBackend):
 
     def __init__(self) -> None:
         self._inner = httpcore.SyncBackend()
-        self.allowance = Allowance()
+        self.allowance: Allowance = Allowance()
 
     def connect_tcp(
         self,

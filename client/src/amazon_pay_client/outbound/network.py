@@ -22,7 +22,7 @@ class Network(httpcore.AsyncNetworkBackend):
 
     def __init__(self) -> None:
         self._inner = httpcore.AnyIOBackend()
-        self.allowance = Allowance()
+        self.allowance: Allowance = Allowance()
 
     async def connect_tcp(
         self,

@@ -63,7 +63,7 @@ class Place:
 
     def __init__(self, origin: Origin, tls: ssl.SSLContext, proxy: httpcore.Proxy | None) -> None:
         self.origin = origin
-        self.unused_since = 0.0
+        self.unused_since: float = 0.0
         self._network = Network()
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls,
@@ -103,7 +103,7 @@ class BlockingPlace:
 
     def __init__(self, origin: Origin, tls: ssl.SSLContext, proxy: httpcore.Proxy | None) -> None:
         self.origin = origin
-        self.unused_since = 0.0
+        self.unused_since: float = 0.0
         self._network = BlockingNetwork()
         self._pool = httpcore.ConnectionPool(
             ssl_context=tls,

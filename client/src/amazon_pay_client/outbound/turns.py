@@ -21,7 +21,7 @@ class Turn:
     __slots__ = ("ends",)
 
     def __init__(self, ends: float) -> None:
-        self.ends = ends
+        self.ends: float = ends
 
 
 _Coming = concurrent.futures.Future[Turn]
