@@ -4,9 +4,11 @@ Every call that was charged at Amazon is reported as charged: what the simulator
 """
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import Any
@@ -93,6 +95,35 @@ async def test_a_loop_that_is_closed_without_a_word_is_forgotten_by_the_next(
     await assert_reported_as_booked(charges, books)
     assert open_in(amazon_pay) == 1
     await amazon_pay.aclose()
+
+
+async def test_what_a_closed_loop_left_of_a_call_holds_up_no_other(private_key: RSAPrivateKey) -> None:
+    async with Hostile(Manner.SILENT, CHARGE).serving() as server:
+        amazon_pay = AmazonPayClient(
+            public_key_id=KEY_ID, private_key=private_key, region="na", origin=server.origin, at_once=1
+        )
+
+        async def begin() -> None:
+            forgotten.append(asyncio.create_task(amazon_pay.charges.get("S01-1")))
+            while not server.asked:
+                await asyncio.sleep(0.01)
+
+        def leave_it_under_way() -> None:
+            loop = asyncio.new_event_loop()
+            loop.run_until_complete(begin())
+            loop.close()
+
+        forgotten: list[asyncio.Task[Charge]] = []
+        await asyncio.to_thread(leave_it_under_way)
+        server.manner = Manner.ANSWERS
+        with warnings.catch_warnings():
+            # Of the socket and the task that were left, as of every loop that is closed so.
+            warnings.simplefilter("ignore", ResourceWarning)
+            forgotten.clear()
+            gc.collect()
+
+        assert (await amazon_pay.charges.get("S01-2")).charge_id == CHARGE["chargeId"]
+        await amazon_pay.aclose()
 
 
 async def test_several_threads_with_a_loop_each_call_at_once(

@@ -10,6 +10,7 @@ from amazon_pay_client.outbound.library import httpx
 from amazon_pay_client.outbound.place import Place
 from amazon_pay_client.outbound.proxies import Proxies
 from amazon_pay_client.outbound.shelf import Shelf, origin_of
+from amazon_pay_client.outbound.turns import Turn
 
 _log = logging.getLogger(__name__)
 
@@ -25,11 +26,15 @@ class Connections:
         loop: the one that runs now.
         most_unused: connections that are kept for the next request.
         when_ended: called when all is closed.
+
+    Attributes:
+        turns: of the exchanges that are under way here.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, most_unused: int, when_ended: Callable[[], None]) -> None:
         self._loop = loop
         self._shelf: Shelf[Place] = Shelf(most_unused)
+        self.turns: set[Turn] = set()
         self._when_ended = when_ended
         self._closing: set[asyncio.Task[None]] = set()
         self._life = self._until_the_loop_ends()
@@ -82,6 +87,8 @@ class Connections:
 
     def _throw_away(self, place: Place) -> None:
         """Closes it in a task of its own: whoever was cancelled waits for nothing more."""
+        if self._loop.is_closed():
+            return  # what is left of a call is collected, and its connection with it
         self._keep(self._loop.create_task(_close(place)))
 
     def _keep(self, task: asyncio.Task[None]) -> None:

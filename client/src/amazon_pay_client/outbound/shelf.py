@@ -42,7 +42,7 @@ class Shelf(Generic[AnyPlace]):
 
     def __init__(self, most_unused: int) -> None:
         self._most_unused = most_unused
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # see Turns
         self._unused: list[AnyPlace] = []
         self._used: set[AnyPlace] = set()
         self._is_closed = False

@@ -16,7 +16,7 @@ from amazon_pay_client.outbound.forks import begins_anew_in_children
 from amazon_pay_client.outbound.library import httpcore, httpx
 from amazon_pay_client.outbound.place import Place, in_the_librarys_words
 from amazon_pay_client.outbound.proxies import Proxies
-from amazon_pay_client.outbound.turns import Turns
+from amazon_pay_client.outbound.turns import Turn, Turns
 
 MOST_UNUSED: Final = 20
 """Connections that are kept for the next request, unless a client says otherwise."""
@@ -54,7 +54,7 @@ class BoundedTransport(httpx.AsyncBaseTransport):
 
     def begin_anew(self) -> None:
         """Forgets every connection and turn; for a process that was forked."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # see Turns
         self._turns = Turns(self._at_once)
         self._in: dict[asyncio.AbstractEventLoop, Connections] = {}
 
@@ -74,15 +74,16 @@ class BoundedTransport(httpx.AsyncBaseTransport):
         ends = time.monotonic() + bounds.seconds
         connections = await self._of_this_loop()
         turn = await self._turns.take(ends)
+        connections.turns.add(turn)
         try:
             self._refuse_when_closed()
             place = connections.place_for(request.url, self._tls, self._proxies)
         except BaseException:
-            self._turns.give_back(turn)
+            self._give_back(turn, connections)
             raise
 
         def end(*, orderly: bool) -> None:
-            self._turns.give_back(turn)
+            self._give_back(turn, connections)
             connections.end(place, orderly=orderly)
 
         try:
@@ -121,12 +122,23 @@ class BoundedTransport(httpx.AsyncBaseTransport):
             connections = self._in.get(loop)
             if connections is not None:
                 return connections
-            # Those that were closed and did not end their generators before, so that nobody was told.
-            self._in = {each: its for each, its in self._in.items() if not each.is_closed()}
+            self._forget_those_that_were_closed()
             connections = Connections(loop, self._most_unused, partial(self._forget, loop))
             self._in[loop] = connections
         await connections.begin()
         return connections
+
+    def _forget_those_that_were_closed(self) -> None:
+        """Loops that did not end their generators before, so that nobody was told; and the turns of calls in them."""
+        for loop, connections in list(self._in.items()):
+            if loop.is_closed():
+                del self._in[loop]
+                for turn in list(connections.turns):
+                    self._give_back(turn, connections)
+
+    def _give_back(self, turn: Turn, connections: Connections) -> None:
+        connections.turns.discard(turn)
+        self._turns.give_back(turn)
 
     def _forget(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:

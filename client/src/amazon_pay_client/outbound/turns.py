@@ -5,6 +5,7 @@ import concurrent.futures
 import logging
 import threading
 import time
+from collections import OrderedDict
 from typing import Final
 
 from amazon_pay_client.outbound.library import httpx
@@ -42,9 +43,11 @@ class Turns:
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
-        self._lock = threading.Lock()
+        # May be taken again by the thread that has it: the end of a call that nobody waits for any more comes whenever
+        # its remains are collected, also in here.
+        self._lock = threading.RLock()
         self._held: set[Turn] = set()
-        self._waiting: dict[_Coming, float] = {}
+        self._waiting: OrderedDict[_Coming, float] = OrderedDict()
 
     @property
     def under_way(self) -> int:
@@ -112,8 +115,7 @@ class Turns:
         """Those whose turn it is now; told so by the caller, outside of the lock."""
         begun = []
         while self._waiting and len(self._held) < self._at_once:
-            coming = next(iter(self._waiting))
-            ends = self._waiting.pop(coming)
+            coming, ends = self._waiting.popitem(last=False)
             if coming.set_running_or_notify_cancel():
                 turn = Turn(ends)
                 self._held.add(turn)
