@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
@@ -65,16 +66,13 @@ async def celery_worker(environment: Mapping[str, str]) -> AsyncIterator[Process
         env=environment,
         stdout=PIPE,
         stderr=PIPE,
+        start_new_session=True,
     )
     try:
         yield worker
     finally:
-        worker.terminate()
-        try:
-            await asyncio.wait_for(worker.communicate(), 20)
-        except TimeoutError:
-            worker.kill()
-            await worker.wait()
+        os.killpg(worker.pid, signal.SIGKILL)  # with its children; no task is left that it would wait for
+        await worker.communicate()
 
 
 async def test_a_worker_of_forked_processes_reports_what_was_booked(
