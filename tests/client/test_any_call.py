@@ -151,3 +151,10 @@ async def test_with_a_key_it_is_sent_again_and_without_one_it_is_not_after_a_los
 
     assert len(server.received) == sent
     assert {json.dumps(json.loads(received.body)) for received in server.received} == {'{"a": 1}'}
+
+
+async def test_a_body_of_another_kind_is_refused(request_by: Any, server: Loopback) -> None:
+    with pytest.raises(ValueError, match=r"^body: a list was given; a dict, a model or bytes are accepted$"):
+        await request_by("POST", "newThings", body=[("a", 1)])
+
+    assert server.received == []

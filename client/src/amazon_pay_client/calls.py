@@ -77,20 +77,28 @@ def any_call(
     """
     if method.upper() not in _METHODS:
         raise ValueError(f"method: {method!r} is none of the API; accepted are {', '.join(sorted(_METHODS))}")
+    if not isinstance(body, (RequestModel, Mapping, bytes, type(None))):
+        raise ValueError(f"body: a {type(body).__name__} was given; a dict, a model or bytes are accepted")
     return Call(
         method=method.upper(),
         to=resource_at(path),
         read=json_answer,
         kind=OperationKind.PAYMENT if method.upper() == "POST" else None,
         query=list(query.items()),
-        body=_json(body) if isinstance(body, Mapping) else body,
+        body=json_of(body) if isinstance(body, Mapping) else body,
         idempotency_key=idempotency_key,
         headers=headers,
         also_success=(HTTPStatus.SEE_OTHER,),
     )
 
 
-def _json(body: Mapping[str, Any]) -> bytes:
+def json_of(body: Mapping[str, Any], field: str = "body") -> bytes:
+    """A dict as JSON; a `Decimal` as a string, as Amazon writes amounts.
+
+    Raises:
+        ValueError: something in it has no form in JSON.
+    """
+
     def text(value: object) -> str:
         if isinstance(value, Decimal):
             return f"{value:f}"
@@ -99,7 +107,7 @@ def _json(body: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=text).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"body: it cannot be written as JSON ({error})") from None
+        raise ValueError(f"{field}: it cannot be written as JSON ({error})") from None
 
 
 def request_of(model: type[Request], given: Request | Mapping[str, Any], field: str = "request") -> Request:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from amazon_pay_client.answers import JsonAnswer
 from amazon_pay_client.button import SignedPayload, sign_payload
-from amazon_pay_client.calls import LARGEST_ANSWER_BYTES, Preparation, any_call
+from amazon_pay_client.calls import LARGEST_ANSWER_BYTES, Preparation, any_call, json_of
 from amazon_pay_client.headers import checked_headers
 from amazon_pay_client.identity import Integrator, user_agent
 from amazon_pay_client.keys import load_private_key
@@ -122,6 +122,9 @@ class _Client(ABC):
             PrivateKeyError: the private key cannot be used.
             ValueError: an option is wrong; the message names it and says what is accepted.
         """
+        for option, text in (("public_key_id", public_key_id), ("region", region)):
+            if not isinstance(text, str):
+                raise ValueError(f"{option}: a {type(text).__name__} was given; is its setting there? A text is needed")
         region = region if isinstance(region, Region) else Region.parse(region)
         if environment is not None and not isinstance(environment, Environment):
             environment = Environment.parse(environment)
@@ -150,17 +153,18 @@ class _Client(ABC):
     def _connect(self, preparation: Preparation, sending: _Sending, retry: Retry | None) -> None:
         """Makes the operations, over a way to send."""
 
-    def button_signature(self, payload: RequestModel | str) -> SignedPayload:
+    def button_signature(self, payload: RequestModel | Mapping[str, Any] | str) -> SignedPayload:
         """Signs the payload of a checkout or sign-in button; nothing is sent.
 
         Args:
-            payload: a `CreateCheckoutSessionRequest`, a `SignInRequest`, or the exact JSON text of one.
+            payload: a `CreateCheckoutSessionRequest`, a `SignInRequest`, or a dict or the exact JSON text of one.
 
         Raises:
-            ValueError: the text is not a JSON object.
+            ValueError: the text is not a JSON object, or the dict cannot be written as one.
         """
+        written = json_of(payload, "payload").decode() if isinstance(payload, Mapping) else payload
         return sign_payload(
-            payload, public_key_id=self._public_key_id, private_key=self._private_key, algorithm=self._algorithm
+            written, public_key_id=self._public_key_id, private_key=self._private_key, algorithm=self._algorithm
         )
 
     def signed_headers(
@@ -186,7 +190,7 @@ class _Client(ABC):
             authorization; names in lower case.
 
         Raises:
-            ValueError: a header cannot be sent, or the address is none.
+            ValueError: a header cannot be sent, the address is none, or the body is neither bytes nor a model.
         """
         is_url = url_or_path.startswith(("https://", "http://"))
         address = url_or_path if is_url else self._endpoint.url(url_or_path.lstrip("/"))
@@ -194,6 +198,10 @@ class _Client(ABC):
             url = httpx.URL(address)
         except (httpx.InvalidURL, UnicodeEncodeError) as error:
             raise ValueError(f"url_or_path: it is not an address ({type(error).__name__})") from None
+        if not isinstance(body, (bytes, RequestModel)):
+            raise ValueError(
+                f"body: a {type(body).__name__} was given; the bytes that are sent are signed: give them, or a model"
+            )
         content = body if isinstance(body, bytes) else body.to_json()
         given = {**self._headers, **checked_headers(headers)}
         return self._auth.headers_for(method.upper(), url, given, content)

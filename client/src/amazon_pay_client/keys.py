@@ -67,6 +67,10 @@ def _with_line_breaks(pem: bytes) -> bytes:
 
 
 def _read(source: str | bytes | Path) -> tuple[bytes, str]:
+    if not isinstance(source, (str, bytes, Path)):
+        raise PrivateKeyError(
+            f"private key: a {type(source).__name__} was given; PEM text, PEM bytes or the path of a PEM file is needed"
+        )
     if isinstance(source, bytes):
         return source, "private key"
     if isinstance(source, str) and "-----BEGIN" in source:
