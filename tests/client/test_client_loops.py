@@ -5,6 +5,7 @@ Every call that was charged at Amazon is reported as charged: what the simulator
 
 import asyncio
 import gc
+import json
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from amazon_pay_client.models import Charge, ChargeState, CreateChargeRequest, C
 from amazon_pay_client.outbound.transport import BoundedTransport
 from amazon_pay_simulator import SimulatorHandle
 from tests.client.examples import CHARGE, CREATE
-from tests.client.loopback import Loopback
+from tests.client.loopback import Loopback, answer
 from tests.hostile import Hostile, Manner
 from tests.simulator.merchant import KEY_ID
 
@@ -98,14 +99,27 @@ async def test_a_loop_that_is_closed_without_a_word_is_forgotten_by_the_next(
 
 
 async def test_what_a_closed_loop_left_of_a_call_holds_up_no_other(private_key: RSAPrivateKey) -> None:
-    async with Hostile(Manner.SILENT, CHARGE).serving() as server:
+    asked, released = [0], asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked[0] += 1
+        if asked[0] == 1:
+            await released.wait()
+        else:
+            writer.write(answer(200, json.dumps(CHARGE).encode()))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        origin = "http://{}:{}".format(*server.sockets[0].getsockname())
         amazon_pay = AmazonPayClient(
-            public_key_id=KEY_ID, private_key=private_key, region="na", origin=server.origin, at_once=1
+            public_key_id=KEY_ID, private_key=private_key, region="na", origin=origin, at_once=1
         )
+        left: list[asyncio.Task[Charge]] = []
 
         async def begin() -> None:
-            forgotten.append(asyncio.create_task(amazon_pay.charges.get("S01-1")))
-            while not server.asked:
+            left.append(asyncio.create_task(amazon_pay.charges.get("S01-1")))
+            while not asked[0]:
                 await asyncio.sleep(0.01)
 
         def leave_it_under_way() -> None:
@@ -113,17 +127,16 @@ async def test_what_a_closed_loop_left_of_a_call_holds_up_no_other(private_key: 
             loop.run_until_complete(begin())
             loop.close()
 
-        forgotten: list[asyncio.Task[Charge]] = []
         await asyncio.to_thread(leave_it_under_way)
-        server.manner = Manner.ANSWERS
-        with warnings.catch_warnings():
-            # Of the socket and the task that were left, as of every loop that is closed so.
-            warnings.simplefilter("ignore", ResourceWarning)
-            forgotten.clear()
-            gc.collect()
 
         assert (await amazon_pay.charges.get("S01-2")).charge_id == CHARGE["chargeId"]
         await amazon_pay.aclose()
+        released.set()
+        with warnings.catch_warnings():
+            # Of the socket and the task that were left, as of every loop that is closed so.
+            warnings.simplefilter("ignore", ResourceWarning)
+            left.clear()
+            gc.collect()
 
 
 async def test_several_threads_with_a_loop_each_call_at_once(
