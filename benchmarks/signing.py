@@ -1,7 +1,8 @@
 """What signing a request costs beside the bare RSA signature: the canonical form, the hashes and the headers.
 
 The floor is the signature that `cryptography` makes over the same string to sign. Nothing can sign faster than that,
-so what is above it is ours. Aim: at most 1.15 times the floor.
+so what is above it is ours: what the client does with each request before it goes out.
+Aim: at most 1.10 times the floor.
 
 Run: `python -m benchmarks.signing [--rounds N] [--signatures N] [--json]`
 """
@@ -18,13 +19,14 @@ import httpx
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from amazon_pay_client.identity import user_agent
 from amazon_pay_client.models import CreateChargeRequest, Currency, MerchantMetadata, Price
 from amazon_pay_client.regions import Region
 from amazon_pay_client.signing import IDEMPOTENCY_HEADER, Algorithm, SignatureAuth, string_to_sign
 from amazon_pay_simulator.certificates import new_key
 from benchmarks.report import Report
 
-AIM: Final = 1.15
+AIM: Final = 1.10
 """Times the floor."""
 
 
@@ -49,8 +51,8 @@ def measure(private_key: RSAPrivateKey, algorithm: Algorithm, signatures: int) -
     signed: list[float] = []
     for number, request in enumerate(create_charges(signatures)):
 
-        def sign_request(request: httpx.Request = request) -> object:
-            return next(auth.sync_auth_flow(request))
+        def sign_request(request: Unsigned = request) -> object:
+            return auth.headers_for("POST", request.url, request.headers, request.body)
 
         def sign_text() -> object:
             return private_key.sign(text, algorithm.padding, digest)
@@ -61,7 +63,16 @@ def measure(private_key: RSAPrivateKey, algorithm: Algorithm, signatures: int) -
     return Round(statistics.median(bare), statistics.median(signed))
 
 
-def create_charges(count: int) -> list[httpx.Request]:
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A request as the client has prepared it, before it is signed."""
+
+    url: httpx.URL
+    headers: dict[str, str]
+    body: bytes
+
+
+def create_charges(count: int) -> list[Unsigned]:
     """Requests as the client prepares them, each with an idempotency key of its own."""
     body = CreateChargeRequest(
         charge_permission_id="C01-1234567-1234567",
@@ -73,13 +84,10 @@ def create_charges(count: int) -> list[httpx.Request]:
             note_to_buyer="Your subscription for November",
         ),
     ).to_json()
-    client = httpx.AsyncClient(headers={"accept": "application/json"})  # prepares only, so it opens no connection
+    headers = {"accept-encoding": "identity", "user-agent": user_agent(None)}
     return [
-        client.build_request(
-            "POST",
-            "https://pay-api.amazon.com/v2/charges",
-            content=body,
-            headers={"content-type": "application/json", IDEMPOTENCY_HEADER: f"{number:032}"},
+        Unsigned(
+            httpx.URL("https://pay-api.amazon.com/v2/charges"), {**headers, IDEMPOTENCY_HEADER: f"{number:032}"}, body
         )
         for number in range(count)
     ]

@@ -2,7 +2,7 @@
 
     AMAZON_PAY_PUBLIC_KEY_ID     as Seller Central shows it, such as SANDBOX-AEXAMPLE
     AMAZON_PAY_PRIVATE_KEY_PATH  the private key of the pair, a PEM file
-    AMAZON_PAY_REGION            na (the default), eu or jp
+    AMAZON_PAY_REGION            na (the default) or us, eu, de or uk, jp
     AMAZON_PAY_ORIGIN            a simulator's address instead of Amazon's, such as http://127.0.0.1:8600
 
 `amazon-pay-simulator` prints the key id, and keeps the private key in its folder.
@@ -11,7 +11,7 @@
 import os
 from pathlib import Path
 
-from amazon_pay_client import AmazonPayClient, Region, Retry, load_private_key
+from amazon_pay_client import AmazonPayClient, Retry
 
 
 def client_from_environment() -> AmazonPayClient:
@@ -23,8 +23,9 @@ def client_from_environment() -> AmazonPayClient:
     """
     return AmazonPayClient(
         public_key_id=os.environ["AMAZON_PAY_PUBLIC_KEY_ID"],
-        private_key=load_private_key(Path(os.environ["AMAZON_PAY_PRIVATE_KEY_PATH"])),
-        region=Region.parse(os.environ.get("AMAZON_PAY_REGION", "na")),
+        private_key=Path(os.environ["AMAZON_PAY_PRIVATE_KEY_PATH"]),
+        region=os.environ.get("AMAZON_PAY_REGION", "na"),
         origin=os.environ.get("AMAZON_PAY_ORIGIN"),
         retry=Retry(),
+        application="examples/1",
     )

@@ -1,13 +1,16 @@
 """What is dear to make and shared: one key pair a session, one loopback server a test."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from amazon_pay_client import AmazonPayClient, Region
+from amazon_pay_client import AmazonPayClient, Region, SyncAmazonPayClient
+from amazon_pay_simulator import SimulatorHandle
+from amazon_pay_simulator.notifications import NotificationSigner
 from tests.client.loopback import KEY_ID, NO_TLS, Loopback
+from tests.simulator.running import running_simulator
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +36,19 @@ async def client(server: Loopback, private_key: RSAPrivateKey) -> AsyncIterator[
         public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=server.origin, verify=NO_TLS
     ) as amazon_pay_client:
         yield amazon_pay_client
+
+
+@pytest.fixture
+def sync_client(server: Loopback, private_key: RSAPrivateKey) -> Iterator[SyncAmazonPayClient]:
+    """Its calls block: they are made in another thread than that in which the server runs."""
+    with SyncAmazonPayClient(
+        public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=server.origin, verify=NO_TLS
+    ) as amazon_pay_client:
+        yield amazon_pay_client
+
+
+@pytest.fixture
+async def books(private_key: RSAPrivateKey) -> AsyncIterator[SimulatorHandle]:
+    """A simulator of the test's own, which says what was charged."""
+    async with running_simulator(private_key, NotificationSigner.create()) as simulator:
+        yield simulator

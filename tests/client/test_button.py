@@ -148,3 +148,17 @@ def test_what_cannot_be_sent_is_not_signed(
 
     with pytest.raises(ValueError, match=reason):
         client.signed_headers("GET", address, **options)
+
+
+def test_a_dict_is_a_payload_too(client: AmazonPayClient, private_key: RSAPrivateKey) -> None:
+    signed = client.button_signature({"storeId": "store", "scopes": ["name"], "note": "für Sie"})
+
+    assert signed.payload_json == '{"storeId":"store","scopes":["name"],"note":"für Sie"}'
+    assert verify(private_key.public_key(), Algorithm.V2, signed.payload_json, signed.signature)
+
+
+def test_the_headers_of_a_dict_are_not_signed_because_its_bytes_are_not_known(client: AmazonPayClient) -> None:
+    body: Any = {"chargePermissionId": "C01-1-2"}
+
+    with pytest.raises(ValueError, match=r"^body: a dict was given; the bytes that are sent are signed"):
+        client.signed_headers("POST", "charges", body=body)

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from amazon_pay_client import Algorithm, AmazonPayClient, ClaimedAccount, CompletedCheckout, Environment, Region
+from amazon_pay_client.errors import ClientUnusableError
 from amazon_pay_client.models import ChargeState
 from amazon_pay_client.signing import canonical_request, verify
 from tests.client.examples import CHARGE, CREATE
@@ -139,8 +140,12 @@ async def test_a_client_that_was_left_is_closed(server: Loopback, private_key: R
     ) as client:
         pass
 
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(
+        ClientUnusableError, match=r"^GET charges/\{charge_id\}: not sent: the client is closed$"
+    ) as caught:
         await client.charges.get("S03-1")
+    assert caught.value.never_sent
+    assert not caught.value.is_retryable
     assert server.received == []
 
 

@@ -71,11 +71,18 @@ async def test_an_answer_that_is_none_leaves_the_outcome_unknown(manner: Manner,
     assert not caught.value.never_sent
 
 
-async def test_a_call_that_no_turn_comes_for_was_never_sent(
-    private_key: RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("amazon_pay_client.client.MOST_AT_ONCE", 1)
-    async with Hostile(Manner.SILENT, CHARGE).serving() as server, client(server, private_key) as amazon_pay:
+async def test_a_call_that_no_turn_comes_for_was_never_sent(private_key: RSAPrivateKey) -> None:
+    async with (
+        Hostile(Manner.SILENT, CHARGE).serving() as server,
+        AmazonPayClient(
+            public_key_id=KEY_ID,
+            private_key=private_key,
+            region=Region.NA,
+            origin=server.origin,
+            time_limits=LIMITS,
+            at_once=1,
+        ) as amazon_pay,
+    ):
         under_way = asyncio.create_task(amazon_pay.charges.create(CREATE, idempotency_key="a"))
         while not server.asked:
             await asyncio.sleep(0.01)

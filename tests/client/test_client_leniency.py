@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amazon_pay_client import AmazonPayClient, CompletedCheckout
+from amazon_pay_client.answers import model_of
 from amazon_pay_client.errors import IncompleteAnswerError
 from amazon_pay_client.models import (
     AuthorizationToken,
@@ -40,7 +41,6 @@ from amazon_pay_client.models import (
     WireModel,
 )
 from amazon_pay_client.outbound.library import httpx
-from amazon_pay_client.transport import model_of
 from tests.client import answers
 from tests.client.examples import CHARGE, PERMISSION
 from tests.client.loopback import Loopback

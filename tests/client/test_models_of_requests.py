@@ -43,7 +43,7 @@ PARCEL: Final = DeliveryDetail(tracking_number="1Z999", carrier_code="UPS")
         (models.CaptureChargeRequest, {"capture_amount": NOTHING}, "capture_amount.*\n.*not more than zero"),
         (models.CreateRefundRequest, {"charge_id": "S", "refund_amount": NOTHING}, "refund_amount"),
         (models.CompleteCheckoutSessionRequest, {"charge_amount": NOTHING}, "charge_amount"),
-        (models.Frequency, {"unit": "Month", "value": 1}, "value"),
+        (models.Frequency, {"unit": "Month", "value": 1.5}, "value"),
         (models.CancelChargeRequest, {"cancellation_reason": "x" * 256}, "cancellation_reason"),
         (models.CancelChargeRequest, {"cancellation_reason": ""}, "cancellation_reason"),
         (models.ContestDisputeRequest, {"merchant_evidences": ()}, "merchant_evidences"),

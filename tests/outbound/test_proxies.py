@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from amazon_pay_client.outbound.bounds import Bounds
-from amazon_pay_client.outbound.client import bounded_client
+from amazon_pay_client.outbound.client import bounded_blocking_client, bounded_client
 from amazon_pay_client.outbound.proxies import Proxies
 from tests.client.tls_loopback import server_context
 
@@ -90,14 +91,18 @@ def test_another_host_than_no_proxy_names_is_reached_through_it(monkeypatch: pyt
     assert to("https://notamazon.example/") == b"all.example:2"
 
 
-@pytest.mark.parametrize("address", ["ftp://all.example:2", "socks5://all.example:2"])
+@pytest.mark.parametrize(
+    "address", ["ftp://all.example:2", "socks5://all.example:2", "http://", "http://user:s3cret@all.example:port"]
+)
 def test_a_proxy_that_cannot_be_spoken_to_is_refused_at_the_start(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", address)
 
-    with pytest.raises(ValueError, match="proxy"):
+    with pytest.raises(ValueError, match=r"^proxy: ") as caught:
         bounded_client(at_once=1, bounds=BOUNDS)
+
+    assert "s3cret" not in str(caught.value)
 
 
 async def test_who_one_is_is_said_to_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,3 +128,40 @@ async def test_tls_that_fails_behind_a_proxy_costs_no_one_a_place_and_leaves_no_
         assert [head.split("\r\n")[0] for head in proxy.heads] == ["CONNECT 127.0.0.1:443 HTTP/1.1"] * 6
         while proxy.open:
             await asyncio.sleep(0.01)
+
+
+async def test_a_thread_that_waits_reaches_a_host_by_tls_behind_a_proxy(tmp_path: Path) -> None:
+    tls = server_context(tmp_path, rsa.generate_private_key(65537, 2048), ["http/1.1"])
+    trust = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+
+    def get(verify: ssl.SSLContext | None) -> str:
+        with bounded_blocking_client(at_once=1, bounds=BOUNDS, proxy=f"http://{proxy.address}", verify=verify) as http:
+            return http.get("https://127.0.0.1/").text
+
+    async with Proxy(tls).serving() as proxy:
+        assert await asyncio.to_thread(get, trust) == "{}"
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await asyncio.to_thread(get, None)
+
+        assert [head.split("\r\n")[0] for head in proxy.heads] == ["CONNECT 127.0.0.1:443 HTTP/1.1"] * 2
+        while proxy.open:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_thread_that_waits_takes_the_first_address_of_a_host_that_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Proxy().serving() as server:
+        port = int(server.address.rpartition(":")[2])
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.9", "127.0.0.1")]
+        monkeypatch.setattr(
+            "amazon_pay_client.outbound.blocking_network.socket.getaddrinfo", lambda *_given, **_named: found
+        )
+
+        def get() -> str:
+            with bounded_blocking_client(at_once=1, bounds=BOUNDS) as http:
+                return http.get(f"http://several.example:{port}/").text
+
+        monkeypatch.setenv("NO_PROXY", "*")
+        assert await asyncio.to_thread(get) == "{}"
+    assert "host: several.example" in server.heads[0].lower()

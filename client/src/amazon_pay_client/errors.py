@@ -2,8 +2,9 @@
 
     AmazonPayError
     ├── TransportError               no answer came: the outcome is unknown
-    │   └── InvalidAnswerError       an answer came that is not Amazon Pay's: the outcome is unknown
-    │       └── IncompleteAnswerError  it is a success of Amazon Pay's, and does not say what came of it
+    │   ├── InvalidAnswerError       an answer came that is not Amazon Pay's: the outcome is unknown
+    │   │   └── IncompleteAnswerError  it is a success of Amazon Pay's, and does not say what came of it
+    │   └── ClientUnusableError      the client is closed, or no event loop runs: nothing was sent
     └── ApiError                     Amazon Pay answered with an error
         ├── BadRequestError          400  the request is wrong
         │   └── DuplicateIdempotencyKeyError   the key was used before with another body
@@ -96,6 +97,18 @@ class IncompleteAnswerError(InvalidAnswerError):
         super().__init__(message, status)
         self.missing = missing
         self.request_id = request_id
+
+
+class ClientUnusableError(TransportError):
+    """The client cannot send here: it is closed, or it is the asynchronous one and no event loop of asyncio runs.
+
+    Nothing was sent, so Amazon surely did not act; to send the same again from here is of no use.
+    """
+
+    is_retryable = False
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args, never_sent=True)
 
 
 class ApiError(AmazonPayError):

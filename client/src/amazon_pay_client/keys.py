@@ -28,7 +28,8 @@ def load_private_key(source: str | bytes | Path, passphrase: str | bytes | None 
     as where a secret is mounted into a container.
 
     Args:
-        source: a path, PEM text, or PEM bytes. A `str` is PEM text when it holds `-----BEGIN`, else a path.
+        source: a path, PEM text, or PEM bytes. A `str` is PEM text when it holds `-----BEGIN`, else a path. Line breaks
+            may be written out as `\\n`, as settings of one line have them.
         passphrase: for an encrypted key.
 
     Raises:
@@ -36,6 +37,7 @@ def load_private_key(source: str | bytes | Path, passphrase: str | bytes | None 
             a file for others too.
     """
     pem, name = _read(source)
+    pem = _with_line_breaks(pem)
     if b"-----BEGIN" not in pem:
         raise PrivateKeyError(f"{name}: not a PEM file; a line '-----BEGIN PRIVATE KEY-----' was expected")
     if b"PUBLIC KEY-----" in pem:
@@ -59,7 +61,16 @@ def load_private_key(source: str | bytes | Path, passphrase: str | bytes | None 
     return key
 
 
+def _with_line_breaks(pem: bytes) -> bytes:
+    """The same, with line breaks where a setting of one line has a backslash and an n; no PEM holds a backslash."""
+    return pem.replace(b"\\r", b"").replace(b"\\n", b"\n")
+
+
 def _read(source: str | bytes | Path) -> tuple[bytes, str]:
+    if not isinstance(source, (str, bytes, Path)):
+        raise PrivateKeyError(
+            f"private key: a {type(source).__name__} was given; PEM text, PEM bytes or the path of a PEM file is needed"
+        )
     if isinstance(source, bytes):
         return source, "private key"
     if isinstance(source, str) and "-----BEGIN" in source:

@@ -3,9 +3,12 @@
 Source of the hosts and of the path rule: the official SDKs' constants (PHP, Node, Java, .NET agree).
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from amazon_pay_client.outbound.library import httpx
 
 
 class Environment(StrEnum):
@@ -13,6 +16,18 @@ class Environment(StrEnum):
 
     SANDBOX = "sandbox"
     LIVE = "live"
+
+    @classmethod
+    def parse(cls, text: str) -> "Environment":
+        """Reads an environment by its name, in any case.
+
+        Raises:
+            ValueError: `text` names none.
+        """
+        try:
+            return cls(text.strip().lower())
+        except ValueError:
+            raise ValueError(f"environment: {text!r} is none of Amazon Pay; accepted are sandbox, live") from None
 
 
 class Region(StrEnum):
@@ -106,8 +121,14 @@ def endpoint_for(
         origin: another scheme and host, such as a simulator's `http://127.0.0.1:8600`.
 
     Raises:
-        ValueError: the environment is missing, or contradicts the key id.
+        ValueError: the key id cannot be one, the environment is missing or contradicts it, or the origin is more or
+            less than scheme and host.
     """
+    if not _KEY_ID.fullmatch(public_key_id):
+        raise ValueError(
+            "public_key_id: it is empty, or holds blanks, commas or what is not ASCII; the id as Seller Central shows "
+            "it is needed, such as SANDBOX-AEXAMPLE"
+        )
     named = environment_of_key(public_key_id)
     if named is not None and environment is not None and named is not environment:
         raise ValueError(
@@ -121,4 +142,27 @@ def endpoint_for(
             "(accepted are sandbox, live)"
         )
     prefix = "/v2" if named else f"/{effective.value}/v2"
-    return Endpoint((origin or f"https://{region.host}").rstrip("/"), prefix, effective)
+    return Endpoint(_checked_origin(origin) if origin is not None else f"https://{region.host}", prefix, effective)
+
+
+_KEY_ID: Final = re.compile(r"[\x21-\x2b\x2d-\x7e]+")
+"""Visible ASCII but commas, at which the authorization header is taken to pieces."""
+
+
+def _checked_origin(origin: str) -> str:
+    """An origin without the slash at its end.
+
+    Raises:
+        ValueError: it is none. Credentials in it are not repeated.
+    """
+    try:
+        url = httpx.URL(origin)
+    except (httpx.InvalidURL, TypeError):
+        url = None
+    if url is None or url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError("origin: it is not an address; scheme and host are needed, such as https://pay.example:8600")
+    if url.userinfo:
+        raise ValueError("origin: it holds a user name or a password; requests are signed, so none is needed")
+    if url.path not in {"", "/"} or url.query or "?" in origin or "#" in origin:
+        raise ValueError(f"origin: {origin!r} has a path, a query or a fragment; scheme and host alone are accepted")
+    return str(url).rstrip("/")

@@ -6,15 +6,25 @@ mechanisms that repeat multiply each other.
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import tenacity
 
 from amazon_pay_client.errors import AmazonPayError, ThrottledError, TransportError
 
 Answer = TypeVar("Answer")
+
+
+class _Rules(TypedDict):
+    """What both kinds of repetition go by."""
+
+    stop: tenacity.stop_after_attempt
+    wait: Callable[[tenacity.RetryCallState], float]
+    retry: tenacity.retry_if_exception
+    reraise: bool
 
 
 def may_be_repeated(error: BaseException, *, method: str, has_idempotency_key: bool) -> bool:
@@ -49,6 +59,7 @@ class Retry:
         first_wait_seconds: before the first repetition; also the width of the jitter.
         longest_wait_seconds: the cap of every wait, whatever the answer asks for.
         sleep: waits so many seconds; for tests.
+        blocking_sleep: the same for the client that blocks.
 
     Raises:
         ValueError: `attempts` is below 1, or a wait is not a finite number of seconds.
@@ -58,6 +69,7 @@ class Retry:
     first_wait_seconds: float = 1.0
     longest_wait_seconds: float = 30.0
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    blocking_sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
@@ -73,6 +85,22 @@ class Retry:
         Raises:
             AmazonPayError: the last error, as it came.
         """
+        attempts = tenacity.AsyncRetrying(sleep=self.sleep, **self._rules(is_repeated))
+
+        async def attempt() -> Answer:
+            return await send()
+
+        return await attempts(attempt)
+
+    def run_blocking(self, send: Callable[[], Answer], is_repeated: Callable[[BaseException], bool]) -> Answer:
+        """The same in a thread that waits.
+
+        Raises:
+            AmazonPayError: the last error, as it came.
+        """
+        return tenacity.Retrying(sleep=self.blocking_sleep, **self._rules(is_repeated))(send)
+
+    def _rules(self, is_repeated: Callable[[BaseException], bool]) -> _Rules:
         jittered = tenacity.wait_exponential_jitter(
             initial=self.first_wait_seconds, max=self.longest_wait_seconds, jitter=self.first_wait_seconds
         )
@@ -82,15 +110,9 @@ class Retry:
             asked_for = error.retry_after_seconds if isinstance(error, AmazonPayError) else None
             return max(jittered(state), min(asked_for or 0.0, self.longest_wait_seconds))
 
-        attempts = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(self.attempts),
-            wait=wait,
-            retry=tenacity.retry_if_exception(is_repeated),
-            sleep=self.sleep,
-            reraise=True,
-        )
-
-        async def attempt() -> Answer:
-            return await send()
-
-        return await attempts(attempt)
+        return {
+            "stop": tenacity.stop_after_attempt(self.attempts),
+            "wait": wait,
+            "retry": tenacity.retry_if_exception(is_repeated),
+            "reraise": True,
+        }

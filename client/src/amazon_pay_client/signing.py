@@ -8,8 +8,8 @@ import base64
 import hashlib
 import re
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from datetime import datetime
 from enum import Enum
-from types import MappingProxyType
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -32,10 +32,14 @@ REQUEST_ID_HEADER: Final = "x-amz-pay-request-id"
 
 DATE_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 
-_ALWAYS_SIGNED: Final = MappingProxyType({"accept": "application/json", "content-type": "application/json"})
+_ALWAYS_SIGNED: Final = {"accept": "application/json", "content-type": "application/json"}
 """And what is sent where a request does not say otherwise."""
 _SIGNED_PREFIX: Final = "x-amz-pay-"
+_ALWAYS_SIGNED_BYTES: Final = frozenset(name.encode() for name in _ALWAYS_SIGNED)
+_SIGNED_PREFIX_BYTES: Final = _SIGNED_PREFIX.encode()
 _SLASHES: Final = re.compile("/{2,}")
+_PLAIN_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+"""A path that is in canonical form as it stands, as nearly all are."""
 
 
 class Algorithm(Enum):
@@ -62,6 +66,8 @@ _SHA256: Final = hashes.SHA256()
 
 def canonical_path(path: str) -> str:
     """The path as it is signed: percent-encoded by RFC 3986, runs of slashes collapsed, `/` when empty."""
+    if _PLAIN_PATH.fullmatch(path):
+        return path
     collapsed = _SLASHES.sub("/", unquote(path)) or "/"
     return quote(collapsed, safe="/-_.~")
 
@@ -142,34 +148,56 @@ class SignatureAuth(httpx.Auth):
         self._region = region
         self._algorithm = algorithm
 
+    def headers_for(self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+        """All headers of a request that is sent now: the given ones, and those that make it a signed one.
+
+        Args:
+            method: upper case.
+            url: as it is sent.
+            headers: by lower-case name.
+            body: the exact bytes.
+        """
+        given = {
+            name: value for name, value in headers.items() if name in _ALWAYS_SIGNED or name.startswith(_SIGNED_PREFIX)
+        }
+        signed = self._signed(url, given)
+        return {**headers, **signed, "authorization": self._authorization(method, url, signed, body)}
+
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Adds date, host, region and authorization headers; the request's date is the wall clock in UTC."""
         given = _headers_to_sign(request)
-        added = {name: value for name, value in _ALWAYS_SIGNED.items() if name not in given}
-        added[DATE_HEADER] = clock.now().strftime(DATE_FORMAT)
-        added[HOST_HEADER] = request.url.netloc.decode()
-        added[REGION_HEADER] = self._region.value
-        added["authorization"] = self._authorization(request, given | added)
-        for name, value in added.items():
-            request.headers[name] = value
+        signed = self._signed(request.url, given)
+        added = {name: value for name, value in signed.items() if given.get(name) != value}
+        added["authorization"] = self._authorization(request.method, request.url, signed, request.content)
+        request.headers.update(added)
         yield request
 
-    def _authorization(self, request: httpx.Request, headers: Mapping[str, str]) -> str:
-        """The value of the authorization header that signs a request with these headers."""
-        path, _, query = request.url.raw_path.decode().partition("?")
-        canonical = canonical_request(
-            request.method,
-            path,
-            parse_qsl(query, keep_blank_values=True),
-            headers,
-            list(headers),
-            request.content,
-        )
+    def _signed(self, url: httpx.URL, given: Mapping[str, str]) -> dict[str, str]:
+        """The headers that are signed: those of the request that are, and those that it lacks."""
+        return {
+            **_ALWAYS_SIGNED,
+            **given,
+            DATE_HEADER: _in_date_format(clock.now()),
+            HOST_HEADER: url.netloc.decode(),
+            REGION_HEADER: self._region.value,
+        }
+
+    def _authorization(self, method: str, url: httpx.URL, signed: Mapping[str, str], body: bytes) -> str:
+        """The value of the authorization header."""
+        path, _, query = url.raw_path.decode().partition("?")
+        pairs = parse_qsl(query, keep_blank_values=True) if query else ()
+        names = sorted(signed)
+        canonical = canonical_request(method, path, pairs, signed, names, body)
         return (
             f"{self._algorithm.wire_name} PublicKeyId={self._public_key_id}, "
-            f"SignedHeaders={';'.join(sorted(headers))}, "
+            f"SignedHeaders={';'.join(names)}, "
             f"Signature={sign(self._private_key, self._algorithm, canonical)}"
         )
+
+
+def _in_date_format(moment: datetime) -> str:
+    """As `strftime` by `DATE_FORMAT`, in a tenth of the time."""
+    return f"{moment.isoformat()[:19].replace('-', '').replace(':', '')}Z"
 
 
 def _headers_to_sign(request: httpx.Request) -> dict[str, str]:
@@ -180,8 +208,8 @@ def _headers_to_sign(request: httpx.Request) -> dict[str, str]:
     """
     headers: dict[str, str] = {}
     for raw_name, raw_value in request.headers.raw:
-        name = raw_name.decode().lower()
-        if name in _ALWAYS_SIGNED or name.startswith(_SIGNED_PREFIX):
-            value = raw_value.decode()
+        lower = raw_name.lower()
+        if lower in _ALWAYS_SIGNED_BYTES or lower.startswith(_SIGNED_PREFIX_BYTES):
+            name, value = lower.decode(), raw_value.decode()
             headers[name] = f"{headers[name]},{value}" if name in headers else value
     return headers

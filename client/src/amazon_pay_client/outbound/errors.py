@@ -1,9 +1,11 @@
-"""What goes wrong in an answer besides what the HTTP library has a word for.
+"""What goes wrong besides what the HTTP library has a word for.
 
 httpx.HTTPError
-└── httpx.RemoteProtocolError
-    ├── AnswerTooLargeError     more bytes than were to be read
-    └── AnswerEncodedError      packed, though it was asked for as it is
+├── httpx.RemoteProtocolError
+│   ├── AnswerTooLargeError     more bytes than were to be read
+│   └── AnswerEncodedError      packed, though it was asked for as it is
+└── httpx.TransportError
+    └── NeverSentError          there was no way to send it here and now
 """
 
 from amazon_pay_client.outbound.library import httpx
@@ -15,3 +17,7 @@ class AnswerTooLargeError(httpx.RemoteProtocolError):
 
 class AnswerEncodedError(httpx.RemoteProtocolError):
     """The answer is packed although identity alone was asked for: unpacked, it could be of any size."""
+
+
+class NeverSentError(httpx.TransportError):
+    """Nothing was sent: the transport is closed, or whoever calls is in no event loop of asyncio."""

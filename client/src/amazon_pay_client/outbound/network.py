@@ -7,54 +7,10 @@ itself.
 """
 
 import ssl
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from amazon_pay_client.outbound.bounds import Bounds
+from amazon_pay_client.outbound.allowance import READ_BYTES, Allowance, SocketOptions, seconds_until
 from amazon_pay_client.outbound.library import httpcore
-
-NO_TIME: Final = 0.0
-
-READ_BYTES: Final = 16 * 1024
-"""At a time. What one reading brings is taken apart in one go, and others wait meanwhile."""
-
-OVERHEAD_BYTES: Final = 48 * 1024
-"""What may be read of a connection beyond the answer's body: headers, interim answers, the lengths of chunks, and what
-has come already of the rest. Servers send heads of 8 or 16 KiB at the most; each interim answer and each tiny chunk
-costs as much time as a large one."""
-
-SocketOptions = Iterable[tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]]
-
-
-class EndlessAnswerError(httpcore.RemoteProtocolError):
-    """Bytes came over the connection, and hardly any of them for the body."""
-
-
-@dataclass(slots=True)
-class Allowance:
-    """What is left to one exchange, in time and in bytes.
-
-    Attributes:
-        ends: when its time is up, on `time.monotonic`.
-        connected_by: when a connection must stand.
-        bytes_left: how many may still be read from the connection until a part of the body comes of it.
-    """
-
-    ends: float = NO_TIME
-    connected_by: float = NO_TIME
-    bytes_left: int = 0
-
-    @classmethod
-    def of(cls, bounds: Bounds, ends: float) -> "Allowance":
-        """At the start of an exchange, when its turn has come."""
-        connected_by = min(ends, time.monotonic() + bounds.connect_seconds)
-        return cls(ends, connected_by, OVERHEAD_BYTES)
-
-    def part_of_the_body_came(self, length: int) -> None:
-        """As much again may be read, and a little for what surrounds it: a body in tiny chunks is mostly framing."""
-        self.bytes_left += length + length // 4
 
 
 class Network(httpcore.AsyncNetworkBackend):
@@ -66,7 +22,7 @@ class Network(httpcore.AsyncNetworkBackend):
 
     def __init__(self) -> None:
         self._inner = httpcore.AnyIOBackend()
-        self.allowance = Allowance()
+        self.allowance: Allowance = Allowance()
 
     async def connect_tcp(
         self,
@@ -82,7 +38,7 @@ class Network(httpcore.AsyncNetworkBackend):
             httpcore.ConnectTimeout: that time is up.
             httpcore.ConnectError: nobody listens there.
         """
-        left = _left(self.allowance.connected_by, httpcore.ConnectTimeout)
+        left = seconds_until(self.allowance.connected_by, httpcore.ConnectTimeout)
         stream = await self._inner.connect_tcp(host, port, left, local_address, socket_options)
         return _Stream(stream, self)
 
@@ -100,14 +56,12 @@ class _Stream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ARG002, ASYNC109 - the library's signature; the allowance counts
     ) -> bytes:
         allowance = self._network.allowance
-        left = _left(allowance.ends, httpcore.ReadTimeout)
+        left = seconds_until(allowance.ends, httpcore.ReadTimeout)
         try:
             data = await self._inner.read(min(max_bytes, READ_BYTES), left)
         except OSError as error:  # of TLS: the library knows those of the handshake only
             raise httpcore.ReadError(str(error)) from error
-        allowance.bytes_left -= len(data)
-        if allowance.bytes_left < 0:
-            raise EndlessAnswerError("the answer is hardly more than what surrounds a body")
+        allowance.came(len(data))
         return data
 
     async def write(
@@ -115,7 +69,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         buffer: bytes,
         timeout: float | None = None,  # noqa: ARG002, ASYNC109 - the library's signature; the allowance counts
     ) -> None:
-        left = _left(self._network.allowance.ends, httpcore.WriteTimeout)
+        left = seconds_until(self._network.allowance.ends, httpcore.WriteTimeout)
         try:
             await self._inner.write(buffer, left)
         except OSError as error:
@@ -131,7 +85,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ARG002, ASYNC109 - the library's signature; the allowance counts
     ) -> httpcore.AsyncNetworkStream:
         try:
-            left = _left(self._network.allowance.connected_by, httpcore.ConnectTimeout)
+            left = seconds_until(self._network.allowance.connected_by, httpcore.ConnectTimeout)
             return _Stream(await self._inner.start_tls(ssl_context, server_hostname, left), self._network)
         except BaseException:
             await self._inner.aclose()  # behind a proxy the library leaves it open
@@ -139,11 +93,3 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:  # Any: the library's signature
         return self._inner.get_extra_info(info)
-
-
-def _left(ends: float, up: type[httpcore.TimeoutException]) -> float:
-    """The seconds until then; a server that always has another byte ready is never waited for, so it is asked here."""
-    left = ends - time.monotonic()
-    if left <= 0:
-        raise up("the time of the exchange is up")
-    return left

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from amazon_pay_client.outbound.allowance import Allowance, EndlessAnswerError
+from amazon_pay_client.outbound.blocking_network import BlockingNetwork
 from amazon_pay_client.outbound.bounds import Bounds
 from amazon_pay_client.outbound.errors import AnswerTooLargeError
 from amazon_pay_client.outbound.library import httpcore, httpx
-from amazon_pay_client.outbound.network import Allowance, EndlessAnswerError, Network
-
-KEPT_SECONDS: Final = 5.0
-"""How long a connection is kept that nobody uses; servers and load balancers keep theirs longer."""
+from amazon_pay_client.outbound.network import Network
+from amazon_pay_client.outbound.shelf import KEPT_SECONDS, Origin
 
 _IN_THE_LIBRARY: Final[tuple[tuple[type[Exception], type[httpx.TransportError]], ...]] = (
     (EndlessAnswerError, AnswerTooLargeError),
@@ -61,9 +61,9 @@ class Place:
         proxy: what leads there, if anything does.
     """
 
-    def __init__(self, origin: "Origin", tls: ssl.SSLContext, proxy: httpcore.Proxy | None) -> None:
+    def __init__(self, origin: Origin, tls: ssl.SSLContext, proxy: httpcore.Proxy | None) -> None:
         self.origin = origin
-        self.unused_since = 0.0
+        self.unused_since: float = 0.0
         self._network = Network()
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls,
@@ -86,16 +86,8 @@ class Place:
             httpx.TransportError: no answer.
         """
         self._network.allowance = Allowance.of(bounds, ends)
-        url = request.url
-        sent = httpcore.Request(
-            method=request.method,
-            url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-            headers=request.headers.raw,
-            content=request.stream,
-            extensions={"timeout": {"pool": max(ends - time.monotonic(), 0.0)}},
-        )
         with in_the_librarys_words():
-            return await self._pool.handle_async_request(sent)
+            return await self._pool.handle_async_request(_beneath(request, ends))
 
     def part_of_the_body_came(self, length: int) -> None:
         """See `Allowance`."""
@@ -106,9 +98,48 @@ class Place:
         await self._pool.aclose()
 
 
-Origin = tuple[str, str, int | None]
+class BlockingPlace:
+    """The same for a thread that waits."""
+
+    def __init__(self, origin: Origin, tls: ssl.SSLContext, proxy: httpcore.Proxy | None) -> None:
+        self.origin = origin
+        self.unused_since: float = 0.0
+        self._network = BlockingNetwork()
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=tls,
+            proxy=proxy,
+            max_connections=1,
+            keepalive_expiry=KEPT_SECONDS,
+            http2=False,
+            network_backend=self._network,
+        )
+
+    def send(self, request: httpx.Request, bounds: Bounds, ends: float) -> httpcore.Response:
+        """Sends, and reads the answer's head; as `Place.send`.
+
+        Raises:
+            httpx.TransportError: no answer.
+        """
+        self._network.allowance = Allowance.of(bounds, ends)
+        with in_the_librarys_words():
+            return self._pool.handle_request(_beneath(request, ends))
+
+    def part_of_the_body_came(self, length: int) -> None:
+        """See `Allowance`."""
+        self._network.allowance.part_of_the_body_came(length)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._pool.close()
 
 
-def origin_of(url: httpx.URL) -> Origin:
-    """What a connection is good for."""
-    return url.scheme, url.host, url.port
+def _beneath(request: httpx.Request, ends: float) -> httpcore.Request:
+    """The request as the network beneath the library takes it."""
+    url = request.url
+    return httpcore.Request(
+        method=request.method,
+        url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        headers=request.headers.raw,
+        content=request.stream,
+        extensions={"timeout": {"pool": max(ends - time.monotonic(), 0.0)}},
+    )

@@ -37,9 +37,14 @@ class Proxies:
 
 
 def _proxy(address: str) -> httpcore.Proxy:
-    told = httpx.Proxy(address if "://" in address else f"http://{address}")
+    try:
+        told = httpx.Proxy(address if "://" in address else f"http://{address}")
+    except (ValueError, httpx.InvalidURL):
+        told = None
+    if told is None or not told.url.host:  # not repeated: it may hold a password
+        raise ValueError("proxy: it is not the address of one; such as http://proxy.example:3128 is needed")
     if told.url.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
-        raise ValueError("the proxy of the environment speaks SOCKS, for which the package socksio is needed")
+        raise ValueError("proxy: it speaks SOCKS, for which the package socksio is needed")
     return httpcore.Proxy(
         httpcore.URL(scheme=told.url.raw_scheme, host=told.url.raw_host, port=told.url.port, target=told.url.raw_path),
         auth=told.raw_auth,

@@ -1,48 +1,62 @@
 """How a request goes out: it waits for its turn, gets a place of its own, and stays within its bounds to the end."""
 
 import asyncio
-import logging
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Final
 
+from amazon_pay_client.outbound.answers import Measure, plain_headers
 from amazon_pay_client.outbound.bounds import EXTENSION, Bounds
-from amazon_pay_client.outbound.errors import AnswerEncodedError, AnswerTooLargeError
+from amazon_pay_client.outbound.connections import Connections
+from amazon_pay_client.outbound.errors import NeverSentError
+from amazon_pay_client.outbound.forks import begins_anew_in_children
 from amazon_pay_client.outbound.library import httpcore, httpx
-from amazon_pay_client.outbound.place import KEPT_SECONDS, Place, in_the_librarys_words, origin_of
+from amazon_pay_client.outbound.place import Place, in_the_librarys_words
 from amazon_pay_client.outbound.proxies import Proxies
 from amazon_pay_client.outbound.turns import Turn, Turns
 
 MOST_UNUSED: Final = 20
-"""Connections that are kept for the next request."""
-
-_log = logging.getLogger(__name__)
+"""Connections that are kept for the next request, unless a client says otherwise."""
 
 
 class BoundedTransport(httpx.AsyncBaseTransport):
-    """The transport of every client of ours.
+    """The transport of every asynchronous client of ours.
 
     Nothing is shared between two exchanges but the count of turns, so whatever one meets (silence, a reset, a
     cancellation at any moment) another cannot notice: a place in which an exchange did not come to its orderly end is
     thrown away, connection and all, and the next request gets a fresh one.
+
+    It may be used in any number of event loops, one after another or in several threads at once: each has connections
+    of its own, and the turns count over all of them. A forked child begins without any.
 
     Args:
         at_once: exchanges under way at a time; further ones wait as long as their own bounds let them.
         bounds: of requests that bring none.
         tls: whom to trust.
         proxies: what leads out.
+        most_unused: connections that are kept for the next request, in each event loop.
     """
 
-    def __init__(self, *, at_once: int, bounds: Bounds, tls: ssl.SSLContext, proxies: Proxies) -> None:
-        self._turns = Turns(at_once)
+    def __init__(
+        self, *, at_once: int, bounds: Bounds, tls: ssl.SSLContext, proxies: Proxies, most_unused: int = MOST_UNUSED
+    ) -> None:
+        self._at_once = at_once
         self._bounds = bounds
         self._tls = tls
         self._proxies = proxies
-        self._unused: list[Place] = []
-        self._used: set[Place] = set()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._most_unused = most_unused
         self._is_closed = False
+        self.begin_anew()
+        begins_anew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """Forgets every connection and turn; for a process that was forked."""
+        self._lock = threading.RLock()  # see Turns
+        self._turns = Turns(self._at_once)
+        self._in: dict[asyncio.AbstractEventLoop, Connections] = {}
 
     @property
     def under_way(self) -> int:
@@ -53,87 +67,86 @@ class BoundedTransport(httpx.AsyncBaseTransport):
         """Sends a request; its answer must be read to the end or closed.
 
         Raises:
-            httpx.TransportError: no answer, or one out of bounds. `ConnectError`, `ConnectTimeout` and `PoolTimeout`
-                say that nothing was sent.
+            httpx.TransportError: no answer, or one out of bounds. `NeverSentError`, `ConnectError`, `ConnectTimeout`
+                and `PoolTimeout` say that nothing was sent.
         """
         bounds = request.extensions.get(EXTENSION, self._bounds)
         ends = time.monotonic() + bounds.seconds
+        connections = await self._of_this_loop()
         turn = await self._turns.take(ends)
+        connections.turns.add(turn)
         try:
-            place = self._place_for(request.url)
+            self._refuse_when_closed()
+            place = connections.place_for(request.url, self._tls, self._proxies)
         except BaseException:
-            self._turns.give_back(turn)
+            self._give_back(turn, connections)
             raise
+
+        def end(*, orderly: bool) -> None:
+            self._give_back(turn, connections)
+            connections.end(place, orderly=orderly)
+
         try:
             answer = await place.send(request, bounds, ends)
-            headers = _plain(answer)
+            headers = plain_headers(answer)
         except BaseException:
-            self._end(turn, place, orderly=False)
+            end(orderly=False)
             raise
-        body = _Body(answer, bounds.answer_bytes, place, lambda orderly: self._end(turn, place, orderly=orderly))
+        body = _Body(answer, bounds.answer_bytes, place, lambda orderly: end(orderly=orderly))
         return httpx.Response(answer.status, headers=headers, stream=body, extensions=dict(answer.extensions))
 
     async def aclose(self) -> None:
         """Closes every connection, those of exchanges under way as well."""
         self._is_closed = True
-        for place in (*self._unused, *self._used):
-            self._throw_away(place)
-        self._unused.clear()
-        while self._closing:
-            await asyncio.wait(self._closing)
+        here = asyncio.get_running_loop()
+        with self._lock:
+            of_all, self._in = self._in, {}
+        for loop, connections in of_all.items():
+            if loop is here:
+                await connections.aclose()
+            else:
+                connections.close_from_elsewhere()
 
-    def _place_for(self, url: httpx.URL) -> Place:
-        self._throw_away_what_is_old()
-        origin = origin_of(url)
-        # The last one first: the others grow old, and are closed.
-        place = next((place for place in reversed(self._unused) if place.origin == origin), None)
-        if place is None:
-            place = Place(origin, self._tls, self._proxies.to(url))
-        else:
-            self._unused.remove(place)
-        self._used.add(place)
-        return place
+    async def _of_this_loop(self) -> Connections:
+        """The connections of the event loop that runs now.
 
-    def _end(self, turn: Turn, place: Place, *, orderly: bool) -> None:
-        """Ends an exchange. Does not wait for anything, so that no cancellation can come in between."""
-        self._used.discard(place)
+        Raises:
+            NeverSentError: none runs, or this transport is closed.
+        """
+        self._refuse_when_closed()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise NeverSentError("no event loop of asyncio runs here") from None
+        with self._lock:
+            connections = self._in.get(loop)
+            if connections is not None:
+                return connections
+            self._forget_those_that_were_closed()
+            connections = Connections(loop, self._most_unused, partial(self._forget, loop))
+            self._in[loop] = connections
+        await connections.begin()
+        return connections
+
+    def _forget_those_that_were_closed(self) -> None:
+        """Loops that did not end their generators before, so that nobody was told; and the turns of calls in them."""
+        for loop, connections in list(self._in.items()):
+            if loop.is_closed():
+                del self._in[loop]
+                for turn in list(connections.turns):
+                    self._give_back(turn, connections)
+
+    def _give_back(self, turn: Turn, connections: Connections) -> None:
+        connections.turns.discard(turn)
         self._turns.give_back(turn)
-        if not orderly or self._is_closed:
-            self._throw_away(place)
-            return
-        place.unused_since = time.monotonic()
-        self._unused.append(place)
-        if len(self._unused) > MOST_UNUSED:
-            self._throw_away(self._unused.pop(0))
 
-    def _throw_away_what_is_old(self) -> None:
-        while self._unused and self._unused[0].unused_since + KEPT_SECONDS < time.monotonic():
-            self._throw_away(self._unused.pop(0))
+    def _forget(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            self._in.pop(loop, None)
 
-    def _throw_away(self, place: Place) -> None:
-        """Closes it in a task of its own: whoever was cancelled waits for nothing more."""
-        closing = asyncio.get_running_loop().create_task(_close(place))
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
-
-
-def _plain(answer: httpcore.Response) -> httpx.Headers:
-    """The headers of an answer that comes as it is.
-
-    Raises:
-        AnswerEncodedError: it is packed.
-    """
-    headers = httpx.Headers(answer.headers)
-    if headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
-        raise AnswerEncodedError("the answer is packed, though it was asked for as it is")
-    return headers
-
-
-async def _close(place: Place) -> None:
-    try:
-        await place.aclose()
-    except Exception as error:  # noqa: BLE001 - nobody waits for it, and the connection is given up anyway
-        _log.debug("a connection did not close: %s", type(error).__name__)
+    def _refuse_when_closed(self) -> None:
+        if self._is_closed:
+            raise NeverSentError("the client is closed")
 
 
 class _Body(httpx.AsyncByteStream):
@@ -141,20 +154,15 @@ class _Body(httpx.AsyncByteStream):
 
     def __init__(self, answer: httpcore.Response, at_most: int, place: Place, end: Callable[[bool], None]) -> None:
         self._answer = answer
-        self._at_most = at_most
-        self._place = place
+        self._measure = Measure(at_most, place.part_of_the_body_came)
         self._end = end
         self._is_whole = False
         self._is_closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        length = 0
         with in_the_librarys_words():
             async for part in self._answer.aiter_stream():
-                length += len(part)
-                self._place.part_of_the_body_came(len(part))
-                if length > self._at_most:
-                    raise AnswerTooLargeError(f"the answer is larger than {self._at_most} bytes")
+                self._measure.add(part)
                 yield part
         self._is_whole = True
 

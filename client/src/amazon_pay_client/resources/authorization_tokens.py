@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from amazon_pay_client.answers import model_of
+from amazon_pay_client.calls import Call
 from amazon_pay_client.models import AuthorizationToken
-from amazon_pay_client.transport import model_of, resource
+from amazon_pay_client.paths import resource
 
 if TYPE_CHECKING:
     from amazon_pay_client.transport import Transport
@@ -35,9 +37,11 @@ class AuthorizationTokens:
         if not merchant_id:
             raise ValueError("merchant_id: it is empty; the id of the merchant's account is needed")
         return await self._transport.send(
-            "GET",
-            resource("authorizationTokens/{mws_auth_token}", mws_auth_token=mws_auth_token),
-            model_of(AuthorizationToken),
-            query=[("merchantId", merchant_id)],
-            headers=headers,
+            Call(
+                method="GET",
+                to=resource("authorizationTokens/{mws_auth_token}", mws_auth_token=mws_auth_token),
+                read=model_of(AuthorizationToken),
+                query=[("merchantId", merchant_id)],
+                headers=headers,
+            )
         )

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from amazon_pay_client.answers import model_of
+from amazon_pay_client.calls import Call
 from amazon_pay_client.models import Buyer
-from amazon_pay_client.transport import model_of, resource
+from amazon_pay_client.paths import resource
 
 if TYPE_CHECKING:
     from amazon_pay_client.transport import Transport
@@ -30,5 +32,10 @@ class Buyers:
             TransportError: no answer.
         """
         return await self._transport.send(
-            "GET", resource("buyers/{buyer_token}", buyer_token=buyer_token), model_of(Buyer), headers=headers
+            Call(
+                method="GET",
+                to=resource("buyers/{buyer_token}", buyer_token=buyer_token),
+                read=model_of(Buyer),
+                headers=headers,
+            )
         )

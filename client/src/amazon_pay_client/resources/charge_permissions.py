@@ -1,10 +1,12 @@
 """Charge permissions: `client.charge_permissions`."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from amazon_pay_client.answers import model_of
+from amazon_pay_client.calls import Call, request_of
 from amazon_pay_client.models import ChargePermission, CloseChargePermissionRequest, UpdateChargePermissionRequest
-from amazon_pay_client.transport import model_of, resource
+from amazon_pay_client.paths import resource
 
 if TYPE_CHECKING:
     from amazon_pay_client.transport import Transport
@@ -25,16 +27,18 @@ class ChargePermissions:
             TransportError: no answer.
         """
         return await self._transport.send(
-            "GET",
-            resource("chargePermissions/{charge_permission_id}", charge_permission_id=charge_permission_id),
-            model_of(ChargePermission),
-            headers=headers,
+            Call(
+                method="GET",
+                to=resource("chargePermissions/{charge_permission_id}", charge_permission_id=charge_permission_id),
+                read=model_of(ChargePermission),
+                headers=headers,
+            )
         )
 
     async def update(
         self,
         charge_permission_id: str,
-        request: UpdateChargePermissionRequest,
+        request: UpdateChargePermissionRequest | Mapping[str, Any],
         *,
         headers: Mapping[str, str] | None = None,
     ) -> ChargePermission:
@@ -47,17 +51,19 @@ class ChargePermissions:
             TransportError: no answer; sending the same again is safe.
         """
         return await self._transport.send(
-            "PATCH",
-            resource("chargePermissions/{charge_permission_id}", charge_permission_id=charge_permission_id),
-            model_of(ChargePermission),
-            body=request,
-            headers=headers,
+            Call(
+                method="PATCH",
+                to=resource("chargePermissions/{charge_permission_id}", charge_permission_id=charge_permission_id),
+                read=model_of(ChargePermission),
+                body=request_of(UpdateChargePermissionRequest, request),
+                headers=headers,
+            )
         )
 
     async def close(
         self,
         charge_permission_id: str,
-        request: CloseChargePermissionRequest,
+        request: CloseChargePermissionRequest | Mapping[str, Any],
         *,
         headers: Mapping[str, str] | None = None,
     ) -> ChargePermission:
@@ -70,9 +76,13 @@ class ChargePermissions:
             TransportError: no answer; closing again is safe.
         """
         return await self._transport.send(
-            "DELETE",
-            resource("chargePermissions/{charge_permission_id}/close", charge_permission_id=charge_permission_id),
-            model_of(ChargePermission),
-            body=request,
-            headers=headers,
+            Call(
+                method="DELETE",
+                to=resource(
+                    "chargePermissions/{charge_permission_id}/close", charge_permission_id=charge_permission_id
+                ),
+                read=model_of(ChargePermission),
+                body=request_of(CloseChargePermissionRequest, request),
+                headers=headers,
+            )
         )

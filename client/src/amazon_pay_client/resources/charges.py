@@ -1,8 +1,10 @@
 """Charges: `client.charges`."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from amazon_pay_client.answers import model_of
+from amazon_pay_client.calls import Call, request_of
 from amazon_pay_client.models import (
     CancelChargeRequest,
     CaptureChargeRequest,
@@ -10,8 +12,8 @@ from amazon_pay_client.models import (
     CreateChargeRequest,
     UpdateChargeRequest,
 )
+from amazon_pay_client.paths import resource
 from amazon_pay_client.time_limits import OperationKind
-from amazon_pay_client.transport import model_of, resource
 
 if TYPE_CHECKING:
     from amazon_pay_client.transport import Transport
@@ -25,7 +27,7 @@ class Charges:
 
     async def create(
         self,
-        request: CreateChargeRequest,
+        request: CreateChargeRequest | Mapping[str, Any],
         *,
         idempotency_key: str,
         headers: Mapping[str, str] | None = None,
@@ -48,13 +50,15 @@ class Charges:
             TransportError: no answer; whether the buyer was charged is unknown, so send the same again.
         """
         return await self._transport.send(
-            "POST",
-            resource("charges"),
-            model_of(Charge),
-            kind=OperationKind.PAYMENT,
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("charges"),
+                read=model_of(Charge),
+                kind=OperationKind.PAYMENT,
+                body=request_of(CreateChargeRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )
 
     async def get(self, charge_id: str, *, headers: Mapping[str, str] | None = None) -> Charge:
@@ -66,13 +70,18 @@ class Charges:
             TransportError: no answer.
         """
         return await self._transport.send(
-            "GET", resource("charges/{charge_id}", charge_id=charge_id), model_of(Charge), headers=headers
+            Call(
+                method="GET",
+                to=resource("charges/{charge_id}", charge_id=charge_id),
+                read=model_of(Charge),
+                headers=headers,
+            )
         )
 
     async def update(
         self,
         charge_id: str,
-        request: UpdateChargeRequest,
+        request: UpdateChargeRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -86,18 +95,20 @@ class Charges:
             TransportError: no answer; sending the same again is safe.
         """
         return await self._transport.send(
-            "PATCH",
-            resource("charges/{charge_id}", charge_id=charge_id),
-            model_of(Charge),
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="PATCH",
+                to=resource("charges/{charge_id}", charge_id=charge_id),
+                read=model_of(Charge),
+                body=request_of(UpdateChargeRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )
 
     async def capture(
         self,
         charge_id: str,
-        request: CaptureChargeRequest,
+        request: CaptureChargeRequest | Mapping[str, Any],
         *,
         idempotency_key: str,
         headers: Mapping[str, str] | None = None,
@@ -119,17 +130,23 @@ class Charges:
             TransportError: no answer; whether the money was taken is unknown, so send the same again.
         """
         return await self._transport.send(
-            "POST",
-            resource("charges/{charge_id}/capture", charge_id=charge_id),
-            model_of(Charge),
-            kind=OperationKind.PAYMENT,
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("charges/{charge_id}/capture", charge_id=charge_id),
+                read=model_of(Charge),
+                kind=OperationKind.PAYMENT,
+                body=request_of(CaptureChargeRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )
 
     async def cancel(
-        self, charge_id: str, request: CancelChargeRequest, *, headers: Mapping[str, str] | None = None
+        self,
+        charge_id: str,
+        request: CancelChargeRequest | Mapping[str, Any],
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> Charge:
         """Gives up a charge that is pending or authorized (DELETE /charges/{chargeId}/cancel).
 
@@ -140,9 +157,11 @@ class Charges:
             TransportError: no answer; canceling again is safe.
         """
         return await self._transport.send(
-            "DELETE",
-            resource("charges/{charge_id}/cancel", charge_id=charge_id),
-            model_of(Charge),
-            body=request,
-            headers=headers,
+            Call(
+                method="DELETE",
+                to=resource("charges/{charge_id}/cancel", charge_id=charge_id),
+                read=model_of(Charge),
+                body=request_of(CancelChargeRequest, request),
+                headers=headers,
+            )
         )

@@ -1,10 +1,10 @@
 """Checkout sessions: `client.checkout_sessions`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from amazon_pay_client.answers import model_of
+from amazon_pay_client.calls import Call, request_of
 from amazon_pay_client.models import (
     CheckoutSession,
     CompleteCheckoutSessionRequest,
@@ -12,30 +12,12 @@ from amazon_pay_client.models import (
     FinalizeCheckoutSessionRequest,
     UpdateCheckoutSessionRequest,
 )
+from amazon_pay_client.paths import resource
+from amazon_pay_client.resources.outcomes import CompletedCheckout, read_completed
 from amazon_pay_client.time_limits import OperationKind
-from amazon_pay_client.transport import model_of, resource
 
 if TYPE_CHECKING:
-    from amazon_pay_client.outbound.library import httpx
     from amazon_pay_client.transport import Transport
-
-
-@dataclass(frozen=True, slots=True)
-class CompletedCheckout:
-    """What completing a session came to. Part of it stands in the HTTP status alone, so it is not a model of the wire.
-
-    Attributes:
-        session: holds the charge permission's id, and the charge's id where something was charged.
-        authorization_is_pending: the answer was 202: the permission is there, and the charge is decided within 24
-            hours. Wait for its notification, or read it again, before goods are sent.
-    """
-
-    session: CheckoutSession
-    authorization_is_pending: bool
-
-
-def _read_completed(answer: "httpx.Response") -> CompletedCheckout:
-    return CompletedCheckout(model_of(CheckoutSession)(answer), answer.status_code == HTTPStatus.ACCEPTED)
 
 
 class CheckoutSessions:
@@ -46,7 +28,7 @@ class CheckoutSessions:
 
     async def create(
         self,
-        request: CreateCheckoutSessionRequest,
+        request: CreateCheckoutSessionRequest | Mapping[str, Any],
         *,
         idempotency_key: str,
         headers: Mapping[str, str] | None = None,
@@ -64,12 +46,14 @@ class CheckoutSessions:
             TransportError: no answer; sending the same again is safe.
         """
         return await self._transport.send(
-            "POST",
-            resource("checkoutSessions"),
-            model_of(CheckoutSession),
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("checkoutSessions"),
+                read=model_of(CheckoutSession),
+                body=request_of(CreateCheckoutSessionRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )
 
     async def get(self, checkout_session_id: str, *, headers: Mapping[str, str] | None = None) -> CheckoutSession:
@@ -81,16 +65,18 @@ class CheckoutSessions:
             TransportError: no answer.
         """
         return await self._transport.send(
-            "GET",
-            resource("checkoutSessions/{checkout_session_id}", checkout_session_id=checkout_session_id),
-            model_of(CheckoutSession),
-            headers=headers,
+            Call(
+                method="GET",
+                to=resource("checkoutSessions/{checkout_session_id}", checkout_session_id=checkout_session_id),
+                read=model_of(CheckoutSession),
+                headers=headers,
+            )
         )
 
     async def update(
         self,
         checkout_session_id: str,
-        request: UpdateCheckoutSessionRequest,
+        request: UpdateCheckoutSessionRequest | Mapping[str, Any],
         *,
         headers: Mapping[str, str] | None = None,
     ) -> CheckoutSession:
@@ -105,17 +91,19 @@ class CheckoutSessions:
             TransportError: no answer; sending the same again is safe.
         """
         return await self._transport.send(
-            "PATCH",
-            resource("checkoutSessions/{checkout_session_id}", checkout_session_id=checkout_session_id),
-            model_of(CheckoutSession),
-            body=request,
-            headers=headers,
+            Call(
+                method="PATCH",
+                to=resource("checkoutSessions/{checkout_session_id}", checkout_session_id=checkout_session_id),
+                read=model_of(CheckoutSession),
+                body=request_of(UpdateCheckoutSessionRequest, request),
+                headers=headers,
+            )
         )
 
     async def complete(
         self,
         checkout_session_id: str,
-        request: CompleteCheckoutSessionRequest,
+        request: CompleteCheckoutSessionRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -139,19 +127,21 @@ class CheckoutSessions:
             TransportError: no answer; read the session to learn the outcome.
         """
         return await self._transport.send(
-            "POST",
-            resource("checkoutSessions/{checkout_session_id}/complete", checkout_session_id=checkout_session_id),
-            _read_completed,
-            kind=OperationKind.PAYMENT,
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("checkoutSessions/{checkout_session_id}/complete", checkout_session_id=checkout_session_id),
+                read=read_completed,
+                kind=OperationKind.PAYMENT,
+                body=request_of(CompleteCheckoutSessionRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )
 
     async def finalize(
         self,
         checkout_session_id: str,
-        request: FinalizeCheckoutSessionRequest,
+        request: FinalizeCheckoutSessionRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -172,11 +162,13 @@ class CheckoutSessions:
             TransportError: no answer; read the session to learn the outcome.
         """
         return await self._transport.send(
-            "POST",
-            resource("checkoutSessions/{checkout_session_id}/finalize", checkout_session_id=checkout_session_id),
-            model_of(CheckoutSession),
-            kind=OperationKind.PAYMENT,
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("checkoutSessions/{checkout_session_id}/finalize", checkout_session_id=checkout_session_id),
+                read=model_of(CheckoutSession),
+                kind=OperationKind.PAYMENT,
+                body=request_of(FinalizeCheckoutSessionRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )

@@ -1,10 +1,12 @@
 """Delivery trackers: `client.delivery_trackers`."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from amazon_pay_client.answers import model_of
+from amazon_pay_client.calls import Call, request_of
 from amazon_pay_client.models import CreateDeliveryTrackerRequest, DeliveryTracker
-from amazon_pay_client.transport import model_of, resource
+from amazon_pay_client.paths import resource
 
 if TYPE_CHECKING:
     from amazon_pay_client.transport import Transport
@@ -18,7 +20,7 @@ class DeliveryTrackers:
 
     async def create(
         self,
-        request: CreateDeliveryTrackerRequest,
+        request: CreateDeliveryTrackerRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -35,10 +37,12 @@ class DeliveryTrackers:
             TransportError: no answer.
         """
         return await self._transport.send(
-            "POST",
-            resource("deliveryTrackers"),
-            model_of(DeliveryTracker),
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("deliveryTrackers"),
+                read=model_of(DeliveryTracker),
+                body=request_of(CreateDeliveryTrackerRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )

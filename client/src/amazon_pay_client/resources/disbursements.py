@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from amazon_pay_client.answers import model_of
+from amazon_pay_client.calls import Call
 from amazon_pay_client.models import DisbursementsPage
 from amazon_pay_client.models.disbursements import DisbursementsQuery
-from amazon_pay_client.transport import model_of, resource
+from amazon_pay_client.paths import resource
 
 if TYPE_CHECKING:
     from amazon_pay_client.transport import Transport
@@ -43,5 +45,11 @@ class Disbursements:
         """
         query = DisbursementsQuery(start_time=start_time, end_time=end_time, page_size=page_size, next_token=next_token)
         return await self._transport.send(
-            "GET", resource("disbursements"), model_of(DisbursementsPage), query=query.to_query(), headers=headers
+            Call(
+                method="GET",
+                to=resource("disbursements"),
+                read=model_of(DisbursementsPage),
+                query=query.to_query(),
+                headers=headers,
+            )
         )

@@ -1,10 +1,12 @@
 """Disputes: `client.disputes`."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from amazon_pay_client.answers import model_of
+from amazon_pay_client.calls import Call, request_of
 from amazon_pay_client.models import ContestDisputeRequest, CreateDisputeRequest, Dispute, UpdateDisputeRequest
-from amazon_pay_client.transport import model_of, resource
+from amazon_pay_client.paths import resource
 
 if TYPE_CHECKING:
     from amazon_pay_client.transport import Transport
@@ -18,7 +20,7 @@ class Disputes:
 
     async def create(
         self,
-        request: CreateDisputeRequest,
+        request: CreateDisputeRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -36,12 +38,14 @@ class Disputes:
             TransportError: no answer; with a key, send the same again.
         """
         return await self._transport.send(
-            "POST",
-            resource("disputes"),
-            model_of(Dispute),
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("disputes"),
+                read=model_of(Dispute),
+                body=request_of(CreateDisputeRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )
 
     async def get(self, dispute_id: str, *, headers: Mapping[str, str] | None = None) -> Dispute:
@@ -53,11 +57,20 @@ class Disputes:
             TransportError: no answer.
         """
         return await self._transport.send(
-            "GET", resource("disputes/{dispute_id}", dispute_id=dispute_id), model_of(Dispute), headers=headers
+            Call(
+                method="GET",
+                to=resource("disputes/{dispute_id}", dispute_id=dispute_id),
+                read=model_of(Dispute),
+                headers=headers,
+            )
         )
 
     async def update(
-        self, dispute_id: str, request: UpdateDisputeRequest, *, headers: Mapping[str, str] | None = None
+        self,
+        dispute_id: str,
+        request: UpdateDisputeRequest | Mapping[str, Any],
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> Dispute:
         """Tells Amazon how a dispute ended at a payment service provider (PATCH /disputes/{disputeId}).
 
@@ -68,17 +81,19 @@ class Disputes:
             TransportError: no answer; sending the same again is safe.
         """
         return await self._transport.send(
-            "PATCH",
-            resource("disputes/{dispute_id}", dispute_id=dispute_id),
-            model_of(Dispute),
-            body=request,
-            headers=headers,
+            Call(
+                method="PATCH",
+                to=resource("disputes/{dispute_id}", dispute_id=dispute_id),
+                read=model_of(Dispute),
+                body=request_of(UpdateDisputeRequest, request),
+                headers=headers,
+            )
         )
 
     async def contest(
         self,
         dispute_id: str,
-        request: ContestDisputeRequest,
+        request: ContestDisputeRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -100,10 +115,12 @@ class Disputes:
             TransportError: no answer; with a key, send the same again.
         """
         return await self._transport.send(
-            "POST",
-            resource("disputes/{dispute_id}/contest", dispute_id=dispute_id),
-            model_of(Dispute),
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("disputes/{dispute_id}/contest", dispute_id=dispute_id),
+                read=model_of(Dispute),
+                body=request_of(ContestDisputeRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )

@@ -1,10 +1,12 @@
 """Evidence files: `client.files`."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from amazon_pay_client.answers import model_of
+from amazon_pay_client.calls import Call, request_of
 from amazon_pay_client.models import UploadedFile, UploadFileRequest
-from amazon_pay_client.transport import model_of, resource
+from amazon_pay_client.paths import resource
 
 if TYPE_CHECKING:
     from amazon_pay_client.transport import Transport
@@ -18,7 +20,7 @@ class Files:
 
     async def upload(
         self,
-        request: UploadFileRequest,
+        request: UploadFileRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -36,10 +38,12 @@ class Files:
             TransportError: no answer.
         """
         return await self._transport.send(
-            "POST",
-            resource("files"),
-            model_of(UploadedFile),
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("files"),
+                read=model_of(UploadedFile),
+                body=request_of(UploadFileRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )

@@ -1,8 +1,10 @@
 """In-store payments: `client.in_store`."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from amazon_pay_client.answers import model_of
+from amazon_pay_client.calls import Call, request_of
 from amazon_pay_client.models import (
     InStoreCharge,
     InStoreChargeRequest,
@@ -11,8 +13,8 @@ from amazon_pay_client.models import (
     MerchantScan,
     MerchantScanRequest,
 )
+from amazon_pay_client.paths import resource
 from amazon_pay_client.time_limits import OperationKind
-from amazon_pay_client.transport import model_of, resource
 
 if TYPE_CHECKING:
     from amazon_pay_client.transport import Transport
@@ -30,7 +32,7 @@ class InStore:
 
     async def merchant_scan(
         self,
-        request: MerchantScanRequest,
+        request: MerchantScanRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -42,17 +44,19 @@ class InStore:
             TransportError: no answer.
         """
         return await self._transport.send(
-            "POST",
-            resource("in-store/merchantScan"),
-            model_of(MerchantScan),
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("in-store/merchantScan"),
+                read=model_of(MerchantScan),
+                body=request_of(MerchantScanRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )
 
     async def charge(
         self,
-        request: InStoreChargeRequest,
+        request: InStoreChargeRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -65,18 +69,20 @@ class InStore:
             TransportError: no answer; whether the buyer was charged is unknown.
         """
         return await self._transport.send(
-            "POST",
-            resource("in-store/charge"),
-            model_of(InStoreCharge),
-            kind=OperationKind.PAYMENT,
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("in-store/charge"),
+                read=model_of(InStoreCharge),
+                kind=OperationKind.PAYMENT,
+                body=request_of(InStoreChargeRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )
 
     async def refund(
         self,
-        request: InStoreRefundRequest,
+        request: InStoreRefundRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -89,10 +95,12 @@ class InStore:
             TransportError: no answer; whether money goes back is unknown.
         """
         return await self._transport.send(
-            "POST",
-            resource("in-store/refund"),
-            model_of(InStoreRefund),
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("in-store/refund"),
+                read=model_of(InStoreRefund),
+                body=request_of(InStoreRefundRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )

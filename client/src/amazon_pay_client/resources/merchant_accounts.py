@@ -1,47 +1,22 @@
 """Merchant accounts: `client.merchant_accounts`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from amazon_pay_client.errors import InvalidAnswerError
+from amazon_pay_client.answers import model_of, nothing
+from amazon_pay_client.calls import Call, request_of
 from amazon_pay_client.models import (
     ClaimMerchantAccountRequest,
     CreateMerchantAccountRequest,
     MerchantAccount,
     UpdateMerchantAccountRequest,
 )
-from amazon_pay_client.transport import model_of, nothing, resource
+from amazon_pay_client.paths import resource
+from amazon_pay_client.resources.outcomes import ClaimedAccount, read_claimed, read_updated
 
 if TYPE_CHECKING:
-    from amazon_pay_client.outbound.library import httpx
     from amazon_pay_client.transport import Transport
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedAccount:
-    """What claiming an account came to. It stands in the HTTP head alone, so it is not a model of the wire.
-
-    Attributes:
-        location: the page on which the merchant takes over the account, as Amazon sent it; None where Amazon
-            answered 200 and there is nothing left to do there.
-    """
-
-    location: str | None
-
-
-def _read_claimed(answer: "httpx.Response") -> ClaimedAccount:
-    location = answer.headers.get("location")
-    if answer.status_code != HTTPStatus.SEE_OTHER:
-        nothing(answer)
-    elif not location:
-        raise InvalidAnswerError("status 303: the answer does not say where to go", answer.status_code)
-    return ClaimedAccount(location)
-
-
-def _read_updated(answer: "httpx.Response") -> MerchantAccount | None:
-    return None if answer.status_code == HTTPStatus.NO_CONTENT else model_of(MerchantAccount)(answer)
 
 
 class MerchantAccounts:
@@ -55,7 +30,7 @@ class MerchantAccounts:
 
     async def create(
         self,
-        request: CreateMerchantAccountRequest,
+        request: CreateMerchantAccountRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -72,18 +47,20 @@ class MerchantAccounts:
             TransportError: no answer; whether the account is there is unknown.
         """
         return await self._transport.send(
-            "POST",
-            resource("merchantAccounts"),
-            model_of(MerchantAccount),
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("merchantAccounts"),
+                read=model_of(MerchantAccount),
+                body=request_of(CreateMerchantAccountRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )
 
     async def update(
         self,
         merchant_account_id: str,
-        request: UpdateMerchantAccountRequest,
+        request: UpdateMerchantAccountRequest | Mapping[str, Any],
         *,
         headers: Mapping[str, str] | None = None,
     ) -> MerchantAccount | None:
@@ -98,11 +75,13 @@ class MerchantAccounts:
             TransportError: no answer; sending the same again is safe.
         """
         return await self._transport.send(
-            "PATCH",
-            resource("merchantAccounts/{merchant_account_id}", merchant_account_id=merchant_account_id),
-            _read_updated,
-            body=request,
-            headers=headers,
+            Call(
+                method="PATCH",
+                to=resource("merchantAccounts/{merchant_account_id}", merchant_account_id=merchant_account_id),
+                read=read_updated,
+                body=request_of(UpdateMerchantAccountRequest, request),
+                headers=headers,
+            )
         )
 
     async def delete(self, merchant_account_id: str, *, headers: Mapping[str, str] | None = None) -> None:
@@ -114,16 +93,18 @@ class MerchantAccounts:
             TransportError: no answer; deleting again is safe.
         """
         await self._transport.send(
-            "DELETE",
-            resource("merchantAccounts/{merchant_account_id}", merchant_account_id=merchant_account_id),
-            nothing,
-            headers=headers,
+            Call(
+                method="DELETE",
+                to=resource("merchantAccounts/{merchant_account_id}", merchant_account_id=merchant_account_id),
+                read=nothing,
+                headers=headers,
+            )
         )
 
     async def claim(
         self,
         merchant_account_id: str,
-        request: ClaimMerchantAccountRequest,
+        request: ClaimMerchantAccountRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -144,11 +125,13 @@ class MerchantAccounts:
             TransportError: no answer.
         """
         return await self._transport.send(
-            "POST",
-            resource("merchantAccounts/{merchant_account_id}/claim", merchant_account_id=merchant_account_id),
-            _read_claimed,
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
-            also_success=(HTTPStatus.SEE_OTHER,),
+            Call(
+                method="POST",
+                to=resource("merchantAccounts/{merchant_account_id}/claim", merchant_account_id=merchant_account_id),
+                read=read_claimed,
+                body=request_of(ClaimMerchantAccountRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+                also_success=(HTTPStatus.SEE_OTHER,),
+            )
         )

@@ -1,10 +1,12 @@
 """Refunds: `client.refunds`."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from amazon_pay_client.answers import model_of
+from amazon_pay_client.calls import Call, request_of
 from amazon_pay_client.models import CreateRefundRequest, Refund
-from amazon_pay_client.transport import model_of, resource
+from amazon_pay_client.paths import resource
 
 if TYPE_CHECKING:
     from amazon_pay_client.transport import Transport
@@ -18,7 +20,7 @@ class Refunds:
 
     async def create(
         self,
-        request: CreateRefundRequest,
+        request: CreateRefundRequest | Mapping[str, Any],
         *,
         idempotency_key: str,
         headers: Mapping[str, str] | None = None,
@@ -39,12 +41,14 @@ class Refunds:
             TransportError: no answer; whether money goes back is unknown, so send the same again.
         """
         return await self._transport.send(
-            "POST",
-            resource("refunds"),
-            model_of(Refund),
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("refunds"),
+                read=model_of(Refund),
+                body=request_of(CreateRefundRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )
 
     async def get(self, refund_id: str, *, headers: Mapping[str, str] | None = None) -> Refund:
@@ -56,5 +60,10 @@ class Refunds:
             TransportError: no answer.
         """
         return await self._transport.send(
-            "GET", resource("refunds/{refund_id}", refund_id=refund_id), model_of(Refund), headers=headers
+            Call(
+                method="GET",
+                to=resource("refunds/{refund_id}", refund_id=refund_id),
+                read=model_of(Refund),
+                headers=headers,
+            )
         )

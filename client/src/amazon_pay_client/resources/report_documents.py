@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from amazon_pay_client.answers import model_of
+from amazon_pay_client.calls import Call
 from amazon_pay_client.models import ReportDocument
-from amazon_pay_client.transport import model_of, resource
+from amazon_pay_client.paths import resource
 
 if TYPE_CHECKING:
     from amazon_pay_client.transport import Transport
@@ -27,8 +29,10 @@ class ReportDocuments:
             TransportError: no answer.
         """
         return await self._transport.send(
-            "GET",
-            resource("report-documents/{report_document_id}", report_document_id=report_document_id),
-            model_of(ReportDocument),
-            headers=headers,
+            Call(
+                method="GET",
+                to=resource("report-documents/{report_document_id}", report_document_id=report_document_id),
+                read=model_of(ReportDocument),
+                headers=headers,
+            )
         )

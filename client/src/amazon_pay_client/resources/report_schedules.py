@@ -1,8 +1,10 @@
 """Report schedules: `client.report_schedules`."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from amazon_pay_client.answers import model_of, nothing
+from amazon_pay_client.calls import Call, request_of
 from amazon_pay_client.models import (
     CreatedReportSchedule,
     CreateReportScheduleRequest,
@@ -11,7 +13,7 @@ from amazon_pay_client.models import (
     ReportType,
 )
 from amazon_pay_client.models.reports import ReportSchedulesQuery
-from amazon_pay_client.transport import model_of, nothing, resource
+from amazon_pay_client.paths import resource
 
 if TYPE_CHECKING:
     from amazon_pay_client.transport import Transport
@@ -35,7 +37,13 @@ class ReportSchedules:
         """
         query = ReportSchedulesQuery(report_types=tuple(report_types))
         return await self._transport.send(
-            "GET", resource("report-schedules"), model_of(ReportScheduleList), query=query.to_query(), headers=headers
+            Call(
+                method="GET",
+                to=resource("report-schedules"),
+                read=model_of(ReportScheduleList),
+                query=query.to_query(),
+                headers=headers,
+            )
         )
 
     async def get(self, report_schedule_id: str, *, headers: Mapping[str, str] | None = None) -> ReportSchedule:
@@ -47,15 +55,17 @@ class ReportSchedules:
             TransportError: no answer.
         """
         return await self._transport.send(
-            "GET",
-            resource("report-schedules/{report_schedule_id}", report_schedule_id=report_schedule_id),
-            model_of(ReportSchedule),
-            headers=headers,
+            Call(
+                method="GET",
+                to=resource("report-schedules/{report_schedule_id}", report_schedule_id=report_schedule_id),
+                read=model_of(ReportSchedule),
+                headers=headers,
+            )
         )
 
     async def create(
         self,
-        request: CreateReportScheduleRequest,
+        request: CreateReportScheduleRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -72,12 +82,14 @@ class ReportSchedules:
             TransportError: no answer; list the schedules to learn the outcome.
         """
         return await self._transport.send(
-            "POST",
-            resource("report-schedules"),
-            model_of(CreatedReportSchedule),
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("report-schedules"),
+                read=model_of(CreatedReportSchedule),
+                body=request_of(CreateReportScheduleRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )
 
     async def cancel(self, report_schedule_id: str, *, headers: Mapping[str, str] | None = None) -> None:
@@ -89,8 +101,10 @@ class ReportSchedules:
             TransportError: no answer; canceling again is safe.
         """
         await self._transport.send(
-            "DELETE",
-            resource("report-schedules/{report_schedule_id}", report_schedule_id=report_schedule_id),
-            nothing,
-            headers=headers,
+            Call(
+                method="DELETE",
+                to=resource("report-schedules/{report_schedule_id}", report_schedule_id=report_schedule_id),
+                read=nothing,
+                headers=headers,
+            )
         )

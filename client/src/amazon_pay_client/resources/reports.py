@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from amazon_pay_client.answers import model_of
+from amazon_pay_client.calls import Call, request_of
 from amazon_pay_client.models import (
     CreatedReport,
     CreateReportRequest,
@@ -13,7 +15,7 @@ from amazon_pay_client.models import (
     ReportType,
 )
 from amazon_pay_client.models.reports import ReportsQuery
-from amazon_pay_client.transport import model_of, resource
+from amazon_pay_client.paths import resource
 
 if TYPE_CHECKING:
     from amazon_pay_client.transport import Transport
@@ -61,7 +63,13 @@ class Reports:
             next_token=next_token,
         )
         return await self._transport.send(
-            "GET", resource("reports"), model_of(ReportsPage), query=query.to_query(), headers=headers
+            Call(
+                method="GET",
+                to=resource("reports"),
+                read=model_of(ReportsPage),
+                query=query.to_query(),
+                headers=headers,
+            )
         )
 
     async def get(self, report_id: str, *, headers: Mapping[str, str] | None = None) -> Report:
@@ -73,12 +81,17 @@ class Reports:
             TransportError: no answer.
         """
         return await self._transport.send(
-            "GET", resource("reports/{report_id}", report_id=report_id), model_of(Report), headers=headers
+            Call(
+                method="GET",
+                to=resource("reports/{report_id}", report_id=report_id),
+                read=model_of(Report),
+                headers=headers,
+            )
         )
 
     async def create(
         self,
-        request: CreateReportRequest,
+        request: CreateReportRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -95,10 +108,12 @@ class Reports:
             TransportError: no answer.
         """
         return await self._transport.send(
-            "POST",
-            resource("reports"),
-            model_of(CreatedReport),
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("reports"),
+                read=model_of(CreatedReport),
+                body=request_of(CreateReportRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )

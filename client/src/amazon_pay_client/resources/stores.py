@@ -1,10 +1,12 @@
 """Merchant accounts' stores: `client.stores`."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from amazon_pay_client.answers import model_of
+from amazon_pay_client.calls import Call, request_of
 from amazon_pay_client.models import CreateStoreRequest, Store, UpdateStoreRequest
-from amazon_pay_client.transport import model_of, resource
+from amazon_pay_client.paths import resource
 
 if TYPE_CHECKING:
     from amazon_pay_client.transport import Transport
@@ -19,7 +21,7 @@ class Stores:
     async def create(
         self,
         merchant_account_id: str,
-        request: CreateStoreRequest,
+        request: CreateStoreRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -38,19 +40,21 @@ class Stores:
             TransportError: no answer; whether the store is there is unknown.
         """
         return await self._transport.send(
-            "POST",
-            resource("merchantAccounts/{merchant_account_id}/stores", merchant_account_id=merchant_account_id),
-            model_of(Store),
-            body=request,
-            idempotency_key=idempotency_key,
-            headers=headers,
+            Call(
+                method="POST",
+                to=resource("merchantAccounts/{merchant_account_id}/stores", merchant_account_id=merchant_account_id),
+                read=model_of(Store),
+                body=request_of(CreateStoreRequest, request),
+                idempotency_key=idempotency_key,
+                headers=headers,
+            )
         )
 
     async def update(
         self,
         merchant_account_id: str,
         store_id: str,
-        request: UpdateStoreRequest,
+        request: UpdateStoreRequest | Mapping[str, Any],
         *,
         headers: Mapping[str, str] | None = None,
     ) -> Store:
@@ -62,13 +66,15 @@ class Stores:
             TransportError: no answer; sending the same again is safe.
         """
         return await self._transport.send(
-            "PATCH",
-            resource(
-                "merchantAccounts/{merchant_account_id}/stores/{store_id}",
-                merchant_account_id=merchant_account_id,
-                store_id=store_id,
-            ),
-            model_of(Store),
-            body=request,
-            headers=headers,
+            Call(
+                method="PATCH",
+                to=resource(
+                    "merchantAccounts/{merchant_account_id}/stores/{store_id}",
+                    merchant_account_id=merchant_account_id,
+                    store_id=store_id,
+                ),
+                read=model_of(Store),
+                body=request_of(UpdateStoreRequest, request),
+                headers=headers,
+            )
         )

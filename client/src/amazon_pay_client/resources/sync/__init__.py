@@ -1,0 +1,1 @@
+"""The operations of `SyncAmazonPayClient`: those of `AmazonPayClient`, in modules of the same names."""
