@@ -24,12 +24,10 @@ async def run_worker(settings: Settings) -> None:
         StartupError: a setting is missing or wrong.
     """
     log = structlog.get_logger("worker")
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, stop.set)
-    runtime = runtime_with_metrics(settings)
     async with amazon_pay_client(settings) as amazon_pay, ledger_of(settings, patient=True) as ledger:
+        runtime, stop, loop = runtime_with_metrics(settings), asyncio.Event(), asyncio.get_running_loop()
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signal_number, stop.set)
         stopping = asyncio.create_task(stop.wait())
         connecting = asyncio.create_task(connect(patient=True, runtime=runtime))
         await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)

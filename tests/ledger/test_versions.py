@@ -1,11 +1,15 @@
 """The tables are this release's, or it is said what they are."""
 
+from pathlib import Path
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from perennial_billing.ledger import migrations, versions
 from perennial_billing.ledger.database import engine_of, place_of, writing
 from perennial_billing.ledger.errors import LedgerError, LedgerUnavailableError, LedgerVersionError
 from perennial_billing.ledger.ledger import Ledger
@@ -19,6 +23,12 @@ async def test_migrated_the_tables_are_those_that_we_use(ledger: Ledger) -> None
 
     async with ledger.engine.connect() as connection:
         assert await connection.run_sync(differences) == []
+
+
+def test_the_revisions_are_those_that_alembic_knows_in_its_order() -> None:
+    script = ScriptDirectory(str(Path(migrations.__file__).parent))
+
+    assert versions._revisions() == [each.revision for each in script.walk_revisions()][::-1]
 
 
 async def test_where_no_table_is_it_is_said_how_they_are_made(address: str) -> None:

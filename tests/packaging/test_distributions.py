@@ -10,7 +10,7 @@ import pytest
 
 from tests.packaging.environments import APPLICATION, CLIENT, DISTRIBUTIONS, IMPORTED_AS, SIMULATOR, Environment
 
-MOST_MEGABYTES: Final = {CLIENT: 30, SIMULATOR: 45, APPLICATION: 120}
+MOST_MEGABYTES: Final = {CLIENT: 30, SIMULATOR: 45, APPLICATION: 150}
 NEEDED: Final = {CLIENT: (CLIENT,), SIMULATOR: (CLIENT, SIMULATOR), APPLICATION: (CLIENT, APPLICATION)}
 IMPORTED: Final = {
     CLIENT: "from amazon_pay_client import AmazonPayClient, load_private_key; import amazon_pay_client.ipn",
@@ -87,7 +87,7 @@ def test_the_program_says_its_version_and_what_the_demo_needs(
     assert environment.says(code.replace("sys.argv[1:]", f"[{str(program)!r}, '--version']")) == "0 perennial 0.1.0"
     said = environment.says(code.replace("sys.argv[1:]", f"[{str(program)!r}, 'demo']"))
     assert said.startswith("2 ")
-    assert "'perennial-billing[demo]'" in said
+    assert "perennial-billing[demo]" in said
     assert "Traceback" not in said
 
 

@@ -118,6 +118,8 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
         "metrics_address": "0.0.0.0:9464",
         "log_level": "ERROR",
         "log_format": "console",
+        "ledger_url": "postgresql://shop:secret@db/books",
+        "data_folder": "/data",
         "temporal_binary": "/bin/temporal",
         "webhook_url": "https://shop.example/notices",
         "webhook_secret": WEBHOOK_SECRET,

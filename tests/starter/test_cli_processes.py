@@ -44,7 +44,7 @@ async def test_a_worker_without_what_it_needs_says_which_setting_and_ends(
     (tmp_path / "ec.pem").write_text(NOT_RSA_PEM)
     (tmp_path / "rsa.pem").symlink_to(private_key_file)
 
-    said = await run("worker", **{name: value.format(folder=tmp_path) for name, value in settings.items()})
+    said = await typed("worker", **{name: value.format(folder=tmp_path) for name, value in settings.items()})
 
     assert said.code == 2
     for words in named:

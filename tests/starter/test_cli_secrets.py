@@ -11,7 +11,7 @@ import pytest
 from perennial_billing.ipn.certificates import CertificateRefusedError, TrustedCertificate
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.settings import load_settings
-from tests.starter.command_line import Said, dead_port, run, typed
+from tests.starter.command_line import Said, dead_port, typed
 from tests.starter.key_material import (
     DAMAGED_PEM,
     ENCRYPTED_PEM,
@@ -59,7 +59,7 @@ def assert_kept(said: Said, *secrets: str) -> None:
 async def test_a_private_key_that_cannot_be_used_is_named_and_not_shown(
     key: str, passphrase: str, named: list[str]
 ) -> None:
-    said = await run(
+    said = await typed(
         "worker",
         **WORKER,
         PERENNIAL_PRIVATE_KEY=key,

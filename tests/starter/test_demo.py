@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from perennial_billing.runtime.embedded import find_temporal
-from tests.starter.command_line import Said, run, taken_port
+from tests.starter.command_line import Said, taken_port, typed
 from tests.worker.processes import finished, perennial
 
 DEMO_SECONDS = 60.0
@@ -97,7 +97,7 @@ async def test_a_demo_that_is_interrupted_takes_its_server_down_with_it(server: 
 
 async def test_a_port_of_the_web_ui_that_is_taken_is_named_before_a_server_starts(server: Server) -> None:
     with taken_port() as port:
-        said = await run("demo", "--ui-port", str(port), **server.environment)
+        said = await typed("demo", "--ui-port", str(port), **server.environment)
 
     assert said.code == 2
     assert f"127.0.0.1:{port}: cannot listen there" in said.trouble
@@ -107,7 +107,7 @@ async def test_a_port_of_the_web_ui_that_is_taken_is_named_before_a_server_start
 async def test_a_temporal_program_that_is_missing_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "no-such-program"
 
-    said = await run("demo", PERENNIAL_TEMPORAL_BINARY=str(missing))
+    said = await typed("demo", PERENNIAL_TEMPORAL_BINARY=str(missing))
 
     assert said.code == 2
     assert f"PERENNIAL_TEMPORAL_BINARY: {missing}" in said.trouble
@@ -118,7 +118,7 @@ async def test_a_temporal_program_that_does_not_start_is_quoted(tmp_path: Path) 
     broken.write_text("#!/bin/sh\necho 'no room for the database'\nexit 3\n")
     broken.chmod(0o700)
 
-    said = await run("demo", "--json", PERENNIAL_TEMPORAL_BINARY=str(broken))
+    said = await typed("demo", "--json", PERENNIAL_TEMPORAL_BINARY=str(broken))
 
     assert said.code == 2
     assert str(broken) in said.trouble

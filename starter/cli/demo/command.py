@@ -3,8 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.live import Live
@@ -15,9 +14,6 @@ from perennial_billing.starter.cli.output import RefusedError, out, run, say_jso
 if TYPE_CHECKING:
     from perennial_billing.sandbox.comparison import Comparison
     from perennial_billing.sandbox.stage import Stage
-
-NEEDED: Final = ("amazon_pay_simulator",)
-EXTRA: Final = "'perennial-billing[demo]'"
 
 
 def demo(
@@ -36,13 +32,8 @@ def demo(
 
 
 async def _demo(*, keep: bool, ui_port: int | None, as_json: bool) -> None:
-    from perennial_billing.runtime.errors import StartupError
     from perennial_billing.runtime.logs import configure_logging
     from perennial_billing.runtime.settings import load_settings
-
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise StartupError(f"the demo needs {missing[0]}, which is not installed: install {EXTRA} instead")
     from perennial_billing.sandbox.stage import stage
     from perennial_billing.starter.cli.processes import stop_signals
 
