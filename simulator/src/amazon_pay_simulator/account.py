@@ -1,6 +1,7 @@
 """The merchant account of the simulated Amazon: everything that can be done there, over one set of books."""
 
 from datetime import datetime
+from typing import Final
 
 from amazon_pay_client.ipn import ObjectType
 from amazon_pay_client.models import ChargePermission, CloseChargePermissionRequest
@@ -22,11 +23,11 @@ class Account:
 
     def __init__(self, context: Context) -> None:
         self.books: Books = context.books
-        self.permissions = ChargePermissions(context)
-        self.charges = Charges(context, self.permissions)
-        self.refunds = Refunds(context)
-        self.sessions = CheckoutSessions(context, self.permissions, self.charges)
-        self.disputes = Disputes(context)
+        self.permissions: Final[ChargePermissions] = ChargePermissions(context)
+        self.charges: Final[Charges] = Charges(context, self.permissions)
+        self.refunds: Final[Refunds] = Refunds(context)
+        self.sessions: Final[CheckoutSessions] = CheckoutSessions(context, self.permissions, self.charges)
+        self.disputes: Final[Disputes] = Disputes(context)
 
     def sign_in(self) -> str:
         """A buyer signs in with Amazon; the merchant gets a token for Get Buyer."""

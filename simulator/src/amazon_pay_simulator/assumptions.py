@@ -4,7 +4,7 @@ Everything here is a guess that a biller must survive either way; tests turn the
 """
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, ClassVar
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -22,7 +22,9 @@ def _known(zone: str) -> str:
 class Assumptions(BaseModel):
     """How the simulator behaves where no page says. One for all of a simulator, whose parts see each change at once."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, use_attribute_docstrings=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", validate_assignment=True, use_attribute_docstrings=True
+    )
 
     saves_declines: bool = True
     """A decline is saved under its idempotency key, so a repetition is answered the same."""

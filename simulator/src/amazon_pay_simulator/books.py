@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from contextlib import AbstractContextManager, nullcontext
-from typing import Annotated, Final, Self, TypeVar
+from typing import Annotated, ClassVar, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -28,7 +28,7 @@ class ScriptedAnswer(BaseModel):
         fault: what goes wrong with the call; before Amazon has done anything, the code does not matter.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     code: str | None = None
     status: Annotated[int, Field(ge=400, le=599)] | None = None
@@ -63,7 +63,7 @@ class SavedAnswer(BaseModel):
 class BookedCall(BaseModel):
     """One Create Charge call that reached the books, also one answered from a saved answer."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     charge_permission_id: str
     idempotency_key: str

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from pydantic import BaseModel, ConfigDict
@@ -22,7 +23,7 @@ JOURNAL_SIZE = 10_000
 class OpenedPermission(BaseModel):
     """A charge permission that is there from the beginning."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     currency: Currency = Currency.USD
     script: tuple[ScriptedAnswer, ...] = ()

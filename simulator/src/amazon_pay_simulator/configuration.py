@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NoReturn
+from typing import Annotated, Any, ClassVar, Final, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -54,7 +54,7 @@ class ConfigurationError(Exception):
 class KeySettings(BaseModel):
     """A key pair of a merchant's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     public_key_id: PublicKeyId
     """The id that requests are signed under."""
@@ -65,7 +65,7 @@ class KeySettings(BaseModel):
 class MerchantSettings(BaseModel):
     """A merchant beside the first."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     merchant_id: MerchantId
     """Named in notifications."""
@@ -78,7 +78,7 @@ class MerchantSettings(BaseModel):
 class Settings(BaseSettings):
     """What the program is told."""
 
-    model_config = SettingsConfigDict(
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_prefix=ENVIRONMENT_PREFIX,
         env_nested_delimiter="__",
         env_ignore_empty=True,

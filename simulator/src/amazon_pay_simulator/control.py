@@ -4,7 +4,7 @@ Whatever a call does not know is refused by its name: a misspelt field that is i
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 from fastapi import APIRouter, Body, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -39,7 +39,7 @@ MOST_ENTRIES: Final = 1_000
 class _Wish(BaseModel):
     """What a call asks for; nothing beside it is accepted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class ClockSetting(_Wish):

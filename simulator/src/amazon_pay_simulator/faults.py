@@ -8,7 +8,7 @@ import hashlib
 import random
 from collections import Counter
 from enum import StrEnum
-from typing import Annotated, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -38,7 +38,7 @@ class Fault(StrEnum):
 class FaultPlan(BaseModel):
     """How often what goes wrong. Without any share nothing does."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     seed: int = 0
     """Of every decision."""
@@ -67,7 +67,7 @@ class Faults:
     """Decides, by the plan."""
 
     def __init__(self, plan: FaultPlan | None = None) -> None:
-        self.plan = plan or FaultPlan()
+        self.plan: FaultPlan = plan or FaultPlan()
         self._seen: Counter[str] = Counter()
         self.done: Final[Counter[str]] = Counter()
         """How often each fault happened, by its name."""

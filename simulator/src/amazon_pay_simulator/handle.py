@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from amazon_pay_client.models import Charge, ChargePermission, Currency
 from amazon_pay_client.models.checkout_sessions import CheckoutSession
@@ -35,7 +35,7 @@ class SimulatorHandle:
     """
 
     def __init__(self, origin: str, merchant_id: str | None = None, verify: ssl.SSLContext | None = None) -> None:
-        self.origin = origin.rstrip("/")
+        self.origin: Final[str] = origin.rstrip("/")
         self._whose = {"merchant": merchant_id} if merchant_id is not None else {}
         self._http = bounded_client(
             # The books of a long run are large, and the simulator is one's own.

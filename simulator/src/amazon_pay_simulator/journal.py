@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Final, Literal, Protocol
 from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,7 +27,7 @@ _AUTHORIZATION: Final = "authorization"
 class RecordedRequest(BaseModel):
     """A request to the Amazon Pay API, and its answer."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(use_attribute_docstrings=True)
 
     kind: Literal["request"] = "request"
     number: int
@@ -64,7 +64,7 @@ class RecordedRequest(BaseModel):
 class RecordedNotification(BaseModel):
     """One try to deliver a notification to one receiver."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(use_attribute_docstrings=True)
 
     kind: Literal["notification"] = "notification"
     number: int
@@ -95,7 +95,7 @@ Entry = Annotated[RecordedRequest | RecordedNotification, Field(discriminator="k
 class Criteria(BaseModel):
     """Which entries are meant: those that are as every field that is given says."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kind: Literal["request", "notification"] | None = None
     merchant_id: str | None = None

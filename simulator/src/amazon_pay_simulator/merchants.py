@@ -4,7 +4,7 @@ A request belongs to the merchant whose key it is signed with. Nobody sees what 
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -65,7 +65,7 @@ PublicKeyId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 class Merchant(BaseModel):
     """A merchant account at Amazon Pay."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     merchant_id: MerchantId
     """The seller id, which notifications name."""
@@ -117,7 +117,7 @@ class MerchantAccount:
     """
 
     def __init__(self, merchant: Merchant, shared: Shared, *, is_first: bool) -> None:
-        self.merchant = merchant
+        self.merchant: Merchant = merchant
         self._keys: dict[str, RSAPublicKey] = {}
         self._know_keys()
         owner = "" if is_first else merchant.merchant_id

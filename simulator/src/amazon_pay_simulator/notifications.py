@@ -142,7 +142,7 @@ class NotificationSender:
         self._lines = {url: _Line(url) for url in receivers}
         self._late: set[asyncio.Task[None]] = set()
         self._is_running = False
-        self.delivered = 0
+        self.delivered: int = 0
 
     @property
     def receivers(self) -> tuple[str, ...]:

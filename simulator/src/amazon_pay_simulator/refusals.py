@@ -62,6 +62,6 @@ class Refusal(Exception):  # noqa: N818 - an answer of the simulated Amazon Pay,
 
     def __init__(self, reason_code: str, message: str, status: int | None = None) -> None:
         super().__init__(f"{reason_code}: {message}")
-        self.status = STATUS_OF[reason_code] if status is None else status
+        self.status: int = STATUS_OF[reason_code] if status is None else status
         self.reason_code = reason_code
         self.message = message

@@ -1,7 +1,7 @@
 """Asserting on the journal: what was expected, how often, and what came nearest where it did not happen."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,7 +16,7 @@ Count = Annotated[int, Field(ge=0)]
 class Expectation(BaseModel):
     """What should be in the journal, and how often; at least once where nothing else is said."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     matching: Criteria = Field(default_factory=Criteria)
     """Which entries are counted."""
@@ -56,7 +56,7 @@ class NearMiss(BaseModel):
 class Verification(BaseModel):
     """Whether the journal is as expected."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(use_attribute_docstrings=True)
 
     verified: bool
     found: int
