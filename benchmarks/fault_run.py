@@ -37,6 +37,7 @@ from temporalio.service import RPCError
 
 from amazon_pay_simulator.faults import Fault, FaultPlan
 from benchmarks.accounts import account_of, differences
+from benchmarks.ledgers import differences_in, missing_of
 from benchmarks.processes import perennial
 from benchmarks.wishes import (
     CANCEL,
@@ -127,6 +128,7 @@ class Figures:
     captured: str = ""
     refunded: str = ""
     accounted: str = ""
+    ledger_entries: int = 0
     asked: dict[str, str] = field(default_factory=dict)
     asked_again: int = 0
     unanswered: int = 0
@@ -538,7 +540,9 @@ async def _audit(house: Stage, buyers: list[Buyer], figures: Figures) -> None:
             refunded + account.refunded,
             accounted + account.accounted,
         )
-        wrong = [*buyer.differing, *differences(account, buyer.answered, whole=not buyer.not_answered)]
+        entries, missing = await missing_of(house.ledger, buyer.charge_permissions, subscription, books)
+        figures.ledger_entries += entries
+        wrong = [*buyer.differing, *differences(account, buyer.answered, whole=not buyer.not_answered), *missing]
         figures.findings += [f"{buyer.charge_permission_id}: {each}" for each in wrong]
     figures.periods_due, figures.periods_paid = periods.total(), periods["paid"]
     figures.periods_ended_so, figures.subscriptions_ended_so = dict(sorted(periods.items())), dict(sorted(ends.items()))
@@ -554,6 +558,7 @@ async def _audit(house: Stage, buyers: list[Buyer], figures: Figures) -> None:
     for identifier in by_permission:
         audited = await auditor.one(identifier)
         figures.findings += [f"{identifier}: {finding}" for finding in audited.findings]
+    figures.findings += await differences_in(house.ledger, by_permission)
 
 
 def main(

@@ -1,0 +1,55 @@
+"""Whether the ledger has what happened: without gaps, once each, and what Amazon's books say was captured."""
+
+from collections.abc import Collection, Sequence
+
+from amazon_pay_client.models import ChargeState
+from amazon_pay_simulator.books import ExportedBooks
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.view import SubscriptionView
+from perennial_billing.ledger.finding import timeline
+from perennial_billing.ledger.ledger import Ledger
+from perennial_billing.ledger.rebuilding import rebuild
+
+MOST_TOLD = 1_000_000
+"""By one subscription; all of it is read at once."""
+
+
+async def missing_of(
+    ledger: Ledger, charge_permissions: Sequence[str], subscription: SubscriptionView, books: ExportedBooks
+) -> tuple[int, list[str]]:
+    """How many entries there are of a subscriber, and what is wrong with them, in words.
+
+    Args:
+        ledger: what was told.
+        charge_permissions: all that were charged for them; the numbers go on from one to the next.
+        subscription: under the last of these.
+        books: Amazon's.
+    """
+    entries = [
+        entry for identifier in charge_permissions for entry in await timeline(ledger, identifier, limit=MOST_TOLD)
+    ]
+    numbers = sorted(entry.notice.number for entry in entries if not entry.teller)
+    captured = {
+        charge.charge_id
+        for charge in books.charges
+        if charge.charge_permission_id in charge_permissions and charge.status_details.state == ChargeState.CAPTURED
+    }
+    paid = [entry.notice.charge_id for entry in entries if entry.notice.type is NoticeType.PERIOD_PAID]
+    found = []
+    if numbers != list(range(1, subscription.notices_told + 1)):
+        found.append(f"the ledger has the numbers {numbers}, and {subscription.notices_told} were told")
+    if len(paid) != len(set(paid)):
+        found.append("the ledger has a charge twice")
+    if untold := captured - set(paid):
+        found.append(f"Amazon captured {', '.join(sorted(untold))}, and the ledger has no such charge")
+    return len(entries), found
+
+
+async def differences_in(ledger: Ledger, identifiers: Collection[str]) -> list[str]:
+    """Rows of subscriptions that are not what their entries make of them."""
+    return [
+        f"{each.charge_permission_id}: the row's {each.column} is {each.stood}, and its entries make {each.expected}"
+        async for done in rebuild(ledger, writes=False)
+        for each in done.differences
+        if each.charge_permission_id in identifiers
+    ]
