@@ -5,6 +5,7 @@ The official SDKs differ in which headers they sign and how they write the date,
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qsl
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from amazon_pay_client.signing import DATE_HEADER, Algorithm, canonical_request, verify
 from amazon_pay_simulator.refusals import Refusal
 
+_BASIC: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 _DATE_FORMATS: Final = ("%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ")
 _AUTHORIZATION: Final = re.compile(
     r"(?P<algorithm>AMZN-PAY-RSASSA-PSS(?:-V2)?) "
@@ -66,6 +68,9 @@ def check_signature(
 
 
 def _date(text: str) -> datetime:
+    if _BASIC.fullmatch(text):  # as nearly everybody writes it; `strptime` is a tenth of what a charge costs
+        with suppress(ValueError):
+            return datetime.fromisoformat(text)
     for date_format in _DATE_FORMATS:
         try:
             return datetime.strptime(text, date_format).replace(tzinfo=UTC)
