@@ -12,6 +12,7 @@ from amazon_pay_simulator.operations.charges import Charges
 from amazon_pay_simulator.operations.checkout_sessions import BUYER, CheckoutSessions
 from amazon_pay_simulator.operations.disputes import Disputes
 from amazon_pay_simulator.operations.refunds import Refunds
+from amazon_pay_simulator.operations.reports import Reports
 
 
 class Account:
@@ -27,6 +28,7 @@ class Account:
         self.refunds = Refunds(context)
         self.sessions = CheckoutSessions(context, self.permissions, self.charges)
         self.disputes = Disputes(context)
+        self.reports = Reports(context)
 
     def sign_in(self) -> str:
         """A buyer signs in with Amazon; the merchant gets a token for Get Buyer."""
@@ -81,4 +83,7 @@ class Account:
         for shelf in (books.permissions, books.charges, books.refunds, books.sessions, books.disputes):
             if identifier in shelf:
                 return shelf[identifier].release_environment
+        for of_reports in (books.reports, books.report_documents, books.report_schedules):
+            if identifier in of_reports:
+                return of_reports[identifier].release_environment
         return None
