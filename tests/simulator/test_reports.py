@@ -30,9 +30,12 @@ from amazon_pay_client.models import (
 )
 from amazon_pay_simulator import SimulatorHandle
 from amazon_pay_simulator.assumptions import Assumptions
+from amazon_pay_simulator.clock import TIME_HEADER
+from amazon_pay_simulator.merchants import Merchant as Another
+from amazon_pay_simulator.merchants import public_pem
 from amazon_pay_simulator.notifications import NotificationSigner
 from amazon_pay_simulator.report_objects import MistakeKind, SettlementMistake
-from tests.simulator.merchant import KEY_ID, Merchant, Wanted, new_key
+from tests.simulator.merchant import COMPACT_DATE, KEY_ID, Merchant, Wanted, new_key
 from tests.simulator.running import MERCHANT_ID, running_simulator
 
 MINUTE = timedelta(minutes=1)
@@ -221,7 +224,7 @@ async def test_only_the_period_is_settled_both_ends_in_it(shop: Shop) -> None:
     assert settlement.told("TransactionAmount")[:-1] == [("2.00",)]
 
 
-async def test_what_is_not_captured_or_not_yet_refunded_is_in_no_settlement(shop: Shop) -> None:
+async def test_what_is_only_authorized_is_in_no_settlement_and_a_report_of_nothing_is_cancelled(shop: Shop) -> None:
     permission = (await shop.amazon.open_permission()).charge_permission_id
     price = Price(amount=Decimal("7.00"), currency_code=Currency.USD)
     authorized = CreateChargeRequest(charge_permission_id=permission, charge_amount=price, capture_now=False)
@@ -277,9 +280,9 @@ async def test_a_settlement_is_wrong_about_a_charge_where_that_is_asked_for(
     shop: Shop, kind: MistakeKind, amount: Decimal | None, told: list[str]
 ) -> None:
     wrong, right = await shop.charged("12.00"), await shop.charged("5.00")
-    await shop.amazon.mistake_settlements(SettlementMistake(transaction_id=wrong.charge_id, kind=kind, amount=amount))
+    await shop.amazon.spoil_settlements(SettlementMistake(transaction_id=wrong.charge_id, kind=kind, amount=amount))
     mistaken = await shop.settlement(await shop.made())
-    await shop.amazon.mistake_settlements()
+    await shop.amazon.spoil_settlements()
     corrected = await shop.settlement(await shop.made())
 
     of: dict[str, list[str]] = {charge.charge_id: [] for charge in (wrong, right)}
@@ -292,7 +295,7 @@ async def test_a_settlement_is_wrong_about_a_charge_where_that_is_asked_for(
 
 async def test_another_amount_of_a_refund_is_below_zero_as_well(shop: Shop) -> None:
     refund = await shop.refunded(await shop.charged("30.00"), "30.00")
-    await shop.amazon.mistake_settlements(
+    await shop.amazon.spoil_settlements(
         SettlementMistake(transaction_id=refund, kind=MistakeKind.OTHER_AMOUNT, amount=Decimal("3.00"))
     )
 
@@ -353,7 +356,7 @@ async def test_reports_and_mistakes_survive_a_restart(
         charge = await shop.charged("6.00")
         report = await shop.made()
         before = await fetched(await shop.url(report))
-        await amazon.mistake_settlements(SettlementMistake(transaction_id=charge.charge_id, kind=MistakeKind.DOUBLED))
+        await amazon.spoil_settlements(SettlementMistake(transaction_id=charge.charge_id, kind=MistakeKind.DOUBLED))
     async with (
         running_simulator(private_key, signer, database=books) as amazon,
         shop_at(amazon, private_key) as shop,
@@ -494,6 +497,66 @@ async def test_in_live_each_day_is_settled_by_itself_and_each_transaction_once(
     assert (same_day, len(next_day)) == ((), 1)
     assert [report.created_time for report in reports] == [midnight + DAY, midnight]
     assert [settlement.total("TransactionAmount", "Capture") for settlement in settlements] == [2, 1]
+
+
+async def test_what_is_dated_before_the_last_settlement_in_live_stands_in_the_next(
+    private_key: RSAPrivateKey, signer: NotificationSigner
+) -> None:
+    key_id = "LIVE-MERCHANT"
+    async with (
+        running_simulator(private_key, signer, key_id=key_id) as amazon,
+        shop_at(amazon, private_key, key_id) as shop,
+    ):
+        morning = (await amazon.now()).replace(hour=9, minute=0, second=0) + DAY
+        permission = (await amazon.open_permission(at=morning)).charge_permission_id
+        await amazon.set_clock(morning)
+        await shop.charged("1.00")
+        await amazon.advance_clock(DAY)
+        first = (await shop.client.reports.list()).reports
+        late = CreateChargeRequest(
+            charge_permission_id=permission,
+            charge_amount=Price(amount=Decimal("4.00"), currency_code=Currency.USD),
+            capture_now=True,
+        )
+        yesterday = {TIME_HEADER: (morning + MINUTE).strftime(COMPACT_DATE)}
+        await shop.client.charges.create(late, idempotency_key=new_key(), headers=yesterday)
+        await amazon.advance_clock(DAY)
+        reports = (await shop.client.reports.list()).reports
+        settlements = [await shop.settlement(report) for report in reports]
+
+    assert reports[1:] == first
+    assert [settlement.total("TransactionAmount", "Capture") for settlement in settlements] == [4, 1]
+
+
+async def test_a_second_merchants_settlement_is_its_own_and_fetched_beneath_its_name(
+    shop: Shop, private_key: RSAPrivateKey
+) -> None:
+    pem = public_pem(private_key.public_key())
+    await shop.amazon.put_merchant(Another(merchant_id="A2", public_keys={"SANDBOX-A2": pem}))
+    await shop.charged("1.00")
+    async with (
+        SimulatorHandle(shop.amazon.origin, "A2") as others,
+        shop_at(others, private_key, "SANDBOX-A2") as theirs,
+    ):
+        await theirs.charged("2.00")
+        report = await theirs.made()
+        settlement = await theirs.settlement(report)
+        url = await theirs.url(report)
+
+    assert settlement.heading["SellerId"] == "A2"
+    assert settlement.told("TransactionAmount")[0] == ("2.00",)
+    assert url.startswith(f"{shop.amazon.origin}/merchants/A2/report-documents/")
+    assert (await shop.client.reports.list()).reports == ()
+
+
+async def test_an_order_that_is_repeated_under_its_key_is_one_report(shop: Shop) -> None:
+    now, key = await shop.amazon.now(), new_key()
+    request = CreateReportRequest(report_type=SETTLEMENT, start_time=now - DAY, end_time=now)
+
+    answers = [await shop.client.reports.create(request, idempotency_key=key) for _ in range(2)]
+
+    assert answers[0] == answers[1]
+    assert len((await shop.client.reports.list()).reports) == 1
 
 
 # What is refused

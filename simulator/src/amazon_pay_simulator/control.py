@@ -389,7 +389,7 @@ def _settlements(account_of: Any) -> APIRouter:  # Any: a dependency of FastAPI'
         """Settlements that are made from now on lack these transactions, double them, or tell another amount of them;
         an empty list for none.
         """
-        of.account.reports.mistake(tuple(mistakes))
+        of.account.reports.set_mistakes(tuple(mistakes))
         return mistakes
 
     return router

@@ -125,7 +125,7 @@ class SimulatorHandle:
         """Get Dispute is refused so from now on; no more with None."""
         await self._call("PUT", "/disputes/refusal", {"reason_code": reason_code})
 
-    async def mistake_settlements(self, *mistakes: SettlementMistake) -> None:
+    async def spoil_settlements(self, *mistakes: SettlementMistake) -> None:
         """Settlements that are made from now on have these mistakes; none without any."""
         await self._call("PUT", "/settlements/mistakes", [mistake.model_dump(mode="json") for mistake in mistakes])
 

@@ -212,7 +212,7 @@ class Reports:
 
     # What is asked for by a test
 
-    def mistake(self, mistakes: tuple[SettlementMistake, ...]) -> None:
+    def set_mistakes(self, mistakes: tuple[SettlementMistake, ...]) -> None:
         """Settlements that are made from now on have these mistakes, and no others.
 
         Raises:

@@ -115,7 +115,7 @@ def with_mistakes(
                 yield transaction
         if mistake is not None and mistake.amount is not None:
             told = _rounded(mistake.amount, transaction.currency)
-            yield replace(transaction, amount=told.copy_sign(transaction.amount))
+            yield replace(transaction, amount=told if transaction.amount >= 0 else -told)
         else:
             yield transaction
 
