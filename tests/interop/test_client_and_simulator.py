@@ -4,7 +4,7 @@ Each operation runs over the wire as a merchant would call it; each error arrive
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -24,6 +24,8 @@ from amazon_pay_client.models import (
     CompleteCheckoutSessionRequest,
     ContestDisputeRequest,
     CreateDisputeRequest,
+    CreateReportRequest,
+    CreateReportScheduleRequest,
     Currency,
     DisputeFilingReason,
     DisputeProviderMetadata,
@@ -37,6 +39,8 @@ from amazon_pay_client.models import (
     PaymentIntent,
     Price,
     RefundState,
+    ReportType,
+    ScheduleFrequency,
     UpdateChargePermissionRequest,
     UpdateChargeRequest,
     UpdateCheckoutSessionRequest,
@@ -205,6 +209,67 @@ async def _upload_file(shop: Integration) -> object:
     return bool(uploaded.file_id and uploaded.url)
 
 
+async def _ordered(shop: Integration) -> str:
+    now = await shop.amazon.now()
+    request = CreateReportRequest(
+        report_type=ReportType.SANDBOX_SETTLEMENT, start_time=now - timedelta(days=1), end_time=now
+    )
+    return (await shop.client.reports.create(request, idempotency_key=key())).report_id
+
+
+async def _create_report(shop: Integration) -> object:
+    return bool(await _ordered(shop))
+
+
+async def _get_report(shop: Integration) -> object:
+    return (await shop.client.reports.get(await _ordered(shop))).report_type
+
+
+async def _get_reports(shop: Integration) -> object:
+    ordered = await _ordered(shop)
+    return ordered in [report.report_id for report in (await shop.client.reports.list(page_size=100)).reports]
+
+
+async def _get_document(shop: Integration) -> object:
+    await shop.charge()
+    ordered = await _ordered(shop)
+    await shop.amazon.advance_clock(timedelta(minutes=1))
+    document_id = (await shop.client.reports.get(ordered)).report_document_id
+    assert document_id is not None
+    return (await shop.client.report_documents.get(document_id)).compression_algorithm
+
+
+async def _scheduled(shop: Integration) -> str:
+    request = CreateReportScheduleRequest(
+        report_type=ReportType.SANDBOX_SETTLEMENT,
+        schedule_frequency=ScheduleFrequency.P1D,
+        next_report_creation_time=NEW_YEAR + timedelta(days=3650),
+        delete_existing_schedule=True,
+    )
+    return (await shop.client.report_schedules.create(request, idempotency_key=key())).report_schedule_id
+
+
+async def _create_schedule(shop: Integration) -> object:
+    return bool(await _scheduled(shop))
+
+
+async def _get_schedule(shop: Integration) -> object:
+    return (await shop.client.report_schedules.get(await _scheduled(shop))).schedule_frequency
+
+
+async def _get_schedules(shop: Integration) -> object:
+    await _scheduled(shop)
+    return [schedule.report_type for schedule in (await shop.client.report_schedules.list()).report_schedules]
+
+
+async def _cancel_schedule(shop: Integration) -> object:
+    schedule_id = await _scheduled(shop)
+    await shop.client.report_schedules.cancel(schedule_id)
+    with pytest.raises(errors.NotFoundError):
+        await shop.client.report_schedules.cancel(schedule_id)
+    return True
+
+
 EXERCISES: Final[dict[str, tuple[Callable[[Integration], Awaitable[object]], object]]] = {
     "GetBuyer": (_get_buyer, True),
     "CreateCheckoutSession": (_create_session, "Open"),
@@ -227,6 +292,14 @@ EXERCISES: Final[dict[str, tuple[Callable[[Integration], Awaitable[object]], obj
     "UpdateDispute": (_update_dispute, DisputeState.RESOLVED),
     "ContestDispute": (_contest_dispute, DisputeState.UNDER_REVIEW),
     "UploadFile": (_upload_file, True),
+    "CreateReport": (_create_report, True),
+    "GetReportById": (_get_report, ReportType.SANDBOX_SETTLEMENT),
+    "GetReports": (_get_reports, True),
+    "GetReportDocument": (_get_document, "N/A"),
+    "CreateReportSchedule": (_create_schedule, True),
+    "GetReportScheduleById": (_get_schedule, ScheduleFrequency.P1D),
+    "GetReportSchedules": (_get_schedules, [ReportType.SANDBOX_SETTLEMENT]),
+    "CancelReportSchedule": (_cancel_schedule, True),
 }
 
 
@@ -376,7 +449,7 @@ async def _unknown_charge(shop: Integration) -> object:
 
 
 async def _nothing_there(shop: Integration) -> object:
-    return await shop.client.reports.list()
+    return await shop.client.disbursements.list(start_time=NEW_YEAR, end_time=NEW_YEAR)
 
 
 async def _other_amount(shop: Integration) -> object:

@@ -137,6 +137,12 @@ async def test_assumptions_are_read_and_put_as_a_whole_and_changed_field_by_fiel
         "completed_sessions_stay_bare": False,
         "used_up_reason": "Used up",
         "ledger_currency": "JPY",
+        "report_takes": "PT1M",
+        "settlement_period": "P7D",
+        "settlement_fee_percent": "1.5",
+        "settlement_fee_fixed": "0.25",
+        "settlement_fee_returned": False,
+        "settlement_separator": "tab",
     }
     assert set(everything) == set(Assumptions.model_fields)
 

@@ -13,6 +13,7 @@ from amazon_pay_simulator.operations.charges import Charges
 from amazon_pay_simulator.operations.checkout_sessions import BUYER, CheckoutSessions
 from amazon_pay_simulator.operations.disputes import Disputes
 from amazon_pay_simulator.operations.refunds import Refunds
+from amazon_pay_simulator.operations.reports import Reports
 
 
 class Account:
@@ -28,6 +29,7 @@ class Account:
         self.refunds: Final[Refunds] = Refunds(context)
         self.sessions: Final[CheckoutSessions] = CheckoutSessions(context, self.permissions, self.charges)
         self.disputes: Final[Disputes] = Disputes(context)
+        self.reports: Final[Reports] = Reports(context)
 
     def sign_in(self) -> str:
         """A buyer signs in with Amazon; the merchant gets a token for Get Buyer."""
@@ -82,4 +84,7 @@ class Account:
         for shelf in (books.permissions, books.charges, books.refunds, books.sessions, books.disputes):
             if identifier in shelf:
                 return shelf[identifier].release_environment
+        for of_reports in (books.reports, books.report_documents, books.report_schedules):
+            if identifier in of_reports:
+                return of_reports[identifier].release_environment
         return None

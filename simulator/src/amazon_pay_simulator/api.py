@@ -25,7 +25,7 @@ from amazon_pay_simulator.clock import Clock
 from amazon_pay_simulator.environments import ReleaseEnvironment, environment_of
 from amazon_pay_simulator.faults import Fault, Faults
 from amazon_pay_simulator.refusals import Refusal
-from amazon_pay_simulator.requests import read_request
+from amazon_pay_simulator.requests import read_query, read_request
 from amazon_pay_simulator.routes import Call, Operation, find_operation
 from amazon_pay_simulator.signatures import check_signature
 from amazon_pay_simulator.simulations import DECLINES, check_pending, check_simulation
@@ -113,7 +113,9 @@ class AmazonPayApi:
                 return _Outcome(_refused_by_fault(fault))
             self.throttle.take(operation.name)
             with self.account.books.together():
-                return self._perform(operation, ids, environment_of(key_id, request.url.path), headers, body)
+                environment = environment_of(key_id, request.url.path)
+                asked = request.url.query.encode() if operation.query else body
+                return self._perform(operation, ids, environment, headers, asked)
         except Refusal as refusal:
             return _Outcome(_refused(refusal))
 
@@ -123,13 +125,13 @@ class AmazonPayApi:
         ids: list[str],
         environment: ReleaseEnvironment,
         headers: Mapping[str, str],
-        body: bytes,
+        asked: bytes,
     ) -> _Outcome:
         now = self.clock.time_of(headers)
         is_sandbox = environment is ReleaseEnvironment.SANDBOX
         simulate = headers.get(SIMULATION_HEADER) if is_sandbox else None  # there is nothing to simulate in Live
         key = _key_of(operation, headers)
-        request = read_request(operation.body, body) if operation.body else None
+        request = _read(operation, asked)
         said = _in_one_form(operation, ids, request)
         saved_as = key if is_sandbox or not key else f"{environment}/{key}"
         saved = self.account.books.saved_answers.get(saved_as) if key else None
@@ -228,6 +230,13 @@ class AmazonPayApi:
                 replayed=replayed,
             )
         )
+
+
+def _read(operation: Operation, asked: bytes) -> RequestModel | None:
+    """What is asked for by a body, or by the query of a list; None where the path says it all."""
+    if operation.query is not None:
+        return read_query(operation.query, asked.decode())
+    return read_request(operation.body, asked) if operation.body else None
 
 
 def _key_of(operation: Operation, headers: Mapping[str, str]) -> str:

@@ -4,7 +4,8 @@ Everything here is a guess that a biller must survive either way; tests turn the
 """
 
 from datetime import timedelta
-from typing import Annotated, ClassVar
+from decimal import Decimal
+from typing import Annotated, ClassVar, Literal
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -51,6 +52,18 @@ class Assumptions(BaseModel):
     """Why a permission for one time is closed once all of its order amount was captured."""
     ledger_currency: Currency = Currency.USD
     """Of the monthly limit of a Saved Wallet that was set up without any amount."""
+    report_takes: FixedDuration = timedelta(seconds=30)
+    """How long a report takes that was ordered or scheduled."""
+    settlement_period: Annotated[FixedDuration, Field(gt=timedelta(0))] = timedelta(days=1)
+    """How often a merchant is settled in Live, by the clock of UTC; Amazon's first settlement comes after 14 days."""
+    settlement_fee_percent: Annotated[Decimal, Field(ge=0, le=100)] = Decimal("2.9")
+    """What Amazon keeps of each capture, in percent; it is in the merchant's contract, and no API tells it."""
+    settlement_fee_fixed: Annotated[Decimal, Field(ge=0)] = Decimal("0.30")
+    """What Amazon keeps of each capture beside that, in its currency; rounded to whole yen."""
+    settlement_fee_returned: bool = True
+    """A refund gives the percentage back, never the fixed fee."""
+    settlement_separator: Literal["comma", "tab"] = "comma"
+    """What stands between the columns of a settlement's file."""
 
     def follow(self, others: "Assumptions") -> None:
         """Becomes like others."""

@@ -13,6 +13,7 @@ from amazon_pay_simulator.agenda import Agenda, Appointment
 from amazon_pay_simulator.faults import Fault
 from amazon_pay_simulator.objects import Charge, Dispute, Refund
 from amazon_pay_simulator.refusals import Refusal
+from amazon_pay_simulator.report_objects import BookedDocument, BookedReport, BookedSchedule, SettlementMistake
 from amazon_pay_simulator.storage import Shelf, StorePart
 
 Item = TypeVar("Item", bound=BaseModel)
@@ -100,6 +101,11 @@ class Books:
         self.sessions: Final = Shelf("sessions", CheckoutSession, self._store)
         self.approvals: Final = Shelf("approvals", Approval, self._store)
         self.disputes: Final = Shelf("disputes", Dispute, self._store)
+        self.reports: Final = Shelf("reports", BookedReport, self._store)
+        self.report_documents: Final = Shelf("report_documents", BookedDocument, self._store)
+        self.report_schedules: Final = Shelf("report_schedules", BookedSchedule, self._store)
+        self.settlement_mistakes: Final = Shelf("settlement_mistakes", SettlementMistake, self._store)
+        """By the id of the transaction."""
         self.buyers: Final = Shelf("buyers", Buyer, self._store)
         """By buyer token."""
         self.agenda: Final = Agenda(Shelf("appointments", Appointment, self._store))
@@ -151,6 +157,30 @@ class Books:
             Refusal: ResourceNotFound.
         """
         return _found(self.disputes, dispute_id, "dispute")
+
+    def report(self, report_id: str) -> BookedReport:
+        """Finds a report.
+
+        Raises:
+            Refusal: ResourceNotFound.
+        """
+        return _found(self.reports, report_id, "report")
+
+    def report_document(self, report_document_id: str) -> BookedDocument:
+        """Finds a report's content.
+
+        Raises:
+            Refusal: ResourceNotFound.
+        """
+        return _found(self.report_documents, report_document_id, "report document")
+
+    def report_schedule(self, report_schedule_id: str) -> BookedSchedule:
+        """Finds a schedule of reports.
+
+        Raises:
+            Refusal: ResourceNotFound.
+        """
+        return _found(self.report_schedules, report_schedule_id, "report schedule")
 
     def buyer(self, buyer_token: str) -> Buyer:
         """Finds a buyer by token.

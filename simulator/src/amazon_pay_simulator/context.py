@@ -23,6 +23,7 @@ class Context:
         assumptions: what the documentation leaves open.
         origin: where the simulator is reached, for the buyer's page.
         release_environment: where a buyer's consent is given that no request of a merchant's began.
+        merchant_id: whose account it is, for settlements.
     """
 
     books: Books
@@ -30,6 +31,7 @@ class Context:
     assumptions: Assumptions = field(default_factory=Assumptions)
     origin: str = "http://127.0.0.1"
     release_environment: str = ReleaseEnvironment.SANDBOX
+    merchant_id: str = ""
 
 
 def new_session_id() -> str:

@@ -24,6 +24,7 @@ from amazon_pay_simulator.journal import Criteria, Entry
 from amazon_pay_simulator.merchants import Merchant, MerchantAccount
 from amazon_pay_simulator.notifications import CERTIFICATE_FILE, ReceiverUrl
 from amazon_pay_simulator.refusals import Refusal
+from amazon_pay_simulator.report_objects import SettlementMistake
 from amazon_pay_simulator.simulation import Simulation
 from amazon_pay_simulator.verification import Expectation, Verification, verify
 from amazon_pay_simulator.watch import WATCH_PAGE
@@ -160,6 +161,7 @@ def control_router(simulation: Simulation) -> APIRouter:
     router.include_router(_notifications(simulation, Depends(account_of)))
     router.include_router(_deliveries(simulation, Depends(account_of)))
     router.include_router(_books(Depends(account_of)))
+    router.include_router(_settlements(Depends(account_of)))
     router.include_router(_permissions(simulation, Depends(account_of)))
     router.include_router(_charges_and_sessions(simulation, Depends(account_of)))
     return router
@@ -368,6 +370,27 @@ def _books(account_of: Any) -> APIRouter:  # Any: a dependency of FastAPI's
     async def books(of: Annotated[MerchantAccount, account_of]) -> ExportedBooks:
         """Everything of a merchant that was permitted, called, charged, refunded and disputed."""
         return of.account.books.export()
+
+    return router
+
+
+def _settlements(account_of: Any) -> APIRouter:  # Any: a dependency of FastAPI's
+    router = APIRouter(tags=["settlements"])
+
+    @router.get("/settlements/mistakes")
+    async def read_mistakes(of: Annotated[MerchantAccount, account_of]) -> list[SettlementMistake]:
+        """What is wrong in the settlements that are made from now on."""
+        return list(of.account.books.settlement_mistakes.values())
+
+    @router.put("/settlements/mistakes")
+    async def set_mistakes(
+        mistakes: list[SettlementMistake], of: Annotated[MerchantAccount, account_of]
+    ) -> list[SettlementMistake]:
+        """Settlements that are made from now on lack these transactions, double them, or tell another amount of them;
+        an empty list for none.
+        """
+        of.account.reports.set_mistakes(tuple(mistakes))
+        return mistakes
 
     return router
 

@@ -20,6 +20,7 @@ from amazon_pay_simulator.clock import TIME_HEADER
 from amazon_pay_simulator.control import NOT_AS_EXPECTED, PREFIX, JournalPage, JournalQuery
 from amazon_pay_simulator.faults import FaultPlan
 from amazon_pay_simulator.merchants import Merchant
+from amazon_pay_simulator.report_objects import SettlementMistake
 from amazon_pay_simulator.verification import Expectation, Verification
 
 
@@ -123,6 +124,10 @@ class SimulatorHandle:
     async def refuse_disputes(self, reason_code: str | None) -> None:
         """Get Dispute is refused so from now on; no more with None."""
         await self._call("PUT", "/disputes/refusal", {"reason_code": reason_code})
+
+    async def spoil_settlements(self, *mistakes: SettlementMistake) -> None:
+        """Settlements that are made from now on have these mistakes; none without any."""
+        await self._call("PUT", "/settlements/mistakes", [mistake.model_dump(mode="json") for mistake in mistakes])
 
     async def decide_charge(self, charge_id: str, reason_code: str | None = None, at: datetime | None = None) -> Charge:
         """Amazon decides on a pending charge: captured without a reasonCode, else declined."""

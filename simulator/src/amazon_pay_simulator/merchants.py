@@ -20,6 +20,7 @@ from amazon_pay_simulator.assumptions import Assumptions
 from amazon_pay_simulator.books import Books
 from amazon_pay_simulator.clock import Clock
 from amazon_pay_simulator.context import Context
+from amazon_pay_simulator.downloads import downloads_router
 from amazon_pay_simulator.environments import environment_of_keys
 from amazon_pay_simulator.faults import Faults
 from amazon_pay_simulator.journal import Journal
@@ -133,7 +134,14 @@ class MerchantAccount:
         books = Books(StorePart(shared.store, owner) if shared.store is not None else None)
         origin = shared.origin if is_first else f"{shared.origin}{PAGES_OF}{owner}"
         self.account: Final = Account(
-            Context(books, self.sender.notify, shared.assumptions, origin, environment_of_keys(merchant.public_keys))
+            Context(
+                books,
+                self.sender.notify,
+                shared.assumptions,
+                origin,
+                environment_of_keys(merchant.public_keys),
+                merchant.merchant_id,
+            )
         )
         throttle = Throttle(shared.throttled_as)
         self.api: Final = AmazonPayApi(
@@ -141,6 +149,7 @@ class MerchantAccount:
         )
         self.pages: Final = FastAPI(openapi_url=None)
         self.pages.include_router(pages_router(self.account, shared.clock, self._keys))
+        self.pages.include_router(downloads_router(self.account, shared.clock))
         self.pages.add_exception_handler(Refusal, answer_refusal)
 
     async def become(self, merchant: Merchant) -> None:

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
-from typing import Any, Final, NamedTuple, TypeVar, get_args
+from typing import Any, Final, NamedTuple, TypeVar, get_args, get_origin
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -50,6 +51,26 @@ def read_request(kind: type[Body], body: bytes) -> Body:
     except RecursionError:  # fields that are kept open may hold anything
         raise Refusal(_FORMAT, "The body is nested too deeply") from None
     return request
+
+
+def read_query(kind: type[Body], query: str) -> Body:
+    """The filters of a list, the values of one parameter separated by commas.
+
+    Raises:
+        Refusal: UnrecognizedField, InvalidParameterValue or InvalidParameterCombination.
+    """
+    lists = {info.alias or name for name, info in kind.model_fields.items() if get_origin(info.annotation) is tuple}
+    given: dict[str, object] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name in given:
+            raise Refusal(_VALUE, f"{name}: it is given twice; one is accepted, its values separated by commas")
+        given[name] = value.split(",") if name in lists else value
+    try:
+        filters = kind.model_validate(given, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise _refusal_of(error.errors()) from None
+    _check_fields(filters)
+    return filters
 
 
 def _object_in(body: bytes) -> Mapping[str, object]:

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from amazon_pay_client.models import ChargeState, CloseChargePermissionRequest, CreateChargeRequest
+from amazon_pay_client.models import (
+    ChargeState,
+    CloseChargePermissionRequest,
+    CreateChargeRequest,
+    CreateReportRequest,
+    CreateReportScheduleRequest,
+)
 from amazon_pay_client.models.charge_permissions import UpdateChargePermissionRequest
 from amazon_pay_client.models.charges import CancelChargeRequest, CaptureChargeRequest, UpdateChargeRequest
 from amazon_pay_client.models.checkout_sessions import (
@@ -20,7 +26,9 @@ from amazon_pay_client.models.disputes import (
     UpdateDisputeRequest,
     UploadFileRequest,
 )
+from amazon_pay_client.models.query import QueryModel
 from amazon_pay_client.models.refunds import CreateRefundRequest
+from amazon_pay_client.models.reports import ReportSchedulesQuery, ReportsQuery
 from amazon_pay_client.models.wire import RequestModel, WireModel
 from amazon_pay_simulator.account import Account
 from amazon_pay_simulator.books import ScriptedAnswer
@@ -37,7 +45,7 @@ class Call:
 
     Attributes:
         ids: the ids in the path.
-        request: the body; Any, as each operation knows its own kind.
+        request: the body, or the query of a list; Any, as each operation knows its own kind.
         now: when it happens (UTC).
         release_environment: the world that it is for.
         simulate: the simulation code.
@@ -65,6 +73,7 @@ class Operation:
         status: of a success; a function where it depends on the answer.
         needs_key: whether an idempotency key is required.
         takes_key: whether one is honoured.
+        query: the kind of filters of a list; None where there are none.
     """
 
     name: str
@@ -75,6 +84,7 @@ class Operation:
     status: int | Callable[[Account, WireModel], int] = 200
     needs_key: bool = False
     takes_key: bool = False
+    query: type[QueryModel] | None = None
 
     def status_of(self, account: Account, answer: WireModel) -> int:
         """The status of a successful answer."""
@@ -225,6 +235,62 @@ OPERATIONS: Final[Sequence[Operation]] = (
         UploadFileRequest,
         status=201,
         takes_key=True,
+    ),
+    Operation(
+        "GetReports",
+        "GET",
+        ("reports",),
+        lambda account, call: account.reports.page(call.request, call.now, call.release_environment),
+        query=ReportsQuery,
+    ),
+    Operation(
+        "GetReportById",
+        "GET",
+        ("reports", None),
+        lambda account, call: account.reports.read(call.ids[0], call.now),
+    ),
+    Operation(
+        "CreateReport",
+        "POST",
+        ("reports",),
+        lambda account, call: account.reports.create(call.request, call.now, call.release_environment),
+        CreateReportRequest,
+        status=201,
+        takes_key=True,
+    ),
+    Operation(
+        "GetReportDocument",
+        "GET",
+        ("report-documents", None),
+        lambda account, call: account.reports.read_document(call.ids[0], call.now),
+    ),
+    Operation(
+        "GetReportSchedules",
+        "GET",
+        ("report-schedules",),
+        lambda account, call: account.reports.list_schedules(call.request, call.now, call.release_environment),
+        query=ReportSchedulesQuery,
+    ),
+    Operation(
+        "GetReportScheduleById",
+        "GET",
+        ("report-schedules", None),
+        lambda account, call: account.reports.read_schedule(call.ids[0], call.now),
+    ),
+    Operation(
+        "CreateReportSchedule",
+        "POST",
+        ("report-schedules",),
+        lambda account, call: account.reports.create_schedule(call.request, call.now, call.release_environment),
+        CreateReportScheduleRequest,
+        status=201,
+        takes_key=True,
+    ),
+    Operation(
+        "CancelReportSchedule",
+        "DELETE",
+        ("report-schedules", None),
+        lambda account, call: account.reports.cancel_schedule(call.ids[0], call.now),
     ),
 )
 
