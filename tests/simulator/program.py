@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 
 from amazon_pay_simulator import program
+from tests.worker.processes import heed_interrupts
 
 READY_SECONDS: Final = 60.0
 ENDED_BY: Final = {signal.SIGTERM: -signal.SIGTERM, signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}
@@ -48,6 +49,7 @@ async def simulating(
         env={**kept, **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        preexec_fn=heed_interrupts,
     )
     try:
         yield await _ready(process)

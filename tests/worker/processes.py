@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 STOP_SECONDS = 60.0
 
 
-def _heed_interrupts() -> None:
+def heed_interrupts() -> None:
     """A shell lets what it starts in the background ignore Ctrl-C, and so do the processes that this starts."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -27,7 +27,7 @@ async def perennial(*arguments: str, environment: Mapping[str, str]) -> AsyncIte
         env={**kept, **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        preexec_fn=_heed_interrupts,
+        preexec_fn=heed_interrupts,
     )
     try:
         yield process
