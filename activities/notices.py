@@ -122,11 +122,11 @@ class Announcer(NoticeActivities):
             teller=announcement.about,
         )
         told_by = announcement.about or announcement.charge_permission_id
-        deliveries = [
+        queued = [
             Delivery(delivery_id(told_by, notice.number), told.charge_permission_id, told.teller, notice.number)
-            for notice in announcement.notices
+            for notice in (announcement.notices if self._task_queue is not None else ())
         ]
-        await self._ledger.record(told, deliveries if self._task_queue is not None else ())
+        await self._ledger.record(told, queued)
 
     async def _start_delivery(
         self, message: WebhookMessage, notice: Notice, announcement: Announcement, task_queue: str

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TextIO
 
@@ -14,6 +14,7 @@ import typer
 from rich.progress import Progress
 
 from perennial_billing.runtime.errors import StartupError
+from perennial_billing.starter.cli.ledger import in_utc
 from perennial_billing.starter.cli.output import asynchronous, err
 from perennial_billing.starter.many.cells import as_cell
 
@@ -42,7 +43,7 @@ async def export(
     from perennial_billing.runtime.settings import load_settings
     from perennial_billing.worker.books import ledger_of
 
-    kind, begin, end = What(what), _utc(since), _utc(until)
+    kind, begin, end = What(what), in_utc(since), in_utc(until)
     async with ledger_of(load_settings()) as ledger:
         with (
             Progress(console=err, transient=True, disable=not err.is_terminal) as progress,
@@ -104,7 +105,3 @@ def _writing(path: Path | None) -> Iterator[TextIO]:
         raise StartupError(f"--to {path}: {error.strerror or error}") from None
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def _utc(instant: datetime | None) -> datetime | None:
-    return instant.replace(tzinfo=UTC) if instant is not None and instant.tzinfo is None else instant

@@ -90,7 +90,7 @@ async def find(
         plan_id=plan,
         statuses=(Status(status),) if status else (),
         reason=reason,
-        past_due_before=_utc(past_due_before),
+        past_due_before=in_utc(past_due_before),
         needs_attention=True if needs_attention else None,
     )
     async with ledger_of(load_settings()) as opened:
@@ -217,7 +217,8 @@ def _plain(value: object) -> object:
     return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 
-def _utc(instant: datetime | None) -> datetime | None:
+def in_utc(instant: datetime | None) -> datetime | None:
+    """An instant that was typed without a zone is UTC, as the option's help says."""
     return instant.replace(tzinfo=UTC) if instant is not None and instant.tzinfo is None else instant
 
 

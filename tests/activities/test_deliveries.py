@@ -1,11 +1,13 @@
 """Delivering a notice to an endpoint that is broken in any way: each failure follows the schedule of the notice."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
 import pytest
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
 from amazon_pay_client.outbound.bounds import Bounds
 from amazon_pay_client.outbound.client import bounded_client
@@ -19,10 +21,14 @@ from perennial_billing.activities.notices import (
     Webhooks,
 )
 from perennial_billing.activities.signed_posts import LARGEST_ANSWER_BYTES, SignedPosts
+from perennial_billing.billing.protocol.notices import Notice, NoticeType
+from perennial_billing.ledger.deliveries import Delivery
+from perennial_billing.ledger.entries import Told
 from perennial_billing.ledger.ledger import Ledger
 from tests.activities.requests import run
 from tests.endpoint import SECRET
 from tests.hostile import ENDS_BY_ITSELF, ENDS_BY_TIME, Hostile, Manner
+from tests.ledger.told import BEGAN
 
 MESSAGE: Final = WebhookMessage(id="notice-C01-1-1", body="{}")
 
@@ -98,3 +104,23 @@ async def test_a_delivery_that_was_taken_is_not_made_again_because_the_ledger_is
             await connection.exec_driver_sql("DROP TABLE deliveries")
 
         await run(webhooks.deliver, MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("manner", "state", "trouble"),
+    [(Manner.ANSWERS, "delivered", None), (Manner.SILENT, "queued", "no answer: ReadTimeout")],
+    ids=["taken", "silent"],
+)
+async def test_what_became_of_a_delivery_is_recorded(
+    ledger: Ledger, manner: Manner, state: str, trouble: str | None
+) -> None:
+    told = Told("C01-1", "default", "order-1", "tea", [Notice(number=1, type=NoticeType.PERIOD_FREE, at=BEGAN)])
+    await ledger.record(told, [Delivery(ActivityEnvironment.default_info().activity_id, "C01-1", "", 1)])
+    async with Hostile(manner).serving() as server, bounded_client(at_once=1, bounds=Bounds(seconds=60.0)) as http:
+        webhooks = Webhooks(SignedPosts(server.origin, SECRET, http, 0.3), ledger)
+        with suppress(ApplicationError):
+            await run(webhooks.deliver, MESSAGE)
+
+    async with ledger.engine.connect() as connection:
+        rows = (await connection.exec_driver_sql("SELECT state, attempts, trouble FROM deliveries")).all()
+    assert [tuple(row) for row in rows] == [(state, 1, trouble)]

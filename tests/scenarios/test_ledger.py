@@ -1,11 +1,12 @@
 """What subscriptions tell is in the ledger, without gaps and once, whatever happened to them and to the ledger."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from perennial_billing.billing.changes import RefundPeriod
 from perennial_billing.billing.money import Money
@@ -14,7 +15,9 @@ from perennial_billing.billing.status import Status
 from perennial_billing.ledger.finding import EntryFound, Found, Search, find, timeline
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.ledger.rebuilding import rebuild
+from perennial_billing.ledger.tables import deliveries
 from perennial_billing.sandbox.stage import Stage
+from tests.endpoint import Endpoint
 from tests.scenarios.story import Story
 
 BEGINS: Final = datetime(datetime.now(UTC).year + 1, 5, 12, 7, tzinfo=UTC)
@@ -82,3 +85,21 @@ async def test_while_the_ledger_is_away_buyers_are_charged_and_afterwards_all_is
     assert status.notices_waiting == 0
     await assert_is_whole(story)
     assert (await found(story)).periods_paid == 2
+
+
+async def test_each_notice_on_its_way_is_known_until_the_merchant_has_taken_it(house: Stage, notices: Endpoint) -> None:
+    story = await Story.begin(house, first_charge_in=timedelta(minutes=10))
+    status = await story.after(timedelta(minutes=15))
+    await notices.told(story.charge_permission_id, status.notices_told)
+
+    chosen = select(deliveries.c.number, deliveries.c.state, deliveries.c.attempts)
+    mine = chosen.where(deliveries.c.charge_permission_id == story.charge_permission_id).order_by(deliveries.c.number)
+    async with asyncio.timeout(20):
+        while True:
+            async with house.ledger.engine.connect() as connection:
+                rows = [tuple(row) for row in await connection.execute(mine)]
+            assert [number for number, _, _ in rows] == list(range(1, status.notices_told + 1))
+            if {state for _, state, _ in rows} == {"delivered"}:
+                break
+            await asyncio.sleep(0.02)  # it is written down just after the endpoint has answered
+    assert {attempts for _, _, attempts in rows} == {1}
