@@ -145,6 +145,8 @@ def tried(
         return subscription.but(references=subscription.references.known_by(known, names)), known.result
     after, result = request.apply(subscription, now)
     check_charged_in_time(subscription, after, request.kind)
+    if after != subscription and after.outbox.told == subscription.outbox.told:
+        after = telling(after, NoticeType.SUBSCRIPTION_CHANGED, now, request=request.kind)
     entry = Entry(references=names, wish=wish, kind=request.kind, result=result)
     return after.but(references=after.references.noting(entry)), result
 
