@@ -77,6 +77,7 @@ from perennial_billing.billing.protocol.events import (
     Elapsed,
     Event,
     HandedOn,
+    NotHandedOn,
     Refresh,
     Started,
     Thing,
@@ -117,6 +118,8 @@ def _after(subscription: Subscription, event: Event, now: datetime) -> Subscript
             return subscription.but(lifecycle=subscription.lifecycle.canceled(reason, now))
         case HandedOn(numbers):
             return subscription.but(outbox=subscription.outbox.handed_on(numbers))
+        case NotHandedOn():
+            return subscription.but(outbox=subscription.outbox.held(now))
     assert_never(event)
 
 
