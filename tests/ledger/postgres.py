@@ -19,12 +19,8 @@ from perennial_billing.runtime.http import bind
 SECONDS: Final = 60.0
 _PLACES: Final = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 _EVERYBODY: Final = ("--auth", "trust", "--encoding", "UTF8", "--no-sync")
-_QUICKLY: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60")
-_SETTINGS: Final = (
-    "-h",
-    "127.0.0.1",
-    *(part for each in ("unix_socket_directories=", *_QUICKLY) for part in ("-c", each)),
-)
+_QUICKLY: Final = ("fsync=off", "full_page_writes=off", "max_connections=60", "unix_socket_directories=")
+"""What is committed outlives the server's process, not the machine's power."""
 
 
 def program(name: str) -> str | None:
@@ -33,15 +29,48 @@ def program(name: str) -> str | None:
 
 
 class Postgres:
-    """A running server.
+    """A server.
 
     Args:
+        folder: where its data are.
         port: where it listens.
+        outlives: what was committed is there after it was killed.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, folder: Path, port: int, *, outlives: bool) -> None:
         self.port = port
+        self._outlives = outlives
+        self._folder = folder
         self._databases = 0
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start_again(self) -> None:
+        """Starts it, and waits until it takes connections."""
+        somebody = _as_somebody()
+        settings = (*_QUICKLY, f"synchronous_commit={'on' if self._outlives else 'off'}")
+        place = ("-D", str(self._folder), "-h", "127.0.0.1", "-p", str(self.port))
+        self._process = await _started(
+            "postgres", *place, *(part for each in settings for part in ("-c", each)), **somebody
+        )
+        async with asyncio.timeout(SECONDS):
+            while not self.is_ready():
+                assert self._process.returncode is None, "PostgreSQL has ended"
+                await asyncio.sleep(0.05)
+
+    async def stop(self) -> None:
+        """Ends it without waiting for those who are still connected."""
+        await self._ends(signal.SIGINT)
+
+    async def kill(self) -> None:
+        """Ends it as a power failure does: nothing is brought to an end."""
+        await self._ends(signal.SIGKILL)
+
+    async def _ends(self, by: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(by)
+            async with asyncio.timeout(SECONDS):
+                await process.wait()
 
     def is_ready(self) -> bool:
         """Whether it takes connections yet."""
@@ -80,8 +109,12 @@ def _as_somebody() -> dict[str, Any]:  # Any: arguments of Popen
 
 
 @asynccontextmanager
-async def postgres() -> AsyncIterator[Postgres]:
-    """Starts a server; ends it by its own process id, however the context is left."""
+async def postgres(*, outlives: bool = False) -> AsyncIterator[Postgres]:
+    """Starts a server; ends it by its own process id, however the context is left.
+
+    Args:
+        outlives: what was committed is to be there after it was killed, which takes a little longer each time.
+    """
     somebody = _as_somebody()
     with tempfile.TemporaryDirectory(prefix="perennial-postgres-") as name:
         folder = Path(name)
@@ -90,18 +123,12 @@ async def postgres() -> AsyncIterator[Postgres]:
         await _run("initdb", "--pgdata", name, "--username", "perennial", *_EVERYBODY, **somebody)
         with bind("127.0.0.1", 0) as listener:
             port = listener.getsockname()[1]
-        process = await _started("postgres", "-D", name, "-p", str(port), *_SETTINGS, **somebody)
+        server = Postgres(folder, port, outlives=outlives)
         try:
-            running = Postgres(port)
-            async with asyncio.timeout(SECONDS):
-                while not running.is_ready():
-                    assert process.returncode is None, "PostgreSQL has ended"
-                    await asyncio.sleep(0.05)
-            yield running
+            await server.start_again()
+            yield server
         finally:
-            process.send_signal(signal.SIGINT)  # without waiting for those who are still connected
-            async with asyncio.timeout(SECONDS):
-                await process.wait()
+            await server.stop()
 
 
 async def _run(name: str, *arguments: str, **somebody: Any) -> None:  # Any: arguments of Popen
