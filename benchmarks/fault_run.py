@@ -2,12 +2,13 @@
 
     uv run python -m benchmarks.fault_run                        # 300 subscribers, 12 periods
     uv run python -m benchmarks.fault_run --seed 7 --subscribers 20 --periods 3
+    uv run python -m benchmarks.fault_run --ledger sqlite        # without PostgreSQL, which is killed as well
 
 Answers are lost after the charge was made, connections are reset, 500, 503 and 429 come instead of answers,
-notifications are lost, doubled and late, cards are declined and mended, the worker is killed with SIGKILL and the
-Temporal server too; meanwhile merchants ask for every kind of change (`benchmarks.wishes`). What fails on the wire and
-in the buyers' wallets, and what is asked for, comes from one seed. When processes are killed depends on how fast the
-machine is, so two runs of a seed meet the same faults at different moments.
+notifications are lost, doubled and late, cards are declined and mended, the worker is killed with SIGKILL, and so are
+the Temporal server and the ledger's PostgreSQL; meanwhile merchants ask for every kind of change (`benchmarks.wishes`).
+What fails on the wire and in the buyers' wallets, and what is asked for, comes from one seed. When processes are killed
+depends on how fast the machine is, so two runs of a seed meet the same faults at different moments.
 
 Each request is asked for until it is answered, and some once more, under the id that it has: if anything were done
 twice, the money would not come out even. The exit code is 1 where the audit finds anything, or it does not.
@@ -22,10 +23,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
@@ -38,6 +41,7 @@ from temporalio.service import RPCError
 from amazon_pay_simulator.faults import Fault, FaultPlan
 from benchmarks.accounts import account_of, differences
 from benchmarks.ledgers import differences_in, missing_of
+from benchmarks.postgres import Postgres, postgres, program
 from benchmarks.processes import perennial
 from benchmarks.wishes import (
     CANCEL,
@@ -106,7 +110,20 @@ CLOSED_BEFORE: Final = 0.5
 PATIENCE_SECONDS: Final = 300.0
 """Somebody who is not answered for so long has found something."""
 
+SECONDS_WITHOUT_A_DATABASE: Final = 8.0
+"""Longer than an activity waits for it, so that notices stay behind."""
+
+TOLD_AGAIN: Final = timedelta(minutes=15)
+"""After that what stayed behind has been handed on."""
+
 Answer = TypeVar("Answer")
+
+
+class Books(StrEnum):
+    """Where the ledger is."""
+
+    POSTGRESQL = "postgresql"
+    SQLITE = "sqlite"
 
 
 @dataclass
@@ -118,6 +135,8 @@ class Figures:
     periods: int
     worker_kills: int = 0
     server_kills: int = 0
+    database_kills: int = 0
+    ledger: str = ""
     charge_calls: int = 0
     replayed_calls: int = 0
     charges_captured: int = 0
@@ -424,15 +443,26 @@ def _scripted(rng: random.Random) -> str | None:
     return decline if thrown < REFUSED_SHARE + DECLINE_SHARE else None
 
 
+@dataclass(frozen=True)
+class Kills:
+    """How often each kind of process is killed."""
+
+    workers: int
+    servers: int
+    databases: int
+
+
 class Killer:
-    """Keeps a worker running, and kills it and the server at moments spread over the run."""
+    """Keeps a worker running, and kills it, the server and the ledger's database at moments spread over the run."""
 
     def __init__(
-        self, house: Stage, figures: Figures, rng: random.Random, worker_kills: int, server_kills: int
+        self, house: Stage, figures: Figures, rng: random.Random, kills: Kills, database: Postgres | None
     ) -> None:
         self._house = house
         self._figures = figures
-        deeds = ["worker"] * worker_kills + ["server"] * server_kills
+        self._database = database
+        deeds = ["worker"] * kills.workers + ["server"] * kills.servers
+        deeds += ["database"] * kills.databases if database else []
         rng.shuffle(deeds)
         self._deeds = deeds
         self._moments = sorted(rng.random() for _ in deeds)
@@ -463,9 +493,15 @@ class Killer:
             if not self._moments or self._progress < self._moments[0]:
                 continue
             self._moments.pop(0)
-            if self._deeds.pop(0) == "server":
+            deed = self._deeds.pop(0)
+            if deed == "server":
                 await self._house.server.crash()
                 self._figures.server_kills += 1
+            elif deed == "database" and self._database is not None:
+                await self._database.kill()
+                await asyncio.sleep(SECONDS_WITHOUT_A_DATABASE)
+                await self._database.start_again()
+                self._figures.database_kills += 1
             else:
                 worker.send_signal(signal.SIGKILL)
                 self._figures.worker_kills += 1
@@ -473,20 +509,24 @@ class Killer:
 
 
 async def fault_run(
-    seed: int, subscribers: int, periods: int, worker_kills: int, server_kills: int, console: Console
+    seed: int, subscribers: int, periods: int, kills: Kills, console: Console, *, with_postgres: bool
 ) -> Figures:
     """Runs it all; gives the figures and what the audit found."""
     started = time.monotonic()
     figures, tally = Figures(seed=seed, subscribers=subscribers, periods=periods), Tally()
+    figures.ledger = "postgresql" if with_postgres else "sqlite"
     rng = random.Random(seed)  # noqa: S311 - repeatable on purpose
     plan = FaultPlan(
         seed=seed, requests=FAULTS, lost_notifications=0.1, doubled_notifications=0.1, late_notifications=0.1
     )
-    with tempfile.TemporaryDirectory(prefix="perennial-faults-") as folder:
-        async with stage(with_worker=False, database=Path(folder) / "temporal.sqlite") as house:
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="perennial-faults-"))
+        database = await stack.enter_async_context(postgres(outlives=True)) if with_postgres else None
+        ledger_url = database.url(database.create()) if database else None
+        async with stage(with_worker=False, database=Path(folder) / "temporal.sqlite", ledger_url=ledger_url) as house:
             buyers = [await begin(house, rng, periods, f"{seed}/{each}", tally) for each in range(subscribers)]
             await house.simulator.set_faults(plan)
-            killer = Killer(house, figures, rng, worker_kills, server_kills)
+            killer = Killer(house, figures, rng, kills, database)
             killing = asyncio.create_task(killer.run())
             try:
                 await _live_all(buyers, periods, killer, console)
@@ -530,6 +570,8 @@ async def _audit(house: Stage, buyers: list[Buyer], figures: Figures) -> None:
     captured, refunded, accounted = Decimal(0), Decimal(0), Decimal(0)
     for buyer in buyers:
         subscription = await patiently(buyer.quiet)
+        if subscription.notices_waiting:
+            subscription = await patiently(partial(buyer.after, TOLD_AGAIN))
         periods.update(record.outcome.value for record in subscription.ledger)
         periods["owed"] += subscription.owed is not None
         ends[subscription.status.value] += 1
@@ -567,12 +609,20 @@ def main(
     periods: Annotated[int, typer.Option(min=1)] = 12,
     worker_kills: Annotated[int, typer.Option(min=0)] = 10,
     server_kills: Annotated[int, typer.Option(min=0)] = 2,
+    database_kills: Annotated[int, typer.Option(min=0, help="Of PostgreSQL, where the ledger is in it.")] = 2,
+    ledger: Annotated[
+        Books | None, typer.Option(help="Where the ledger is; in PostgreSQL when not given, where it is installed.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json")] = False,  # noqa: FBT002 - an option of a command
 ) -> None:
     """Lets subscribers live under faults, and audits them."""
     configure_logging(Settings(log_level="ERROR"))
-    console = Console(stderr=True)
-    figures = asyncio.run(fault_run(seed, subscribers, periods, worker_kills, server_kills, console))
+    console, kills = Console(stderr=True), Kills(worker_kills, server_kills, database_kills)
+    is_installed = program("postgres") is not None
+    if ledger is Books.POSTGRESQL and not is_installed:
+        raise typer.BadParameter("PostgreSQL is not installed: install it, or --ledger sqlite")
+    with_postgres = is_installed and ledger is not Books.SQLITE
+    figures = asyncio.run(fault_run(seed, subscribers, periods, kills, console, with_postgres=with_postgres))
     if as_json:
         sys.stdout.write(json.dumps(asdict(figures)) + "\n")
     else:

@@ -17,7 +17,7 @@ from perennial_billing.ledger.errors import LedgerError, LedgerUnavailableError
 SECONDS: Final = 4.0
 """How long anything may take that a subscription waits for: less than the activity that asks for it may."""
 
-LOCKED_SECONDS: Final = 2.0
+LOCKED_SECONDS: Final = 3.5
 """How long a process waits for its turn to write to an SQLite file."""
 
 _DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}

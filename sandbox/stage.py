@@ -21,7 +21,7 @@ from perennial_billing.runtime.embedded import EmbeddedServer, embedded_server
 from perennial_billing.runtime.http import bind, origin_of, serving
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.starter.client import Subscriptions
-from perennial_billing.worker.books import ledger_of
+from perennial_billing.worker.books import ledger_of, set_up_ledger
 from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
 from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
 
@@ -68,6 +68,7 @@ class Stage:
             "PERENNIAL_TASK_QUEUE": self.settings.task_queue,
             "PERENNIAL_DATA_FOLDER": str(self.settings.data_folder),
             "PERENNIAL_CALLS_PER_SECOND": str(self.settings.calls_per_second),
+            **({"PERENNIAL_LEDGER_URL": url.get_secret_value()} if (url := self.settings.ledger_url) else {}),
         }
 
 
@@ -83,6 +84,7 @@ async def stage(
     amount_hook_url: str | None = None,
     amount_hook_secret: str | None = None,
     assumptions: Assumptions | None = None,
+    ledger_url: str | None = None,
 ) -> AsyncIterator[Stage]:
     """Sets up server, simulator, IPN receiver and worker; takes everything down again however it is left.
 
@@ -96,6 +98,7 @@ async def stage(
         amount_hook_url: where amounts are asked for.
         amount_hook_secret: what the questions are signed with.
         assumptions: how the simulator behaves where Amazon's documentation is silent; its defaults when not given.
+        ledger_url: the ledger's database, which gets its tables; a file of the stage's own when not given.
 
     Raises:
         StartupError: a port is taken or the `temporal` program is missing.
@@ -130,7 +133,10 @@ async def stage(
             webhook_secret=SecretStr(webhook_secret) if webhook_secret else None,
             amount_hook_url=amount_hook_url,
             amount_hook_secret=SecretStr(amount_hook_secret) if amount_hook_secret else None,
+            ledger_url=SecretStr(ledger_url) if ledger_url else None,
         )
+        if ledger_url is not None:
+            await set_up_ledger(settings)
         async with (
             embedded_server(SEARCH_ATTRIBUTES, binary=binary, ui_port=ui_port, database=database) as server,
             serving(create_app(config), simulator_listener) as origin,

@@ -8,9 +8,9 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
+from benchmarks.postgres import Postgres, postgres, program
 from perennial_billing.ledger.database import file_url
 from perennial_billing.ledger.ledger import Ledger
-from tests.ledger.postgres import Postgres, postgres, program
 
 DATABASES: Final = ("sqlite", "postgresql")
 

@@ -12,12 +12,12 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from benchmarks.postgres import postgres, program
 from perennial_billing.billing.money import Money
 from perennial_billing.ledger.database import SECONDS
 from perennial_billing.ledger.errors import LedgerUnavailableError
 from perennial_billing.ledger.finding import Search, find, timeline
 from perennial_billing.ledger.ledger import Ledger
-from tests.ledger.postgres import postgres, program
 from tests.ledger.told import notice, told
 
 TEA: Final = "C01-2702031-0000001"

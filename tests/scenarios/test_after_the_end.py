@@ -27,7 +27,6 @@ from perennial_billing.sandbox.stage import Stage
 from perennial_billing.starter.client import Subscriptions
 from perennial_billing.starter.errors import RequestRefusedError, SubscriptionNotFoundError
 from perennial_billing.worker.wiring import amazon_pay_client
-from perennial_billing.workflows.ended import EndedSubscriptionWorkflow
 from perennial_billing.workflows.names import ended_workflow_id
 from tests.scenarios.story import Story
 from tests.scenarios.test_ledger import away
@@ -48,7 +47,7 @@ async def gone_back(house: Stage, *permissions: str) -> Decimal:
 
 async def after_the_end(house: Stage, permission: str) -> None:
     """Amazon decides on what was asked for after the end, and all of it is told."""
-    handle = house.client.get_workflow_handle_for(EndedSubscriptionWorkflow.run, ended_workflow_id(permission))
+    handle = house.client.get_workflow_handle(ended_workflow_id(permission))
     await house.server.time.fast_forward(handle, timedelta(hours=3))
     await house.simulator.deliver_notifications()
     await handle.result()

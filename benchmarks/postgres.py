@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: on a free port of loopback, as an ordinary user, with nothing to lose."""
+"""PostgreSQL as a process of its own: for tests of the ledger, and to be killed."""
 
 import asyncio
 import os
@@ -54,7 +54,8 @@ class Postgres:
         )
         async with asyncio.timeout(SECONDS):
             while not self.is_ready():
-                assert self._process.returncode is None, "PostgreSQL has ended"
+                if self._process.returncode is not None:
+                    raise RuntimeError("PostgreSQL has ended")
                 await asyncio.sleep(0.05)
 
     async def stop(self) -> None:
@@ -133,12 +134,14 @@ async def postgres(*, outlives: bool = False) -> AsyncIterator[Postgres]:
 
 async def _run(name: str, *arguments: str, **somebody: Any) -> None:  # Any: arguments of Popen
     process = await _started(name, *arguments, **somebody)
-    assert await process.wait() == 0, f"{name} has failed"
+    if await process.wait() != 0:
+        raise RuntimeError(f"{name} has failed")
 
 
 async def _started(name: str, *arguments: str, **somebody: Any) -> asyncio.subprocess.Process:  # Any: as above
     path = program(name)
-    assert path is not None, f"{name} is not installed"
+    if path is None:
+        raise RuntimeError(f"{name} is not installed")
     return await asyncio.create_subprocess_exec(
         path, *arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **somebody
     )
