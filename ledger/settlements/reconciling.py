@@ -1,0 +1,332 @@
+"""Settlements of a time held against the ledger, some transactions at a time, and what they come to."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.ledger.database import reading
+from perennial_billing.ledger.ledger import Ledger
+from perennial_billing.ledger.settlements.lines import HAS_ID, TAKEN_BACK, LineKind
+from perennial_billing.ledger.settlements.matching import (
+    Difference,
+    DifferenceKind,
+    Recorded,
+    Settled,
+    differences,
+    not_settled,
+)
+from perennial_billing.ledger.tables import entries, settlement_lines, settlements, subscriptions
+
+AT_ONCE: Final = 500
+"""Transactions that are looked at together."""
+
+SETTLED_WITHIN: Final = timedelta(days=14)
+"""After how long a charge stands in a settlement: Amazon first settles an account 14 days after its first transaction,
+and daily from then on ("set up reports", settlement window)."""
+
+TOLD_WITHIN: Final = timedelta(hours=1)
+"""How long after Amazon has posted something a subscription tells of it, where no notification came: it looks hourly.
+What was told so soon after the first settlement began may stand in the one before."""
+
+_NAMED_BY: Final = {
+    NoticeType.PERIOD_PAID: entries.c.charge_id,
+    NoticeType.REFUND_COMPLETED: entries.c.refund_id,
+}
+"""Entries that say money has moved, and the id that a settlement names that by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which settlements are reconciled.
+
+    Attributes:
+        account: the short name of the account that was settled.
+        since: settlements that end then or later (UTC).
+        until: settlements that begin before then (UTC); all when not given.
+        settled_within: after how long a charge is expected in a settlement.
+        is_shared: whether the account takes other orders as well: what is under no charge permission of this ledger is
+            no difference then, and is counted.
+    """
+
+    account: str
+    since: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    until: datetime | None = None
+    settled_within: timedelta = SETTLED_WITHIN
+    is_shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a settlement comes to in one currency, in minor units.
+
+    Attributes:
+        merchant_account: whose settlement.
+        settlement_id: Amazon's.
+        starts_at: of the settlement (UTC).
+        ends_at: of the settlement (UTC).
+        currency: of these figures.
+        charged_minor: what buyers paid.
+        refunded_minor: what went back to them.
+        taken_back_minor: chargebacks, claims and disputes.
+        fees_minor: what Amazon kept.
+        other_minor: adjustments, reserves, debts; below zero where the merchant pays.
+        paid_out_minor: what was transferred to the bank account.
+    """
+
+    merchant_account: str
+    settlement_id: str
+    starts_at: datetime
+    ends_at: datetime
+    currency: str
+    charged_minor: int = 0
+    refunded_minor: int = 0
+    taken_back_minor: int = 0
+    fees_minor: int = 0
+    other_minor: int = 0
+    paid_out_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Some transactions that were compared.
+
+    Attributes:
+        transactions: how many.
+        differences: what differs.
+        foreign: how many are not of this ledger, where the account is shared.
+    """
+
+    transactions: int
+    differences: Sequence[Difference]
+    foreign: int = 0
+
+
+async def sums(ledger: Ledger, scope: Scope) -> list[Sums]:
+    """What each settlement comes to, the earliest first.
+
+    Raises:
+        LedgerError: the database cannot be used now.
+    """
+    await ledger.check_version()
+    lines = settlement_lines.c
+    query = (
+        select(
+            settlements.c.settlement_id,
+            settlements.c.starts_at,
+            settlements.c.ends_at,
+            lines.currency,
+            lines.kind,
+            func.sum(lines.amount_minor).label("amount"),
+            func.sum(lines.fee_minor).label("fees"),
+        )
+        .join_from(settlements, settlement_lines)
+        .where(_in_scope(scope))
+        .group_by(settlements.c.id, lines.currency, lines.kind)
+        .order_by(settlements.c.starts_at, settlements.c.id, lines.currency)
+    )
+    found: dict[tuple[str, str], dict[str, Any]] = {}  # Any: a row's columns have different types
+    async with reading(ledger.engine) as connection:
+        for row in (await connection.execute(query)).mappings():
+            about = {name: row[name] for name in ("settlement_id", "starts_at", "ends_at", "currency")}
+            into = found.setdefault(
+                (row["settlement_id"], row["currency"]),
+                {**about, "merchant_account": scope.account, **dict.fromkeys(_FIGURES, 0)},
+            )
+            column, sign = _ADDED_TO.get(LineKind(row["kind"]), ("other_minor", 1))
+            into[column] += sign * int(row["amount"])
+            into["fees_minor"] -= int(row["fees"])
+    return [Sums(**each) for each in found.values()]
+
+
+_FIGURES: Final = (
+    "charged_minor",
+    "refunded_minor",
+    "taken_back_minor",
+    "fees_minor",
+    "other_minor",
+    "paid_out_minor",
+)
+_ADDED_TO: Final = {
+    LineKind.CAPTURE: ("charged_minor", 1),
+    LineKind.REFUND: ("refunded_minor", -1),
+    LineKind.TRANSFER: ("paid_out_minor", -1),
+    **dict.fromkeys(TAKEN_BACK, ("taken_back_minor", -1)),
+}
+
+
+async def count(ledger: Ledger, scope: Scope) -> int:
+    """How many transactions will be compared, for a progress bar.
+
+    Raises:
+        LedgerError: the database cannot be used now.
+    """
+    await ledger.check_version()
+    query = select(func.count(settlement_lines.c.transaction_id.distinct())).join_from(settlements, settlement_lines)
+    async with reading(ledger.engine) as connection:
+        return int((await connection.execute(query.where(_is_compared(scope)))).scalar_one())
+
+
+async def compared(ledger: Ledger, scope: Scope) -> AsyncIterator[Compared]:
+    """Compares both sides, some transactions at a time: first what the settlements name, then what they do not.
+
+    Raises:
+        LedgerError: the database cannot be used now.
+    """
+    await ledger.check_version()
+    async with reading(ledger.engine) as connection:
+        after = ""
+        while names := await _next_names(connection, scope, after):
+            yield await _compared(connection, scope, names)
+            after = names[-1]
+        async for unnamed in _not_settled(connection, scope):
+            yield Compared(0, unnamed)
+
+
+async def _next_names(connection: AsyncConnection, scope: Scope, after: str) -> list[str]:
+    lines = settlement_lines.c
+    query = (
+        select(lines.transaction_id)
+        .join_from(settlements, settlement_lines)
+        .where(_is_compared(scope), lines.transaction_id > after)
+        .distinct()
+        .order_by(lines.transaction_id)
+        .limit(AT_ONCE)
+    )
+    return list((await connection.execute(query)).scalars())
+
+
+async def _compared(connection: AsyncConnection, scope: Scope, names: Sequence[str]) -> Compared:
+    lines: dict[str, list[Settled]] = {name: [] for name in names}
+    told: dict[str, list[Recorded]] = {name: [] for name in names}
+    for line in await _settled(connection, names):
+        lines[line.transaction_id].append(line)
+    for entry in await _recorded(connection, names):
+        for name in {entry.charge_id or "", entry.refund_id or "", entry.dispute_id or ""} & told.keys():
+            told[name].append(entry)
+    permissions = {line.charge_permission_id for of_one in lines.values() for line in of_one}
+    ours = await _known(connection, [each for each in permissions if each])
+    found = [
+        difference
+        for name in names
+        for difference in differences(
+            lines[name], told[name], is_ours=any(line.charge_permission_id in ours for line in lines[name])
+        )
+    ]
+    if not scope.is_shared:
+        return Compared(len(names), found)
+    kept = [each for each in found if each.kind is not DifferenceKind.FOREIGN]
+    return Compared(len(names), kept, len(found) - len(kept))
+
+
+async def _settled(connection: AsyncConnection, names: Sequence[str]) -> list[Settled]:
+    """Lines of all settlements, also of those that are not in the scope: one may name again what another has."""
+    query = (
+        select(
+            settlements.c.settlement_id,
+            settlements.c.merchant_account,
+            *(settlement_lines.c[name] for name in _OF_A_LINE),
+        )
+        .join_from(settlements, settlement_lines)
+        .where(settlement_lines.c.transaction_id.in_(names))
+        .order_by(settlement_lines.c.id)
+    )
+    rows = (await connection.execute(query)).mappings()
+    return [Settled(**{**row, "kind": LineKind(row["kind"])}) for row in rows]
+
+
+_OF_A_LINE: Final = (
+    "line",
+    "kind",
+    "transaction_id",
+    "charge_permission_id",
+    "posted_at",
+    "currency",
+    "amount_minor",
+)
+_OF_AN_ENTRY: Final = (
+    "type",
+    "at",
+    "charge_permission_id",
+    "merchant_account",
+    "charge_id",
+    "refund_id",
+    "dispute_id",
+    "currency",
+    "amount_minor",
+)
+
+
+def _entries() -> Select[Any]:  # Any: of many columns
+    return select(entries.c.id, *(entries.c[name] for name in _OF_AN_ENTRY))
+
+
+async def _recorded(connection: AsyncConnection, names: Sequence[str]) -> list[Recorded]:
+    named = (column.in_(names) for column in (entries.c.charge_id, entries.c.refund_id, entries.c.dispute_id))
+    query = _entries().where(or_(*named)).order_by(entries.c.id)
+    return [_entry(row) for row in (await connection.execute(query)).mappings()]
+
+
+def _entry(row: Any) -> Recorded:  # Any: a row's columns have different types
+    return Recorded(**{name: row[name] for name in _OF_AN_ENTRY} | {"type": NoticeType(row["type"])})
+
+
+async def _known(connection: AsyncConnection, permissions: Sequence[str]) -> frozenset[str]:
+    """Those that a subscription of this ledger has, or had."""
+    column = subscriptions.c.charge_permission_id
+    return frozenset((await connection.execute(select(column).where(column.in_(permissions)))).scalars())
+
+
+async def _not_settled(connection: AsyncConnection, scope: Scope) -> AsyncIterator[list[Difference]]:
+    """Entries within the time that is settled, which no settlement names."""
+    begins, ends = await _covered(connection, scope)
+    if begins is None or ends is None:
+        return
+    seen: set[str] = set()  # of differences alone
+    for kind, named_by in _NAMED_BY.items():
+        is_named = select(settlement_lines.c.id).where(settlement_lines.c.transaction_id == named_by).exists()
+        query = (
+            _entries()
+            .where(
+                entries.c.type == kind.value,
+                entries.c.at >= begins,
+                entries.c.at < ends,
+                entries.c.merchant_account == scope.account,
+                named_by.is_not(None),
+                entries.c.amount_minor > 0,
+                ~is_named,
+            )
+            .order_by(entries.c.at, entries.c.id)
+            .limit(AT_ONCE)
+        )
+        page = query
+        while rows := [dict(row) for row in (await connection.execute(page)).mappings()]:
+            unnamed = [not_settled(_entry(row)) for row in rows]
+            yield [each for each in unnamed if each.transaction_id not in seen]
+            seen |= {each.transaction_id for each in unnamed}
+            at, last = rows[-1]["at"], rows[-1]["id"]
+            page = query.where(or_(entries.c.at > at, (entries.c.at == at) & (entries.c.id > last)))
+
+
+async def _covered(connection: AsyncConnection, scope: Scope) -> tuple[datetime | None, datetime | None]:
+    """The time for which entries must stand in a settlement: all that is settled, within the scope."""
+    query = select(func.min(settlements.c.starts_at), func.max(settlements.c.ends_at))
+    begins, ends = (await connection.execute(query.where(settlements.c.merchant_account == scope.account))).one()
+    if begins is None:
+        return None, None
+    first, last = begins + TOLD_WITHIN, ends - scope.settled_within
+    return max(first, scope.since), min(last, scope.until) if scope.until else last
+
+
+def _in_scope(scope: Scope) -> ColumnElement[bool]:
+    chosen = (settlements.c.merchant_account == scope.account) & (settlements.c.ends_at >= scope.since)
+    return chosen & (settlements.c.starts_at < scope.until) if scope.until else chosen
+
+
+def _is_compared(scope: Scope) -> ColumnElement[bool]:
+    kinds = [kind.value for kind in sorted(HAS_ID)]
+    return _in_scope(scope) & settlement_lines.c.kind.in_(kinds) & settlement_lines.c.transaction_id.is_not(None)

@@ -1,0 +1,341 @@
+"""The command `perennial reconcile`."""
+
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+from rich.progress import Progress, TaskID
+
+from perennial_billing.starter.cli.ledger import in_utc
+from perennial_billing.starter.cli.output import (
+    NOT_ANSWERED,
+    JsonOption,
+    RefusedError,
+    asynchronous,
+    err,
+    fail,
+    mind,
+    say,
+)
+from perennial_billing.starter.cli.tables import Column, Sheet
+
+if TYPE_CHECKING:
+    from perennial_billing.ledger.ledger import Ledger
+    from perennial_billing.ledger.settlements.lines import SettlementFile
+    from perennial_billing.ledger.settlements.matching import Difference
+    from perennial_billing.ledger.settlements.reconciling import Scope, Sums
+    from perennial_billing.runtime.settings import Settings
+
+_SUMS = (
+    Column("Settlement"),
+    Column("From (UTC)", rank=2),
+    Column("To (UTC)", rank=1),
+    Column("Charged", justify="right"),
+    Column("Refunded", justify="right"),
+    Column("Taken back", rank=1, justify="right"),
+    Column("Fees", justify="right"),
+    Column("Other", rank=3, justify="right"),
+    Column("Paid out", justify="right"),
+)
+_DIFFERENCES = (
+    Column("Amazon's id"),
+    Column("What"),
+    Column("Settled", justify="right"),
+    Column("Recorded", justify="right"),
+    Column("Charge permission", rank=3),
+    Column("Why, and what to do", is_prose=True),
+)
+
+AccountOption = Annotated[str, typer.Option(help="The short name of the merchant account that was settled.")]
+
+
+class _Given(NamedTuple):
+    """A file that is to be taken.
+
+    Attributes:
+        path: where it is.
+        report_id: of the report that it was downloaded as.
+    """
+
+    path: Path
+    report_id: str | None = None
+
+
+class _Taken(NamedTuple):
+    """A settlement, and whether it was taken only now."""
+
+    file: "SettlementFile"
+    is_new: bool
+
+
+@asynchronous
+async def reconcile(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Settlement reports as they were downloaded; asked of Amazon when none is given."),
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Settlements that end then or later (UTC); of 90 days when not given.")
+    ] = None,
+    until: Annotated[datetime | None, typer.Option(help="Settlements that begin before then (UTC).")] = None,
+    account: AccountOption = "default",
+    settled_within: Annotated[
+        int, typer.Option(min=0, max=365, help="Days after which a charge must stand in a settlement.")
+    ] = 14,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="The account takes other orders as well: they are counted, not listed.")
+    ] = False,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of the files, such as cp932, where it is not UTF-8 or marked.")
+    ] = None,
+    unbalanced: Annotated[
+        bool, typer.Option("--unbalanced", help="Take files whose lines do not add up to what they transfer.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold Amazon's settlements against the ledger, charge by charge. Exit code 1 where they differ.
+
+    Keeps fees and payouts in the ledger. A settlement is taken once, however often the command is repeated, and none
+    of a file that is cut, or is another account's.
+    """
+    from perennial_billing.ledger.settlements.reconciling import Scope
+    from perennial_billing.runtime.settings import load_settings
+    from perennial_billing.starter.settlement_reports import KEPT_FOR
+    from perennial_billing.worker.books import ledger_of
+
+    settings = load_settings()
+    begins, ends = in_utc(since), in_utc(until)
+    scope = Scope(
+        account=account,
+        since=begins or datetime.now(UTC) - KEPT_FOR,
+        until=ends,
+        settled_within=timedelta(days=settled_within),
+        is_shared=shared,
+    )
+    with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:
+        bar = progress.add_task("looking", total=None)
+        async with ledger_of(settings) as ledger, _given(files, ledger, scope, settings, progress, bar) as given:
+            taken, refused = await _take(ledger, given, scope, settings, encoding, progress, bar, unbalanced=unbalanced)
+            if files:
+                scope = _scope_of(scope, taken, begins, ends)
+            found = await _found(ledger, scope, progress, bar)
+    _tell(taken, found, as_json=as_json)
+    if found.differences or refused:
+        differ = [_number(len(found.differences), "difference")] if found.differences else []
+        raise RefusedError("; ".join([*differ, *([f"{_number(refused, 'report')} refused"] if refused else ())]))
+
+
+@asynccontextmanager
+async def _given(
+    files: list[Path] | None, ledger: "Ledger", scope: "Scope", settings: "Settings", progress: Progress, bar: TaskID
+) -> AsyncIterator[list[_Given]]:
+    """Files that were given by hand, or what Amazon has; kept until the context is left."""
+    if files:
+        yield [_Given(path) for path in files]
+        return
+    from perennial_billing.ledger.settlements.storing import known_reports, settled_times
+    from perennial_billing.starter.settlement_reports import ReportNotMadeError, ReportsError, SettlementReports
+    from perennial_billing.worker.wiring import amazon_pay_client
+
+    with tempfile.TemporaryDirectory(prefix="perennial-settlements-") as folder:
+        try:
+            async with amazon_pay_client(settings) as amazon_pay:
+                reports = SettlementReports(
+                    amazon_pay, settings.environment, is_simulated=settings.amazon_pay_origin is not None
+                )
+                downloads = reports.download(
+                    Path(folder),
+                    known=await known_reports(ledger, scope.account),
+                    settled=await settled_times(ledger, scope.account),
+                    since=scope.since,
+                    until=scope.until,
+                    tell=lambda words: progress.update(bar, description=words),
+                )
+                found = [_Given(each.path, each.report_id) async for each in downloads]
+        except ReportNotMadeError as error:
+            fail(str(error), NOT_ANSWERED)
+        except ReportsError as error:
+            raise RefusedError(str(error)) from None
+        yield found
+
+
+async def _take(
+    ledger: "Ledger",
+    given: Sequence[_Given],
+    scope: "Scope",
+    settings: "Settings",
+    encoding: str | None,
+    progress: Progress,
+    bar: TaskID,
+    *,
+    unbalanced: bool,
+) -> tuple[list[_Taken], int]:
+    """Takes all that is whole: files by hand only if each is. A report of Amazon's that is not is told, and counted."""
+    from perennial_billing.ledger.settlements.parsing import checked
+    from perennial_billing.ledger.settlements.refusals import ReportRefusedError
+    from perennial_billing.ledger.settlements.storing import take
+
+    whole: list[tuple[SettlementFile, str | None]] = []
+    refused = 0
+    for path, report_id in given:
+        try:
+            with _counting(progress, bar, f"reading {path.name}") as count:
+                settlement = checked(
+                    path,
+                    merchant_id=settings.merchant_id,
+                    encoding=encoding,
+                    is_balanced=not unbalanced,
+                    progress=count,
+                )
+        except ReportRefusedError as error:
+            if report_id is None:
+                raise
+            mind(str(error))
+            refused += 1
+        else:
+            whole.append((settlement, report_id))
+    taken = []
+    for settlement, report_id in whole:
+        with _counting(progress, bar, f"taking settlement {settlement.settlement_id}", settlement.lines) as count:
+            is_new = await take(ledger, settlement, scope.account, report_id=report_id, progress=count)
+        taken.append(_Taken(settlement, is_new))
+    return taken, refused
+
+
+def _scope_of(scope: "Scope", taken: Sequence[_Taken], since: datetime | None, until: datetime | None) -> "Scope":
+    """Of files that were given by hand: those settlements, unless another time was asked for."""
+    begins = since or min(each.file.starts_at for each in taken)
+    return replace(scope, since=begins, until=until or max(each.file.ends_at for each in taken))
+
+
+class _Found(NamedTuple):
+    """What the settlements come to, and in what they differ from the ledger.
+
+    Attributes:
+        transactions: that were compared.
+        foreign: of them, those that are not of this ledger, where the account is shared.
+    """
+
+    sums: "Sequence[Sums]"
+    differences: "Sequence[Difference]"
+    transactions: int
+    foreign: int
+
+
+async def _found(ledger: "Ledger", scope: "Scope", progress: Progress, bar: TaskID) -> _Found:
+    from perennial_billing.ledger.settlements.reconciling import compared, count, sums
+
+    differences: list[Difference] = []
+    transactions = foreign = 0
+    with _counting(progress, bar, "comparing", await count(ledger, scope)) as advance:
+        async for some in compared(ledger, scope):
+            differences += some.differences
+            transactions += some.transactions
+            foreign += some.foreign
+            advance(some.transactions)
+    return _Found(await sums(ledger, scope), differences, transactions, foreign)
+
+
+@contextmanager
+def _counting(progress: Progress, bar: TaskID, doing: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """The bar shows one thing after the other."""
+    progress.reset(bar, total=total, description=doing)
+    yield lambda number: progress.advance(bar, number)
+
+
+def _tell(taken: Sequence[_Taken], found: _Found, *, as_json: bool) -> None:
+    data = {
+        "taken": [
+            {
+                "settlement_id": each.file.settlement_id,
+                "file": each.file.path.name,
+                "lines": each.file.lines,
+                "is_new": each.is_new,
+            }
+            for each in taken
+        ],
+        "settlements": [_as_data(each) for each in found.sums],
+        "transactions": found.transactions,
+        "foreign": found.foreign,
+        "differences": [
+            {**asdict(each), "at": each.at.isoformat(), "what_to_do": each.what_to_do} for each in found.differences
+        ],
+    }
+    known = [each.file.settlement_id for each in taken if not each.is_new]
+    say(
+        data,
+        *([f"taken before, and not again: {', '.join(known)}"] if known else []),
+        *([sums_sheet(found.sums)] if found.sums else []),
+        *([differences_sheet(found.differences)] if found.differences else []),
+        f"{_number(found.transactions, 'transaction')} compared{_of_others(found.foreign)}; "
+        f"{_number(len(found.differences), 'difference') if found.differences else 'both sides agree'}",
+        as_json=as_json,
+    )
+
+
+def sums_sheet(sums: "Sequence[Sums]") -> Sheet:
+    """A line for each settlement and currency."""
+    return Sheet(
+        _SUMS,
+        [
+            (each.settlement_id, f"{each.starts_at:%Y-%m-%d}", f"{each.ends_at:%Y-%m-%d}", *_amounts(each).values())
+            for each in sums
+        ],
+    )
+
+
+def differences_sheet(differences: "Sequence[Difference]") -> Sheet:
+    """A line for each difference."""
+    return Sheet(
+        _DIFFERENCES,
+        [
+            (
+                each.transaction_id,
+                each.kind.value,
+                each.settled or "-",
+                each.recorded or "-",
+                each.charge_permission_id or "-",
+                f"{each.why}; {each.what_to_do}",
+            )
+            for each in differences
+        ],
+    )
+
+
+def _amounts(sums: "Sums") -> dict[str, str]:
+    """The figures as people write them, by their names."""
+    from perennial_billing.ledger.settlements.matching import amount
+
+    figures = {
+        "charged": sums.charged_minor,
+        "refunded": sums.refunded_minor,
+        "taken_back": sums.taken_back_minor,
+        "fees": sums.fees_minor,
+        "other": sums.other_minor,
+        "paid_out": sums.paid_out_minor,
+    }
+    return {name: amount(minor, sums.currency) for name, minor in figures.items()}
+
+
+def _as_data(sums: "Sums") -> dict[str, str]:
+    return {
+        "merchant_account": sums.merchant_account,
+        "settlement_id": sums.settlement_id,
+        "starts_at": sums.starts_at.isoformat(),
+        "ends_at": sums.ends_at.isoformat(),
+        "currency": sums.currency,
+        **_amounts(sums),
+    }
+
+
+def _of_others(foreign: int) -> str:
+    return f", {foreign} of them of other orders of this account" if foreign else ""
+
+
+def _number(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
