@@ -304,10 +304,36 @@ async def test_another_amount_of_a_refund_is_below_zero_as_well(shop: Shop) -> N
     assert settlement.total("TransactionAmount", "Refund") == Decimal("-3.00")
 
 
+async def test_another_currency_has_the_same_number_in_whole_units_of_it_and_is_paid_out_by_itself(shop: Shop) -> None:
+    charge = await shop.charged("12.60")
+    wrong = SettlementMistake(transaction_id=charge.charge_id, kind=MistakeKind.OTHER_CURRENCY, currency=Currency.JPY)
+    await shop.amazon.spoil_settlements(wrong)
+
+    settlement = await shop.settlement(await shop.made())
+
+    columns = ("TransactionType", "CurrencyCode", "TransactionAmount", "TotalTransactionFee", "NetTransactionAmount")
+    assert settlement.told(*columns) == [("Capture", "JPY", "13", "0", "13"), ("Transfer", "JPY", "-13", "0", "-13")]
+
+
+async def test_beside_a_charge_may_stand_one_of_somebody_else(shop: Shop) -> None:
+    charge = await shop.charged("12.00", merchant_metadata=MerchantMetadata(merchant_reference_id="order-7"))
+    await shop.amazon.spoil_settlements(SettlementMistake(transaction_id=charge.charge_id, kind=MistakeKind.FOREIGN))
+
+    settlement = await shop.settlement(await shop.made())
+
+    foreign, own, _ = settlement.told("AmazonTransactionId", "AmazonOrderReferenceId", "SellerOrderId")
+    assert foreign == (f"P01-9999999-9999999-{charge.charge_id[-7:]}", "P01-9999999-9999999", "")
+    assert own == (charge.charge_id, charge.charge_permission_id, "order-7")
+    assert settlement.total("TransactionAmount", "Capture") == Decimal("24.00")
+
+
 @pytest.mark.parametrize(
     ("mistakes", "status", "named"),
     [
         ([{"transaction_id": "none", "kind": "missing"}], 404, "none"),
+        ([{"transaction_id": "none", "kind": "other_currency"}], 422, "currency"),
+        ([{"transaction_id": "none", "kind": "foreign", "currency": "JPY"}], 422, "currency"),
+        ([{"transaction_id": "none", "kind": "other_currency", "currency": "XXX"}], 422, "currency"),
         ([{"transaction_id": "none", "kind": "lost"}], 422, "kind"),
         ([{"transaction_id": "none", "kind": "other_amount"}], 422, "amount"),
         ([{"transaction_id": "none", "kind": "missing", "amount": "1.00"}], 422, "amount"),
