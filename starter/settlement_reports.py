@@ -24,6 +24,9 @@ from perennial_billing.runtime.settings import Environment
 KEPT_FOR: Final = timedelta(days=90)
 """How long Amazon keeps a report ("reports", Get Reports)."""
 
+MOST_AT_ONCE: Final = timedelta(days=30)
+"""The longest time that a settlement report is about ("settlement report details")."""
+
 WAIT: Final = timedelta(minutes=15)
 """How long a report that was ordered is waited for, unless something else is asked for."""
 
@@ -150,12 +153,15 @@ class SettlementReports:
                 continue
             times.append((start, end))
             chosen.append(report)
-        begins = max([since, *(ends + _SECOND for _, ends in times)])
-        if begins < until:
-            tell(f"ordering the settlement of {begins:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}")
-            request = CreateReportRequest(report_type=self._type, start_time=begins, end_time=until - _SECOND)
+        begins = max([since.replace(microsecond=0), *(ends + _SECOND for _, ends in times)])
+        whole = until.replace(microsecond=0)  # Amazon's instants have no fractions
+        while begins < whole:
+            ends = min(begins + MOST_AT_ONCE, whole)
+            tell(f"ordering the settlement of {begins:%Y-%m-%d} to {ends:%Y-%m-%d}")
+            request = CreateReportRequest(report_type=self._type, start_time=begins, end_time=ends - _SECOND)
             ordered = await self._amazon_pay.reports.create(request, idempotency_key=uuid.uuid4().hex)
             chosen.append(await self._amazon_pay.reports.get(ordered.report_id))
+            begins = ends
         return [await self._made(report, tell) for report in chosen]
 
     async def _made(self, report: Report, tell: Callable[[str], None]) -> Report:
