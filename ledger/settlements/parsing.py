@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -64,6 +65,9 @@ _KINDS: Final = {
 }
 """By Amazon's word in plain letters: its pages spell them with and without hyphens and blanks."""
 
+_NOWHERE: Final = -1
+"""The place of a column that the file has not: a row ends with an empty cell for it."""
+
 _AMOUNT: Final = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,6})?")
 _SPACE_BEFORE_ZONE: Final = re.compile(r"\s+(?=[+-]\d{2}:?\d{2}$)")
 _DATES: Final = "an instant with its zone is accepted, such as 2027-05-18T15:48:50-0000"
@@ -87,7 +91,8 @@ class SettlementReader:
     def __init__(self, path: Path, lines: TextLines) -> None:
         self._path = path
         self._file = FlatFile(path, lines, _NEEDED)
-        self._at = {name: index for index, name in enumerate(self._file.columns)}
+        of_columns = {name: index for index, name in enumerate(self._file.columns)}
+        self._at = {name: of_columns.get(plain(name), _NOWHERE) for name in (*_NEEDED, *_WELCOME)}
         self.settlement_id = ""
         self.digest = hashlib.sha256()
 
@@ -111,8 +116,8 @@ class SettlementReader:
             ReportRefusedError: one says something that cannot be.
         """
         count = 0
-        for row in self._file.rows():
-            line = self._line(row)
+        for line_number, cells in self._file.rows():
+            line = self._line(Row(line_number, [*map(str.strip, cells), ""]))
             self.digest.update(_said(line).encode())
             count += 1
             if progress is not None and count % TOLD_EVERY == 0:
@@ -165,8 +170,7 @@ class SettlementReader:
 
     def _cell(self, row: Row, name: str) -> str:
         """What stands in a column; nothing where the file has none of that name."""
-        at = self._at.get(_PLAIN[name])
-        return "" if at is None else row.cells[at].strip()
+        return row.cells[self._at[name]]
 
     def _id(self, row: Row, name: str, *, needed: bool = False) -> str | None:
         value = self._cell(row, name)
@@ -180,12 +184,12 @@ class SettlementReader:
         if not cell:
             return 0
         decimals = MINOR_UNIT_DECIMALS[currency]
-        units = Decimal(cell).scaleb(decimals) if _AMOUNT.fullmatch(cell) else None
-        if units is None or units % 1:
+        units = _units(cell, decimals)
+        if units is None:
             example = "1990" if decimals == 0 else "19.90"
             why = f"a number is accepted with at most {decimals} decimals, as {currency} has, such as -{example}"
             raise self._refusal(row, name, why)
-        return int(units)
+        return units
 
     def _instant(self, value: str, column: str, line: int | None) -> datetime:
         try:
@@ -200,7 +204,11 @@ class SettlementReader:
         return refusal(self._path, why, line=row.line, column=column, value=self._cell(row, column))
 
 
-_PLAIN: Final = {name: plain(name) for name in (*_NEEDED, *_WELCOME)}
+@lru_cache(maxsize=4_096)  # subscribers of a plan pay the same
+def _units(cell: str, decimals: int) -> int | None:
+    """A number in units of so many decimals; None where it is no such number."""
+    units = Decimal(cell).scaleb(decimals) if _AMOUNT.fullmatch(cell) else None
+    return None if units is None or units % 1 else int(units)
 
 
 @contextmanager

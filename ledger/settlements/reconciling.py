@@ -33,6 +33,8 @@ TOLD_WITHIN: Final = timedelta(hours=1)
 """How long after Amazon has posted something a subscription tells of it, where no notification came: it looks hourly.
 What was told so soon after the first settlement began may stand in the one before."""
 
+_COMPARED_KINDS: Final = sorted(kind.value for kind in HAS_ID)
+
 _NAMED_BY: Final = {
     NoticeType.PERIOD_PAID: entries.c.charge_id,
     NoticeType.REFUND_COMPLETED: entries.c.refund_id,
@@ -168,7 +170,8 @@ async def count(ledger: Ledger, scope: Scope) -> int:
     await ledger.check_version()
     query = select(func.count(settlement_lines.c.transaction_id.distinct())).join_from(settlements, settlement_lines)
     async with reading(ledger.engine) as connection:
-        return int((await connection.execute(query.where(_is_compared(scope)))).scalar_one())
+        query = query.where(_in_scope(scope), settlement_lines.c.kind.in_(_COMPARED_KINDS))
+        return int((await connection.execute(query)).scalar_one())
 
 
 async def compared(ledger: Ledger, scope: Scope) -> AsyncIterator[Compared]:
@@ -179,20 +182,23 @@ async def compared(ledger: Ledger, scope: Scope) -> AsyncIterator[Compared]:
     """
     await ledger.check_version()
     async with reading(ledger.engine) as connection:
-        after = ""
-        while names := await _next_names(connection, scope, after):
-            yield await _compared(connection, scope, names)
-            after = names[-1]
+        chosen = select(settlements.c.id).where(_in_scope(scope)).order_by(settlements.c.id)
+        done: set[int] = set()
+        for settlement in list((await connection.execute(chosen)).scalars()):
+            after = ""
+            while names := await _next_names(connection, settlement, after):
+                yield await _compared(connection, scope, names, done)
+                after = names[-1]
+            done.add(settlement)
         async for unnamed in _not_settled(connection, scope):
             yield Compared(0, unnamed)
 
 
-async def _next_names(connection: AsyncConnection, scope: Scope, after: str) -> list[str]:
+async def _next_names(connection: AsyncConnection, settlement: int, after: str) -> list[str]:
     lines = settlement_lines.c
     query = (
         select(lines.transaction_id)
-        .join_from(settlements, settlement_lines)
-        .where(_is_compared(scope), lines.transaction_id > after)
+        .where(lines.settlement == settlement, lines.transaction_id > after, lines.kind.in_(_COMPARED_KINDS))
         .distinct()
         .order_by(lines.transaction_id)
         .limit(AT_ONCE)
@@ -200,33 +206,40 @@ async def _next_names(connection: AsyncConnection, scope: Scope, after: str) -> 
     return list((await connection.execute(query)).scalars())
 
 
-async def _compared(connection: AsyncConnection, scope: Scope, names: Sequence[str]) -> Compared:
+async def _compared(connection: AsyncConnection, scope: Scope, names: Sequence[str], done: set[int]) -> Compared:
+    """Compares some; what one of the settlements that are done has named as well was compared then."""
     lines: dict[str, list[Settled]] = {name: [] for name in names}
     told: dict[str, list[Recorded]] = {name: [] for name in names}
-    for line in await _settled(connection, names):
-        lines[line.transaction_id].append(line)
-    for entry in await _recorded(connection, names):
-        for name in {entry.charge_id or "", entry.refund_id or "", entry.dispute_id or ""} & told.keys():
+    for settlement, line in await _settled(connection, names):
+        if settlement in done and line.kind in HAS_ID:
+            lines.pop(line.transaction_id, None)
+        elif line.transaction_id in lines:
+            lines[line.transaction_id].append(line)
+    for entry in await _recorded(connection, list(lines)):
+        for name in {entry.charge_id or "", entry.refund_id or "", entry.dispute_id or ""} & lines.keys():
             told[name].append(entry)
     permissions = {line.charge_permission_id for of_one in lines.values() for line in of_one}
     ours = await _known(connection, [each for each in permissions if each])
     found = [
         difference
-        for name in names
+        for name, of_one in lines.items()
         for difference in differences(
-            lines[name], told[name], is_ours=any(line.charge_permission_id in ours for line in lines[name])
+            of_one, told[name], is_ours=any(line.charge_permission_id in ours for line in of_one)
         )
     ]
     if not scope.is_shared:
-        return Compared(len(names), found)
+        return Compared(len(lines), found)
     kept = [each for each in found if each.kind is not DifferenceKind.FOREIGN]
-    return Compared(len(names), kept, len(found) - len(kept))
+    return Compared(len(lines), kept, len(found) - len(kept))
 
 
-async def _settled(connection: AsyncConnection, names: Sequence[str]) -> list[Settled]:
-    """Lines of all settlements, also of those that are not in the scope: one may name again what another has."""
+async def _settled(connection: AsyncConnection, names: Sequence[str]) -> list[tuple[int, Settled]]:
+    """Lines of all settlements, also of those that are not in the scope: one may name again what another has. Each with
+    the key of its settlement.
+    """
     query = (
         select(
+            settlements.c.id,
             settlements.c.settlement_id,
             settlements.c.merchant_account,
             *(settlement_lines.c[name] for name in _OF_A_LINE),
@@ -235,8 +248,8 @@ async def _settled(connection: AsyncConnection, names: Sequence[str]) -> list[Se
         .where(settlement_lines.c.transaction_id.in_(names))
         .order_by(settlement_lines.c.id)
     )
-    rows = (await connection.execute(query)).mappings()
-    return [Settled(**{**row, "kind": LineKind(row["kind"])}) for row in rows]
+    rows = [dict(row) for row in (await connection.execute(query)).mappings()]
+    return [(row.pop("id"), Settled(**{**row, "kind": LineKind(row["kind"])})) for row in rows]
 
 
 _OF_A_LINE: Final = (
@@ -309,7 +322,7 @@ async def _not_settled(connection: AsyncConnection, scope: Scope) -> AsyncIterat
             yield [each for each in unnamed if each.transaction_id not in seen]
             seen |= {each.transaction_id for each in unnamed}
             at, last = rows[-1]["at"], rows[-1]["id"]
-            page = query.where(or_(entries.c.at > at, (entries.c.at == at) & (entries.c.id > last)))
+            page = query.where(entries.c.at >= at, or_(entries.c.at > at, entries.c.id > last))
 
 
 async def _covered(connection: AsyncConnection, scope: Scope) -> tuple[datetime | None, datetime | None]:
@@ -325,8 +338,3 @@ async def _covered(connection: AsyncConnection, scope: Scope) -> tuple[datetime 
 def _in_scope(scope: Scope) -> ColumnElement[bool]:
     chosen = (settlements.c.merchant_account == scope.account) & (settlements.c.ends_at >= scope.since)
     return chosen & (settlements.c.starts_at < scope.until) if scope.until else chosen
-
-
-def _is_compared(scope: Scope) -> ColumnElement[bool]:
-    kinds = [kind.value for kind in sorted(HAS_ID)]
-    return _in_scope(scope) & settlement_lines.c.kind.in_(kinds) & settlement_lines.c.transaction_id.is_not(None)

@@ -268,6 +268,14 @@ async def test_a_charge_that_one_settlement_names_twice_is_doubled_and_so_is_one
     assert await books.kinds(only_april) == ["doubled"]
 
 
+async def test_what_two_settlements_name_is_told_once_and_an_adjustment_does_not_hide_it(books: Books) -> None:
+    await books.settle(Line("Adjustment", CAPTURE.transaction_id, "1.00"), settlement_id="1")
+    await books.settle(CAPTURE, settlement_id="2")
+    await books.settle(CAPTURE, settlement_id="3")
+
+    assert await books.kinds() == ["foreign"]
+
+
 @pytest.mark.parametrize(
     ("amounts", "kinds"),
     [
