@@ -177,34 +177,44 @@ async def _take(
 ) -> tuple[list[_Taken], int]:
     """Takes all that is whole: files by hand only if each is. A report of Amazon's that is not is told, and counted."""
     from perennial_billing.ledger.settlements.parsing import checked
-    from perennial_billing.ledger.settlements.refusals import ReportRefusedError
     from perennial_billing.ledger.settlements.storing import take
 
     whole: list[tuple[SettlementFile, str | None]] = []
+    taken: list[_Taken] = []
     refused = 0
     for path, report_id in given:
-        try:
-            with _counting(progress, bar, f"reading {path.name}") as count:
-                settlement = checked(
-                    path,
-                    merchant_id=settings.merchant_id,
-                    encoding=encoding,
-                    is_balanced=not unbalanced,
-                    progress=count,
-                )
-        except ReportRefusedError as error:
-            if report_id is None:
-                raise
-            mind(str(error))
-            refused += 1
-        else:
+        with _skipping(report_id) as skipped, _counting(progress, bar, f"reading {path.name}") as count:
+            settlement = checked(
+                path,
+                merchant_id=settings.merchant_id,
+                encoding=encoding,
+                is_balanced=not unbalanced,
+                progress=count,
+            )
             whole.append((settlement, report_id))
-    taken = []
+        refused += len(skipped)
     for settlement, report_id in whole:
-        with _counting(progress, bar, f"taking settlement {settlement.settlement_id}", settlement.lines) as count:
+        what = f"taking settlement {settlement.settlement_id}"
+        with _skipping(report_id) as skipped, _counting(progress, bar, what, settlement.lines) as count:
             is_new = await take(ledger, settlement, scope.account, report_id=report_id, progress=count)
-        taken.append(_Taken(settlement, is_new))
+            taken.append(_Taken(settlement, is_new))
+        refused += len(skipped)
     return taken, refused
+
+
+@contextmanager
+def _skipping(report_id: str | None) -> Iterator[list[str]]:
+    """A report that Amazon made, and that is refused, keeps no other from being taken: it is told, and listed."""
+    from perennial_billing.ledger.settlements.refusals import ReportRefusedError
+
+    skipped: list[str] = []
+    try:
+        yield skipped
+    except ReportRefusedError as error:
+        if report_id is None:
+            raise
+        mind(str(error))
+        skipped.append(report_id)
 
 
 def _scope_of(scope: "Scope", taken: Sequence[_Taken], since: datetime | None, until: datetime | None) -> "Scope":
