@@ -37,6 +37,7 @@ class FlatFile:
         path: of the file, for errors.
         lines: of the file.
         needed: the columns without which it is none.
+        known_by: one of them that no other report has; half of them where there is none such.
 
     Attributes:
         heading: what stands before the columns, by its plain names.
@@ -47,8 +48,9 @@ class FlatFile:
         ReportRefusedError: the columns are not named.
     """
 
-    def __init__(self, path: Path, lines: TextLines, needed: Iterable[str]) -> None:
+    def __init__(self, path: Path, lines: TextLines, needed: Iterable[str], known_by: str | None = None) -> None:
         self._path, self._lines = path, lines
+        self._known_by = plain(known_by) if known_by else None
         self._names = {plain(name): name for name in needed}
         before: list[str] = []
         for line in lines:
@@ -98,7 +100,7 @@ class FlatFile:
         """
         for separator in _SEPARATORS:
             found = set(map(plain, _cells(line, separator)))
-            if 2 * len(found & set(self._names)) >= len(self._names):
+            if self._known_by in found or 2 * len(found & set(self._names)) >= len(self._names):
                 return separator
             if found & _OF_OTHER_REPORTS:
                 why = f"it is another report, with {_cells(line, separator)[0]!r}; {_ACCEPTED}"
@@ -118,6 +120,11 @@ class FlatFile:
     def _without_columns(self, before: list[str]) -> Exception:
         where = f"none of the first {len(before)} lines names the columns" if before else "the file is empty"
         return refusal(self._path, f"{where}; {_ACCEPTED}")
+
+
+def cells_of(line: str) -> list[str]:
+    """Of a line by itself, whichever separator makes the most of it."""
+    return max((_cells(line, separator) for separator in _SEPARATORS), key=len)
 
 
 def _cells(line: str, separator: str) -> list[str]:

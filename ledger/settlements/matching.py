@@ -74,15 +74,15 @@ WHAT_TO_DO: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A line of a settlement, as far as it is compared.
+    """A line of a settlement, or of a transaction report, as far as it is compared.
 
     Attributes:
-        settlement_id: Amazon's id of the settlement.
+        settlement_id: Amazon's id of the settlement; None of a transaction report.
         merchant_account: the account that was settled.
         line: in its file.
     """
 
-    settlement_id: str
+    settlement_id: str | None
     merchant_account: str
     line: int
     kind: LineKind

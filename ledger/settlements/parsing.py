@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from perennial_billing.billing.money import MINOR_UNIT_DECIMALS
+from perennial_billing.ledger.settlements.amounts import minor_units
 from perennial_billing.ledger.settlements.flat_file import FlatFile, Row, plain
 from perennial_billing.ledger.settlements.lines import HAS_ID, LineKind, SettlementFile, SettlementLine
 from perennial_billing.ledger.settlements.refusals import ReportRefusedError, refusal
@@ -68,7 +68,6 @@ _KINDS: Final = {
 _NOWHERE: Final = -1
 """The place of a column that the file has not: a row ends with an empty cell for it."""
 
-_AMOUNT: Final = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,6})?")
 _SPACE_BEFORE_ZONE: Final = re.compile(r"\s+(?=[+-]\d{2}:?\d{2}$)")
 _DATES: Final = "an instant with its zone is accepted, such as 2027-05-18T15:48:50-0000"
 
@@ -183,9 +182,9 @@ class SettlementReader:
         cell = self._cell(row, name)
         if not cell:
             return 0
-        decimals = MINOR_UNIT_DECIMALS[currency]
-        units = _units(cell, decimals)
+        units = minor_units(cell, currency)
         if units is None:
+            decimals = MINOR_UNIT_DECIMALS[currency]
             example = "1990" if decimals == 0 else "19.90"
             why = f"a number is accepted with at most {decimals} decimals, as {currency} has, such as -{example}"
             raise self._refusal(row, name, why)
@@ -202,13 +201,6 @@ class SettlementReader:
 
     def _refusal(self, row: Row, column: str, why: str) -> ReportRefusedError:
         return refusal(self._path, why, line=row.line, column=column, value=self._cell(row, column))
-
-
-@lru_cache(maxsize=4_096)  # subscribers of a plan pay the same
-def _units(cell: str, decimals: int) -> int | None:
-    """A number in units of so many decimals; None where it is no such number."""
-    units = Decimal(cell).scaleb(decimals) if _AMOUNT.fullmatch(cell) else None
-    return None if units is None or units % 1 else int(units)
 
 
 @contextmanager

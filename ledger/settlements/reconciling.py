@@ -1,8 +1,9 @@
 """Settlements of a time held against the ledger, some transactions at a time, and what they come to."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
@@ -209,12 +210,32 @@ async def _next_names(connection: AsyncConnection, settlement: int, after: str) 
 async def _compared(connection: AsyncConnection, scope: Scope, names: Sequence[str], done: set[int]) -> Compared:
     """Compares some; what one of the settlements that are done has named as well was compared then."""
     lines: dict[str, list[Settled]] = {name: [] for name in names}
-    told: dict[str, list[Recorded]] = {name: [] for name in names}
     for settlement, line in await _settled(connection, names):
         if settlement in done and line.kind in HAS_ID:
             lines.pop(line.transaction_id, None)
         elif line.transaction_id in lines:
             lines[line.transaction_id].append(line)
+    return await _of_lines(connection, scope, lines)
+
+
+async def compared_transactions(
+    ledger: Ledger, scope: Scope, transactions: Iterator[Settled]
+) -> AsyncIterator[Compared]:
+    """Compares what a transaction report says, some lines at a time; each line by itself, as it names what has changed.
+
+    Raises:
+        LedgerError: the database cannot be used now.
+        ReportRefusedError: the report is refused; read it to its end before.
+    """
+    await ledger.check_version()
+    async with reading(ledger.engine) as connection:
+        while part := list(islice(transactions, AT_ONCE)):
+            yield await _of_lines(connection, scope, {line.transaction_id: [line] for line in part})
+
+
+async def _of_lines(connection: AsyncConnection, scope: Scope, lines: Mapping[str, Sequence[Settled]]) -> Compared:
+    """Compares transactions, by their ids, with what was told of them."""
+    told: dict[str, list[Recorded]] = {name: [] for name in lines}
     for entry in await _recorded(connection, list(lines)):
         for name in {entry.charge_id or "", entry.refund_id or "", entry.dispute_id or ""} & lines.keys():
             told[name].append(entry)

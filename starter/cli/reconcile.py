@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from perennial_billing.ledger.ledger import Ledger
     from perennial_billing.ledger.settlements.lines import SettlementFile
     from perennial_billing.ledger.settlements.matching import Difference
-    from perennial_billing.ledger.settlements.reconciling import Scope, Sums
+    from perennial_billing.ledger.settlements.reconciling import Compared, Scope, Sums
+    from perennial_billing.ledger.settlements.transactions import Form
     from perennial_billing.runtime.settings import Settings
 
 _SUMS = (
@@ -66,6 +67,14 @@ class _Given(NamedTuple):
     report_id: str | None = None
 
 
+class _Transactions(NamedTuple):
+    """A transaction report, and how many transactions it has."""
+
+    path: Path
+    form: "Form"
+    moved: int
+
+
 class _Taken(NamedTuple):
     """A settlement, and whether it was taken only now."""
 
@@ -77,7 +86,7 @@ class _Taken(NamedTuple):
 async def reconcile(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Settlement reports as they were downloaded; asked of Amazon when none is given."),
+        typer.Argument(help="Settlement or transaction reports as downloaded; asked of Amazon when none is given."),
     ] = None,
     since: Annotated[
         datetime | None, typer.Option(help="Settlements that end then or later (UTC); of 90 days when not given.")
@@ -120,10 +129,16 @@ async def reconcile(
     with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:
         bar = progress.add_task("looking", total=None)
         async with ledger_of(settings) as ledger, _given(files, ledger, scope, settings, progress, bar) as given:
-            taken, refused = await _take(ledger, given, scope, settings, encoding, progress, bar, unbalanced=unbalanced)
-            if files:
-                scope = _scope_of(scope, taken, begins, ends)
-            found = await _found(ledger, scope, progress, bar)
+            reports, transactions = _sorted(given, account, encoding, progress, bar)
+            taken, refused = await _take(
+                ledger, reports, scope, settings, encoding, progress, bar, unbalanced=unbalanced
+            )
+            found = _Found()
+            if reports or not files:
+                scope = _scope_of(scope, taken, begins, ends) if files else scope
+                found = await _found(ledger, scope, progress, bar)
+            for each in transactions:
+                found = found.and_also(await _found_in(each, ledger, scope, encoding, progress, bar))
     _tell(taken, found, as_json=as_json)
     if found.differences or refused:
         differ = [_number(len(found.differences), "difference")] if found.differences else []
@@ -162,6 +177,25 @@ async def _given(
         except ReportsError as error:
             raise RefusedError(str(error)) from None
         yield found
+
+
+def _sorted(
+    given: Sequence[_Given], account: str, encoding: str | None, progress: Progress, bar: TaskID
+) -> tuple[list[_Given], list[_Transactions]]:
+    """Settlement reports, and transaction reports, which were read to their ends."""
+    from perennial_billing.ledger.settlements.transactions import form_of, transactions_in
+
+    reports: list[_Given] = []
+    transactions: list[_Transactions] = []
+    for each in given:
+        form = form_of(each.path, encoding) if each.report_id is None else None
+        if form is None:
+            reports.append(each)
+            continue
+        with _counting(progress, bar, f"reading {each.path.name}") as count:
+            moved = sum(1 for _ in transactions_in(each.path, form, account, encoding, count))
+        transactions.append(_Transactions(each.path, form, moved))
+    return reports, transactions
 
 
 async def _take(
@@ -231,24 +265,49 @@ class _Found(NamedTuple):
         foreign: of them, those that are not of this ledger, where the account is shared.
     """
 
-    sums: "Sequence[Sums]"
-    differences: "Sequence[Difference]"
-    transactions: int
-    foreign: int
+    sums: "Sequence[Sums]" = ()
+    differences: "Sequence[Difference]" = ()
+    transactions: int = 0
+    foreign: int = 0
+
+    def and_also(self, other: "_Found") -> "_Found":
+        """Both."""
+        return _Found(
+            (*self.sums, *other.sums),
+            (*self.differences, *other.differences),
+            self.transactions + other.transactions,
+            self.foreign + other.foreign,
+        )
 
 
 async def _found(ledger: "Ledger", scope: "Scope", progress: Progress, bar: TaskID) -> _Found:
     from perennial_billing.ledger.settlements.reconciling import compared, count, sums
 
+    with _counting(progress, bar, "comparing", await count(ledger, scope)) as advance:
+        found = await _gathered(compared(ledger, scope), advance)
+    return found._replace(sums=await sums(ledger, scope))
+
+
+async def _found_in(
+    report: _Transactions, ledger: "Ledger", scope: "Scope", encoding: str | None, progress: Progress, bar: TaskID
+) -> _Found:
+    from perennial_billing.ledger.settlements.reconciling import compared_transactions
+    from perennial_billing.ledger.settlements.transactions import transactions_in
+
+    lines = transactions_in(report.path, report.form, scope.account, encoding)
+    with _counting(progress, bar, f"comparing {report.path.name}", report.moved) as advance:
+        return await _gathered(compared_transactions(ledger, scope, lines), advance)
+
+
+async def _gathered(parts: AsyncIterator["Compared"], advance: Callable[[int], None]) -> _Found:
     differences: list[Difference] = []
     transactions = foreign = 0
-    with _counting(progress, bar, "comparing", await count(ledger, scope)) as advance:
-        async for some in compared(ledger, scope):
-            differences += some.differences
-            transactions += some.transactions
-            foreign += some.foreign
-            advance(some.transactions)
-    return _Found(await sums(ledger, scope), differences, transactions, foreign)
+    async for part in parts:
+        differences += part.differences
+        transactions += part.transactions
+        foreign += part.foreign
+        advance(part.transactions)
+    return _Found((), differences, transactions, foreign)
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from perennial_billing.ledger.database import file_url
 from perennial_billing.ledger.ledger import Ledger
 from tests.client.loopback import Loopback, answer
 from tests.ledger.settlement import CAPTURE, REFUND, REPORT, Line, Report
+from tests.ledger.test_transaction_reports import CAPTURE as TRANSACTION
+from tests.ledger.test_transaction_reports import written
 from tests.ledger.told import BEGAN, notice, told
 from tests.starter.command_line import typed
 
@@ -96,6 +98,30 @@ async def test_another_encoding_is_named_and_a_file_that_does_not_add_up_is_take
     assert (as_it_is.code, "line 6" in as_it_is.trouble) == (2, True)
     assert (named.code, "more than is transferred" in named.trouble) == (2, True)
     assert unbalanced.data["settlements"][0]["paid_out"] == "0.00 EUR"
+
+
+async def test_a_transaction_report_is_held_against_the_ledger_as_well_and_not_kept(
+    there: dict[str, str], tmp_path: Path
+) -> None:
+    march = str(REPORT.but(lines=[CAPTURE]).write(tmp_path / "march.csv"))
+    stray = TRANSACTION | {"AmazonCaptureId": "S01-9-C000009"}
+    captures = str(written(tmp_path / "captures.csv", TRANSACTION, stray))
+
+    alone = await typed("reconcile", captures, "--json", **there)
+    both = await typed("reconcile", captures, march, *NO_DAYS, "--json", **there)
+    for_people = await typed("reconcile", captures, **there)
+    (tmp_path / "captures.csv").write_bytes((tmp_path / "captures.csv").read_bytes()[:-30])
+    cut = await typed("reconcile", str(REPORT.but(settlement_id="2").write(tmp_path / "2.csv")), captures, **there)
+    then = await typed("reconcile", str(tmp_path / "2.csv"), "--json", **there)
+
+    assert (alone.code, alone.data["settlements"], alone.data["transactions"]) == (1, [], 2)
+    assert [(each["kind"], each["transaction_id"]) for each in alone.data["differences"]] == [
+        ("no_entry", "S01-9-C000009")
+    ]
+    assert (both.data["transactions"], len(both.data["settlements"]), len(both.data["differences"])) == (3, 1, 1)
+    assert "2 transactions compared; 1 difference" in for_people.out
+    assert (cut.code, "captures.csv, line 3" in cut.trouble) == (2, True)
+    assert [each["is_new"] for each in then.data["taken"]] == [True], "nothing was taken with the one that is cut"
 
 
 @pytest.mark.parametrize(
