@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
+from perennial_billing.runtime.errors import StartupError
 from perennial_billing.starter.cli.ledger import in_utc
 from perennial_billing.starter.cli.output import (
     NOT_ANSWERED,
@@ -51,6 +52,9 @@ _DIFFERENCES = (
     Column("Charge permission", rank=3),
     Column("Why, and what to do", is_prose=True),
 )
+
+_LATELY = timedelta(days=3)
+"""How far transaction reports look back unless something else is asked for: over a weekend."""
 
 AccountOption = Annotated[str, typer.Option(help="The short name of the merchant account that was settled.")]
 
@@ -99,6 +103,12 @@ async def reconcile(
     shared: Annotated[
         bool, typer.Option("--shared", help="The account takes other orders as well: they are counted, not listed.")
     ] = False,
+    transactions: Annotated[
+        bool,
+        typer.Option(
+            "--transactions", help="Also what was captured and refunded since then, or in the last 3 days; live only."
+        ),
+    ] = False,
     encoding: Annotated[
         str | None, typer.Option(help="Of the files, such as cp932, where it is not UTF-8 or marked.")
     ] = None,
@@ -113,7 +123,7 @@ async def reconcile(
     of a file that is cut, or is another account's.
     """
     from perennial_billing.ledger.settlements.reconciling import Scope
-    from perennial_billing.runtime.settings import load_settings
+    from perennial_billing.runtime.settings import Environment, load_settings
     from perennial_billing.starter.settlement_reports import KEPT_FOR
     from perennial_billing.worker.books import ledger_of
 
@@ -126,20 +136,21 @@ async def reconcile(
         settled_within=timedelta(days=settled_within),
         is_shared=shared,
     )
-    with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:
-        bar = progress.add_task("looking", total=None)
-        async with ledger_of(settings) as ledger, _given(files, ledger, scope, settings, progress, bar) as given:
-            reports, transactions = _sorted(given, account, encoding, progress, bar)
-            taken, refused = await _take(
-                ledger, reports, scope, settings, encoding, progress, bar, unbalanced=unbalanced
-            )
+    if transactions and (files or settings.environment is not Environment.LIVE):
+        raise StartupError("--transactions: Amazon is asked for them, in live only; give files as they are, without it")
+    moved_since = (begins or (ends or datetime.now(UTC)) - _LATELY) if transactions else None
+    with _bar(as_json=as_json) as bar:
+        async with ledger_of(settings) as ledger, _given(files, ledger, scope, moved_since, settings, bar) as given:
+            reports, moved = _sorted(given, account, encoding, bar)
+            taken = await _take(ledger, reports, scope, settings, encoding, bar, unbalanced=unbalanced)
             found = _Found()
             if reports or not files:
                 scope = _scope_of(scope, taken, begins, ends) if files else scope
-                found = await _found(ledger, scope, progress, bar)
-            for each in transactions:
-                found = found.and_also(await _found_in(each, ledger, scope, encoding, progress, bar))
+                found = await _found(ledger, scope, bar)
+            for each in moved:
+                found = found.and_also(await _found_in(each, ledger, scope, encoding, bar))
     _tell(taken, found, as_json=as_json)
+    refused = len(given) - len(taken) - len(moved)
     if found.differences or refused:
         differ = [_number(len(found.differences), "difference")] if found.differences else []
         raise RefusedError("; ".join([*differ, *([f"{_number(refused, 'report')} refused"] if refused else ())]))
@@ -147,7 +158,12 @@ async def reconcile(
 
 @asynccontextmanager
 async def _given(
-    files: list[Path] | None, ledger: "Ledger", scope: "Scope", settings: "Settings", progress: Progress, bar: TaskID
+    files: list[Path] | None,
+    ledger: "Ledger",
+    scope: "Scope",
+    moved_since: datetime | None,
+    settings: "Settings",
+    bar: "_Bar",
 ) -> AsyncIterator[list[_Given]]:
     """Files that were given by hand, or what Amazon has; kept until the context is left."""
     if files:
@@ -169,9 +185,13 @@ async def _given(
                     settled=await settled_times(ledger, scope.account),
                     since=scope.since,
                     until=scope.until,
-                    tell=lambda words: progress.update(bar, description=words),
+                    tell=bar.says,
                 )
                 found = [_Given(each.path, each.report_id) async for each in downloads]
+                if moved_since is not None:
+                    until = scope.until or datetime.now(UTC)
+                    moved = reports.transactions(Path(folder), since=moved_since, until=until, tell=bar.says, mind=mind)
+                    found += [_Given(each.path, each.report_id) async for each in moved]
         except ReportNotMadeError as error:
             fail(str(error), NOT_ANSWERED)
         except ReportsError as error:
@@ -180,7 +200,7 @@ async def _given(
 
 
 def _sorted(
-    given: Sequence[_Given], account: str, encoding: str | None, progress: Progress, bar: TaskID
+    given: Sequence[_Given], account: str, encoding: str | None, bar: "_Bar"
 ) -> tuple[list[_Given], list[_Transactions]]:
     """Settlement reports, and transaction reports, which were read to their ends."""
     from perennial_billing.ledger.settlements.transactions import form_of, transactions_in
@@ -188,67 +208,61 @@ def _sorted(
     reports: list[_Given] = []
     transactions: list[_Transactions] = []
     for each in given:
-        form = form_of(each.path, encoding) if each.report_id is None else None
-        if form is None:
-            reports.append(each)
-            continue
-        with _counting(progress, bar, f"reading {each.path.name}") as count:
-            moved = sum(1 for _ in transactions_in(each.path, form, account, encoding, count))
-        transactions.append(_Transactions(each.path, form, moved))
+        with _skipping(each), bar.counting(f"reading {each.path.name}") as count:
+            form = form_of(each.path, encoding)
+            if form is None:
+                reports.append(each)
+            else:
+                moved = sum(1 for _ in transactions_in(each.path, form, account, encoding, count))
+                transactions.append(_Transactions(each.path, form, moved))
     return reports, transactions
 
 
 async def _take(
     ledger: "Ledger",
-    given: Sequence[_Given],
+    reports: Sequence[_Given],
     scope: "Scope",
     settings: "Settings",
     encoding: str | None,
-    progress: Progress,
-    bar: TaskID,
+    bar: "_Bar",
     *,
     unbalanced: bool,
-) -> tuple[list[_Taken], int]:
-    """Takes all that is whole: files by hand only if each is. A report of Amazon's that is not is told, and counted."""
+) -> list[_Taken]:
+    """Takes all that is whole: files by hand only if each is."""
     from perennial_billing.ledger.settlements.parsing import checked
     from perennial_billing.ledger.settlements.storing import take
 
-    whole: list[tuple[SettlementFile, str | None]] = []
+    whole: list[tuple[_Given, SettlementFile]] = []
     taken: list[_Taken] = []
-    refused = 0
-    for path, report_id in given:
-        with _skipping(report_id) as skipped, _counting(progress, bar, f"reading {path.name}") as count:
+    for each in reports:
+        with _skipping(each), bar.counting(f"reading {each.path.name}") as count:
             settlement = checked(
-                path,
+                each.path,
                 merchant_id=settings.merchant_id,
                 encoding=encoding,
                 is_balanced=not unbalanced,
                 progress=count,
             )
-            whole.append((settlement, report_id))
-        refused += len(skipped)
-    for settlement, report_id in whole:
+            whole.append((each, settlement))
+    for each, settlement in whole:
         what = f"taking settlement {settlement.settlement_id}"
-        with _skipping(report_id) as skipped, _counting(progress, bar, what, settlement.lines) as count:
-            is_new = await take(ledger, settlement, scope.account, report_id=report_id, progress=count)
+        with _skipping(each), bar.counting(what, settlement.lines) as count:
+            is_new = await take(ledger, settlement, scope.account, report_id=each.report_id, progress=count)
             taken.append(_Taken(settlement, is_new))
-        refused += len(skipped)
-    return taken, refused
+    return taken
 
 
 @contextmanager
-def _skipping(report_id: str | None) -> Iterator[list[str]]:
-    """A report that Amazon made, and that is refused, keeps no other from being taken: it is told, and listed."""
+def _skipping(given: _Given) -> Iterator[None]:
+    """A report that Amazon made, and that is refused, is told, and keeps no other from being taken."""
     from perennial_billing.ledger.settlements.refusals import ReportRefusedError
 
-    skipped: list[str] = []
     try:
-        yield skipped
+        yield
     except ReportRefusedError as error:
-        if report_id is None:
+        if given.report_id is None:
             raise
         mind(str(error))
-        skipped.append(report_id)
 
 
 def _scope_of(scope: "Scope", taken: Sequence[_Taken], since: datetime | None, until: datetime | None) -> "Scope":
@@ -280,22 +294,22 @@ class _Found(NamedTuple):
         )
 
 
-async def _found(ledger: "Ledger", scope: "Scope", progress: Progress, bar: TaskID) -> _Found:
+async def _found(ledger: "Ledger", scope: "Scope", bar: "_Bar") -> _Found:
     from perennial_billing.ledger.settlements.reconciling import compared, count, sums
 
-    with _counting(progress, bar, "comparing", await count(ledger, scope)) as advance:
+    with bar.counting("comparing", await count(ledger, scope)) as advance:
         found = await _gathered(compared(ledger, scope), advance)
     return found._replace(sums=await sums(ledger, scope))
 
 
 async def _found_in(
-    report: _Transactions, ledger: "Ledger", scope: "Scope", encoding: str | None, progress: Progress, bar: TaskID
+    report: _Transactions, ledger: "Ledger", scope: "Scope", encoding: str | None, bar: "_Bar"
 ) -> _Found:
     from perennial_billing.ledger.settlements.reconciling import compared_transactions
     from perennial_billing.ledger.settlements.transactions import transactions_in
 
     lines = transactions_in(report.path, report.form, scope.account, encoding)
-    with _counting(progress, bar, f"comparing {report.path.name}", report.moved) as advance:
+    with bar.counting(f"comparing {report.path.name}", report.moved) as advance:
         return await _gathered(compared_transactions(ledger, scope, lines), advance)
 
 
@@ -310,11 +324,32 @@ async def _gathered(parts: AsyncIterator["Compared"], advance: Callable[[int], N
     return _Found((), differences, transactions, foreign)
 
 
+class _Bar:
+    """A bar that shows one thing after the other.
+
+    Args:
+        progress: where it is drawn.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("looking", total=None)
+
+    def says(self, words: str) -> None:
+        """What is done now."""
+        self._progress.update(self._task, description=words)
+
+    @contextmanager
+    def counting(self, doing: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """Shows how many of a total are done, as it is told."""
+        self._progress.reset(self._task, total=total, description=doing)
+        yield lambda number: self._progress.advance(self._task, number)
+
+
 @contextmanager
-def _counting(progress: Progress, bar: TaskID, doing: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """The bar shows one thing after the other."""
-    progress.reset(bar, total=total, description=doing)
-    yield lambda number: progress.advance(bar, number)
+def _bar(*, as_json: bool) -> Iterator[_Bar]:
+    with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:
+        yield _Bar(progress)
 
 
 def _tell(taken: Sequence[_Taken], found: _Found, *, as_json: bool) -> None:

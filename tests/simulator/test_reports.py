@@ -525,6 +525,54 @@ async def test_in_live_each_day_is_settled_by_itself_and_each_transaction_once(
     assert [settlement.total("TransactionAmount", "Capture") for settlement in settlements] == [2, 1]
 
 
+async def test_in_live_captures_and_refunds_are_ordered_with_what_has_changed_in_a_time(
+    private_key: RSAPrivateKey, signer: NotificationSigner
+) -> None:
+    key_id = "LIVE-MERCHANT"
+    async with (
+        running_simulator(private_key, signer, key_id=key_id) as amazon,
+        shop_at(amazon, private_key, key_id) as shop,
+    ):
+        start = await amazon.now()
+        charge = await shop.charged("12.00", merchant_metadata=MerchantMetadata(merchant_reference_id="order-7"))
+        permission = await amazon.open_permission()
+        request = CreateChargeRequest(
+            charge_permission_id=permission.charge_permission_id,
+            charge_amount=Price(amount=Decimal("1.00"), currency_code=Currency.USD),
+        )
+        await shop.client.charges.create(request, idempotency_key=new_key())  # only authorized
+        refund = await shop.refunded(charge, "5.00")
+        end = await amazon.now()
+        await amazon.advance_clock(DAY)
+        made = []
+        for kind in (ReportType.CAPTURE, ReportType.REFUND):
+            ordered = await shop.client.reports.create(
+                CreateReportRequest(report_type=kind, start_time=start, end_time=end), idempotency_key=new_key()
+            )
+            await amazon.advance_clock(MINUTE)
+            report = await shop.client.reports.get(ordered.report_id)
+            made.append(list(csv.DictReader((await fetched(await shop.url(report))).splitlines())))
+        later = CreateReportRequest(report_type=ReportType.CAPTURE, start_time=end + DAY, end_time=end + DAY)
+        of_nothing = await shop.client.reports.create(later, idempotency_key=new_key())
+        await amazon.advance_clock(MINUTE)
+        state = (await shop.client.reports.get(of_nothing.report_id)).processing_status
+
+    ([capture], [back]) = made
+    assert (capture["AmazonCaptureId"], capture["AmazonOrderReferenceId"]) == (
+        charge.charge_id,
+        charge.charge_permission_id,
+    )
+    assert (capture["CaptureAmount"], capture["CurrencyCode"], capture["CaptureStatus"]) == (
+        "12.00",
+        "USD",
+        "Completed",
+    )
+    assert capture["CaptureReferenceId"] == "order-7"
+    assert (back["AmazonRefundId"], back["AmazonCaptureId"]) == (refund, charge.charge_id)
+    assert (back["RefundAmount"], back["RefundStatus"]) == ("5.00", "Completed")
+    assert state == ProcessingStatus.CANCELLED
+
+
 async def test_what_is_dated_before_the_last_settlement_in_live_stands_in_the_next(
     private_key: RSAPrivateKey, signer: NotificationSigner
 ) -> None:

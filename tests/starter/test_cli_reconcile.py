@@ -132,6 +132,12 @@ async def test_a_transaction_report_is_held_against_the_ledger_as_well_and_not_k
         (["{folder}/march.csv", "--encoding", "klingon"], {}, "march.csv: nobody knows the encoding 'klingon'"),
         (["{folder}/march.csv"], {"PERENNIAL_LEDGER_URL": "mysql://shop:geheim@db/books"}, "PERENNIAL_LEDGER_URL: "),
         ([], {}, "PERENNIAL_PUBLIC_KEY_ID: is not set"),
+        (["--transactions"], {}, "--transactions: Amazon is asked for them, in live only"),
+        (
+            ["{folder}/march.csv", "--transactions"],
+            {"PERENNIAL_ENVIRONMENT": "live"},
+            "--transactions: Amazon is asked for them, in live only; give files as they are",
+        ),
     ],
 )
 async def test_what_keeps_it_from_beginning_is_one_line(

@@ -19,6 +19,7 @@ from amazon_pay_simulator.assumptions import Assumptions
 from amazon_pay_simulator.notifications import NotificationSigner
 from perennial_billing.ledger.settlements.lines import LineKind
 from perennial_billing.ledger.settlements.parsing import checked, reading_settlement
+from perennial_billing.ledger.settlements.transactions import CAPTURES, form_of, transactions_in
 from perennial_billing.runtime.settings import Environment
 from perennial_billing.starter import settlement_reports
 from perennial_billing.starter.settlement_reports import (
@@ -124,6 +125,7 @@ async def test_in_the_sandbox_the_time_that_is_not_settled_yet_is_ordered_in_par
         settled = [(file.starts_at, file.ends_at) for file in files]
         known = (first.report_id, second.report_id)
         again = await shop.download(tmp_path, *known, settled=settled, until=now + DAY)
+        await shop.amazon.set_clock(now + timedelta(hours=1))
         late = await shop.charge("1.00")
         rest = await shop.download(tmp_path, *known, settled=settled, until=now + 2 * DAY)
 
@@ -160,6 +162,47 @@ async def test_of_a_time_in_which_nothing_happened_there_is_no_report(
     async with shop_in(Environment.SANDBOX, private_key) as shop:
         assert await shop.download(tmp_path, since=datetime.now(UTC) - DAY) == []
         assert await shop.ordered() == 1
+
+
+async def test_captures_and_refunds_of_the_last_days_are_ordered_in_live(
+    private_key: RSAPrivateKey, tmp_path: Path
+) -> None:
+    async with shop_in(Environment.LIVE, private_key) as shop:
+        charge = await shop.charge("9.99")
+        reports = SettlementReports(shop.client, Environment.LIVE, is_simulated=True)
+        now = datetime.now(UTC)
+        [captures] = [
+            each async for each in reports.transactions(tmp_path, since=now - DAY, until=now + timedelta(minutes=1))
+        ]
+
+    assert form_of(captures.path) is CAPTURES
+    assert [each.transaction_id for each in transactions_in(captures.path, CAPTURES, "default")] == [charge]
+
+
+async def test_in_the_sandbox_there_are_none_and_what_amazon_does_not_make_is_told(
+    private_key: RSAPrivateKey, tmp_path: Path
+) -> None:
+    now, minded = datetime.now(UTC), list[str]()
+    async with (
+        Loopback() as server,
+        AmazonPayClient(public_key_id=LIVE, private_key=private_key, region=Region.NA, origin=server.origin) as client,
+    ):
+        no = answer(400, json.dumps({"reasonCode": "InvalidParameterValue", "message": "reportType"}).encode())
+        refund = {"reportId": "A8", "processingStatus": "CANCELLED"}
+        server.first_answers = [no, *answered({"reportId": "A8"}, refund), no, no]
+        wanted: dict[str, Any] = {"since": now - DAY, "until": now, "mind": minded.append}
+        in_live = SettlementReports(client, Environment.LIVE, is_simulated=True)
+        assert [each async for each in in_live.transactions(tmp_path, **wanted)] == []
+        with pytest.raises(
+            ReportsError, match=r"Amazon makes no transaction reports: _GET_FLAT_FILE_.*CAPTURE_DATA_: "
+        ):
+            assert [each async for each in in_live.transactions(tmp_path, **wanted)] == []
+        in_sandbox = SettlementReports(client, Environment.SANDBOX, is_simulated=True)
+        with pytest.raises(ReportsError, match=r"transaction reports are made in live only"):
+            assert [each async for each in in_sandbox.transactions(tmp_path, **wanted)] == []
+
+    [said] = minded
+    assert said.startswith("Amazon does not make _GET_FLAT_FILE_OFFAMAZONPAYMENTS_CAPTURE_DATA_: ")
 
 
 REPORT: Final = {
