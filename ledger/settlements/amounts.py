@@ -15,3 +15,8 @@ def minor_units(text: str, currency: str) -> int | None:
     """An amount in its currency's minor units; None where the text is no number, or finer than the currency."""
     units = Decimal(text).scaleb(MINOR_UNIT_DECIMALS[currency]) if _AMOUNT.fullmatch(text) else None
     return None if units is None or units % 1 else int(units)
+
+
+def decimal(minor: int, currency: str) -> Decimal:
+    """What `minor_units` was made of."""
+    return Decimal(minor).scaleb(-MINOR_UNIT_DECIMALS[currency])

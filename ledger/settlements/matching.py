@@ -11,12 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from perennial_billing.billing.money import MINOR_UNIT_DECIMALS
 from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.ledger.settlements.amounts import decimal
 from perennial_billing.ledger.settlements.lines import TAKEN_BACK, LineKind
 
 
@@ -198,7 +197,7 @@ def not_settled(entry: Recorded) -> Difference:
 
 def amount(minor: int, currency: str) -> str:
     """An amount as people write it, below zero too: `-9.99 USD`."""
-    return f"{Decimal(minor).scaleb(-MINOR_UNIT_DECIMALS[currency]):f} {currency}"
+    return f"{decimal(minor, currency):f} {currency}"
 
 
 def _of_moved(lines: Sequence[Settled], entries: Sequence[Recorded], *, is_ours: bool) -> Iterator[Difference]:

@@ -9,12 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from perennial_billing.billing.money import MINOR_UNIT_DECIMALS
-from perennial_billing.ledger.settlements.amounts import minor_units
+from perennial_billing.ledger.settlements.amounts import decimal, minor_units
 from perennial_billing.ledger.settlements.flat_file import FlatFile, Row, plain
 from perennial_billing.ledger.settlements.lines import HAS_ID, LineKind, SettlementFile, SettlementLine
 from perennial_billing.ledger.settlements.refusals import ReportRefusedError, refusal
@@ -271,7 +270,7 @@ def _check_balance(path: Path, balance: Mapping[str, int], paid_out: set[str], l
     """Refuses what is not paid out as the lines come to. A balance below zero is not transferred, but carried over."""
     for currency, left in balance.items():
         if left > 0 or (left and currency in paid_out):
-            amount = Decimal(left).scaleb(-MINOR_UNIT_DECIMALS[currency])
+            amount = decimal(left, currency)
             what = "more than" if left > 0 else "less than"
             why = (
                 f"up to here its lines come to {abs(amount)} {currency} {what} is transferred: the file was cut, or "

@@ -1,18 +1,18 @@
-"""Settlements of a time held against the ledger, some transactions at a time, and what they come to."""
+"""Settlements of a time held against the ledger, some transactions at a time."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.ledger.database import reading
 from perennial_billing.ledger.ledger import Ledger
-from perennial_billing.ledger.settlements.lines import HAS_ID, TAKEN_BACK, LineKind
+from perennial_billing.ledger.settlements.lines import HAS_ID, LineKind
 from perennial_billing.ledger.settlements.matching import (
     Difference,
     DifferenceKind,
@@ -21,14 +21,11 @@ from perennial_billing.ledger.settlements.matching import (
     differences,
     not_settled,
 )
+from perennial_billing.ledger.settlements.scope import Scope, in_scope
 from perennial_billing.ledger.tables import entries, settlement_lines, settlements, subscriptions
 
 AT_ONCE: Final = 500
 """Transactions that are looked at together."""
-
-SETTLED_WITHIN: Final = timedelta(days=14)
-"""After how long a charge stands in a settlement: Amazon first settles an account 14 days after its first transaction,
-and daily from then on ("set up reports", settlement window)."""
 
 TOLD_WITHIN: Final = timedelta(hours=1)
 """How long after Amazon has posted something a subscription tells of it, where no notification came: it looks hourly.
@@ -41,57 +38,6 @@ _NAMED_BY: Final = {
     NoticeType.REFUND_COMPLETED: entries.c.refund_id,
 }
 """Entries that say money has moved, and the id that a settlement names that by."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which settlements are reconciled.
-
-    Attributes:
-        account: the short name of the account that was settled.
-        since: settlements that end then or later (UTC).
-        until: settlements that begin before then (UTC); all when not given.
-        settled_within: after how long a charge is expected in a settlement.
-        is_shared: whether the account takes other orders as well: what is under no charge permission of this ledger is
-            no difference then, and is counted.
-    """
-
-    account: str
-    since: datetime = datetime(1970, 1, 1, tzinfo=UTC)
-    until: datetime | None = None
-    settled_within: timedelta = SETTLED_WITHIN
-    is_shared: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """What a settlement comes to in one currency, in minor units.
-
-    Attributes:
-        merchant_account: whose settlement.
-        settlement_id: Amazon's.
-        starts_at: of the settlement (UTC).
-        ends_at: of the settlement (UTC).
-        currency: of these figures.
-        charged_minor: what buyers paid.
-        refunded_minor: what went back to them.
-        taken_back_minor: chargebacks, claims and disputes.
-        fees_minor: what Amazon kept.
-        other_minor: adjustments, reserves, debts; below zero where the merchant pays.
-        paid_out_minor: what was transferred to the bank account.
-    """
-
-    merchant_account: str
-    settlement_id: str
-    starts_at: datetime
-    ends_at: datetime
-    currency: str
-    charged_minor: int = 0
-    refunded_minor: int = 0
-    taken_back_minor: int = 0
-    fees_minor: int = 0
-    other_minor: int = 0
-    paid_out_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,59 +55,6 @@ class Compared:
     foreign: int = 0
 
 
-async def sums(ledger: Ledger, scope: Scope) -> list[Sums]:
-    """What each settlement comes to, the earliest first.
-
-    Raises:
-        LedgerError: the database cannot be used now.
-    """
-    await ledger.check_version()
-    lines = settlement_lines.c
-    query = (
-        select(
-            settlements.c.settlement_id,
-            settlements.c.starts_at,
-            settlements.c.ends_at,
-            lines.currency,
-            lines.kind,
-            func.sum(lines.amount_minor).label("amount"),
-            func.sum(lines.fee_minor).label("fees"),
-        )
-        .join_from(settlements, settlement_lines)
-        .where(_in_scope(scope))
-        .group_by(settlements.c.id, lines.currency, lines.kind)
-        .order_by(settlements.c.starts_at, settlements.c.id, lines.currency)
-    )
-    found: dict[tuple[str, str], dict[str, Any]] = {}  # Any: a row's columns have different types
-    async with reading(ledger.engine) as connection:
-        for row in (await connection.execute(query)).mappings():
-            about = {name: row[name] for name in ("settlement_id", "starts_at", "ends_at", "currency")}
-            into = found.setdefault(
-                (row["settlement_id"], row["currency"]),
-                {**about, "merchant_account": scope.account, **dict.fromkeys(_FIGURES, 0)},
-            )
-            column, sign = _ADDED_TO.get(LineKind(row["kind"]), ("other_minor", 1))
-            into[column] += sign * int(row["amount"])
-            into["fees_minor"] -= int(row["fees"])
-    return [Sums(**each) for each in found.values()]
-
-
-_FIGURES: Final = (
-    "charged_minor",
-    "refunded_minor",
-    "taken_back_minor",
-    "fees_minor",
-    "other_minor",
-    "paid_out_minor",
-)
-_ADDED_TO: Final = {
-    LineKind.CAPTURE: ("charged_minor", 1),
-    LineKind.REFUND: ("refunded_minor", -1),
-    LineKind.TRANSFER: ("paid_out_minor", -1),
-    **dict.fromkeys(TAKEN_BACK, ("taken_back_minor", -1)),
-}
-
-
 async def count(ledger: Ledger, scope: Scope) -> int:
     """How many transactions will be compared, for a progress bar.
 
@@ -171,7 +64,7 @@ async def count(ledger: Ledger, scope: Scope) -> int:
     await ledger.check_version()
     query = select(func.count(settlement_lines.c.transaction_id.distinct())).join_from(settlements, settlement_lines)
     async with reading(ledger.engine) as connection:
-        query = query.where(_in_scope(scope), settlement_lines.c.kind.in_(_COMPARED_KINDS))
+        query = query.where(in_scope(scope), settlement_lines.c.kind.in_(_COMPARED_KINDS))
         return int((await connection.execute(query)).scalar_one())
 
 
@@ -183,7 +76,7 @@ async def compared(ledger: Ledger, scope: Scope) -> AsyncIterator[Compared]:
     """
     await ledger.check_version()
     async with reading(ledger.engine) as connection:
-        chosen = select(settlements.c.id).where(_in_scope(scope)).order_by(settlements.c.id)
+        chosen = select(settlements.c.id).where(in_scope(scope)).order_by(settlements.c.id)
         done: set[int] = set()
         for settlement in list((await connection.execute(chosen)).scalars()):
             after = ""
@@ -354,8 +247,3 @@ async def _covered(connection: AsyncConnection, scope: Scope) -> tuple[datetime 
         return None, None
     first, last = begins + TOLD_WITHIN, ends - scope.settled_within
     return max(first, scope.since), min(last, scope.until) if scope.until else last
-
-
-def _in_scope(scope: Scope) -> ColumnElement[bool]:
-    chosen = (settlements.c.merchant_account == scope.account) & (settlements.c.ends_at >= scope.since)
-    return chosen & (settlements.c.starts_at < scope.until) if scope.until else chosen

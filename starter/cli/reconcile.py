@@ -1,9 +1,11 @@
 """The command `perennial reconcile`."""
 
+import csv
+import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -21,38 +23,20 @@ from perennial_billing.starter.cli.output import (
     err,
     fail,
     mind,
-    say,
 )
-from perennial_billing.starter.cli.tables import Column, Sheet
+from perennial_billing.starter.cli.reconciled import Found, Taken, numbered, tell
+from perennial_billing.starter.many.cells import as_cell
 
 if TYPE_CHECKING:
     from perennial_billing.ledger.ledger import Ledger
     from perennial_billing.ledger.settlements.lines import SettlementFile
     from perennial_billing.ledger.settlements.matching import Difference
-    from perennial_billing.ledger.settlements.reconciling import Compared, Scope, Sums
+    from perennial_billing.ledger.settlements.reconciling import Compared
+    from perennial_billing.ledger.settlements.scope import Scope
     from perennial_billing.ledger.settlements.transactions import Form
     from perennial_billing.runtime.settings import Settings
 
-_SUMS = (
-    Column("Settlement"),
-    Column("From (UTC)", rank=2),
-    Column("To (UTC)", rank=1),
-    Column("Charged", justify="right"),
-    Column("Refunded", justify="right"),
-    Column("Taken back", rank=1, justify="right"),
-    Column("Fees", justify="right"),
-    Column("Other", rank=3, justify="right"),
-    Column("Paid out", justify="right"),
-)
-_DIFFERENCES = (
-    Column("Amazon's id"),
-    Column("What"),
-    Column("Settled", justify="right"),
-    Column("Recorded", justify="right"),
-    Column("Charge permission", rank=3),
-    Column("Why, and what to do", is_prose=True),
-)
-
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _LATELY = timedelta(days=3)
 """How far transaction reports look back unless something else is asked for: over a weekend."""
 
@@ -77,13 +61,6 @@ class _Transactions(NamedTuple):
     path: Path
     form: "Form"
     moved: int
-
-
-class _Taken(NamedTuple):
-    """A settlement, and whether it was taken only now."""
-
-    file: "SettlementFile"
-    is_new: bool
 
 
 @asynchronous
@@ -115,6 +92,10 @@ async def reconcile(
     unbalanced: Annotated[
         bool, typer.Option("--unbalanced", help="Take files whose lines do not add up to what they transfer.")
     ] = False,
+    lines_to: Annotated[
+        Path | None,
+        typer.Option("--lines-to", help="Write all lines, with their fees, to this CSV file.", dir_okay=False),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Hold Amazon's settlements against the ledger, charge by charge. Exit code 1 where they differ.
@@ -122,7 +103,7 @@ async def reconcile(
     Keeps fees and payouts in the ledger. A settlement is taken once, however often the command is repeated, and none
     of a file that is cut, or is another account's.
     """
-    from perennial_billing.ledger.settlements.reconciling import Scope
+    from perennial_billing.ledger.settlements.scope import Scope
     from perennial_billing.runtime.settings import Environment, load_settings
     from perennial_billing.starter.settlement_reports import KEPT_FOR
     from perennial_billing.worker.books import ledger_of
@@ -143,17 +124,19 @@ async def reconcile(
         async with ledger_of(settings) as ledger, _given(files, ledger, scope, moved_since, settings, bar) as given:
             reports, moved = _sorted(given, account, encoding, bar)
             taken = await _take(ledger, reports, scope, settings, encoding, bar, unbalanced=unbalanced)
-            found = _Found()
+            found = Found()
             if reports or not files:
                 scope = _scope_of(scope, taken, begins, ends) if files else scope
                 found = await _found(ledger, scope, bar)
+            if lines_to is not None:
+                await _write_lines(ledger, scope, lines_to, bar)
             for each in moved:
                 found = found.and_also(await _found_in(each, ledger, scope, encoding, bar))
-    _tell(taken, found, as_json=as_json)
+    tell(taken, found, as_json=as_json)
     refused = len(given) - len(taken) - len(moved)
     if found.differences or refused:
-        differ = [_number(len(found.differences), "difference")] if found.differences else []
-        raise RefusedError("; ".join([*differ, *([f"{_number(refused, 'report')} refused"] if refused else ())]))
+        differ = [numbered(len(found.differences), "difference")] if found.differences else []
+        raise RefusedError("; ".join([*differ, *([f"{numbered(refused, 'report')} refused"] if refused else ())]))
 
 
 @asynccontextmanager
@@ -227,13 +210,13 @@ async def _take(
     bar: "_Bar",
     *,
     unbalanced: bool,
-) -> list[_Taken]:
+) -> list[Taken]:
     """Takes all that is whole: files by hand only if each is."""
     from perennial_billing.ledger.settlements.parsing import checked
     from perennial_billing.ledger.settlements.storing import take
 
     whole: list[tuple[_Given, SettlementFile]] = []
-    taken: list[_Taken] = []
+    taken: list[Taken] = []
     for each in reports:
         with _skipping(each), bar.counting(f"reading {each.path.name}") as count:
             settlement = checked(
@@ -248,7 +231,7 @@ async def _take(
         what = f"taking settlement {settlement.settlement_id}"
         with _skipping(each), bar.counting(what, settlement.lines) as count:
             is_new = await take(ledger, settlement, scope.account, report_id=each.report_id, progress=count)
-            taken.append(_Taken(settlement, is_new))
+            taken.append(Taken(settlement, is_new))
     return taken
 
 
@@ -265,37 +248,15 @@ def _skipping(given: _Given) -> Iterator[None]:
         mind(str(error))
 
 
-def _scope_of(scope: "Scope", taken: Sequence[_Taken], since: datetime | None, until: datetime | None) -> "Scope":
+def _scope_of(scope: "Scope", taken: Sequence[Taken], since: datetime | None, until: datetime | None) -> "Scope":
     """Of files that were given by hand: those settlements, unless another time was asked for."""
     begins = since or min(each.file.starts_at for each in taken)
     return replace(scope, since=begins, until=until or max(each.file.ends_at for each in taken))
 
 
-class _Found(NamedTuple):
-    """What the settlements come to, and in what they differ from the ledger.
-
-    Attributes:
-        transactions: that were compared.
-        foreign: of them, those that are not of this ledger, where the account is shared.
-    """
-
-    sums: "Sequence[Sums]" = ()
-    differences: "Sequence[Difference]" = ()
-    transactions: int = 0
-    foreign: int = 0
-
-    def and_also(self, other: "_Found") -> "_Found":
-        """Both."""
-        return _Found(
-            (*self.sums, *other.sums),
-            (*self.differences, *other.differences),
-            self.transactions + other.transactions,
-            self.foreign + other.foreign,
-        )
-
-
-async def _found(ledger: "Ledger", scope: "Scope", bar: "_Bar") -> _Found:
-    from perennial_billing.ledger.settlements.reconciling import compared, count, sums
+async def _found(ledger: "Ledger", scope: "Scope", bar: "_Bar") -> Found:
+    from perennial_billing.ledger.settlements.reading import sums
+    from perennial_billing.ledger.settlements.reconciling import compared, count
 
     with bar.counting("comparing", await count(ledger, scope)) as advance:
         found = await _gathered(compared(ledger, scope), advance)
@@ -304,7 +265,7 @@ async def _found(ledger: "Ledger", scope: "Scope", bar: "_Bar") -> _Found:
 
 async def _found_in(
     report: _Transactions, ledger: "Ledger", scope: "Scope", encoding: str | None, bar: "_Bar"
-) -> _Found:
+) -> Found:
     from perennial_billing.ledger.settlements.reconciling import compared_transactions
     from perennial_billing.ledger.settlements.transactions import transactions_in
 
@@ -313,7 +274,7 @@ async def _found_in(
         return await _gathered(compared_transactions(ledger, scope, lines), advance)
 
 
-async def _gathered(parts: AsyncIterator["Compared"], advance: Callable[[int], None]) -> _Found:
+async def _gathered(parts: AsyncIterator["Compared"], advance: Callable[[int], None]) -> Found:
     differences: list[Difference] = []
     transactions = foreign = 0
     async for part in parts:
@@ -321,7 +282,41 @@ async def _gathered(parts: AsyncIterator["Compared"], advance: Callable[[int], N
         transactions += part.transactions
         foreign += part.foreign
         advance(part.transactions)
-    return _Found((), differences, transactions, foreign)
+    return Found((), differences, transactions, foreign)
+
+
+async def _write_lines(ledger: "Ledger", scope: "Scope", path: Path, bar: "_Bar") -> None:
+    """The lines of the settlements as CSV, for whoever keeps books elsewhere; the file is there once it is whole.
+
+    Raises:
+        StartupError: it cannot be written.
+    """
+    from perennial_billing.ledger.settlements.reading import COLUMNS, lines
+
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        with (
+            bar.counting(f"writing {path.name}") as advance,
+            unfinished.open("w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            async for part in lines(ledger, scope):
+                writer.writerows([_cell(row[name]) for name in COLUMNS] for row in part)
+                advance(len(part))
+        unfinished.replace(path)
+    except OSError as error:
+        raise StartupError(f"--lines-to {path}: {error.strerror or error}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _cell(value: object) -> str:
+    """Amounts stay numbers, whatever their sign: they are ours, and no formulas."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    text = "" if value is None else str(value)
+    return text if _NUMBER.fullmatch(text) else as_cell(text)
 
 
 class _Bar:
@@ -350,96 +345,3 @@ class _Bar:
 def _bar(*, as_json: bool) -> Iterator[_Bar]:
     with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:
         yield _Bar(progress)
-
-
-def _tell(taken: Sequence[_Taken], found: _Found, *, as_json: bool) -> None:
-    data = {
-        "taken": [
-            {
-                "settlement_id": each.file.settlement_id,
-                "file": each.file.path.name,
-                "lines": each.file.lines,
-                "is_new": each.is_new,
-            }
-            for each in taken
-        ],
-        "settlements": [_as_data(each) for each in found.sums],
-        "transactions": found.transactions,
-        "foreign": found.foreign,
-        "differences": [
-            {**asdict(each), "at": each.at.isoformat(), "what_to_do": each.what_to_do} for each in found.differences
-        ],
-    }
-    known = [each.file.settlement_id for each in taken if not each.is_new]
-    say(
-        data,
-        *([f"taken before, and not again: {', '.join(known)}"] if known else []),
-        *([sums_sheet(found.sums)] if found.sums else []),
-        *([differences_sheet(found.differences)] if found.differences else []),
-        f"{_number(found.transactions, 'transaction')} compared{_of_others(found.foreign)}; "
-        f"{_number(len(found.differences), 'difference') if found.differences else 'both sides agree'}",
-        as_json=as_json,
-    )
-
-
-def sums_sheet(sums: "Sequence[Sums]") -> Sheet:
-    """A line for each settlement and currency."""
-    return Sheet(
-        _SUMS,
-        [
-            (each.settlement_id, f"{each.starts_at:%Y-%m-%d}", f"{each.ends_at:%Y-%m-%d}", *_amounts(each).values())
-            for each in sums
-        ],
-    )
-
-
-def differences_sheet(differences: "Sequence[Difference]") -> Sheet:
-    """A line for each difference."""
-    return Sheet(
-        _DIFFERENCES,
-        [
-            (
-                each.transaction_id,
-                each.kind.value,
-                each.settled or "-",
-                each.recorded or "-",
-                each.charge_permission_id or "-",
-                f"{each.why}; {each.what_to_do}",
-            )
-            for each in differences
-        ],
-    )
-
-
-def _amounts(sums: "Sums") -> dict[str, str]:
-    """The figures as people write them, by their names."""
-    from perennial_billing.ledger.settlements.matching import amount
-
-    figures = {
-        "charged": sums.charged_minor,
-        "refunded": sums.refunded_minor,
-        "taken_back": sums.taken_back_minor,
-        "fees": sums.fees_minor,
-        "other": sums.other_minor,
-        "paid_out": sums.paid_out_minor,
-    }
-    return {name: amount(minor, sums.currency) for name, minor in figures.items()}
-
-
-def _as_data(sums: "Sums") -> dict[str, str]:
-    return {
-        "merchant_account": sums.merchant_account,
-        "settlement_id": sums.settlement_id,
-        "starts_at": sums.starts_at.isoformat(),
-        "ends_at": sums.ends_at.isoformat(),
-        "currency": sums.currency,
-        **_amounts(sums),
-    }
-
-
-def _of_others(foreign: int) -> str:
-    return f", {foreign} of them of other orders of this account" if foreign else ""
-
-
-def _number(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -12,11 +12,13 @@ from perennial_billing.billing.money import Money
 from perennial_billing.billing.protocol.notices import Notice, NoticeType
 from perennial_billing.ledger.errors import LedgerUnavailableError
 from perennial_billing.ledger.ledger import Ledger
-from perennial_billing.ledger.settlements import reconciling, storing
+from perennial_billing.ledger.settlements import reading, reconciling, storing
 from perennial_billing.ledger.settlements.matching import Difference, DifferenceKind
 from perennial_billing.ledger.settlements.parsing import checked
-from perennial_billing.ledger.settlements.reconciling import Scope, compared, count, sums
+from perennial_billing.ledger.settlements.reading import COLUMNS, lines, sums
+from perennial_billing.ledger.settlements.reconciling import compared, count
 from perennial_billing.ledger.settlements.refusals import ReportRefusedError
+from perennial_billing.ledger.settlements.scope import Scope
 from perennial_billing.ledger.settlements.storing import known_reports, settled_times, take
 from perennial_billing.ledger.tables import settlement_lines, settlements
 from tests.ledger.settlement import CAPTURE, REFUND, REPORT, Line, Report
@@ -414,3 +416,24 @@ async def test_only_settlements_of_the_time_and_the_account_are_summed_up(books:
 
     assert [await sums(books.ledger, scope) for scope in (april, before, Scope("shop"))] == [[], [], []]
     assert await books.kinds(april) == []
+
+
+async def test_lines_are_read_with_their_fees_page_by_page(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "AT_ONCE", 2)
+    yen = Line("Capture", "S03-2-C000002", "1200", "-36", currency="JPY")
+    await books.settle(CAPTURE, yen)
+    await books.settle(REFUND, settlement_id="2", ends="2027-04-30T23:59:59+0000")
+
+    rows = [row async for part in lines(books.ledger, MARCH) for row in part]
+
+    assert [tuple(row) for row in rows] == [COLUMNS] * 5
+    capture, of_yen, *_, refund = rows
+    assert (capture["amount"], capture["percentage_fee"], capture["fee"], capture["net"]) == (
+        "14.90",
+        "-0.73",
+        "-0.73",
+        "14.17",
+    )
+    assert (of_yen["net"], of_yen["currency"], of_yen["merchant_reference"]) == ("1164", "JPY", "order-7")
+    assert (refund["settlement_id"], refund["kind"], refund["amount"]) == ("2", "refund", "-5.00")
+    assert capture["posted_at"] == datetime(2027, 3, 4, 9, 15, 30, tzinfo=UTC)

@@ -13,8 +13,9 @@ from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.ledger.settlements.lines import LineKind
 from perennial_billing.ledger.settlements.matching import Difference
-from perennial_billing.ledger.settlements.reconciling import Scope, compared_transactions
+from perennial_billing.ledger.settlements.reconciling import compared_transactions
 from perennial_billing.ledger.settlements.refusals import ReportRefusedError
+from perennial_billing.ledger.settlements.scope import Scope
 from perennial_billing.ledger.settlements.transactions import CAPTURES, REFUNDS, Form, form_of, transactions_in
 from tests.ledger.settlement import REPORT
 from tests.ledger.told import BEGAN, notice, told

@@ -1,5 +1,6 @@
 """`perennial reconcile` with files: what a bookkeeper types, reads, and is refused."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from tests.starter.command_line import typed
 NO_DAYS = ("--settled-within", "0")
 OTHER = Line("Capture", "S01-2702031-0000001-C000002", "9.90", "-0.59")
 STRAY = Line("Capture", "P01-5-C000005", "80.00", permission="P01-5")
+
+
+def unfinished(folder: Path) -> list[Path]:
+    return list(folder.glob(".*"))
 
 
 @pytest.fixture
@@ -98,6 +103,24 @@ async def test_another_encoding_is_named_and_a_file_that_does_not_add_up_is_take
     assert (as_it_is.code, "line 6" in as_it_is.trouble) == (2, True)
     assert (named.code, "more than is transferred" in named.trouble) == (2, True)
     assert unbalanced.data["settlements"][0]["paid_out"] == "0.00 EUR"
+
+
+async def test_lines_are_written_out_for_whoever_keeps_books_elsewhere(there: dict[str, str], tmp_path: Path) -> None:
+    formula = Line("Refund", REFUND.transaction_id, "-5.00", "0.15", reference="=1+1")
+    file = str(REPORT.but(lines=[CAPTURE, formula]).write(tmp_path / "march.csv"))
+
+    said = await typed("reconcile", file, "--lines-to", str(tmp_path / "lines.csv"), "--json", **there)
+    nowhere = await typed("reconcile", file, "--lines-to", str(tmp_path / "none" / "lines.csv"), **there)
+
+    rows = list(csv.DictReader((tmp_path / "lines.csv").read_text().splitlines()))
+    assert [(row["kind"], row["amount"], row["fee"], row["net"], row["merchant_reference"]) for row in rows] == [
+        ("capture", "14.90", "-0.73", "14.17", "order-7"),
+        ("refund", "-5.00", "0.15", "-4.85", "'=1+1"),
+        ("transfer", "-9.32", "0.00", "-9.32", ""),
+    ]
+    assert said.code == 1
+    assert (nowhere.code, "No such file or directory" in nowhere.trouble) == (2, True)
+    assert unfinished(tmp_path) == []
 
 
 async def test_a_transaction_report_is_held_against_the_ledger_as_well_and_not_kept(
