@@ -197,7 +197,8 @@ class AmazonPayCalls(AmazonPayActivities):
             except AmazonPayError as error:
                 refused = _known(error).reason_code
                 return RefundAnswer(state=RefundState.PENDING, refund_id=request.refund_id, reason_code=refused)
-        return _refund_answer(refund)
+        amount = _money(refund.refund_amount)
+        return _refund_answer(refund).but(charge_id=refund.charge_id, amount=amount)
 
     @activity.defn
     async def read_dispute(self, request: ReadDispute) -> DisputeAnswer:

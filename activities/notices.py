@@ -119,11 +119,10 @@ class Announcer(NoticeActivities):
             plan_id=announcement.plan_id,
             notices=announcement.notices,
             summary=announcement.summary,
-            teller=announcement.about,
         )
-        told_by = announcement.about or announcement.charge_permission_id
+        permission = announcement.charge_permission_id
         queued = [
-            Delivery(delivery_id(told_by, notice.number), told.charge_permission_id, told.teller, notice.number)
+            Delivery(delivery_id(permission, notice.number), permission, notice.number)
             for notice in (announcement.notices if self._task_queue is not None else ())
         ]
         await self._ledger.record(told, queued)
@@ -140,7 +139,7 @@ class Announcer(NoticeActivities):
             await self._client.start_activity(
                 DELIVER,
                 message,
-                id=delivery_id(announcement.about or announcement.charge_permission_id, notice.number),
+                id=delivery_id(announcement.charge_permission_id, notice.number),
                 task_queue=task_queue,
                 id_reuse_policy=ActivityIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=ActivityIDConflictPolicy.FAIL,
@@ -194,10 +193,9 @@ class Webhooks:
             activity.logger.warning("what became of a notice was not recorded", extra={"why": str(error)})
 
 
-def delivery_id(told_by: str, number: int) -> str:
-    """The id of the activity that delivers a notice: one for each number of whoever told it, which is nearly always the
-    subscription of a charge permission."""
-    return f"notice-{told_by}-{number}"
+def delivery_id(charge_permission_id: str, number: int) -> str:
+    """The id of the activity that delivers a notice: one for each number of a subscription."""
+    return f"notice-{charge_permission_id}-{number}"
 
 
 def message_of(notice: Notice, announcement: Announcement, region: Region) -> WebhookMessage:
@@ -217,7 +215,7 @@ def message_of(notice: Notice, announcement: Announcement, region: Region) -> We
         data["update_url"] = region.payment_method_update_url(announcement.charge_permission_id)
     body = json.dumps({"type": notice.type.value, "timestamp": notice.at.astimezone(UTC).isoformat(), "data": data})
     digest = hashlib.sha256(body.encode()).hexdigest()[:DIGEST_LENGTH]
-    delivery = delivery_id(announcement.about or announcement.charge_permission_id, notice.number)
+    delivery = delivery_id(announcement.charge_permission_id, notice.number)
     return WebhookMessage(id=f"{delivery}-{digest}", body=body)
 
 

@@ -15,6 +15,7 @@ from perennial_billing.billing.plan.recurrence import Recurrence
 from perennial_billing.billing.plan.texts import ChargeTexts
 from perennial_billing.billing.protocol.answers import ChargeAnswer, DisputeAnswer, PermissionAnswer, RefundAnswer
 from perennial_billing.billing.protocol.notices import Notice
+from perennial_billing.billing.protocol.recollection import Recalled, Recollection
 from perennial_billing.billing.summary import Summary
 
 OUTCOME_UNKNOWN: Final = "OutcomeUnknown"
@@ -128,9 +129,7 @@ class Announcement(_Input):
         notices: oldest first.
         rules: the edition of the zones' rules that its dates were reckoned by.
         merchant_account: whose subscription it is.
-        summary: how the subscription stands after them; None where a dispute tells.
-        about: what has told it where that is not the subscription, which has ended: the id of a dispute. Deliveries go
-            by it, so that none is taken for another.
+        summary: how the subscription stands after them; None where it had ended before.
     """
 
     charge_permission_id: str
@@ -140,7 +139,6 @@ class Announcement(_Input):
     rules: str = ""
     merchant_account: str = "default"
     summary: Summary | None = None
-    about: str = ""
 
 
 class AmountActivities(ABC):
@@ -150,6 +148,15 @@ class AmountActivities(ABC):
     @abstractmethod
     async def decide_amount(self, question: AmountQuestion) -> Money:
         """What a period costs."""
+
+
+class LedgerActivities(ABC):
+    """Looking up what nobody remembers any more."""
+
+    @activity.defn
+    @abstractmethod
+    async def recall(self, wanted: Recollection) -> Recalled:
+        """What the ledger knows."""
 
 
 class NoticeActivities(ABC):

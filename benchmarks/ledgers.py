@@ -28,7 +28,7 @@ async def missing_of(
     entries = [
         entry for identifier in charge_permissions for entry in await timeline(ledger, identifier, limit=MOST_TOLD)
     ]
-    numbers = sorted(entry.notice.number for entry in entries if not entry.teller)
+    numbers = sorted(entry.notice.number for entry in entries)
     captured = {
         charge.charge_id
         for charge in books.charges

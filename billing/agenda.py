@@ -69,7 +69,7 @@ def _commands(subscription: Subscription) -> Iterator[Command]:
             yield planned
     yield from _those([main_command(subscription)])
     yield from (authorization.next_command for authorization in subscription.authorizations)
-    yield from _those(refund.next_command for refund in subscription.refunds.latest)
+    yield from subscription.refunds.commands
     yield from _those(dispute.next_command for dispute in subscription.disputes.latest)
     if subscription.can_be_ended and subscription.collection is not None:
         yield from _those([subscription.collection.grace_command])

@@ -70,6 +70,16 @@ def refund_key(charge_permission_id: str, number: int) -> str:
     return key
 
 
+def late_refund_key(charge_id: str, reference: str) -> str:
+    """The key of a refund of a subscription that has ended, where nobody counts any more: one for each name of one.
+
+    Args:
+        charge_id: whose money goes back.
+        reference: the merchant's own name for the refund.
+    """
+    return f"{_digest(f'{charge_id} {reference}')}-r"
+
+
 def _digest(charge_permission_id: str) -> str:
     return hashlib.sha256(charge_permission_id.encode()).hexdigest()[:_DIGEST_CHARACTERS]
 

@@ -185,7 +185,7 @@ def _refreshed(subscription: Subscription, event: Refresh, now: datetime) -> Sub
                 ),
             )
         case Thing.REFUND:
-            return subscription.but(refunds=subscription.refunds.read_now(identifier, now))
+            return subscription.but(refunds=subscription.refunds.reports(identifier, now))
         case Thing.DISPUTE:
             return subscription.but(disputes=subscription.disputes.reported(identifier, now))
     assert_never(event.thing)

@@ -17,7 +17,9 @@ MOST_ENTRIES: Final = 100
 MOST_NAMES: Final = 8
 """Of one entry: whoever goes on asking under new names makes the state no larger."""
 
-Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/#-]{1,128}$")]
+REFERENCE: Final = r"^[A-Za-z0-9._:/#-]{1,128}$"
+
+Reference = Annotated[str, StringConstraints(pattern=REFERENCE)]
 """The merchant's own name for something wanted once: asking again with the same one is asking for the same."""
 
 _Id = Annotated[str, StringConstraints(pattern=r"^[^:]*$")]

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from perennial_billing.billing.protocol.recollection import Recollection
 from perennial_billing.billing.register import Result
 from perennial_billing.billing.values import Value
 
@@ -21,6 +22,14 @@ class Request(Value, ABC):
     def references(self) -> tuple[str, ...]:
         """The merchant's own names for it, by which asking again is recognised."""
         return ()
+
+    def looks_up(self, subscription: "Subscription") -> Recollection | None:  # noqa: ARG002 - for those that do
+        """What the ledger is to be asked for before, as the subscription does not remember it; None where nothing is.
+
+        Args:
+            subscription: stays as it is.
+        """
+        return None
 
     @abstractmethod
     def apply(self, subscription: "Subscription", now: datetime) -> "tuple[Subscription, Result]":

@@ -32,7 +32,7 @@ class Answer:
     text: str
 
 
-_HANDED_OVER: Final = frozenset({Routed.SIGNALLED, Routed.BY_ITSELF})
+_HANDED_OVER: Final = frozenset({Routed.SIGNALLED, Routed.AFTER_THE_END})
 
 LATER: Final = Answer(503, "try again later")
 

@@ -3,20 +3,17 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from amazon_pay_client.ipn import Notification, ObjectType
-from perennial_billing.runtime.temporal import namespace_is_missing
-from perennial_billing.workflows.late_disputes import DisputeWorkflow, late_dispute
+from perennial_billing.runtime.temporal import is_unknown, result_of
+from perennial_billing.workflows.ended import EndedSubscriptionWorkflow, begins_with, start_options
 from perennial_billing.workflows.messages import NotificationSignal
-from perennial_billing.workflows.names import AMAZONS_NAME, dispute_workflow_id, workflow_id
+from perennial_billing.workflows.names import AMAZON_PAY_NOTIFICATION, AMAZONS_NAME, ended_workflow_id, workflow_id
 from perennial_billing.workflows.subscription import SubscriptionWorkflow
-
-Result = TypeVar("Result")
 
 MOST_SUCCESSORS: Final = 10
 """So often a buyer may have checked out anew; each look is a call to Temporal."""
@@ -33,8 +30,8 @@ class Routed(StrEnum):
     SIGNALLED = "signalled"
     NO_SUBSCRIPTION = "no_subscription"
     """No running workflow has that permission: a one-time order of the same shop, or an ended subscription."""
-    BY_ITSELF = "by_itself"
-    """A dispute of a subscription that has ended, or is not known: it is read and told by a workflow of its own."""
+    AFTER_THE_END = "after_the_end"
+    """A dispute or a refund of a subscription that has ended, or is not known: it has a workflow of its own."""
     REPEATED = "repeated"
     """It was handed over before."""
 
@@ -65,9 +62,9 @@ class Router:
         CHARGE_PERMISSION goes to `instrument_updated`, everything else to `amazon_pay_notification`. Neither is
         believed there: the workflow reads the object before it acts.
 
-        A dispute is of money that was taken, so it is not over with the subscription. Where that went on under another
-        charge permission, its successor is signalled; where it has ended, or is not known any more, the dispute gets a
-        workflow of its own.
+        A dispute or a refund is of money that was taken, so it is not over with the subscription. Where that went on
+        under another charge permission, its successor is signalled; where it has ended, or is not known any more, a
+        workflow of its own takes it.
 
         Raises:
             TemporalUnavailableError: the signal was not taken.
@@ -91,51 +88,42 @@ class Router:
                 try:
                     await handle.signal(signal, message, rpc_timeout=SIGNAL_TIMEOUT)
                 except RPCError as error:
-                    if not _is_unknown(error):
+                    if not is_unknown(error):
                         raise
                     if await _has_just_broken_off(handle):
                         raise NotYetRunningError(f"{handle.id} was started a moment ago and broke off") from None
-                    if not _is_dispute(notification):
+                    if not _is_of_money_taken(notification):
                         return Routed.NO_SUBSCRIPTION
-                    return await self._late_dispute(notification, message)
+                    return await self._after_the_end(notification.charge_permission_id, message)
         except TimeoutError:
             raise TemporalUnavailableError(f"no answer within {SIGNAL_TIMEOUT.total_seconds():g} s") from None
         except RPCError as error:
             raise TemporalUnavailableError(f"{error.status.name}: {error.message}") from error
         return Routed.SIGNALLED
 
-    async def _late_dispute(self, notification: Notification, message: NotificationSignal) -> Routed:
-        """Signals whoever can still tell of a dispute; starts a workflow for it where nobody can."""
-        permission, told = notification.charge_permission_id, None
+    async def _after_the_end(self, permission: str, message: NotificationSignal) -> Routed:
+        """Signals whoever can still tell of it; starts a workflow for it where nobody is there."""
+        ended = None
         for _ in range(MOST_SUCCESSORS):
             handle = self._client.get_workflow_handle_for(SubscriptionWorkflow.run, workflow_id(permission))
-            ended = await _result_of(handle)
-            if ended is None:
-                break
-            told = ended
-            if ended.successor is None:
+            ended = await result_of(handle, SIGNAL_TIMEOUT)
+            if ended is None or ended.successor is None:
                 break
             permission = ended.successor
             successor = self._client.get_workflow_handle(workflow_id(permission))
             if await _signalled(successor, SubscriptionWorkflow.amazon_pay_notification, message):
                 return Routed.SIGNALLED
-        identifier = dispute_workflow_id(notification.object_id)
-        dispute = self._client.get_workflow_handle_for(DisputeWorkflow.run, identifier)
-        if not await _signalled(dispute, DisputeWorkflow.amazon_pay_notification, message):
-            late = await _result_of(dispute) or late_dispute(
-                notification.charge_permission_id, notification.object_id, told
-            )
-            await self._client.start_workflow(
-                DisputeWorkflow.run,
-                late,
-                id=identifier,
-                task_queue=self._task_queue,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                static_summary=f"Dispute {notification.object_id}, told after the end",
-                rpc_timeout=SIGNAL_TIMEOUT,
-            )
-        return Routed.BY_ITSELF
+        before = self._client.get_workflow_handle_for(EndedSubscriptionWorkflow.run, ended_workflow_id(permission))
+        await self._client.start_workflow(
+            EndedSubscriptionWorkflow.run,
+            begins_with(permission, ended, await result_of(before, SIGNAL_TIMEOUT)),
+            **start_options(permission),
+            task_queue=self._task_queue,
+            start_signal=AMAZON_PAY_NOTIFICATION,
+            start_signal_args=[message],
+            rpc_timeout=SIGNAL_TIMEOUT,
+        )
+        return Routed.AFTER_THE_END
 
 
 def _name(text: str) -> str:
@@ -143,10 +131,10 @@ def _name(text: str) -> str:
     return text if AMAZONS_NAME.fullmatch(text) else ""
 
 
-def _is_dispute(notification: Notification) -> bool:
-    """Whether it is about a dispute that can be asked for."""
+def _is_of_money_taken(notification: Notification) -> bool:
+    """Whether it is about a dispute or a refund that can be asked for."""
     is_name = AMAZONS_NAME.fullmatch(notification.object_id) is not None
-    return notification.object_type is ObjectType.CHARGEBACK and is_name
+    return notification.object_type in {ObjectType.CHARGEBACK, ObjectType.REFUND} and is_name
 
 
 async def _signalled(handle: WorkflowHandle[Any, Any], signal: Any, message: NotificationSignal) -> bool:
@@ -154,34 +142,18 @@ async def _signalled(handle: WorkflowHandle[Any, Any], signal: Any, message: Not
     try:
         await handle.signal(signal, message, rpc_timeout=SIGNAL_TIMEOUT)
     except RPCError as error:
-        if not _is_unknown(error):
+        if not is_unknown(error):
             raise
         return False
     return True
-
-
-async def _result_of(handle: WorkflowHandle[Any, Result]) -> Result | None:  # Any: a workflow's type
-    """How a workflow ended; None where none is known, or it did not end by itself."""
-    try:
-        described = await handle.describe(rpc_timeout=SIGNAL_TIMEOUT)
-        ended = described.status is WorkflowExecutionStatus.COMPLETED
-        return await handle.result(rpc_timeout=SIGNAL_TIMEOUT) if ended else None
-    except RPCError as error:
-        if not _is_unknown(error):
-            raise
-        return None
 
 
 async def _has_just_broken_off(handle: WorkflowHandle[SubscriptionWorkflow, Any]) -> bool:  # Any: its result
     try:
         described = await handle.describe(rpc_timeout=SIGNAL_TIMEOUT)
     except RPCError as error:
-        if _is_unknown(error):
+        if is_unknown(error):
             return False
         raise
     ended_by_itself = described.status is WorkflowExecutionStatus.COMPLETED
     return not ended_by_itself and datetime.now(UTC) - described.start_time < JUST_STARTED
-
-
-def _is_unknown(error: RPCError) -> bool:
-    return error.status is RPCStatusCode.NOT_FOUND and not namespace_is_missing(error)

@@ -21,11 +21,9 @@ class Delivery:
     Attributes:
         id: of the activity that delivers it.
         charge_permission_id: whose it is.
-        teller: empty for the subscription; the id of a dispute that was told of after its end.
         number: of the notice.
     """
 
     id: str
     charge_permission_id: str
-    teller: str
     number: int

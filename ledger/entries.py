@@ -52,12 +52,11 @@ class Told:
 
     Attributes:
         charge_permission_id: whose.
-        teller: empty for the subscription; the id of a dispute that was told of after its end.
         merchant_account: whose subscription it is.
         merchant_reference: the merchant's own.
         plan_id: the plan's.
         notices: oldest first.
-        summary: how the subscription stands after them; None where a dispute tells.
+        summary: how the subscription stands after them; None where it had ended before.
     """
 
     charge_permission_id: str
@@ -66,7 +65,6 @@ class Told:
     plan_id: str
     notices: Sequence[Notice]
     summary: Summary | None = None
-    teller: str = ""
 
 
 def entries_of(told: Told, recorded_at: datetime) -> Iterator[Row]:
@@ -81,7 +79,6 @@ def entries_of(told: Told, recorded_at: datetime) -> Iterator[Row]:
         written = notice.model_dump(mode="json", exclude_none=True)
         yield {
             "charge_permission_id": told.charge_permission_id,
-            "teller": told.teller,
             "digest": digest_of(notice),
             "type": notice.type.value,
             "recorded_at": recorded_at,

@@ -51,7 +51,6 @@ _SOURCES: Final[Mapping[What, _Source]] = {
         (
             "id",
             "charge_permission_id",
-            "teller",
             "number",
             "type",
             "at",

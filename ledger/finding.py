@@ -129,14 +129,12 @@ class EntryFound:
 
     Attributes:
         id: the ledger's; they grow in the order in which they were recorded.
-        teller: empty for the subscription; the id of a dispute that was told of after its end.
         recorded_at: when it was written down (UTC, by the clock of the process that did).
         notice: what was told.
     """
 
     id: int
     charge_permission_id: str
-    teller: str
     merchant_account: str
     merchant_reference: str
     plan_id: str

@@ -132,7 +132,6 @@ class Ledger:
             {
                 "id": each.id,
                 "charge_permission_id": each.charge_permission_id,
-                "teller": each.teller,
                 "number": each.number,
                 "state": DeliveryState.QUEUED.value,
                 "since": now,

@@ -63,8 +63,7 @@ def _after(row: Row, entry: Row) -> Row:
         after[column] += entry["amount_minor"] or 0
     if column := _COUNTED_IN.get(entry["type"]):
         after[column] += 1
-    if not entry["teller"]:
-        after["told"] = max(row["told"], entry["number"])
+    after["told"] = max(row["told"], entry["number"])
     if entry["summary"] is not None:
         after |= _columns(Summary.model_validate(entry["summary"]))
     return after

@@ -63,8 +63,6 @@ entries: Final = Table(
     metadata,
     Column("id", _ID, primary_key=True, autoincrement=True),
     Column("charge_permission_id", String(64), nullable=False),
-    # Who told it: empty for the subscription, else the id of a dispute that was told of after its end.
-    Column("teller", String(64), nullable=False, server_default=""),
     Column("number", Integer, nullable=False),
     # Of what happened: after Temporal was set back to an older state, a number is told again with what happened then.
     Column("digest", String(16), nullable=False),
@@ -88,7 +86,7 @@ entries: Final = Table(
     Column("notice", _JSON, nullable=False),
     # How the subscription stood once this and all before it had been told; of what was told together, with the last.
     Column("summary", _JSON),
-    UniqueConstraint("charge_permission_id", "teller", "number", "digest"),
+    UniqueConstraint("charge_permission_id", "number", "digest"),
     Index(None, "at", "id"),
     Index(None, "type", "at"),
     Index(None, "charge_id"),
@@ -136,6 +134,7 @@ subscriptions: Final = Table(
     Index(None, "needs_attention", "charge_permission_id"),
     Index(None, "last_reason", "charge_permission_id"),
     Index(None, "next_charge_at", "charge_permission_id"),
+    Index(None, "successor"),
 )
 """One row a subscription, as it stood when it last told something: made of the entries, so it can be made again."""
 
@@ -144,7 +143,6 @@ deliveries: Final = Table(
     metadata,
     Column("id", String(160), primary_key=True),
     Column("charge_permission_id", String(64), nullable=False),
-    Column("teller", String(64), nullable=False, server_default=""),
     Column("number", Integer, nullable=False),
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),

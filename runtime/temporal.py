@@ -1,14 +1,20 @@
 """The connection to Temporal: address and credentials as for every Temporal tool, payloads as pydantic models."""
 
+from datetime import timedelta
+from typing import Any, TypeVar
+
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeWorkflowExecutionRequest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.runtime import Runtime
+from temporalio.service import RPCError, RPCStatusCode
 
 from perennial_billing.runtime.payloads import DATA_CONVERTER
 from perennial_billing.runtime.service import connect_service, namespace_is_missing
 
-__all__ = ["connect", "has_standalone_activities", "is_busy", "namespace_is_missing"]
+__all__ = ["connect", "has_standalone_activities", "is_busy", "is_unknown", "namespace_is_missing", "result_of"]
+
+Result = TypeVar("Result")
 
 
 async def connect(*, patient: bool = False, runtime: Runtime | None = None) -> Client:
@@ -42,3 +48,24 @@ async def is_busy(client: Client, workflow_id: str) -> bool:
         retry=True,
     )
     return bool(described.pending_activities) or described.HasField("pending_workflow_task")
+
+
+async def result_of(handle: WorkflowHandle[Any, Result], within: timedelta) -> Result | None:  # Any: a workflow's type
+    """How a workflow ended; None where none is known, or it did not end by itself.
+
+    Raises:
+        RPCError: Temporal did not answer.
+    """
+    try:
+        described = await handle.describe(rpc_timeout=within)
+        ended = described.status is WorkflowExecutionStatus.COMPLETED
+        return await handle.result(rpc_timeout=within) if ended else None
+    except RPCError as error:
+        if not is_unknown(error):
+            raise
+        return None
+
+
+def is_unknown(error: RPCError) -> bool:
+    """Whether it is a workflow that was not found, rather than the namespace."""
+    return error.status is RPCStatusCode.NOT_FOUND and not namespace_is_missing(error)

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -141,7 +141,7 @@ async def stage(
             set_up = Stage(
                 server=server,
                 simulator=simulator,
-                subscriptions=Subscriptions(server.client, settings.task_queue),
+                subscriptions=Subscriptions(server.client, settings.task_queue, ledger=lambda: nullcontext(ledger)),
                 ledger=ledger,
                 settings=settings,
                 ipn_url=ipn_url,

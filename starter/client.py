@@ -1,10 +1,11 @@
 """What a merchant does with subscriptions, over a Temporal client."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import uuid4
 
 from pydantic import ValidationError
@@ -15,7 +16,6 @@ from temporalio.client import (
     WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
-    WorkflowUpdateStage,
 )
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
@@ -40,6 +40,7 @@ from perennial_billing.billing.requests import Request
 from perennial_billing.billing.status import Status
 from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.view import RefundView, SubscriptionView
+from perennial_billing.runtime.temporal import result_of
 from perennial_billing.starter.errors import (
     NotAnsweredError,
     NoWorkerError,
@@ -50,6 +51,7 @@ from perennial_billing.starter.errors import (
     SubscriptionNotFoundError,
 )
 from perennial_billing.starter.listing import Listed, list_subscriptions
+from perennial_billing.starter.places import CALL_TIMEOUT, AfterTheEnd, Place, Running
 from perennial_billing.workflows.display import initial_search_attributes, static_summary
 from perennial_billing.workflows.life import REFUSED
 from perennial_billing.workflows.memo import TERMS_MEMO, differing, initial_memo
@@ -67,12 +69,12 @@ from perennial_billing.workflows.messages import (
     Retried,
     Underway,
     Unknown,
-    Wish,
 )
 from perennial_billing.workflows.names import MERCHANT_ACCOUNT, MERCHANT_REFERENCE, workflow_id
 from perennial_billing.workflows.subscription import SubscriptionWorkflow
 
-CALL_TIMEOUT: Final = timedelta(seconds=10)
+if TYPE_CHECKING:
+    from perennial_billing.ledger.ledger import Ledger
 
 FIRST_LOOK: Final = timedelta(milliseconds=20)
 LONGEST_LOOK: Final = timedelta(seconds=1)
@@ -86,6 +88,7 @@ MOST_LOST: Final = 3
 
 Asked = TypeVar("Asked", Changed, Retried, Resolved, Refunding, CaptureResult, Replaced)
 Handle = WorkflowHandle[SubscriptionWorkflow, SubscriptionView]
+OpensLedger = Callable[[], AbstractAsyncContextManager["Ledger"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +120,17 @@ class Subscriptions:
         client: connected with the project's data converter.
         task_queue: where the workers listen.
         needs_consent: whether a buyer has to agree to another plan in a new checkout, as in the EU and the UK.
+        ledger: opens the ledger, where something is to be found that Temporal does not know any more; without one, only
+            what Temporal retains is found.
     """
 
-    def __init__(self, client: Client, task_queue: str, *, needs_consent: bool = False) -> None:
+    def __init__(
+        self, client: Client, task_queue: str, *, needs_consent: bool = False, ledger: OpensLedger | None = None
+    ) -> None:
         self._client = client
         self._task_queue = task_queue
         self._needs_consent = needs_consent
+        self._ledger = ledger
 
     async def start(self, terms: Terms, *, anchor_was_given: bool = True, backdated: bool = False) -> Started:
         """Starts a subscription; starting it again with the same terms finds the running one.
@@ -317,16 +325,77 @@ class Subscriptions:
     async def refund(
         self, charge_permission_id: str, wanted: RefundPeriod, request_id: str | None = None
     ) -> RefundView:
-        """Gives money back for a period that was paid.
+        """Gives money back for a period that was paid, however long ago, and also where the subscription has ended.
+
+        Where it went on under another charge permission, that one is asked; where it has ended, or Temporal has
+        forgotten it, a workflow of its own does it, by what the ledger knows.
+
+        Args:
+            charge_permission_id: whose.
+            wanted: which charge, and how much; without a name of the merchant's it goes by the request's id.
+            request_id: see `ask`.
 
         Returns:
             The refund as Amazon has taken it, nearly always pending; or failed, with its reason. How a pending one ends
             is told by a notice.
 
         Raises:
-            SubscriptionError: as `ask`.
+            SubscriptionError: as `ask`; there is no subscription where neither Temporal nor the ledger knows one.
         """
-        return _as(Refunding, await self.ask(charge_permission_id, wanted, request_id)).refund
+        request_id = request_id or new_request_id()
+        wanted = wanted.named(request_id)
+        try:
+            return _as(Refunding, await self.ask(charge_permission_id, wanted, request_id)).refund
+        except (SubscriptionEndedError, SubscriptionNotFoundError) as gone:
+            ended = await self._ended(charge_permission_id)
+            successor = ended.successor if ended else await self._recorded_successor(charge_permission_id)
+            if successor is not None:
+                return await self.refund(successor, wanted, request_id)
+            if ended is None and not await self._is_recorded(charge_permission_id):
+                raise gone from None
+            place = AfterTheEnd(self._client, self._task_queue, charge_permission_id, ended)
+            outcome = await self._answer_of(place, wanted, request_id)
+        return _as(Refunding, outcome).refund
+
+    async def owner_of(self, charge_id: str) -> str:
+        """The charge permission whose subscription has made a charge, as the ledger has it.
+
+        Raises:
+            SubscriptionNotFoundError: no entry of the ledger names it.
+            LedgerError: the ledger cannot be used now.
+        """
+        owner = None
+        if self._ledger is not None:
+            from perennial_billing.ledger.recalling import owner_of
+
+            async with self._ledger() as ledger:
+                owner = await owner_of(ledger, charge_id)
+        if owner is None:
+            raise SubscriptionNotFoundError(f"charge {charge_id}: no entry of the ledger says that it was captured")
+        return owner
+
+    async def _ended(self, charge_permission_id: str) -> SubscriptionView | None:
+        """How a subscription ended, where Temporal still retains that."""
+        try:
+            return await result_of(self._handle(charge_permission_id), CALL_TIMEOUT)
+        except RPCError as error:
+            raise _explained(error, charge_permission_id) from error
+
+    async def _recorded_successor(self, charge_permission_id: str) -> str | None:
+        if self._ledger is None:
+            return None
+        from perennial_billing.ledger.recalling import successor_of
+
+        async with self._ledger() as ledger:
+            return await successor_of(ledger, charge_permission_id)
+
+    async def _is_recorded(self, charge_permission_id: str) -> bool:
+        if self._ledger is None:
+            return False
+        from perennial_billing.ledger.recalling import is_known
+
+        async with self._ledger() as ledger:
+            return await is_known(ledger, charge_permission_id)
 
     async def change(self, charge_permission_id: str, change: Change, request_id: str | None = None) -> Changed:
         """Changes a running subscription: see `billing.changes` for what can be changed, and when.
@@ -381,23 +450,28 @@ class Subscriptions:
             NotAnsweredError: no worker has taken it yet, or Amazon has not answered; it says which.
         """
         self._check_consent(charge_permission_id, request)
-        request_id = request_id or new_request_id()
-        outcome = await self._accepted(charge_permission_id, request, request_id)
+        place = Running(self._client, charge_permission_id)
+        return await self._answer_of(place, request, request_id or new_request_id())
+
+    async def _answer_of(self, place: Place, request: Request, request_id: str) -> Outcome:
+        charge_permission_id = place.charge_permission_id
+        outcome = await self._accepted(place, request, request_id)
         deadline, wait = asyncio.get_running_loop().time() + CALL_TIMEOUT.total_seconds(), FIRST_LOOK
         while isinstance(outcome, Underway):
             if asyncio.get_running_loop().time() > deadline:
                 raise NotAnsweredError(charge_permission_id, request_id, accepted=True)
             await asyncio.sleep(wait.total_seconds())
             wait = min(2 * wait, LONGEST_LOOK)
-            outcome = await self._outcome(charge_permission_id, request_id)
+            outcome = await self._outcome(place, request_id)
         if isinstance(outcome, Refusal):
             raise RequestRefusedError(charge_permission_id, outcome.refused)
         return outcome
 
-    async def _accepted(self, charge_permission_id: str, request: Request, request_id: str) -> Outcome:
+    async def _accepted(self, place: Place, request: Request, request_id: str) -> Outcome:
+        charge_permission_id = place.charge_permission_id
         for _ in range(MOST_LOST):
             try:
-                answer = await self._taken(charge_permission_id, request, request_id)
+                answer = await place.take(request, request_id)
             except WorkflowUpdateFailedError as error:
                 if _is_lost(error):
                     continue
@@ -405,19 +479,9 @@ class Subscriptions:
             except WorkflowUpdateRPCTimeoutOrCancelledError:
                 break
             except RPCError as error:
-                return await self._answered_before_it_ended(charge_permission_id, request_id, error)
+                return await self._answered_before_it_ended(place, request_id, error)
             return self._of_this_request(charge_permission_id, request, request_id, answer)
         raise NotAnsweredError(charge_permission_id, request_id, accepted=False)
-
-    async def _taken(self, charge_permission_id: str, request: Request, request_id: str) -> Answer:
-        update = await self._handle(charge_permission_id).start_update(
-            SubscriptionWorkflow.request,
-            Wish.model_validate({"request": request}),
-            id=request_id,
-            wait_for_stage=WorkflowUpdateStage.ACCEPTED,
-            rpc_timeout=CALL_TIMEOUT,
-        )
-        return await update.result(rpc_timeout=CALL_TIMEOUT)
 
     @staticmethod
     def _of_this_request(charge_permission_id: str, request: Request, request_id: str, answer: Answer) -> Outcome:
@@ -426,22 +490,23 @@ class Subscriptions:
             raise RequestRefusedError(charge_permission_id, Refused("request_id", request_id, why, Kind.CONFLICT))
         return answer.outcome
 
-    async def _answered_before_it_ended(self, charge_permission_id: str, request_id: str, error: RPCError) -> Outcome:
+    async def _answered_before_it_ended(self, place: Place, request_id: str, error: RPCError) -> Outcome:
         """What became of a request that an ended subscription had taken; where it had not, why it cannot any more."""
+        charge_permission_id = place.charge_permission_id
         explained = _explained(error, charge_permission_id)
         if isinstance(explained, NoWorkerError):
             raise NotAnsweredError(charge_permission_id, request_id, accepted=False) from error
         if not isinstance(explained, SubscriptionEndedError):
             raise explained from error
-        outcome = await self._outcome(charge_permission_id, request_id)
+        outcome = await self._outcome(place, request_id)
         if isinstance(outcome, Unknown):
             raise explained from error
         return outcome
 
-    async def _outcome(self, charge_permission_id: str, request_id: str) -> Outcome:
-        handle = self._handle(charge_permission_id)
+    async def _outcome(self, place: Place, request_id: str) -> Outcome:
+        charge_permission_id = place.charge_permission_id
         try:
-            answer = await handle.query(SubscriptionWorkflow.outcome, request_id, rpc_timeout=CALL_TIMEOUT)
+            answer = await place.look(request_id)
         except (RPCError, WorkflowQueryRejectedError) as error:
             explained = _explained(error, charge_permission_id)
             if isinstance(explained, NoWorkerError):

@@ -20,12 +20,13 @@ from amazon_pay_client.outbound.library import httpx
 from perennial_billing.activities.amazon_pay import AmazonPayCalls
 from perennial_billing.activities.amounts import AmountHook
 from perennial_billing.activities.notices import ENDPOINT_SECONDS, Announcer, Webhooks
+from perennial_billing.activities.recalling import Recollections
 from perennial_billing.activities.signed_posts import SignedPosts
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.settings import PREFIX, Settings
 from perennial_billing.runtime.temporal import has_standalone_activities
-from perennial_billing.workflows.late_disputes import DisputeWorkflow
+from perennial_billing.workflows.ended import EndedSubscriptionWorkflow
 from perennial_billing.workflows.names import Call, amounts_queue, call_queue, notices_queue
 from perennial_billing.workflows.subscription import SubscriptionWorkflow
 
@@ -141,9 +142,9 @@ def _subscriptions(client: Client, ledger: Ledger, settings: Settings) -> Worker
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[SubscriptionWorkflow, DisputeWorkflow],
+        workflows=[SubscriptionWorkflow, EndedSubscriptionWorkflow],
         workflow_runner=UnsandboxedWorkflowRunner(),  # see docs/architecture.md, "The workflow"
-        activities=[announcer.announce],
+        activities=[announcer.announce, Recollections(ledger).recall],
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
     )
 

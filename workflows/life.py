@@ -24,11 +24,13 @@ from perennial_billing.billing.changes import gets_dearer
 from perennial_billing.billing.couplings.ending import continued
 from perennial_billing.billing.machine import apply, ask
 from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodRecord
 from perennial_billing.billing.plan.monthly_limit import check_monthly_limit
-from perennial_billing.billing.protocol.answers import PermissionAnswer, SuccessorAnswer
+from perennial_billing.billing.protocol.answers import DisputeAnswer, PermissionAnswer, RefundAnswer, SuccessorAnswer
 from perennial_billing.billing.protocol.commands import Command, ReadPermission, StartSuccessor
 from perennial_billing.billing.protocol.events import Answered, CancelAsked, Event, HandedOn, Refresh, Started
 from perennial_billing.billing.protocol.notices import Notice
+from perennial_billing.billing.protocol.recollection import Recalled, Recollection
 from perennial_billing.billing.refusals import Kind, Refused
 from perennial_billing.billing.register import digest_of
 from perennial_billing.billing.requests import Request
@@ -46,6 +48,7 @@ from perennial_billing.workflows.messages import Answer, CancelRequest, Notifica
 from perennial_billing.workflows.names import SUBSCRIPTION_WORKFLOW, in_summary, workflow_id
 from perennial_billing.workflows.outcomes import outcome_of
 from perennial_billing.workflows.performing import perform
+from perennial_billing.workflows.recalling import recall
 
 PERIODS_PER_RUN: Final = 13
 """A year of monthly periods and the one that closes it. A wake after a month replays the run, so runs stay short; the
@@ -130,11 +133,13 @@ class Life:
             ApplicationError: of type `Refused`.
         """
         waiting = self.subscription.outbox
-        with _refusing():
+        with refusing():
             if waiting.is_full:
                 why = f"none is before the {len(waiting.notices)} notices that wait can be handed on; ask again later"
                 raise Refused("request", request.kind, why, Kind.NOT_NOW)
-        self._asked(request, _request_id())
+            if request.looks_up(self.subscription) is not None:
+                return  # it cannot be tried before that is known
+        self._asked(request, request_id())
 
     async def answer(self, request: Request) -> Answer:
         """Takes a request, and answers what came of it so far.
@@ -144,19 +149,37 @@ class Life:
         Raises:
             ApplicationError: of type `Refused`; nothing was changed.
         """
-        request_id = _request_id()
-        after = self._asked(request, request_id)
+        identifier = request_id()
+        await self._look_up(request)
+        after = self._asked(request, identifier)
         if gets_dearer(self.subscription, after):
             limit = await self._monthly_limit()
-            after = self._asked(request, request_id)  # of what has become of it meanwhile
-            with _refusing():
+            after = self._asked(request, identifier)  # of what has become of it meanwhile
+            with refusing():
                 check_monthly_limit(after.most_to_come, limit)
         self.subscription = after
         self._show()  # nothing else may have news of it before the next command
-        return Answer(outcome=outcome_of(self.subscription, request_id), wish=digest_of(request))
+        return Answer(outcome=outcome_of(self.subscription, identifier), wish=digest_of(request))
+
+    async def _look_up(self, request: Request) -> None:
+        """Recalls what a request is about and the subscription does not remember; so it may be about any charge."""
+        wanted = request.looks_up(self.subscription)
+        if wanted is None:
+            return
+        try:
+            recalled = await recall(wanted)
+        except FailureError:
+            with refusing():
+                why = "the ledger, which knows older charges, cannot be read now: ask again later"
+                raise Refused("ledger", "", why, Kind.NOT_NOW) from None
+        self._recalling(recalled)
+
+    def _recalling(self, recalled: Recalled) -> None:
+        ledger = self.subscription.ledger.recalling(map(PeriodRecord.recalled, recalled.charges))
+        self.subscription = self.subscription.but(ledger=ledger)
 
     def _asked(self, request: Request, request_id: str) -> Subscription:
-        with _refusing():
+        with refusing():
             return ask(self.subscription, request, workflow.now(), (request_id,))
 
     async def _monthly_limit(self) -> Money | None:
@@ -167,7 +190,7 @@ class Life:
         match await perform(read, self.subscription.terms.merchant_account, within=_LIMIT_TIMEOUT):
             case Answered(answer=PermissionAnswer(monthly_limit=limit)):
                 return limit
-        with _refusing():
+        with refusing():
             why = "Amazon did not say what may be charged in a calendar month; try it again in a while"
             raise Refused("amount", "", why, Kind.NOT_NOW)
 
@@ -212,7 +235,22 @@ class Life:
             return Answered(command, await self._start_successor())
         if command.until_answered:
             self._show()  # it may take days, and nobody sees it by a sleep of the workflow
-        return await perform(command, self.subscription.terms.merchant_account)
+        event = await perform(command, self.subscription.terms.merchant_account)
+        if isinstance(event, Answered) and isinstance(event.answer, RefundAnswer | DisputeAnswer):
+            await self._recall_charge(event.answer.charge_id)
+        return event
+
+    async def _recall_charge(self, charge_id: str | None) -> None:
+        """Of which period a charge was that Amazon tells of, where that is longer ago than is remembered."""
+        ledger, terms = self.subscription.ledger, self.subscription.terms
+        forgets = len(ledger.records) < ledger.next_period - ledger.joined_with
+        if charge_id is None or not forgets or ledger.of_charge(charge_id) is not None:
+            return
+        try:
+            wanted = Recollection(charge_permission_id=terms.charge_permission_id, charge_id=charge_id)
+            self._recalling(await recall(wanted))
+        except FailureError:
+            workflow.logger.warning("the ledger cannot be read now", extra={"charge_id": charge_id})
 
     async def _start_successor(self) -> SuccessorAnswer:
         """Starts the same subscription under its new charge permission; its end here stands in the same history."""
@@ -308,7 +346,7 @@ class Life:
             workflow.upsert_search_attributes(updates)
 
 
-def _request_id() -> str:
+def request_id() -> str:
     """The id of the update under way, by which asking again is recognised."""
     update = workflow.current_update_info()
     if update is None:
@@ -323,7 +361,7 @@ def _kinds_of(notices: Sequence[Notice]) -> str:
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def refusing() -> Iterator[None]:
     """What a rule refuses in here is told to whoever asks."""
     try:
         yield

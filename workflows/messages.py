@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 from perennial_billing.billing.changes import AnyRequest
 from perennial_billing.billing.contract.terms import ChargePermissionId
 from perennial_billing.billing.forecast.preview import DryRun
+from perennial_billing.billing.money import Money
 from perennial_billing.billing.parts.ledger import PeriodOutcome
 from perennial_billing.billing.protocol.commands import Next
 from perennial_billing.billing.refusals import Kind, Refused
@@ -66,12 +67,14 @@ class Changed(Value):
         effective_at: when it takes effect (UTC).
         agreed: what is charged then, in words: the plan, and how many units, where those were not named too.
         next: what is done next, beside telling Amazon of another plan.
+        refunding: how much is going back, where it was canceled.
     """
 
     kind: Literal["changed"] = "changed"
     effective_at: AwareDatetime
     agreed: str | None = None
     next: Next | None = None
+    refunding: Money | None = None
 
 
 class Retried(Value):

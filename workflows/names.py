@@ -64,8 +64,12 @@ class Call(StrEnum):
 AMAZONS_NAME: Final = re.compile(r"[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,127}")
 """What ids and kinds of Amazon's look like. What looks otherwise cannot be asked for, and would be tried for ever."""
 
-DISPUTE_WORKFLOW: Final = "DisputeWorkflow"
-"""The workflow type of a dispute of which Amazon tells when the subscription has ended."""
+ENDED_WORKFLOW: Final = "EndedSubscriptionWorkflow"
+"""The workflow type of what goes on about a subscription when it has ended."""
+
+
+AMAZON_PAY_NOTIFICATION: Final = "amazon_pay_notification"
+"""The signal for Amazon's notifications about a charge, a refund or a dispute."""
 
 
 def call_queue(task_queue: str, call: Call) -> str:
@@ -83,9 +87,9 @@ def amounts_queue(task_queue: str) -> str:
     return f"{task_queue}-amounts"
 
 
-def dispute_workflow_id(dispute_id: str) -> str:
-    """The workflow of a dispute whose subscription has ended."""
-    return f"dispute-{dispute_id}"
+def ended_workflow_id(charge_permission_id: str) -> str:
+    """The workflow of what goes on about a subscription when it has ended."""
+    return f"ended-{charge_permission_id}"
 
 
 def workflow_id(charge_permission_id: str) -> str:

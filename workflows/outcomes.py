@@ -1,7 +1,11 @@
 """What became of a request that was accepted, as far as that is known."""
 
+from functools import reduce
+
 from perennial_billing.billing.agenda import next_that_matters
+from perennial_billing.billing.money import Money
 from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.parts.refunds import Refunds
 from perennial_billing.billing.protocol.answers import RefundState
 from perennial_billing.billing.protocol.commands import Next
 from perennial_billing.billing.refusals import Kind, Refused
@@ -30,7 +34,7 @@ def outcome_of(subscription: Subscription, request_id: str) -> Outcome:
         return Unknown()
     match entry.kind:
         case "refund":
-            return _of_refund(subscription, entry)
+            return outcome_of_refund(entry, subscription.refunds)
         case "capture":
             return _of_capture(subscription, str(entry.result))
         case "replace":
@@ -44,12 +48,17 @@ def outcome_of(subscription: Subscription, request_id: str) -> Outcome:
         case _:
             command, at = next_that_matters(subscription), changed_at(entry.result)
             agreed = str(subscription.contract.agreement_at(at)) if entry.kind == "plan" else None
-            return Changed(effective_at=at, agreed=agreed, next=Next.of(command) if command else None)
+            going = [refund.amount for refund in subscription.refunds.under_way] if entry.kind == "cancel" else []
+            refunding = reduce(Money.plus, going) if going else None
+            return Changed(
+                effective_at=at, agreed=agreed, next=Next.of(command) if command else None, refunding=refunding
+            )
 
 
-def _of_refund(subscription: Subscription, entry: Entry) -> Outcome:
-    number = entry.result if isinstance(entry.result, int) else 0
-    refund = subscription.refunds.numbered(number)
+def outcome_of_refund(entry: Entry | None, refunds: Refunds) -> Outcome:
+    """What became of a refund that was asked for; unknown where nobody has, or it is forgotten."""
+    number = entry.result if entry and isinstance(entry.result, int) else 0
+    refund = refunds.numbered(number)
     if refund is None:
         return Unknown()
     return Underway() if refund.state is RefundState.REQUESTED else Refunding(refund=RefundView.of(refund))

@@ -176,7 +176,7 @@ PERFORMANCES: Final[Mapping[type[Command], Performance]] = MappingProxyType(
             AmazonPayActivities.read_refund,
             lambda command: signatures.ReadRefund(refund_id=command.refund_id),
             Call.GET_REFUND,
-            lambda command: f"Has Amazon decided on refund {command.number}?",
+            lambda command: f"Has Amazon decided on refund {command.about}?",
         ),
         commands.ReadDispute: Performance(
             AmazonPayActivities.read_dispute,

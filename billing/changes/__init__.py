@@ -16,6 +16,7 @@ from perennial_billing.billing.changes.items import AddItem
 from perennial_billing.billing.changes.pausing import PauseSubscription, ResumeSubscription, SkipPeriod
 from perennial_billing.billing.changes.permission import ReplacePermission
 from perennial_billing.billing.changes.plans import ChangeBillingDay, ChangePlan, Settle, UndoChanges
+from perennial_billing.billing.changes.refunding import Share
 from perennial_billing.billing.changes.rules import When, gets_dearer
 from perennial_billing.billing.changes.settling import Resolve, WriteOff
 
@@ -53,6 +54,7 @@ __all__ = [
     "ResumeSubscription",
     "RetryNow",
     "Settle",
+    "Share",
     "SkipPeriod",
     "UndoCancellation",
     "UndoChanges",

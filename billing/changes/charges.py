@@ -1,22 +1,26 @@
 """What a merchant wants done with charges: capture an authorized one, give money back, try an owed one again."""
 
+import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from perennial_billing.billing.agenda import next_command
-from perennial_billing.billing.changes.rules import check_stays
-from perennial_billing.billing.contract.texts import texts_of
+from perennial_billing.billing.changes.refunding import with_refund
+from perennial_billing.billing.changes.rules import ChargeId, check_stays
 from perennial_billing.billing.couplings.periods import missed_are_wanted
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.parts.collection import Collection
-from perennial_billing.billing.parts.refunds import Refund, check_refund
+from perennial_billing.billing.parts.refunds import check_amount, paid_record
 from perennial_billing.billing.parts.stages import AwaitingBuyer, LeftToMerchant, Stage, Unpaid, UsedUp
+from perennial_billing.billing.protocol.recollection import Recollection
 from perennial_billing.billing.refusals import Kind, Refused
-from perennial_billing.billing.register import Reference
+from perennial_billing.billing.register import REFERENCE, Reference
 from perennial_billing.billing.requests import Request
 from perennial_billing.billing.subscription import Subscription
+
+_REFERENCE: Final = re.compile(REFERENCE)
 
 WHY_RETRIED = "the merchant asked to try again"
 
@@ -46,34 +50,55 @@ class RefundPeriod(Request):
 
     Attributes:
         period: counted from 0.
+        charge_id: Amazon's, of the charge that paid it; either this or the period is given.
         amount: how much.
         goodwill: more than was paid may go back, as far as Amazon lets it.
         reference: the merchant's own name for it: asking again with the same one is asking for the same refund.
     """
 
     kind: Literal["refund"] = "refund"
-    period: Annotated[int, Field(ge=0)]
+    period: Annotated[int, Field(ge=0)] | None = None
+    charge_id: ChargeId | None = None
     amount: Money | None = None
     goodwill: bool = False
     reference: Reference | None = None
+
+    @model_validator(mode="after")
+    def _one_charge(self) -> Self:
+        if (self.period is None) == (self.charge_id is None):
+            raise Refused("refund", "", "one is: a period, or a charge")
+        return self
 
     @property
     def references(self) -> tuple[str, ...]:
         """See `Request.references`."""
         return (self.reference,) if self.reference else ()
 
+    def named(self, request_id: str) -> "RefundPeriod":
+        """The same, named by its request's id where the merchant has none: the ledger keeps it for ever."""
+        if self.reference is not None or not _REFERENCE.fullmatch(request_id):
+            return self
+        return self.but(reference=request_id)
+
     def apply(self, subscription: Subscription, now: datetime) -> tuple[Subscription, int]:
         """See the module; answers the refund's number."""
         check_stays(subscription)
-        refunds = subscription.refunds
-        record, amount = check_refund(
-            subscription.ledger, refunds.latest, self.period, self.amount, goodwill=self.goodwill
-        )
-        number, permission = refunds.asked + 1, subscription.terms.charge_permission_id
-        texts = texts_of(subscription.contract, self.period)
-        descriptor = texts.soft_descriptor if texts else None
-        refund = Refund.of(record, amount, number, permission, now, self.reference, descriptor)
-        return subscription.but(refunds=refunds.requested(refund)), number
+        record = paid_record(subscription.ledger, self.period, self.charge_id)
+        amount = check_amount(record, subscription.refunds.latest, self.amount, goodwill=self.goodwill)
+        refunding = with_refund(subscription, record, amount, now, self.reference)
+        return refunding, refunding.refunds.asked
+
+    def looks_up(self, subscription: Subscription) -> Recollection | None:
+        """A charge of longer ago than the subscription remembers."""
+        ledger = subscription.ledger
+        if self.period is not None:
+            remembered = any(record.period == self.period for record in ledger.records)
+            if remembered or not ledger.joined_with <= self.period < ledger.next_period:
+                return None
+        elif any(record.charge_id == self.charge_id for record in ledger.records):
+            return None
+        permission = subscription.terms.charge_permission_id
+        return Recollection(charge_permission_id=permission, period=self.period, charge_id=self.charge_id)
 
 
 class RetryNow(Request):

@@ -6,8 +6,10 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import StringConstraints
 
 from perennial_billing.billing.calendar import days_between
+from perennial_billing.billing.changes.refunding import Back, what_to_look_up, with_refunds
 from perennial_billing.billing.changes.rules import Moment, When, check_changeable, check_stays, moment_of
 from perennial_billing.billing.parts.lifecycle import Cancellation
+from perennial_billing.billing.protocol.recollection import Recollection
 from perennial_billing.billing.refusals import Kind, Refused
 from perennial_billing.billing.requests import Request
 from perennial_billing.billing.subscription import Subscription
@@ -22,14 +24,24 @@ class Cancel(Request):
     Attributes:
         when: at the end of the paid period, now, or at an instant.
         reason: told to Amazon as the closure reason.
+        refund: how much goes back, at once, whenever it ends; None for nothing.
     """
 
     kind: Literal["cancel"] = "cancel"
     when: Moment = When.RENEWAL
     reason: ClosureReason = "Canceled by the merchant"
+    refund: Back | None = None
+
+    def looks_up(self, subscription: Subscription) -> Recollection | None:
+        """Charges of longer ago than the subscription remembers, where their money may have to go back."""
+        return what_to_look_up(subscription, self.refund) if self.refund is not None else None
 
     def apply(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
         """See the module."""
+        ending, at = self._ended(subscription, now)
+        return with_refunds(ending, self.refund, now) if self.refund is not None else ending, at
+
+    def _ended(self, subscription: Subscription, now: datetime) -> tuple[Subscription, datetime]:
         if self.when is When.NOW:
             check_stays(subscription)
             if not subscription.can_be_ended:

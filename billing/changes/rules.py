@@ -15,6 +15,10 @@ Words = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,128}$")]
 """A line of text. Never personal data: it is shown in the Web UI."""
 
 
+ChargeId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+"""Amazon's id of a charge."""
+
+
 class When(StrEnum):
     """When something takes effect, where that is no instant."""
 

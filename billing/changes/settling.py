@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from perennial_billing.billing.changes.rules import check_stays
+from perennial_billing.billing.changes.rules import ChargeId, check_stays
 from perennial_billing.billing.couplings.periods import settle
 from perennial_billing.billing.parts.collection import Collection
 from perennial_billing.billing.parts.ledger import PeriodOutcome
@@ -13,9 +13,6 @@ from perennial_billing.billing.parts.stages import CheckingCharge, Stage
 from perennial_billing.billing.refusals import Kind, Refused
 from perennial_billing.billing.requests import Request
 from perennial_billing.billing.subscription import Subscription
-
-ChargeId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
-"""Amazon's id of a charge."""
 
 _BY_HAND = "written off by the merchant"
 _NOTHING_TAKEN = "the merchant says that nothing was taken"

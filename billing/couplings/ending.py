@@ -152,7 +152,8 @@ def finish(subscription: Subscription, now: datetime) -> Subscription:
     nobody knows of yet is told.
     """
     stage = subscription.lifecycle.stage
-    under_way = subscription.collection or subscription.authorizations or subscription.refunds.under_way
+    refunds = subscription.refunds
+    under_way = subscription.collection or subscription.authorizations or refunds.under_way or refunds.reported
     if not isinstance(stage, AwaitingOutcomes) or under_way or subscription.disputes.are_unheard:
         return subscription
     ended, ending = writing_off_the_rest(subscription, stage.ending, now), stage.ending

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 from pydantic import AwareDatetime
 
 from perennial_billing.billing.money import Money
+from perennial_billing.billing.protocol.recollection import RecalledCharge
 from perennial_billing.billing.values import Value
 
 LEDGER_LENGTH: Final = 24
 """Periods kept in the state; older ones are counted only, so that the state stays small for ever."""
+
+MOST_RECALLED: Final = 120
+"""Of older ones that are looked up again: ten years of months."""
 
 
 class PeriodOutcome(StrEnum):
@@ -66,6 +70,20 @@ class PeriodRecord(Value):
     unused: Money | None = None
     credited: Money | None = None
 
+    @classmethod
+    def recalled(cls, charge: RecalledCharge) -> Self:
+        """That of a period which a charge has paid, as far as the ledger knows it."""
+        return cls(
+            period=charge.period,
+            due=charge.due,
+            amount=charge.amount,
+            outcome=PeriodOutcome.PAID,
+            attempts=charge.attempts,
+            settled_at=charge.settled_at,
+            charge_id=charge.charge_id,
+            refunded=charge.refunded,
+        )
+
     @property
     def paid(self) -> Money:
         """What was paid for the period itself: with money or with credit, one-off items apart."""
@@ -76,6 +94,12 @@ class PeriodRecord(Value):
         """So much more has gone back."""
         return self.but(refunded=self.refunded.plus(amount) if self.refunded else amount)
 
+    def with_more_refunded(self, other: "PeriodRecord") -> "PeriodRecord":
+        """The same, as another account of it knows how much has gone back, where that is more."""
+        if other.refunded is None or (self.refunded is not None and self.refunded.amount >= other.refunded.amount):
+            return self
+        return self.but(refunded=other.refunded)
+
 
 class Ledger(Value):
     """The latest periods' records, and how many there were in all.
@@ -85,20 +109,36 @@ class Ledger(Value):
         next_period: the first period that has no record yet.
         joined_with: the first period that was charged here; those before were charged elsewhere.
         periods_paid: since the beginning.
+        recalled: older records that were looked up again, as money of theirs was to go back; the latest of these.
     """
 
     records: tuple[PeriodRecord, ...] = ()
     next_period: int = 0
     joined_with: int = 0
     periods_paid: int = 0
+    recalled: tuple[PeriodRecord, ...] = ()
+
+    @property
+    def known(self) -> tuple[PeriodRecord, ...]:
+        """All records that are known, oldest first."""
+        return (*sorted(self.recalled, key=lambda record: record.period), *self.records)
 
     def record(self, period: int) -> PeriodRecord | None:
-        """A period's record, as far as the window reaches back."""
-        return next((record for record in self.records if record.period == period), None)
+        """A period's record, as far as the window reaches back, or it was looked up again."""
+        return next((record for record in self.known if record.period == period), None)
 
     def of_charge(self, charge_id: str | None) -> PeriodRecord | None:
         """The record of the period that a charge was made for."""
-        return next((record for record in self.records if record.charge_id == charge_id is not None), None)
+        return next((record for record in self.known if record.charge_id == charge_id is not None), None)
+
+    def recalling(self, records: Iterable[PeriodRecord]) -> "Ledger":
+        """These were looked up again: of one that is known already, more may have gone back since."""
+        windowed, again = {record.period for record in self.records}, {each.period: each for each in self.recalled}
+        for record in records:
+            if record.period not in windowed:
+                before = again.pop(record.period, None)
+                again[record.period] = before.with_more_refunded(record) if before else record
+        return self.but(recalled=tuple(again.values())[-MOST_RECALLED:])
 
     def settled(self, records: Iterable[PeriodRecord]) -> "Ledger":
         """The next periods ended so."""
@@ -115,5 +155,9 @@ class Ledger(Value):
         """A period that ended otherwise than it seemed, or of which money went back."""
         before = self.record(record.period)
         paid = (record.outcome is PeriodOutcome.PAID) - (before is not None and before.outcome is PeriodOutcome.PAID)
-        records = tuple(record if each.period == record.period else each for each in self.records)
-        return self.but(records=records, periods_paid=self.periods_paid + paid)
+
+        def with_it(records: tuple[PeriodRecord, ...]) -> tuple[PeriodRecord, ...]:
+            return tuple(record if each.period == record.period else each for each in records)
+
+        paid_in_all = self.periods_paid + paid
+        return self.but(records=with_it(self.records), recalled=with_it(self.recalled), periods_paid=paid_in_all)

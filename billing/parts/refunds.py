@@ -3,26 +3,37 @@
 Amazon decides on a refund in its own time, so one is requested, awaited, and written into the account when it is done.
 A refund that fails is told and never tried again by itself. None of this touches what is owed: a refunded period stays
 paid, and is not collected again.
+
+What Amazon tells of a refund that was not asked for here, as one in Seller Central, is read, told and counted as well.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from pydantic import AwareDatetime
 
-from perennial_billing.billing.keys import refund_key
 from perennial_billing.billing.money import LARGEST, Money
 from perennial_billing.billing.parts.ledger import Ledger, PeriodOutcome, PeriodRecord
 from perennial_billing.billing.parts.stages import LOOK_AGAIN_AFTER
 from perennial_billing.billing.protocol.answers import CLOCKS_MAY_DIFFER, RefundAnswer, RefundState
 from perennial_billing.billing.protocol.commands import Command, CreateRefund, ReadRefund
+from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.billing.refusals import Refused
 from perennial_billing.billing.values import Value
 
 KEPT: Final = 24
 """Settled refunds kept in the state, like periods."""
+
+MOST_KNOWN: Final = 150
+"""Refunds that are settled, by their ids: Amazon tells of each more than once, and nothing is counted twice."""
+
+MOST_SELDOM: Final = timedelta(days=7)
+"""How seldom one is read that Amazon does not show: first after an hour, then after twice as long each time."""
+
+MOST_READINGS: Final = 13
+"""Readings in vain before one that was not asked for here is given up: within 38 days."""
 
 _ABOVE_SHARE: Final = Decimal("0.15")
 _MOST_ABOVE: Final = {"USD": Decimal(75), "GBP": Decimal(75), "EUR": Decimal(75), "JPY": Decimal(8_400)}
@@ -75,7 +86,7 @@ class Refund(Value):
         record: PeriodRecord,
         amount: Money,
         number: int,
-        charge_permission_id: str,
+        idempotency_key: str,
         now: datetime,
         reference: str | None = None,
         soft_descriptor: str | None = None,
@@ -88,7 +99,7 @@ class Refund(Value):
             period=record.period,
             charge_id=record.charge_id,
             amount=amount,
-            idempotency_key=refund_key(charge_permission_id, number),
+            idempotency_key=idempotency_key,
             reference=reference,
             soft_descriptor=soft_descriptor,
             requested_at=now,
@@ -148,21 +159,64 @@ class Refund(Value):
         return self.but(look_at=now, at_once=True, why="a notification about the refund")
 
 
+class ReportedRefund(Value):
+    """One that Amazon tells of, and that is not known here: it was asked for in Seller Central, or by another program.
+
+    Attributes:
+        refund_id: Amazon's.
+        look_at: when it is read (UTC).
+        at_once: whether that follows from what just happened.
+        in_vain: how often Amazon did not show it.
+    """
+
+    refund_id: str
+    look_at: AwareDatetime
+    at_once: bool = True
+    in_vain: int = 0
+
+    @property
+    def next_command(self) -> Command:
+        """It is read."""
+        why = f"refund {self.refund_id} was not asked for here"
+        return ReadRefund(refund_id=self.refund_id, at=self.look_at, at_once=self.at_once, why=why)
+
+    def answered(self, answer: RefundAnswer, now: datetime) -> "ReportedRefund | None":
+        """As it stands while Amazon has not decided; None once that is so, or Amazon has long not shown it."""
+        if answer.state is not RefundState.PENDING:
+            return None
+        if answer.amount is not None:
+            return self.but(look_at=now + LOOK_AGAIN_AFTER, at_once=False, in_vain=0)
+        again = min(LOOK_AGAIN_AFTER * 2**self.in_vain, MOST_SELDOM)
+        in_vain = self.in_vain + 1
+        return None if in_vain >= MOST_READINGS else self.but(look_at=now + again, at_once=False, in_vain=in_vain)
+
+
 class Refunds(Value):
     """The refunds of a subscription: all that are under way, and the latest that are settled.
 
     Attributes:
         latest: oldest first.
         asked: how many were asked for since the beginning; the last one's number.
+        reported: such as were not asked for here, and are to be read.
+        settled_ids: the latest that are settled, by Amazon's ids.
     """
 
     latest: tuple[Refund, ...] = ()
     asked: int = 0
+    reported: tuple[ReportedRefund, ...] = ()
+    settled_ids: tuple[str, ...] = ()
 
     @property
     def under_way(self) -> tuple[Refund, ...]:
         """Those that may still succeed."""
         return tuple(refund for refund in self.latest if refund.is_open)
+
+    @property
+    def commands(self) -> Iterator[Command]:
+        """What is done next to each. What Amazon tells of may be what it has not answered yet, so that is first."""
+        yield from (command for refund in self.latest if (command := refund.next_command) is not None)
+        if not any(refund.state is RefundState.REQUESTED for refund in self.latest):
+            yield from (each.next_command for each in self.reported)
 
     def numbered(self, number: int) -> Refund | None:
         """The refund with a number, as far as it is kept."""
@@ -172,50 +226,114 @@ class Refunds(Value):
         """One more."""
         settled = [each for each in self.latest if not each.is_open][-KEPT:]
         latest = sorted([*settled, *self.under_way, refund], key=lambda each: each.number)
-        return Refunds(latest=tuple(latest), asked=refund.number)
+        return self.but(latest=tuple(latest), asked=refund.number)
 
     def with_(self, refund: Refund) -> "Refunds":
-        """One of them as it is now."""
-        return self.but(latest=tuple(refund if each.number == refund.number else each for each in self.latest))
+        """One of them as it is now; what was reported of it was no other's."""
+        latest = tuple(refund if each.number == refund.number else each for each in self.latest)
+        reported = tuple(each for each in self.reported if each.refund_id != refund.refund_id)
+        known = self.but(latest=latest, reported=reported)
+        return known.counting(refund.refund_id) if refund.refund_id and not refund.is_open else known
+
+    def counting(self, *refund_ids: str) -> "Refunds":
+        """These are settled, and nothing that is reported of them is news."""
+        ids = tuple(dict.fromkeys((*self.settled_ids, *refund_ids)))[-MOST_KNOWN:]
+        reported = tuple(each for each in self.reported if each.refund_id not in refund_ids)
+        return self.but(settled_ids=ids, reported=reported)
+
+    def read(self, refund_id: str, answer: RefundAnswer, now: datetime) -> "Refunds":
+        """One that was reported, as it was read."""
+        before = next((each for each in self.reported if each.refund_id == refund_id), None)
+        after = before.answered(answer, now) if before else None
+        if after is None:
+            return self.counting(refund_id)
+        return self.but(reported=tuple(after if each is before else each for each in self.reported))
 
     def not_answered(self, number: int, now: datetime) -> "Refunds":
         """Amazon has not said whether it took the one with a number."""
         refund = self.numbered(number)
         return self.with_(refund.not_answered(now)) if refund is not None else self
 
-    def read_now(self, refund_id: str, now: datetime) -> "Refunds":
-        """Somebody says that one has changed: it is read now."""
-        return self.but(
-            latest=tuple(each.read_now(now) if each.refund_id == refund_id else each for each in self.latest)
-        )
+    def reports(self, refund_id: str, now: datetime) -> "Refunds":
+        """Somebody says that one has changed: it is read now, also where it was not asked for here."""
+        if refund_id in self.settled_ids:
+            return self
+        if any(each.refund_id == refund_id for each in self.latest):
+            read = (each.read_now(now) if each.refund_id == refund_id else each for each in self.latest)
+            return self.but(latest=tuple(read))
+        others = tuple(each for each in self.reported if each.refund_id != refund_id)
+        return self.but(reported=(*others, ReportedRefund(refund_id=refund_id, look_at=now))[-KEPT:])
 
     def settled_only(self) -> "Refunds":
         """Without those under way."""
-        return self.but(latest=tuple(each for each in self.latest if not each.is_open))
+        return self.but(latest=tuple(each for each in self.latest if not each.is_open), reported=())
 
 
-def check_refund(
-    ledger: Ledger, refunds: Sequence[Refund], period: int, amount: Money | None, *, goodwill: bool
-) -> tuple[PeriodRecord, Money]:
-    """The period's record and the amount, all that is left of it where none is wanted.
+def news_of(refund: Refund) -> tuple[NoticeType, dict[str, Any]]:  # Any: the fields of a notice
+    """What is told of a refund that is settled: the kind of notice and its fields."""
+    about = {
+        "period": refund.period,
+        "amount": refund.amount,
+        "charge_id": refund.charge_id,
+        "refund_id": refund.refund_id,
+        "reference": refund.reference,
+    }
+    if refund.state is RefundState.FAILED:
+        return NoticeType.REFUND_FAILED, {**about, "reason_code": refund.reason_code}
+    return NoticeType.REFUND_COMPLETED, about
+
+
+def news_of_reported(
+    refund_id: str, answer: RefundAnswer, record: PeriodRecord | None
+) -> tuple[NoticeType, dict[str, Any]]:  # Any: as above
+    """What is told of a refund that was not asked for here, and is settled.
 
     Args:
-        ledger: the periods' records.
+        refund_id: Amazon's.
+        answer: as it was read.
+        record: of the period whose charge it is about, as far as that is known.
+    """
+    about = {
+        "period": record.period if record else None,
+        "amount": answer.amount,
+        "charge_id": answer.charge_id,
+        "refund_id": refund_id,
+        "reason": "it was not asked for here",
+    }
+    if answer.state is RefundState.FAILED:
+        return NoticeType.REFUND_FAILED, {**about, "reason_code": answer.reason_code}
+    return NoticeType.REFUND_COMPLETED, about
+
+
+def paid_record(ledger: Ledger, period: int | None, charge_id: str | None) -> PeriodRecord:
+    """The record of a period that was paid, by its number or by its charge.
+
+    Raises:
+        Refused: it is not known, or was not paid.
+    """
+    record = ledger.of_charge(charge_id) if period is None else ledger.record(period)
+    field, value = ("charge_id", charge_id) if period is None else ("period", period)
+    if record is None:
+        known = ledger.known
+        reach = f"the account goes from period {known[0].period} on" if known else "no period was settled yet"
+        raise Refused(field, value, f"it is not in the account: {reach}")
+    if record.outcome is not PeriodOutcome.PAID or record.charge_id is None:
+        raise Refused(field, value, f"it was not paid, it is {record.outcome.value}: there is nothing to refund")
+    return record
+
+
+def check_amount(record: PeriodRecord, refunds: Sequence[Refund], amount: Money | None, *, goodwill: bool) -> Money:
+    """How much goes back; all that is left of it where no amount is wanted.
+
+    Args:
+        record: of a paid period.
         refunds: those so far.
-        period: which paid period.
         amount: how much.
         goodwill: more than was paid may go back, as far as Amazon lets it.
 
     Raises:
-        Refused: the period was not paid, or it is too much; says how much is left.
+        Refused: it is too much; says how much is left.
     """
-    record = ledger.record(period)
-    if record is None:
-        oldest = ledger.records[0].period if ledger.records else None
-        known = "no period was settled yet" if oldest is None else f"the account goes from period {oldest} on"
-        raise Refused("period", period, f"it is not in the account: {known}")
-    if record.outcome is not PeriodOutcome.PAID or record.charge_id is None:
-        raise Refused("period", period, f"it was not paid, it is {record.outcome.value}: there is nothing to refund")
     left = refundable(record, refunds, goodwill=goodwill)
     amount = amount or refundable(record, refunds, goodwill=False)
     if amount.currency != left.currency:
@@ -223,7 +341,7 @@ def check_refund(
     if amount.is_zero or amount.amount > left.amount:
         of = "with Amazon's allowance above what was paid" if goodwill else "of what was paid"
         raise Refused("amount", amount, f"more than zero and at most {left} is left {of}")
-    return record, amount
+    return amount
 
 
 def refundable(record: PeriodRecord, refunds: Sequence[Refund], *, goodwill: bool = False) -> Money:

@@ -119,12 +119,16 @@ class RefundAnswer(Value):
         refund_id: Amazon's; None where it was not taken.
         reason_code: Amazon's reasonCode of a failure; an open set.
         created_at: when Amazon took it (UTC).
+        charge_id: Amazon's, of its charge; told where a refund was read.
+        amount: how much; told where a refund was read.
     """
 
     state: RefundState
     refund_id: Code | None = None
     reason_code: Code | None = None
     created_at: AwareDatetime | None = None
+    charge_id: Code | None = None
+    amount: Money | None = None
 
 
 class DisputeAnswer(Value):

@@ -275,16 +275,16 @@ class CreateRefund(Command):
 
 
 class ReadRefund(Command):
-    """Ask Amazon how a refund stands."""
+    """Ask Amazon how a refund stands; one that was not asked for here has no number."""
 
     does: ClassVar = Action.READ_REFUND
-    number: int
+    number: int | None = None
     refund_id: str
 
     @property
     def about(self) -> str:
         """See `Command.about`."""
-        return str(self.number)
+        return self.refund_id if self.number is None else str(self.number)
 
 
 class ReadDispute(Command):

@@ -93,6 +93,7 @@ class Notice(Value):
         charge_id: Amazon's.
         refund_id: Amazon's.
         dispute_id: Amazon's.
+        reference: the merchant's own name for a refund.
         reason_code: Amazon's; an open set.
         next_action_at: when something is done next (UTC).
         deadline: until when the buyer may mend the payment method or approve a new charge permission, or the merchant
@@ -114,6 +115,7 @@ class Notice(Value):
     charge_id: str | None = None
     refund_id: str | None = None
     dispute_id: str | None = None
+    reference: str | None = None
     reason_code: str | None = None
     next_action_at: AwareDatetime | None = None
     deadline: AwareDatetime | None = None

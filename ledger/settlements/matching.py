@@ -46,7 +46,7 @@ WHAT_TO_DO: Final = {
         "count it with `perennial resolve`"
     ),
     DifferenceKind.UNASKED_REFUND: (
-        "find out in Seller Central who gave it back, and have them use `perennial refund`, which keeps the books"
+        "find out in Seller Central who gave it back, and see that Amazon's notifications arrive, which tell of it"
     ),
     DifferenceKind.UNKNOWN_DISPUTE: (
         "look at it in Seller Central while it may still be contested, and see that Amazon's notifications arrive"

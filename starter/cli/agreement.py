@@ -119,7 +119,7 @@ def wall_time(text: str | None) -> time | None:
     return wall
 
 
-def money(amount: str) -> Money:
+def money(amount: str, option: str = "--amount") -> Money:
     """An amount as it is typed.
 
     Raises:
@@ -128,7 +128,7 @@ def money(amount: str) -> Money:
     try:
         return Money.parse(amount)
     except Refused as refused:
-        raise StartupError(str(refused.under("--amount"))) from None
+        raise StartupError(str(refused.under(option))) from None
 
 
 def check_begins(terms: Terms, now: datetime, *, backdated: bool) -> None:

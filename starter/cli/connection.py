@@ -7,6 +7,9 @@ import typer
 from perennial_billing.runtime.errors import StartupError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from perennial_billing.ledger.ledger import Ledger
     from perennial_billing.starter.client import Subscriptions
 
 PermissionArgument = Annotated[
@@ -25,7 +28,13 @@ async def subscriptions(*, needs_consent: bool = False) -> "Subscriptions":
     from perennial_billing.starter.client import Subscriptions
 
     settings = load_settings()
-    return Subscriptions(await connect(), settings.task_queue, needs_consent=needs_consent)
+
+    def ledger() -> "AbstractAsyncContextManager[Ledger]":
+        from perennial_billing.worker.books import ledger_of
+
+        return ledger_of(settings)
+
+    return Subscriptions(await connect(), settings.task_queue, needs_consent=needs_consent, ledger=ledger)
 
 
 def needs_consent() -> bool:

@@ -8,11 +8,12 @@ import typer
 from pydantic import ValidationError
 
 from perennial_billing.billing.calendar import Interval
-from perennial_billing.billing.changes import Cancel, Capture, RefundPeriod, Resolve, RetryNow, When, WriteOff
+from perennial_billing.billing.changes import Cancel, Capture, RefundPeriod, Resolve, RetryNow, Share, When, WriteOff
 from perennial_billing.billing.contract.agreement import FirstPeriod
 from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT
 from perennial_billing.billing.expiry import expiry_warning
 from perennial_billing.billing.forecast.preview import MOST_CHARGES
+from perennial_billing.billing.money import Money
 from perennial_billing.billing.parts.ledger import PeriodOutcome
 from perennial_billing.billing.plan import Plan
 from perennial_billing.billing.plan.monthly_limit import limit_warning
@@ -158,18 +159,26 @@ async def cancel(
     reason: Annotated[
         str, typer.Option(help="Told to Amazon as the closure reason; at most 255 characters, no personal data.")
     ] = "Canceled by the merchant",
+    refund: Annotated[
+        str | None,
+        typer.Option(
+            help="Give money back as well, in one act: last (the last charge), all, or an amount ('5.00 USD')."
+        ),
+    ] = None,
     dry_run: DryRunOption = False,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Cancel a subscription and close its charge permission.
 
-    At once, when nothing else is said: a charge under way is awaited and recorded first.
+    At once, when nothing else is said: a charge under way is awaited and recorded first. An amount to give back is
+    taken of the latest charges first.
     """
-    at = moment(when, When.NOW)
+    at, back = moment(when, When.NOW), _back(refund)
     if dry_run:
-        await tell_dry_run(charge_permission_id, requested(Cancel, when=at, reason=reason), as_json=as_json)
-    elif at is When.NOW and request_id is None:
+        wanted = requested(Cancel, when=at, reason=reason, refund=back)
+        await tell_dry_run(charge_permission_id, wanted, as_json=as_json)
+    elif at is When.NOW and request_id is None and back is None:
         await (await subscriptions()).cancel(charge_permission_id, reason)
         say(
             {"charge_permission_id": charge_permission_id, "cancel": "requested"},
@@ -177,9 +186,11 @@ async def cancel(
             as_json=as_json,
         )
     else:
-        wanted = requested(Cancel, when=at, reason=reason)
+        wanted = requested(Cancel, when=at, reason=reason, refund=back)
         changed = await (await subscriptions()).change(charge_permission_id, wanted, request_id)
         text = f"{charge_permission_id} ends {changed.effective_at:%Y-%m-%d %H:%M} UTC"
+        if changed.refunding is not None:
+            text += f"; {changed.refunding} is going back"
         say(changed.model_dump(mode="json", exclude={"kind", "agreed"}), text, as_json=as_json)
 
 
@@ -223,10 +234,25 @@ async def capture(
     say(result.model_dump(mode="json", exclude={"kind"}), f"{result.charge_id} was captured", as_json=as_json)
 
 
+def _back(text: str | None) -> Share | Money | None:
+    """The option `--refund`.
+
+    Raises:
+        StartupError: it is neither a word nor an amount.
+    """
+    if text is None or text in {share.value for share in Share}:
+        return Share(text) if text else None
+    return money(text, "--refund, last, all or an amount")
+
+
 @asynchronous
 async def refund(
-    charge_permission_id: PermissionArgument,
-    period: Annotated[int, typer.Option(min=0, help="Which paid period, counted from 0.")],
+    charge_permission_id: Annotated[
+        str | None,
+        typer.Argument(metavar="[CHARGE_PERMISSION_ID]", help="Whose; with --charge the ledger knows it as well."),
+    ] = None,
+    period: Annotated[int | None, typer.Option(min=0, help="Which paid period, counted from 0.")] = None,
+    charge: Annotated[str | None, typer.Option(help="Which charge, by Amazon's id, instead of the period.")] = None,
     amount: Annotated[
         str | None, typer.Option(help="A part, such as '5.00 USD'; all that is left when not given.")
     ] = None,
@@ -240,15 +266,24 @@ async def refund(
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give money back for a period that was paid. Amazon decides in its own time; a notice tells how it ends."""
+    """Give money back for a period that was paid. Amazon decides in its own time; a notice tells how it ends.
+
+    However long ago that was, and also where the subscription has ended or goes on under another charge permission.
+    """
     part = money(amount) if amount is not None else None
-    wanted = requested(RefundPeriod, period=period, amount=part, goodwill=goodwill, reference=reference)
+    wanted = requested(
+        RefundPeriod, period=period, charge_id=charge, amount=part, goodwill=goodwill, reference=reference
+    )
+    client = await subscriptions()
+    whose = charge_permission_id or (await client.owner_of(charge) if charge else None)
+    if whose is None:
+        raise StartupError("CHARGE_PERMISSION_ID: without it, the charge is named: --charge")
     if dry_run:
-        await tell_dry_run(charge_permission_id, wanted, as_json=as_json)
+        await tell_dry_run(whose, wanted, as_json=as_json)
         return
-    result = await (await subscriptions()).refund(charge_permission_id, wanted, request_id)
+    result = await client.refund(whose, wanted, request_id)
     if result.state is RefundState.FAILED and not as_json:
-        raise RefusedError(f"{result.amount} of period {period} was not refunded: {result.reason_code}")
+        raise RefusedError(f"{result.amount} of period {result.period} was not refunded: {result.reason_code}")
     text = f"refund {result.refund_id} of {result.amount}: {result.state.value}"
     say(result.model_dump(mode="json"), text, as_json=as_json)
 

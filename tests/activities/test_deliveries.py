@@ -115,7 +115,7 @@ async def test_what_became_of_a_delivery_is_recorded(
     ledger: Ledger, manner: Manner, state: str, trouble: str | None
 ) -> None:
     told = Told("C01-1", "default", "order-1", "tea", [Notice(number=1, type=NoticeType.PERIOD_FREE, at=BEGAN)])
-    await ledger.record(told, [Delivery(ActivityEnvironment.default_info().activity_id, "C01-1", "", 1)])
+    await ledger.record(told, [Delivery(ActivityEnvironment.default_info().activity_id, "C01-1", 1)])
     async with Hostile(manner).serving() as server, bounded_client(at_once=1, bounds=Bounds(seconds=60.0)) as http:
         webhooks = Webhooks(SignedPosts(server.origin, SECRET, http, 0.3), ledger)
         with suppress(ApplicationError):

@@ -187,12 +187,21 @@ def test_everything_that_is_not_about_the_old_permission_goes_along() -> None:
     for wish in wishes:
         life.wants("2026-02-03 12:00", wish)
     life.happens(Refresh(Thing.DISPUTE, "D-1"))
+    life.happens(Refresh(Thing.REFUND, "S01-1-1-R000009"))
     ledger = life.subscription.ledger.but(joined_with=1)
+    ledger = ledger.but(recalled=(ledger.records[0].but(period=0, charge_id="S01-1-1-C000000"),))
     waiting = Authorization.of(ledger.records[0], "S01-1-1-C000001", life.keys[0])
     contract = life.subscription.contract
     contract = contract.but(base=contract.agreement(0), agreements=(contract.agreement(0).but(first=1),))
     disputes = life.subscription.disputes.but(stops="D-1")
-    changed = {"ledger": ledger, "authorizations": (waiting,), "contract": contract, "disputes": disputes}
+    refunds = life.subscription.refunds.counting("S01-1-1-R000008")
+    changed = {
+        "refunds": refunds,
+        "ledger": ledger,
+        "authorizations": (waiting,),
+        "contract": contract,
+        "disputes": disputes,
+    }
     life.subscription = life.subscription.but(**changed)
     replace(life, "2026-02-03 12:00")
     before = life.subscription.model_dump(exclude=STAYS_BEHIND)

@@ -118,11 +118,27 @@ def test_a_notification_has_it_read_at_once() -> None:
     ask(life, "2026-02-05 12:00")
     notified(life, "2026-02-05 12:00", "S01-1-1-R000001")
     answer(life, Action.REFUND, "2026-02-05 12:00", TAKEN)
-    notified(life, "2026-02-05 12:01", "S01-another")
     notified(life, "2026-02-05 12:02", "S01-1-1-R000001")
 
     answer(life, Action.READ_REFUND, "2026-02-05 12:02", TAKEN)
     answer(life, Action.READ_REFUND, "2026-02-05 13:02", DONE)
+
+
+def test_one_that_was_not_asked_for_here_is_read_and_counts_and_is_told_once() -> None:
+    life = paid()
+    notified(life, "2026-02-05 12:01", "S01-1-1-R000077")
+    (paid_by,) = life.subscription.ledger.records
+    elsewhere = DONE.but(refund_id="S01-1-1-R000077", charge_id=paid_by.charge_id, amount=Money.parse("8.40 EUR"))
+
+    life.beside(Action.READ_REFUND, "2026-02-05 12:01", elsewhere)
+    notified(life, "2026-02-05 12:30", "S01-1-1-R000077")
+
+    assert next_command(life.subscription) == main_command(life.subscription), "it is known by now"
+    (record,) = life.subscription.ledger.records
+    assert record.refunded == Money.parse("8.40 EUR")
+    with pytest.raises(Refused, match="is left of what was paid"):
+        ask(life, "2026-02-05 13:00", record.amount)
+    assert [notice.type.value for notice in life.subscription.outbox.notices].count("refund.completed") == 1
 
 
 def test_asking_twice_by_the_same_reference_is_one_refund() -> None:

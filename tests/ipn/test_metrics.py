@@ -76,7 +76,7 @@ async def test_everything_that_becomes_of_a_message_is_counted(
 
     assert [await counted.takes(posted) for posted in (genuine, genuine)] == [200, 200]
     assert await counted.takes(notification(signer, story.charge_permission_id, "SOMETHING_NEW")) == 200
-    assert await counted.takes(notification(signer, "S01-one-time-order", "REFUND")) == 200
+    assert await counted.takes(notification(signer, "S01-one-time-order", "CHARGE")) == 200
     assert await counted.takes(b"nonsense") == 400
     assert await counted.takes(notification(forger, "C01", "CHARGE")) == 403
     assert [await counted.takes(posted) for posted in (other_topic, other_merchant, old)] == [403, 403, 403]
@@ -99,7 +99,7 @@ async def test_everything_that_becomes_of_a_message_is_counted(
         'perennial_ipn_signalled_total{object_type="CHARGE"}': 1,
         'perennial_ipn_signalled_total{object_type="other"}': 1,
         'perennial_ipn_dropped_total{object_type="CHARGE",reason="repeated"}': 1,
-        'perennial_ipn_dropped_total{object_type="REFUND",reason="no_subscription"}': 1,
+        'perennial_ipn_dropped_total{object_type="CHARGE",reason="no_subscription"}': 1,
     }
     assert read["perennial_ipn_latency_seconds_count"] == 10
     assert 0 < read["perennial_ipn_latency_seconds_sum"] < 10

@@ -68,19 +68,15 @@ async def test_a_number_that_is_told_again_with_other_contents_is_kept_beside_th
     assert [each.notice for each in await timeline(ledger, TEA)] == [notice(1), notice(2), otherwise]
 
 
-async def test_what_a_dispute_tells_after_the_end_is_not_taken_for_what_the_subscription_told(ledger: Ledger) -> None:
+async def test_what_is_told_after_the_end_is_beside_what_the_subscription_told(ledger: Ledger) -> None:
     await ledger.record(told(notice(1), notice(2, NoticeType.SUBSCRIPTION_ENDED, status="canceled")))
-    opened = notice(2, NoticeType.DISPUTE_OPENED, dispute_id="D01-1")
+    opened = notice(3, NoticeType.DISPUTE_OPENED, dispute_id="D01-1")
 
-    await ledger.record(told(opened, teller="D01-1", summary=None))
+    await ledger.record(told(opened, summary=None))
 
-    assert [(each.teller, each.notice.number) for each in await timeline(ledger, TEA)] == [
-        ("", 1),
-        ("", 2),
-        ("D01-1", 2),
-    ]
+    assert [each.notice.number for each in await timeline(ledger, TEA)] == [1, 2, 3]
     [found] = await find(ledger, Search(charge_id="D01-1"))
-    assert (found.told, found.status) == (2, Status.ACTIVE)
+    assert (found.told, found.status) == (3, Status.ACTIVE)
 
 
 async def test_many_who_tell_at_once_are_all_recorded(ledger: Ledger) -> None:
@@ -108,7 +104,7 @@ async def test_two_who_tell_the_same_at_once_count_it_once(ledger: Ledger) -> No
 
 
 async def test_what_becomes_of_a_delivery_is_kept(ledger: Ledger) -> None:
-    delivery = Delivery(f"notice-{TEA}-1", TEA, "", 1)
+    delivery = Delivery(f"notice-{TEA}-1", TEA, 1)
     await ledger.record(told(notice(1)), [delivery])
     await ledger.came_to(delivery.id, DeliveryState.QUEUED, 1, "status 503")
     await ledger.record(told(notice(1)), [delivery])

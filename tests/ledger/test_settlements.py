@@ -192,12 +192,12 @@ async def test_a_refund_that_nobody_asked_for_and_one_that_was_told_to_have_fail
     assert told_failed.why == "Amazon gave it back, and the last entry that names it is refund.failed"
 
 
-async def test_what_a_workflow_of_its_own_told_counts_as_what_the_subscription_told(books: Books) -> None:
+async def test_what_is_told_of_a_subscription_that_has_ended_counts_as_what_it_told_itself(books: Books) -> None:
     await books.paid()
     completed = notice(
-        1, NoticeType.REFUND_COMPLETED, at=PAID_AT, refund_id=REFUND.transaction_id, amount=Money.parse("5.00 EUR")
+        9, NoticeType.REFUND_COMPLETED, at=PAID_AT, refund_id=REFUND.transaction_id, amount=Money.parse("5.00 EUR")
     )
-    await books.tell(completed, teller=REFUND.transaction_id, summary=None)
+    await books.tell(completed, summary=None)
     await books.settle(CAPTURE, REFUND)
 
     assert await books.differences() == []

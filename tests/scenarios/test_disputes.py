@@ -7,6 +7,7 @@ import httpx
 from perennial_billing.billing.plan.policy import CollectionPolicy, OnDispute
 from perennial_billing.billing.status import Status
 from perennial_billing.sandbox.stage import Stage
+from perennial_billing.workflows.names import ended_workflow_id
 from tests.endpoint import Endpoint
 from tests.ipn.messages import notification, signer_of
 from tests.scenarios.story import Story
@@ -76,7 +77,7 @@ async def test_a_dispute_that_amazon_does_not_show_is_told_at_once_and_its_deadl
     assert changed["data"]["deadline"] is not None
 
 
-async def test_a_chargeback_of_an_ended_subscription_is_read_and_told_by_itself_each_change_once(
+async def test_a_chargeback_of_an_ended_subscription_is_read_and_told_each_change_once(
     house: Stage, notices: Endpoint
 ) -> None:
     story = await Story.begin(house)
@@ -92,11 +93,11 @@ async def test_a_chargeback_of_an_ended_subscription_is_read_and_told_by_itself_
     assert (event["type"], event["data"]["number"]) == ("dispute.opened", ended.notices_told + 1)
     assert (event["data"]["dispute_id"], event["data"]["period"]) == (dispute.dispute_id, 0)
     assert event["data"]["merchant_reference"] == story.terms.merchant_reference
-    handle = house.client.get_workflow_handle(f"dispute-{dispute.dispute_id}")
+    handle = house.client.get_workflow_handle(ended_workflow_id(story.charge_permission_id))
     await handle.result()
     again = notification(signer_of(house), story.charge_permission_id, "CHARGEBACK", ObjectId=dispute.dispute_id)
     async with httpx.AsyncClient() as http:
-        assert (await http.post(house.ipn_url, content=again)).text == "by_itself"
+        assert (await http.post(house.ipn_url, content=again)).text == "after_the_end"
     late = await handle.result()
     assert late["outbox"] == {"notices": [], "told": ended.notices_told + 1}, "nothing has changed, nothing is told"
 
@@ -123,7 +124,7 @@ async def test_a_chargeback_of_which_temporal_knows_no_subscription_is_told_all_
     permission = await new_permission(house)
     posted = notification(signer_of(house), permission, "CHARGEBACK", ObjectId=f"{permission}-B000009")
     async with httpx.AsyncClient() as http:
-        assert (await http.post(house.ipn_url, content=posted)).text == "by_itself"
+        assert (await http.post(house.ipn_url, content=posted)).text == "after_the_end"
 
     (event,) = await notices.told(permission, 1)
     assert (event["type"], event["data"]["reason_code"]) == ("dispute.opened", "ResourceNotFound")

@@ -16,7 +16,7 @@ from perennial_billing.starter.errors import RequestRefusedError
 from perennial_billing.worker.wiring import amazon_pay_client
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story
-from tests.scenarios.test_notices import kinds
+from tests.scenarios.test_notices import kinds, told
 
 FIVE = Money.parse("5.00 USD")
 
@@ -26,6 +26,15 @@ async def gone_back(story: Story) -> list[Decimal]:
     books = await story.stage.simulator.books()
     charges = {charge.charge_id for charge in await story.charges()}
     return [refund.refund_amount.amount for refund in books.refunds if refund.charge_id in charges]
+
+
+async def refund_in_seller_central(story: Story, amount: str) -> str:
+    """Somebody gives money of the last charge back without asking us; answers the refund's id."""
+    charge = (await story.charges())[-1]
+    async with amazon_pay_client(story.stage.settings) as seller_central:
+        price = Price(amount=Decimal(amount), currency_code=Currency.USD)
+        elsewhere = CreateRefundRequest(charge_id=charge.charge_id, refund_amount=price)
+        return (await seller_central.refunds.create(elsewhere, idempotency_key=uuid4().hex)).refund_id
 
 
 async def paid(house: Stage) -> Story:
@@ -67,19 +76,38 @@ async def test_the_same_reference_gives_money_back_once(house: Stage) -> None:
 async def test_what_amazon_does_not_take_is_told_and_not_tried_again(house: Stage, notices: Endpoint) -> None:
     story = await paid(house)
     permission = story.charge_permission_id
-    (charge,) = await story.charges()
-    async with amazon_pay_client(house.settings) as seller_central:
-        price = Price(amount=Decimal("9.00"), currency_code=Currency.USD)
-        elsewhere = CreateRefundRequest(charge_id=charge.charge_id, refund_amount=price)
-        await seller_central.refunds.create(elsewhere, idempotency_key=uuid4().hex)
-
-    refund = await house.subscriptions.refund(permission, RefundPeriod(period=0))
+    await house.simulator.send_notifications_to(None)  # nobody here learns of it in time
+    try:
+        await refund_in_seller_central(story, "9.00")
+        refund = await house.subscriptions.refund(permission, RefundPeriod(period=0))
+    finally:
+        await house.simulator.send_notifications_to(house.ipn_url)
     status = await story.after(timedelta(days=2))
 
     assert (refund.state, refund.reason_code) == (RefundState.FAILED, "TransactionAmountExceeded")
     assert status.ledger[0].refunded is None
     assert await gone_back(story) == [Decimal("9.00")]
     assert (await kinds(notices, story))[-1] == "refund.failed"
+
+
+async def test_a_refund_in_seller_central_is_told_and_leaves_less_to_refund(house: Stage, notices: Endpoint) -> None:
+    story = await paid(house)
+    await refund_in_seller_central(story, "4.40")
+    status = await story.quiet()
+    if status.ledger[0].refunded is None:
+        status = await story.after(timedelta(hours=2))
+
+    assert status.ledger[0].refunded == Money.parse("4.40 USD")
+    event = (await told(notices, story))[-1]
+    assert (event["type"], event["data"]["period"], event["data"]["amount"]["amount"]) == (
+        "refund.completed",
+        0,
+        "4.40",
+    )
+    with pytest.raises(RequestRefusedError, match=r"at most 5\.59 USD is left"):
+        await house.subscriptions.refund(
+            story.charge_permission_id, RefundPeriod(period=0, amount=Money.parse("6 USD"))
+        )
 
 
 async def test_a_canceled_subscription_awaits_its_refund(house: Stage) -> None:

@@ -156,7 +156,7 @@ class TestWhenItIsCanceled:
 
         assert (said.code, said.err) == (0, "")
         assert said.data["effective_at"] == f"{end:%Y-%m-%dT%H:%M:%SZ}"
-        assert said.data.keys() == {"effective_at", "next"}
+        assert said.data.keys() == {"effective_at", "next", "refunding"}
         assert (await story.until_due(2)).status is Status.ACTIVE
         assert (await story.until(end)).status is Status.CANCELED
         assert len(await story.charges()) == 3
@@ -208,6 +208,42 @@ class TestARequestId:
         assert (first.code, again.code) == (0, 0)
         assert again.data["refund_id"] == first.data["refund_id"]
         assert len((await story.quiet()).refunds) == 1
+
+    async def test_of_a_refund_after_the_end_gives_money_back_once_whoever_is_named(self, house: Stage) -> None:
+        story = await paid(house)
+        (charge,) = await story.charges()
+        there = joined_to(house) | {"PERENNIAL_DATA_FOLDER": str(house.settings.data_folder)}
+        canceled = await typed("cancel", story.charge_permission_id, "--refund", "2.05 USD", **there)
+        await story.after(timedelta(hours=2))
+        named = ("refund", "--charge", charge.charge_id, "--amount", "1.10 USD", "--reference", "desk-4")
+
+        first, again = [await typed(*named, "--json", **there) for _ in range(2)]
+        too_much = await typed("refund", story.charge_permission_id, "--period", "0", "--amount", "7 USD", **there)
+
+        assert canceled.out.endswith("; 2.05 USD is going back\n")
+        assert (first.code, again.code) == (0, 0)
+        assert again.data["refund_id"] == first.data["refund_id"]
+        assert too_much.code == 1
+        assert "at most 6.84 USD is left of what was paid" in too_much.trouble
+
+    @pytest.mark.parametrize(
+        ("arguments", "trouble"),
+        [
+            (("refund",), "one is: a period, or a charge"),
+            (("refund", "C01-1", "--period", "0", "--charge", "C01-1-C1"), "one is: a period, or a charge"),
+            (("refund", "--period", "0"), "CHARGE_PERMISSION_ID: without it, the charge is named: --charge"),
+            (("refund", "--charge", "C01-1-C1"), "no entry of the ledger says that it was captured"),
+            (("cancel", "C01-1", "--refund", "some"), "--refund, last, all or an amount"),
+        ],
+        ids=str,
+    )
+    async def test_of_a_refund_says_what_is_missing(
+        self, house: Stage, tmp_path: Path, arguments: tuple[str, ...], trouble: str
+    ) -> None:
+        said = await typed(*arguments, **joined_to(house), PERENNIAL_DATA_FOLDER=str(tmp_path))
+
+        assert said.code in {1, 2}
+        assert trouble in said.trouble
 
     async def test_of_a_cancellation_gives_the_first_answer_also_once_it_has_ended(self, house: Stage) -> None:
         story = await paid(house)

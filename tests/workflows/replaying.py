@@ -18,7 +18,7 @@ from perennial_billing.billing.calendar import first_valid_instant
 from perennial_billing.billing.contract.contract import Contract
 from perennial_billing.billing.zones import zone as rules_of
 from perennial_billing.runtime.payloads import DATA_CONVERTER
-from perennial_billing.workflows.late_disputes import DisputeWorkflow
+from perennial_billing.workflows.ended import EndedSubscriptionWorkflow
 from perennial_billing.workflows.subscription import SubscriptionWorkflow
 
 OTHER_RULES: Final = (timedelta(hours=3), timedelta(hours=-7), timedelta(hours=11))
@@ -68,7 +68,7 @@ def replayer(*, sandboxed: bool = False) -> Replayer:
     One for many histories is cheapest, and the sandbox costs three times as much.
     """
     return Replayer(
-        workflows=[SubscriptionWorkflow, DisputeWorkflow],
+        workflows=[SubscriptionWorkflow, EndedSubscriptionWorkflow],
         data_converter=DATA_CONVERTER,
         workflow_runner=SandboxedWorkflowRunner() if sandboxed else UnsandboxedWorkflowRunner(),
     )

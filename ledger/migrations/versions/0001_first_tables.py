@@ -20,7 +20,6 @@ def upgrade() -> None:
         "entries",
         sa.Column("id", ID, primary_key=True),
         sa.Column("charge_permission_id", sa.String(64), nullable=False),
-        sa.Column("teller", sa.String(64), server_default="", nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("digest", sa.String(16), nullable=False),
         sa.Column("type", sa.String(64), nullable=False),
@@ -44,10 +43,9 @@ def upgrade() -> None:
         sa.Column("summary", DOCUMENT),
         sa.UniqueConstraint(
             "charge_permission_id",
-            "teller",
             "number",
             "digest",
-            name="uq_entries_charge_permission_id_teller_number_digest",
+            name="uq_entries_charge_permission_id_number_digest",
         ),
         sqlite_autoincrement=True,
     )
@@ -118,11 +116,11 @@ def upgrade() -> None:
         "ix_subscriptions_plan_id_charge_permission_id", "subscriptions", ["plan_id", "charge_permission_id"]
     )
     op.create_index("ix_subscriptions_status_charge_permission_id", "subscriptions", ["status", "charge_permission_id"])
+    op.create_index("ix_subscriptions_successor", "subscriptions", ["successor"])
     op.create_table(
         "deliveries",
         sa.Column("id", sa.String(160), primary_key=True),
         sa.Column("charge_permission_id", sa.String(64), nullable=False),
-        sa.Column("teller", sa.String(64), server_default="", nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
