@@ -15,9 +15,9 @@ from amazon_pay_simulator.assumptions import Assumptions
 from amazon_pay_simulator.objects import Charge
 from amazon_pay_simulator.report_objects import MistakeKind, SettlementMistake
 from perennial_billing.billing.calendar import Interval, Unit
-from perennial_billing.billing.changes import RefundPeriod
+from perennial_billing.billing.changes import AddItem, RefundPeriod, When
 from perennial_billing.billing.money import Money
-from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.plan import Capture, Plan
 from perennial_billing.sandbox.stage import PUBLIC_KEY_ID, Stage, stage
 from perennial_billing.starter.settlement_reports import SettlementReports
 from perennial_billing.worker.wiring import amazon_pay_client
@@ -29,6 +29,9 @@ BEGINS: Final = datetime(YEAR, 3, 3, 7, tzinfo=UTC)
 MARCH: Final = ("--since", f"{YEAR}-03-01", "--until", f"{YEAR}-04-01", "--settled-within", "0")
 
 WEEKLY: Final = Plan.of("weekly-tea", Money.parse("9.99 USD"), Interval(unit=Unit.WEEK))
+LATER: Final = Plan.of("goods", Money.parse("9.99 USD"), Interval(unit=Unit.MONTH)).model_copy(
+    update={"capture": Capture.LATER}
+)
 IN_EUROS: Final = Plan.of("tea", Money.parse("14.90 EUR"), Interval(unit=Unit.MONTH))
 IN_YEN: Final = Plan.of("sencha", Money.parse("1200 JPY"), Interval(unit=Unit.WEEK))
 
@@ -54,14 +57,21 @@ class Month(NamedTuple):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def march() -> AsyncIterator[Month]:
-    """Four subscribers: one is declined and tries again, one gets money back, one goes to the bank."""
+    """Five subscribers: one gets money back and buys something once, one is declined and tries again, one goes to the
+    bank, one pays in yen, and of one only a part is captured of what was authorized.
+    """
     async with stage(assumptions=Assumptions(report_takes=timedelta(0))) as house:
-        plain, declined, euros, yen = [
-            await Story.begin(house, plan, script=script, first_charge_at=BEGINS)
-            for plan, script in ((WEEKLY, ()), (WEEKLY, (None, "SoftDeclined")), (IN_EUROS, ()), (IN_YEN, ()))
-        ]
-        for story in (plain, declined, euros, yen):
-            await story.until(BEGINS + timedelta(days=16))
+        declined_once = (None, "SoftDeclined")
+        plans = ((WEEKLY, ()), (WEEKLY, declined_once), (IN_EUROS, ()), (IN_YEN, ()), (LATER, ()))
+        stories = [await Story.begin(house, plan, script=script, first_charge_at=BEGINS) for plan, script in plans]
+        plain, _, euros, _, later = stories
+        for story in stories:
+            await story.until(BEGINS + timedelta(days=2 if story is later else 16))
+        await house.subscriptions.capture(later.charge_permission_id, 0, Money.parse("5.00 USD"))
+        once = AddItem(amount=Money.parse("2.50 USD"), what="gift wrapping", when=When.NOW)
+        await house.subscriptions.change(plain.charge_permission_id, once)
+        for story in (later, plain):
+            await story.quiet()
         refund = await house.subscriptions.refund(
             plain.charge_permission_id, RefundPeriod(period=1, amount=Money.parse("4.00 USD"))
         )
@@ -69,7 +79,7 @@ async def march() -> AsyncIterator[Month]:
         [charge] = await euros.charges()
         dispute = await house.simulator.dispute_charge(charge.charge_id, at=await euros.now())
         await euros.quiet()
-        charges = [charge for story in (plain, declined, euros, yen) for charge in await story.charges()]
+        charges = [charge for story in stories for charge in await story.charges()]
         assert refund.refund_id is not None
         yield Month(house, charges, refund.refund_id, dispute.dispute_id)
 
@@ -113,11 +123,11 @@ async def test_a_month_is_settled_as_the_subscriptions_told_it_however_often_it_
     assert again.data["settlements"] == first.data["settlements"]
     assert first.data["transactions"] == len(march.charges) + 2
     euros, yen, dollars = first.data["settlements"]
-    assert [each["charged"] for each in (euros, yen, dollars)] == ["14.90 EUR", "3600 JPY", "59.94 USD"]
-    assert (dollars["refunded"], dollars["fees"], dollars["paid_out"]) == ("4.00 USD", "3.42 USD", "52.52 USD")
+    assert [each["charged"] for each in (euros, yen, dollars)] == ["14.90 EUR", "3600 JPY", "67.44 USD"]
+    assert (dollars["refunded"], dollars["fees"], dollars["paid_out"]) == ("4.00 USD", "4.24 USD", "59.20 USD")
     assert (euros["taken_back"], euros["paid_out"]) == ("14.90 EUR", "0.00 EUR")
     assert "both sides agree" in for_people.out
-    assert "59.94 USD" in for_people.out
+    assert "67.44 USD" in for_people.out
 
 
 @pytest.mark.parametrize(
