@@ -1,5 +1,6 @@
 """Taking settlements into the ledger: each whole or not at all, and once."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from itertools import islice
@@ -31,9 +32,7 @@ async def take(
     report_id: str | None = None,
     progress: Progress | None = None,
 ) -> bool:
-    """Takes a settlement that was checked, in one transaction; False where it was taken before.
-
-    An SQLite file is locked meanwhile, a second for some 30,000 lines: what is told then waits in the outboxes.
+    """Takes a settlement that was checked; False where it was taken before.
 
     Args:
         ledger: where.
@@ -43,25 +42,51 @@ async def take(
         progress: is told of the lines that were written.
 
     Raises:
-        ReportRefusedError: a settlement with that id and other contents was taken before, or the account's settlements
-            so far are another merchant's, or the file was changed since it was checked.
+        ReportRefusedError: as `take_all`.
         LedgerError: nothing was taken.
     """
     await ledger.check_version()
     async with writing(ledger.engine, seconds=None) as connection:
-        await _check_account(connection, settlement, account)
-        key = await _begun(connection, settlement, account, report_id)
-        if key is None:
-            await _check_same(connection, settlement, account, report_id)
-            return False
-        with reading_settlement(settlement.path, settlement.encoding) as reader:
-            rows = (_row(key, line) for line in reader.lines())
-            while part := list(islice(rows, AT_ONCE)):
-                await connection.execute(insert(settlement_lines), part)
-                if progress is not None:
-                    progress(len(part))
-            if reader.digest.hexdigest() != settlement.digest:
-                raise refusal(settlement.path, "it was changed while it was read; give it again")
+        return await _taken(connection, settlement, account, report_id, progress)
+
+
+async def take_all(
+    ledger: Ledger, files: Sequence[SettlementFile], account: str, progress: Progress | None = None
+) -> list[bool]:
+    """Takes settlements that were checked, all or none; False for each that was taken before.
+
+    An SQLite file is locked meanwhile, a second for some 30,000 lines: what is told then waits in the outboxes.
+
+    Raises:
+        ReportRefusedError: a settlement with such an id and other contents was taken before, or the account's
+            settlements so far are another merchant's, or a file was changed since it was checked.
+        LedgerError: nothing was taken.
+    """
+    await ledger.check_version()
+    async with writing(ledger.engine, seconds=None) as connection:
+        return [await _taken(connection, each, account, None, progress) for each in files]
+
+
+async def _taken(
+    connection: AsyncConnection,
+    settlement: SettlementFile,
+    account: str,
+    report_id: str | None,
+    progress: Progress | None,
+) -> bool:
+    await _check_account(connection, settlement, account)
+    key = await _begun(connection, settlement, account, report_id)
+    if key is None:
+        await _check_same(connection, settlement, account, report_id)
+        return False
+    with reading_settlement(settlement.path, settlement.encoding) as reader:
+        rows = (_row(key, line) for line in reader.lines())
+        while part := list(islice(rows, AT_ONCE)):
+            await connection.execute(insert(settlement_lines), part)
+            if progress is not None:
+                progress(len(part))
+        if reader.digest.hexdigest() != settlement.digest:
+            raise refusal(settlement.path, "it was changed while it was read; give it again")
     return True
 
 

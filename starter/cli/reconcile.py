@@ -211,9 +211,9 @@ async def _take(
     *,
     unbalanced: bool,
 ) -> list[Taken]:
-    """Takes all that is whole: files by hand only if each is."""
+    """Takes all that is whole: files by hand only if each is, and all or none."""
     from perennial_billing.ledger.settlements.parsing import checked
-    from perennial_billing.ledger.settlements.storing import take
+    from perennial_billing.ledger.settlements.storing import take, take_all
 
     whole: list[tuple[_Given, SettlementFile]] = []
     taken: list[Taken] = []
@@ -227,6 +227,10 @@ async def _take(
                 progress=count,
             )
             whole.append((each, settlement))
+    if all(each.report_id is None for each, _ in whole):
+        files = [settlement for _, settlement in whole]
+        with bar.counting("taking the settlements", sum(file.lines for file in files)) as count:
+            return list(map(Taken, files, await take_all(ledger, files, scope.account, count)))
     for each, settlement in whole:
         what = f"taking settlement {settlement.settlement_id}"
         with _skipping(each), bar.counting(what, settlement.lines) as count:

@@ -90,6 +90,21 @@ async def test_of_several_files_all_are_reconciled_and_only_they(there: dict[str
     assert [each["settlement_id"] for each in since_april.data["settlements"]] == ["2"]
 
 
+async def test_of_files_of_which_the_ledger_knows_one_otherwise_none_is_taken(
+    there: dict[str, str], tmp_path: Path
+) -> None:
+    known = REPORT.but(lines=[CAPTURE]).write(tmp_path / "march.csv")
+    await typed("reconcile", str(known), **there)
+    new = str(Report([OTHER], "2").write(tmp_path / "april.csv"))
+    otherwise = str(REPORT.write(tmp_path / "march-again.csv"))
+
+    said = await typed("reconcile", new, otherwise, **there)
+    then = await typed("reconcile", new, "--json", **there)
+
+    assert (said.code, "and says something else" in said.trouble) == (2, True)
+    assert [each["is_new"] for each in then.data["taken"]] == [True]
+
+
 async def test_another_encoding_is_named_and_a_file_that_does_not_add_up_is_taken_when_asked(
     there: dict[str, str], tmp_path: Path
 ) -> None:
