@@ -33,6 +33,9 @@ from perennial_billing.ledger.ledger import Ledger
 DELIVER: Final = "deliver_notice"
 """The type of the activities that deliver; what lists them searches by it."""
 
+NOT_RECORDED: Final = "perennial_notices_not_recorded"
+"""The metric that counts them, each time that it is tried."""
+
 REFUSED: Final = "EndpointRefused"
 """The type of the error when the endpoint did not take a notice."""
 
@@ -125,7 +128,13 @@ class Announcer(NoticeActivities):
             Delivery(delivery_id(permission, notice.number), permission, notice.number)
             for notice in (announcement.notices if self._task_queue is not None else ())
         ]
-        await self._ledger.record(told, queued)
+        try:
+            await self._ledger.record(told, queued)
+        except LedgerError:
+            activity.metric_meter().create_counter(NOT_RECORDED, "Notices that could not be recorded.").add(
+                len(told.notices), {"merchant_account": told.merchant_account}
+            )
+            raise
 
     async def _start_delivery(
         self, message: WebhookMessage, notice: Notice, announcement: Announcement, task_queue: str

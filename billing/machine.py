@@ -77,6 +77,7 @@ from perennial_billing.billing.protocol.events import (
     Elapsed,
     Event,
     HandedOn,
+    NotHandedOn,
     Refresh,
     Started,
     Thing,
@@ -117,6 +118,8 @@ def _after(subscription: Subscription, event: Event, now: datetime) -> Subscript
             return subscription.but(lifecycle=subscription.lifecycle.canceled(reason, now))
         case HandedOn(numbers):
             return subscription.but(outbox=subscription.outbox.handed_on(numbers))
+        case NotHandedOn():
+            return subscription.but(outbox=subscription.outbox.held(now))
     assert_never(event)
 
 
@@ -145,6 +148,8 @@ def tried(
         return subscription.but(references=subscription.references.known_by(known, names)), known.result
     after, result = request.apply(subscription, now)
     check_charged_in_time(subscription, after, request.kind)
+    if after != subscription and after.outbox.told == subscription.outbox.told:
+        after = telling(after, NoticeType.SUBSCRIPTION_CHANGED, now, request=request.kind)
     entry = Entry(references=names, wish=wish, kind=request.kind, result=result)
     return after.but(references=after.references.noting(entry)), result
 

@@ -22,7 +22,7 @@ from perennial_billing.billing.parts.collection import Collection
 from perennial_billing.billing.parts.disputes import Disputes
 from perennial_billing.billing.parts.ledger import Ledger
 from perennial_billing.billing.parts.lifecycle import AwaitingCheckout, Lifecycle, Pause
-from perennial_billing.billing.parts.outbox import Outbox
+from perennial_billing.billing.parts.outbox import NOTICES_WAITING, Outbox
 from perennial_billing.billing.parts.permission import Permission
 from perennial_billing.billing.parts.refunds import Refunds
 from perennial_billing.billing.parts.renewal import Renewal
@@ -208,14 +208,17 @@ class Subscription(Value):
             return self.lifecycle.stage.reason_code
         if self.collection is not None:
             return self.collection.last_reason
-        return (
-            AMOUNT_UNKNOWN if self.renewal.undecided_since else self.permission.last_reason or self.disputes.last_reason
-        )
+        if self.renewal.undecided_since:
+            return AMOUNT_UNKNOWN
+        waiting = NOTICES_WAITING if self.outbox.held_since else None
+        return self.permission.last_reason or self.disputes.last_reason or waiting
 
     @property
     def needs_attention(self) -> bool:
-        """Whether the merchant has to look: held, unpaid, a payment method that only the buyer can mend, or no answer
-        of Amazon's."""
+        """Whether the merchant has to look: held, unpaid, a payment method that only the buyer can mend, no answer of
+        Amazon's, or notices that cannot be handed on."""
+        if self.outbox.held_since is not None:
+            return True
         held = self.collection is not None and self.collection.held_for is not None
         undecided = self.renewal.undecided_since is not None
         in_need = self.status in NEEDS_ATTENTION

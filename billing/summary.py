@@ -53,7 +53,8 @@ class Summary(Value):
 
     @classmethod
     def of(cls, subscription: Subscription) -> Self:
-        """A subscription's."""
+        """A subscription's, as it stands once this is told: then no notice waits any more."""
+        subscription = subscription.but(outbox=subscription.outbox.but(held_since=None))
         agreement = subscription.contract.agreement(subscription.next_period)
         lifecycle, owed = subscription.lifecycle, subscription.collection
         command = None if subscription.has_ended else main_command(subscription)

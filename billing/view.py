@@ -261,6 +261,7 @@ class SubscriptionView(Value):
         refused_successor: the charge permission that it was last asked to go on under, and why it does not.
         notices_told: how many the merchant was meant to be sent.
         notices_waiting: how many of them are not on their way.
+        notices_held_since: since when they could not be handed on (UTC), as the ledger cannot be written to.
     """
 
     version: int = VIEW_VERSION
@@ -300,6 +301,7 @@ class SubscriptionView(Value):
     refused_successor: RefusedSuccessor | None = None
     notices_told: int
     notices_waiting: int
+    notices_held_since: AwareDatetime | None = None
 
     @property
     def charge_permission_id(self) -> str:
@@ -353,6 +355,7 @@ def view_of(subscription: Subscription) -> SubscriptionView:
         refused_successor=lifecycle.refused_successor,
         notices_told=subscription.outbox.told,
         notices_waiting=len(subscription.outbox.notices),
+        notices_held_since=subscription.outbox.held_since,
     )
 
 

@@ -29,6 +29,8 @@ _FACTS: Final = (
     "reason_code",
     "status",
     "successor",
+    "request",
+    "reference",
 )
 
 _LIKE_THE_NOTICE: Final = (

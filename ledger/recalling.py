@@ -26,6 +26,9 @@ _STATES: Final = {
     NoticeType.REFUND_FAILED.value: RefundState.FAILED,
 }
 
+_CREDITED_BEFORE: Final = {NoticeType.PLAN_CHANGED.value: 1, NoticeType.REFUND_FAILED.value: 0}
+"""Which notices tell how much of a period was credited, and how many periods before their own that is."""
+
 
 async def recall(ledger: Ledger, wanted: Recollection) -> Recalled:
     """Looks up what is known of a subscription, under all charge permissions that it has lived under.
@@ -39,10 +42,11 @@ async def recall(ledger: Ledger, wanted: Recollection) -> Recalled:
         found = await _charges(connection, permissions, wanted)
         charges = [row["charge_id"] for row in found]
         refunds = await _refunds(connection, charges)
+        credited = await _credited(connection, permissions, found)
         return Recalled(
             **await _known(connection, wanted.charge_permission_id),
             told=await _told(connection, wanted.charge_permission_id),
-            charges=tuple(_charge(row, refunds) for row in found),
+            charges=tuple(_charge(row, refunds, credited.get(row["period"])) for row in found),
             refunds=tuple(map(_refund, refunds)),
             refund_ids=await _latest_refunds(connection, permissions),
         )
@@ -151,6 +155,26 @@ async def _refunds(connection: AsyncConnection, charges: Sequence[str]) -> list[
     return list(once.values())
 
 
+async def _credited(
+    connection: AsyncConnection, permissions: Sequence[str], charges: Sequence[Row]
+) -> dict[int, Money]:
+    """How much of each charge's period was credited, the latest news of it, by the period."""
+    if not charges:
+        return {}
+    column, periods = entries.c, [row["period"] for row in charges]
+    query = (
+        select(column.type, column.period, column.notice)
+        .where(column.charge_permission_id.in_(permissions), column.type.in_(list(_CREDITED_BEFORE)))
+        .where(column.period.between(min(periods), max(periods) + 1))
+        .order_by(column.id)
+    )
+    credited: dict[int, Money] = {}
+    for kind, period, notice in await connection.execute(query):
+        if notice.get("credited") is not None:
+            credited[period - _CREDITED_BEFORE[kind]] = Money.model_validate(notice["credited"])
+    return credited
+
+
 async def _latest_refunds(connection: AsyncConnection, permissions: Sequence[str]) -> tuple[str, ...]:
     column = entries.c
     query = (
@@ -162,7 +186,7 @@ async def _latest_refunds(connection: AsyncConnection, permissions: Sequence[str
     return tuple(reversed([*dict.fromkeys((await connection.execute(query)).scalars())]))
 
 
-def _charge(row: Row, refunds: Sequence[Row]) -> RecalledCharge:
+def _charge(row: Row, refunds: Sequence[Row], credited: Money | None) -> RecalledCharge:
     gone = [
         each["amount_minor"] or 0
         for each in refunds
@@ -176,6 +200,8 @@ def _charge(row: Row, refunds: Sequence[Row]) -> RecalledCharge:
         charge_id=row["charge_id"],
         settled_at=row["at"],
         refunded=money(sum(gone), row["currency"]) if gone else None,
+        credit=row["notice"].get("credit"),
+        credited=credited,
     )
 
 

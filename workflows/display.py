@@ -143,6 +143,11 @@ def details(view: SubscriptionView) -> str:
 def _left_to_you(view: SubscriptionView) -> Iterator[str]:
     """What only the merchant can do, where that is waited for."""
     owed = view.owed
+    if view.notices_held_since is not None:
+        yield (
+            f"{view.notices_waiting} notices wait since {_instant(view.notices_held_since)}: the ledger cannot be "
+            "written to, or deliveries not be started. It is tried again every 10 minutes"
+        )
     if view.awaits_checkout_until is not None:
         yield f"A new checkout is awaited until {_instant(view.awaits_checkout_until)}; then: `perennial replace`"
     elif owed is not None and owed.stage is Stage.ON_HOLD and owed.held_for is not None and not owed.attempt_is_open:

@@ -28,7 +28,15 @@ from perennial_billing.billing.parts.ledger import PeriodRecord
 from perennial_billing.billing.plan.monthly_limit import check_monthly_limit
 from perennial_billing.billing.protocol.answers import DisputeAnswer, PermissionAnswer, RefundAnswer, SuccessorAnswer
 from perennial_billing.billing.protocol.commands import Command, ReadPermission, StartSuccessor
-from perennial_billing.billing.protocol.events import Answered, CancelAsked, Event, HandedOn, Refresh, Started
+from perennial_billing.billing.protocol.events import (
+    Answered,
+    CancelAsked,
+    Event,
+    HandedOn,
+    NotHandedOn,
+    Refresh,
+    Started,
+)
 from perennial_billing.billing.protocol.notices import Notice
 from perennial_billing.billing.protocol.recollection import Recalled, Recollection
 from perennial_billing.billing.refusals import Kind, Refused
@@ -299,6 +307,7 @@ class Life:
             except FailureError:  # a local activity's is not always an ActivityError
                 waiting = len(self.subscription.outbox.notices)
                 workflow.logger.warning("notices could not be handed on yet", extra={"waiting": waiting})
+                self.happened(NotHandedOn())
                 return
             self._dates_are_old = self._dates_are_old or bool(stale)
             self.happened(HandedOn([notice.number for notice in notices]))
@@ -307,6 +316,7 @@ class Life:
         """Hands on the last notices: as nothing follows an ended subscription, it does not leave before that."""
         await self._tell_merchant()
         while waiting := len(self.subscription.outbox.notices):
+            self._show()
             workflow.logger.warning("it has ended, and stays until all is told", extra={"waiting": waiting})
             self._continue_as_new_when_long()
             await self._until_told_again()

@@ -13,7 +13,7 @@ def agreeing(subscription: Subscription, contract: Contract, first: int, now: da
     agreed = subscription.but(contract=contract)
     if contract.recurrence != subscription.contract.recurrence:
         agreed = agreed.but(permission=agreed.permission.plan_changed(now))
-    schedule = contract.schedule
+    schedule, before = contract.schedule, agreed.ledger.record(first - 1)
     return telling(
         agreed,
         NoticeType.PLAN_CHANGED,
@@ -21,5 +21,6 @@ def agreeing(subscription: Subscription, contract: Contract, first: int, now: da
         period=first,
         due=schedule.due(first),
         amount=schedule.amount(first),
+        credited=before.credited if before else None,
         reason=str(contract.agreement(first)),
     )

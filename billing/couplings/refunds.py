@@ -26,7 +26,8 @@ def refund_answered(
     kind, about = news_of(refund)
     if refund.state is RefundState.FAILED:
         answered = with_what_is_due(answered, refund.period)  # it was taken for the unused days, and has not gone back
-        return telling(answered, kind, now, **about)
+        record = answered.ledger.record(refund.period)
+        return telling(answered, kind, now, **about, credited=record.credited if record else None)
     record = answered.ledger.record(refund.period)
     ledger = answered.ledger.amended(record.with_refund(refund.amount)) if record else answered.ledger
     return telling(answered.but(ledger=ledger), kind, now, **about)

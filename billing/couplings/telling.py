@@ -77,4 +77,5 @@ def about_record(record: PeriodRecord) -> dict[str, Any]:  # Any: as above
         "amount": record.amount,
         "attempt": record.attempts or None,
         "charge_id": record.charge_id,
+        "credit": record.credit,
     }

@@ -82,6 +82,8 @@ class PeriodRecord(Value):
             settled_at=charge.settled_at,
             charge_id=charge.charge_id,
             refunded=charge.refunded,
+            credit=charge.credit,
+            credited=charge.credited,
         )
 
     @property

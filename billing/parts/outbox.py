@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from pydantic import AwareDatetime
+
 from perennial_billing.billing.protocol.notices import Notice, NoticeType
 from perennial_billing.billing.values import Value
 
 FULL_OUTBOX: Final = 100
 """Notices that wait before a subscription begins nothing more; so the state stays small while none can be handed on."""
+
+NOTICES_WAITING: Final = "NoticesWaiting"
+"""Our own reason beside Amazon's codes: what has happened cannot be recorded, and so not be told."""
 
 HANDED_ON_AT_ONCE: Final = 50
 """Notices; a local activity hands so many on well within its time."""
@@ -20,10 +25,12 @@ class Outbox(Value):
     Attributes:
         notices: oldest first.
         told: how many there were in all; the last one's number.
+        held_since: when they could not be handed on (UTC), as the ledger cannot be written to; None where they can.
     """
 
     notices: tuple[Notice, ...] = ()
     told: int = 0
+    held_since: AwareDatetime | None = None
 
     @property
     def first(self) -> tuple[Notice, ...]:
@@ -42,4 +49,9 @@ class Outbox(Value):
 
     def handed_on(self, numbers: Sequence[int]) -> "Outbox":
         """These are on their way; what came meanwhile stays."""
-        return self.but(notices=tuple(notice for notice in self.notices if notice.number not in numbers))
+        left = tuple(notice for notice in self.notices if notice.number not in numbers)
+        return self.but(notices=left, held_since=None)
+
+    def held(self, now: datetime) -> "Outbox":
+        """They could not be handed on, and are tried again later."""
+        return self.but(held_since=self.held_since or now)

@@ -88,4 +88,9 @@ class HandedOn:
     numbers: Sequence[int]
 
 
-Event = Started | Elapsed | Answered | Unanswered | Refresh | CancelAsked | HandedOn
+@dataclass(frozen=True, slots=True)
+class NotHandedOn:
+    """The notices that wait could not be handed on."""
+
+
+Event = Started | Elapsed | Answered | Unanswered | Refresh | CancelAsked | HandedOn | NotHandedOn

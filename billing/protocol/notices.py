@@ -38,6 +38,9 @@ class NoticeType(StrEnum):
     """It was owed, and is not collected any more."""
     PLAN_CHANGED = "plan.changed"
     """From `due` on a period costs `amount`: in time to tell the buyer, where a law wants that."""
+    SUBSCRIPTION_CHANGED = "subscription.changed"
+    """A request was accepted of which no other notice tells, such as a cancellation at the end of the paid period, a
+    skipped period or a refund; `request` says what kind."""
     REFUND_COMPLETED = "refund.completed"
     """The money is on its way back to the buyer."""
     REFUND_FAILED = "refund.failed"
@@ -99,10 +102,14 @@ class Notice(Value):
         deadline: until when the buyer may mend the payment method or approve a new charge permission, or the merchant
             may capture (UTC).
         successor: the charge permission under which the subscription goes on, or was to.
-        credit: what is left of the credit at the end; nobody will be charged less for it any more.
+        credit: how much of a period was paid by credit, beside its amount; at the end what is left of the credit, as
+            nobody will be charged less for it any more.
+        credited: how much of the paid period before a change was credited, as its days are not served; of a refund that
+            failed, how much of its period.
         items: what was to be charged once with a charge that does not come any more.
         status: how a subscription ended, or how a dispute stands at Amazon.
         reason: why, in words; never what a buyer wrote.
+        request: the kind of a request that was accepted.
     """
 
     number: int
@@ -121,6 +128,8 @@ class Notice(Value):
     deadline: AwareDatetime | None = None
     successor: str | None = None
     credit: Money | None = None
+    credited: Money | None = None
     items: Money | None = None
     status: str | None = None
     reason: str | None = None
+    request: str | None = None

@@ -34,6 +34,8 @@ class RecalledCharge(Value):
         charge_id: Amazon's.
         settled_at: when it was captured (UTC).
         refunded: how much of it has gone back; None where nothing has.
+        credit: how much of the period's price a credit has paid.
+        credited: how much of the period was credited, as its days were not served.
     """
 
     period: int
@@ -43,6 +45,8 @@ class RecalledCharge(Value):
     charge_id: str
     settled_at: AwareDatetime
     refunded: Money | None = None
+    credit: Money | None = None
+    credited: Money | None = None
 
 
 class RecalledRefund(Value):

@@ -205,7 +205,7 @@ def test_a_retry_that_the_merchant_asks_for_takes_back_the_time_that_was_not_wai
     dunning = life.subscription.owed.dunning
     assert dunning is not None
     assert dunning.first_failed_at == at("2026-01-31 20:00")  # twelve hours before the wait's end, not ten days later
-    assert life.told == ["charge.declined", "monthly_limit.reached"], "once for January"
+    assert life.told == ["charge.declined", "monthly_limit.reached", "subscription.changed"], "once for January"
 
 
 def test_an_amount_that_no_month_bears_is_held_at_once_and_the_limit_is_named() -> None:

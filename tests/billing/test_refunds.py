@@ -66,7 +66,7 @@ def test_a_paid_period_is_refunded_whole_or_in_part(amount: Money | None) -> Non
         at("2026-02-05 13:00"),
         None,
     )
-    assert life.told == ["period.paid", "refund.completed"]
+    assert life.told == ["period.paid", "subscription.changed", "refund.completed"]
     assert life.next == (Action.CHARGE, at("2026-02-28 09:00")), "a refund never restarts collection"
 
 
@@ -96,7 +96,7 @@ def test_a_failed_refund_leaves_the_account_as_it_was_and_is_not_tried_again() -
     answer(life, Action.READ_REFUND, "2026-02-05 13:00", DECLINED)
 
     assert life.subscription.ledger.records[0].refunded is None
-    assert life.told == ["period.paid", "refund.failed"]
+    assert life.told == ["period.paid", "subscription.changed", "refund.failed"]
     assert next_command(life.subscription) == main_command(life.subscription)
     assert refundable(life.subscription.ledger.records[0], life.subscription.refunds.latest) == PRICE, (
         "it may be asked for anew"

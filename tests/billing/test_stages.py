@@ -31,7 +31,7 @@ from perennial_billing.billing.parts.stages import LeftToMerchant, OneStage, Unp
 from perennial_billing.billing.plan.policy import CatchUp, CollectionPolicy
 from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
 from perennial_billing.billing.protocol.commands import Action, Timer
-from perennial_billing.billing.protocol.events import CancelAsked, Event, HandedOn, Refresh, Started, Thing
+from perennial_billing.billing.protocol.events import CancelAsked, Event, HandedOn, NotHandedOn, Refresh, Started, Thing
 from perennial_billing.billing.refusals import Refused
 from perennial_billing.billing.requests import Request
 from perennial_billing.billing.view import view_of
@@ -139,6 +139,7 @@ EVENTS: dict[str, Event] = {
     "dispute": Refresh(Thing.DISPUTE, "D-1"),
     "cancel": CancelAsked("Moved away"),
     "handed on": HandedOn([1]),
+    "not handed on": NotHandedOn(),
 }
 REQUESTS: tuple[Request, ...] = (
     ChangePlan(quantity=2),

@@ -56,7 +56,12 @@ async def test_the_merchant_captures_what_was_authorized(house: Stage, notices: 
     assert charge.capture_amount is not None
     assert charge.capture_amount.amount == taken.amount
     assert (status.periods_paid, status.ledger[0].amount) == (1, taken)
-    assert await kinds(notices, story) == ["subscription.started", "period.authorized", "period.paid"]
+    assert await kinds(notices, story) == [
+        "subscription.started",
+        "period.authorized",
+        "subscription.changed",
+        "period.paid",
+    ]
 
 
 async def test_each_period_is_authorized_although_the_older_ones_wait(house: Stage) -> None:

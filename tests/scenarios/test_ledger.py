@@ -17,6 +17,7 @@ from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.ledger.rebuilding import rebuild
 from perennial_billing.ledger.tables import deliveries
 from perennial_billing.sandbox.stage import Stage
+from perennial_billing.workflows.names import LAST_REASON, NEEDS_ATTENTION
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story
 
@@ -80,9 +81,13 @@ async def test_while_the_ledger_is_away_buyers_are_charged_and_afterwards_all_is
 
         assert len(await story.charges()) == 1
         assert (status.notices_waiting, status.notices_told) == (1, 2)
+        assert (status.needs_attention, status.last_reason) == (True, "NoticesWaiting")
+        attributes = (await story.handle.describe()).typed_search_attributes
+        assert (attributes.get(NEEDS_ATTENTION), attributes.get(LAST_REASON)) == (True, "NoticesWaiting")
 
     status = await story.after(timedelta(days=40))
-    assert status.notices_waiting == 0
+    assert (status.notices_waiting, status.needs_attention, status.last_reason) == (0, False, None)
+    assert not (await found(story)).needs_attention
     await assert_is_whole(story)
     assert (await found(story)).periods_paid == 2
 

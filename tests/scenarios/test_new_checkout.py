@@ -61,8 +61,9 @@ async def test_a_permission_closed_between_dates_is_replaced_and_the_billing_day
     await after.assert_charged_at(story.terms.schedule.due(1))
     assert len(await story.charges()) == 1
     told = await notices.told(story.charge_permission_id, (await story.status()).notices_told)
-    assert [event["type"] for event in told][-3:] == [
+    assert [event["type"] for event in told][-4:] == [
         "charge_permission.closed",
+        "subscription.changed",
         "charge_permission.replaced",
         "subscription.ended",
     ]

@@ -60,7 +60,7 @@ async def test_parts_are_refunded_up_to_what_was_paid_and_no_further(house: Stag
     assert str(status.ledger[0].refunded) == "9.99 USD"
     assert await gone_back(story) == [Decimal("5.00"), Decimal("4.99")]
     assert len(await story.charges()) == 1, "a refund never restarts collection"
-    assert (await kinds(notices, story))[-2:] == ["refund.completed", "refund.completed"]
+    assert (await kinds(notices, story))[-3:] == ["refund.completed", "subscription.changed", "refund.completed"]
 
 
 async def test_the_same_reference_gives_money_back_once(house: Stage) -> None:
