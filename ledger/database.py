@@ -96,14 +96,18 @@ def _begun(connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def writing(engine: AsyncEngine, seconds: float | None = SECONDS) -> AsyncIterator[AsyncConnection]:
     """A transaction that all is taken back of where it fails.
+
+    Args:
+        engine: of the database.
+        seconds: how long it may take; None where no subscription waits for it.
 
     Raises:
         LedgerUnavailableError: the database cannot do it now.
     """
     with _in_words():
-        async with asyncio.timeout(SECONDS), engine.begin() as connection:
+        async with asyncio.timeout(seconds), engine.begin() as connection:
             yield connection
 
 

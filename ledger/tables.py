@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -152,3 +153,47 @@ deliveries: Final = Table(
     Index(None, "charge_permission_id", "number"),
 )
 """What became of each notice on its way to the merchant."""
+
+settlements: Final = Table(
+    "settlements",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    # Our short name of the account, and Amazon's id of it.
+    Column("merchant_account", String(64), nullable=False),
+    Column("merchant_id", String(64), nullable=False),
+    Column("settlement_id", String(64), nullable=False),
+    # Of what its lines say: the same settlement is told from one that says something else under its id.
+    Column("digest", String(64), nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("lines", Integer, nullable=False),
+    # Of the report that it was downloaded as; none of a file that was given by hand.
+    Column("report_id", String(64)),
+    Column("taken_at", Instant, nullable=False),
+    UniqueConstraint("merchant_id", "settlement_id"),
+    Index(None, "merchant_account", "ends_at"),
+)
+"""Amazon's settlements that were taken, each whole."""
+
+settlement_lines: Final = Table(
+    "settlement_lines",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("settlement", _ID, ForeignKey("settlements.id"), nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("transaction_id", String(64)),
+    Column("charge_permission_id", String(64)),
+    Column("merchant_reference", String(256)),
+    Column("posted_at", Instant, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("amount_minor", _MINOR, nullable=False),
+    Column("percentage_fee_minor", _MINOR, nullable=False),
+    Column("fixed_fee_minor", _MINOR, nullable=False),
+    Column("fee_minor", _MINOR, nullable=False),
+    Column("net_minor", _MINOR, nullable=False),
+    Index(None, "transaction_id"),
+    Index(None, "settlement", "transaction_id"),
+)
+"""What Amazon took, gave back, kept and paid out, line by line; below zero is what the merchant paid."""

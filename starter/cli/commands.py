@@ -91,6 +91,11 @@ COMMANDS: Final = (
         ".audit:audit",
         "Check what must always hold: nobody charged twice, nothing forgotten, nothing overdue.",
     ),
+    Command(
+        "reconcile",
+        ".reconcile:reconcile",
+        "Hold Amazon's settlements against the ledger, charge by charge. Exit code 1 where they differ.",
+    ),
     Command("find", ".ledger:find", "Find subscriptions in the ledger, also such as Temporal does not know any more."),
     Command("timeline", ".ledger:timeline", "Show everything that a subscription told, from the ledger, oldest first."),
     Command("export", ".exports:export", "Write out the ledger for whoever keeps books: CSV or JSON lines."),

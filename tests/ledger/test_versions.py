@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
@@ -12,9 +14,13 @@ from sqlalchemy.engine import Connection
 from perennial_billing.ledger import migrations, versions
 from perennial_billing.ledger.database import engine_of, place_of, writing
 from perennial_billing.ledger.errors import LedgerError, LedgerUnavailableError, LedgerVersionError
+from perennial_billing.ledger.finding import timeline
 from perennial_billing.ledger.ledger import Ledger
+from perennial_billing.ledger.rebuilding import rebuild
+from perennial_billing.ledger.settlements.storing import settled_times
 from perennial_billing.ledger.tables import metadata
 from perennial_billing.ledger.versions import bring_forward
+from tests.ledger.told import notice, told
 
 
 async def test_migrated_the_tables_are_those_that_we_use(ledger: Ledger) -> None:
@@ -42,6 +48,33 @@ async def test_where_no_table_is_it_is_said_how_they_are_made(address: str) -> N
     await engine.dispose()
     async with Ledger.open(address):
         pass
+
+
+def upgraded_to(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+async def test_tables_of_an_older_release_are_brought_forward_with_all_that_is_in_them(address: str) -> None:
+    engine = engine_of(address)
+    async with writing(engine) as connection:
+        await connection.run_sync(upgraded_to, "0001")
+    older = Ledger(engine, place_of(address))
+    older._is_checked = True  # as that release was content with its tables
+    await older.record(told(notice(1), notice(2)))
+    with pytest.raises(LedgerVersionError, match=r"older release \(0001; this is \d{4}\): run `perennial setup`"):
+        async with Ledger.open(address):
+            pass
+
+    assert await bring_forward(engine)
+    await engine.dispose()
+
+    async with Ledger.open(address) as ledger:
+        assert [each.notice.number for each in await timeline(ledger, "C01-2702031-0000001")] == [1, 2]
+        assert [each async for done in rebuild(ledger) for each in done.differences] == []
+        assert await settled_times(ledger, "default") == []
 
 
 async def test_tables_of_a_newer_release_are_left_alone(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -304,10 +304,36 @@ async def test_another_amount_of_a_refund_is_below_zero_as_well(shop: Shop) -> N
     assert settlement.total("TransactionAmount", "Refund") == Decimal("-3.00")
 
 
+async def test_another_currency_has_the_same_number_in_whole_units_of_it_and_is_paid_out_by_itself(shop: Shop) -> None:
+    charge = await shop.charged("12.60")
+    wrong = SettlementMistake(transaction_id=charge.charge_id, kind=MistakeKind.OTHER_CURRENCY, currency=Currency.JPY)
+    await shop.amazon.spoil_settlements(wrong)
+
+    settlement = await shop.settlement(await shop.made())
+
+    columns = ("TransactionType", "CurrencyCode", "TransactionAmount", "TotalTransactionFee", "NetTransactionAmount")
+    assert settlement.told(*columns) == [("Capture", "JPY", "13", "0", "13"), ("Transfer", "JPY", "-13", "0", "-13")]
+
+
+async def test_beside_a_charge_may_stand_one_of_somebody_else(shop: Shop) -> None:
+    charge = await shop.charged("12.00", merchant_metadata=MerchantMetadata(merchant_reference_id="order-7"))
+    await shop.amazon.spoil_settlements(SettlementMistake(transaction_id=charge.charge_id, kind=MistakeKind.FOREIGN))
+
+    settlement = await shop.settlement(await shop.made())
+
+    foreign, own, _ = settlement.told("AmazonTransactionId", "AmazonOrderReferenceId", "SellerOrderId")
+    assert foreign == (f"P01-9999999-9999999-{charge.charge_id[-7:]}", "P01-9999999-9999999", "")
+    assert own == (charge.charge_id, charge.charge_permission_id, "order-7")
+    assert settlement.total("TransactionAmount", "Capture") == Decimal("24.00")
+
+
 @pytest.mark.parametrize(
     ("mistakes", "status", "named"),
     [
         ([{"transaction_id": "none", "kind": "missing"}], 404, "none"),
+        ([{"transaction_id": "none", "kind": "other_currency"}], 422, "currency"),
+        ([{"transaction_id": "none", "kind": "foreign", "currency": "JPY"}], 422, "currency"),
+        ([{"transaction_id": "none", "kind": "other_currency", "currency": "XXX"}], 422, "currency"),
         ([{"transaction_id": "none", "kind": "lost"}], 422, "kind"),
         ([{"transaction_id": "none", "kind": "other_amount"}], 422, "amount"),
         ([{"transaction_id": "none", "kind": "missing", "amount": "1.00"}], 422, "amount"),
@@ -497,6 +523,54 @@ async def test_in_live_each_day_is_settled_by_itself_and_each_transaction_once(
     assert (same_day, len(next_day)) == ((), 1)
     assert [report.created_time for report in reports] == [midnight + DAY, midnight]
     assert [settlement.total("TransactionAmount", "Capture") for settlement in settlements] == [2, 1]
+
+
+async def test_in_live_captures_and_refunds_are_ordered_with_what_has_changed_in_a_time(
+    private_key: RSAPrivateKey, signer: NotificationSigner
+) -> None:
+    key_id = "LIVE-MERCHANT"
+    async with (
+        running_simulator(private_key, signer, key_id=key_id) as amazon,
+        shop_at(amazon, private_key, key_id) as shop,
+    ):
+        start = await amazon.now()
+        charge = await shop.charged("12.00", merchant_metadata=MerchantMetadata(merchant_reference_id="order-7"))
+        permission = await amazon.open_permission()
+        request = CreateChargeRequest(
+            charge_permission_id=permission.charge_permission_id,
+            charge_amount=Price(amount=Decimal("1.00"), currency_code=Currency.USD),
+        )
+        await shop.client.charges.create(request, idempotency_key=new_key())  # only authorized
+        refund = await shop.refunded(charge, "5.00")
+        end = await amazon.now()
+        await amazon.advance_clock(DAY)
+        made = []
+        for kind in (ReportType.CAPTURE, ReportType.REFUND):
+            ordered = await shop.client.reports.create(
+                CreateReportRequest(report_type=kind, start_time=start, end_time=end), idempotency_key=new_key()
+            )
+            await amazon.advance_clock(MINUTE)
+            report = await shop.client.reports.get(ordered.report_id)
+            made.append(list(csv.DictReader((await fetched(await shop.url(report))).splitlines())))
+        later = CreateReportRequest(report_type=ReportType.CAPTURE, start_time=end + DAY, end_time=end + DAY)
+        of_nothing = await shop.client.reports.create(later, idempotency_key=new_key())
+        await amazon.advance_clock(MINUTE)
+        state = (await shop.client.reports.get(of_nothing.report_id)).processing_status
+
+    ([capture], [back]) = made
+    assert (capture["AmazonCaptureId"], capture["AmazonOrderReferenceId"]) == (
+        charge.charge_id,
+        charge.charge_permission_id,
+    )
+    assert (capture["CaptureAmount"], capture["CurrencyCode"], capture["CaptureStatus"]) == (
+        "12.00",
+        "USD",
+        "Completed",
+    )
+    assert capture["CaptureReferenceId"] == "order-7"
+    assert (back["AmazonRefundId"], back["AmazonCaptureId"]) == (refund, charge.charge_id)
+    assert (back["RefundAmount"], back["RefundStatus"]) == ("5.00", "Completed")
+    assert state == ProcessingStatus.CANCELLED
 
 
 async def test_what_is_dated_before_the_last_settlement_in_live_stands_in_the_next(

@@ -34,6 +34,7 @@ COMMANDS = [
     "import",
     "bulk",
     "audit",
+    "reconcile",
     "find",
     "timeline",
     "export",

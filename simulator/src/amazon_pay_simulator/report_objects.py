@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from amazon_pay_client.models import Report, ReportSchedule
+from amazon_pay_client.models import Currency, Report, ReportSchedule
 
 
 class BookedReport(BaseModel):
@@ -42,6 +42,10 @@ class MistakeKind(StrEnum):
     MISSING = "missing"
     DOUBLED = "doubled"
     OTHER_AMOUNT = "other_amount"
+    OTHER_CURRENCY = "other_currency"
+    """The same number in another currency."""
+    FOREIGN = "foreign"
+    """Beside it stands another like it, of somebody else's order."""
 
 
 class SettlementMistake(BaseModel):
@@ -54,11 +58,13 @@ class SettlementMistake(BaseModel):
     kind: MistakeKind
     amount: Annotated[Decimal, Field(ge=0, le=Decimal(10**15))] | None = None
     """What the file tells instead of the right amount, without a sign; only of another amount."""
+    currency: Currency | None = None
+    """What the file tells instead of the right currency; only of another currency."""
 
     @model_validator(mode="after")
-    def _amount_is_of_another_amount(self) -> Self:
-        if (self.amount is not None) != (self.kind is MistakeKind.OTHER_AMOUNT):
-            raise ValueError(
-                f"amount: {self.amount} with kind {self.kind}; it is given with other_amount, and only there"
-            )
+    def _is_told_what_stands_instead(self) -> Self:
+        for field, kind in (("amount", MistakeKind.OTHER_AMOUNT), ("currency", MistakeKind.OTHER_CURRENCY)):
+            value = getattr(self, field)
+            if (value is not None) != (self.kind is kind):
+                raise ValueError(f"{field}: {value} with kind {self.kind}; it is given with {kind}, and only there")
         return self

@@ -2,7 +2,7 @@
 "managing report schedules".
 
 In the sandbox there is the sandbox settlement, which is ordered or scheduled. In Live settlements are made by
-themselves and cannot be ordered; transaction reports are not simulated.
+themselves and cannot be ordered; of the transaction reports those of captures and of refunds are ordered or scheduled.
 """
 
 import uuid
@@ -39,6 +39,8 @@ from amazon_pay_simulator.operations.settlement import (
     with_mistakes,
     with_payout,
 )
+from amazon_pay_simulator.operations.transaction_reports import COLUMNS as TRANSACTION_COLUMNS
+from amazon_pay_simulator.operations.transaction_reports import transaction_report
 from amazon_pay_simulator.refusals import Refusal
 from amazon_pay_simulator.report_objects import BookedDocument, BookedReport, BookedSchedule, SettlementMistake
 
@@ -79,7 +81,9 @@ class Reports:
             Refusal: InvalidParameterValue for a type that cannot be ordered here.
         """
         _check_type(request.report_type, release_environment)
-        report = self._book(_IN_SANDBOX, request.start_time, request.end_time, now, release_environment)
+        report = self._book(
+            ReportType(request.report_type), request.start_time, request.end_time, now, release_environment
+        )
         return CreatedReport(report_id=report.report_id)
 
     def read(self, report_id: str, now: datetime) -> Report:
@@ -235,10 +239,10 @@ class Reports:
             self._follow(schedule, now, release_environment)
         if release_environment == ReleaseEnvironment.LIVE:
             self._settle(now)
-        for report_id, booked in self._books.reports.items():
+        for booked in list(self._books.reports.values()):
             due = booked.report.processing_end_time
             if booked.report.processing_status == ProcessingStatus.IN_PROGRESS and due is not None and due <= now:
-                self._complete(report_id, booked)
+                self._complete(booked)
 
     def _follow(self, schedule: ReportSchedule, now: datetime, release_environment: str) -> None:
         """Orders the reports of a schedule that are due, each of the time since the one before."""
@@ -247,7 +251,7 @@ class Reports:
             return
         at += max(0, (now - KEPT_FOR - at) // every) * every  # of what is not kept any more, nobody learns
         while at <= now:
-            self._book(_IN_SANDBOX, at - every, at - _SECOND, at, release_environment)
+            self._book(ReportType(str(schedule.report_type)), at - every, at - _SECOND, at, release_environment)
             at += every
         following = schedule.model_copy(update={"next_report_creation_time": at})
         self._books.report_schedules[schedule.report_schedule_id] = BookedSchedule(
@@ -282,9 +286,12 @@ class Reports:
             report = self._book(_BY_ITSELF, end - every, end - _SECOND, end, live, takes=timedelta(0))
             self._write(report, list(group), live, paid_out=True)
 
-    def _complete(self, report_id: str, booked: BookedReport) -> None:
+    def _complete(self, booked: BookedReport) -> None:
         """Writes a report that was ordered; one of nothing is cancelled."""
         report = booked.report
+        if report.report_type in TRANSACTION_COLUMNS:
+            self._write_transactions(report, booked.release_environment)
+            return
         found = [
             transaction
             for transaction in transactions_in(self._books, booked.release_environment, self._context.assumptions)
@@ -294,9 +301,25 @@ class Reports:
         ]
         if found:
             self._write(report, found, booked.release_environment)
-            return
+        else:
+            self._cancel(report, booked.release_environment)
+
+    def _cancel(self, report: Report, release_environment: str) -> None:
         cancelled = report.model_copy(update={"processing_status": ProcessingStatus.CANCELLED})
-        self._books.reports[report_id] = booked.model_copy(update={"report": cancelled})
+        self._books.reports[report.report_id] = BookedReport(report=cancelled, release_environment=release_environment)
+
+    def _write_transactions(self, report: Report, release_environment: str) -> None:
+        content = transaction_report(
+            self._books,
+            str(report.report_type),
+            report.start_time or _EPOCH,
+            report.end_time or _EPOCH,
+            self._context.assumptions.settlement_separator,
+        )
+        if content is None:
+            self._cancel(report, release_environment)
+        else:
+            self._keep(report, content, (), release_environment)
 
     def _book(
         self,
@@ -332,11 +355,13 @@ class Reports:
         content = flat_file(
             heading, with_payout(told, end), self._books, self._context.assumptions.settlement_separator
         )
-        document_id = f"amzn1.tortuga.simulated.{number}"
+        paid = tuple(transaction.transaction_id for transaction in found) if paid_out else ()
+        self._keep(report, content, paid, release_environment)
+
+    def _keep(self, report: Report, content: str, transaction_ids: tuple[str, ...], release_environment: str) -> None:
+        document_id = f"amzn1.tortuga.simulated.{len(self._books.report_documents) + 1}"
         self._books.report_documents[document_id] = BookedDocument(
-            content=content,
-            transaction_ids=tuple(transaction.transaction_id for transaction in found) if paid_out else (),
-            release_environment=release_environment,
+            content=content, transaction_ids=transaction_ids, release_environment=release_environment
         )
         completed = report.model_copy(
             update={"processing_status": ProcessingStatus.COMPLETED, "report_document_id": document_id}
@@ -354,7 +379,7 @@ def _check_type(report_type: str, release_environment: str) -> None:
         raise Refusal("InvalidParameterValue", f"reportType: {report_type}; the sandbox has {_IN_SANDBOX} only")
     if report_type == _BY_ITSELF:
         raise Refusal("InvalidParameterValue", f"reportType: {report_type} is made with each settlement by itself")
-    if release_environment != ReleaseEnvironment.SANDBOX:
+    if release_environment != ReleaseEnvironment.SANDBOX and report_type not in TRANSACTION_COLUMNS:
         raise Refusal("InvalidParameterValue", f"reportType: {report_type} is not simulated in {release_environment}")
 
 

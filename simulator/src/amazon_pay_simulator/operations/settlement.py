@@ -44,6 +44,9 @@ COLUMNS: Final = (
 _DATE_FORMAT: Final = "%Y-%m-%dT%H:%M:%S+0000"
 """ISO 8601 with a numeric zone, as on the page; always UTC here."""
 _SEPARATORS: Final = {"comma": ",", "tab": "\t"}
+SOMEBODY_ELSE: Final = "P01-9999999-9999999"
+"""An order that the simulator never makes: its own are counted from 1."""
+
 _NOTHING: Final = Decimal(0)
 _COMMON_DECIMALS: Final = 2
 """Of a currency that is not known."""
@@ -113,11 +116,38 @@ def with_mistakes(
                 continue
             case MistakeKind.DOUBLED:
                 yield transaction
-        if mistake is not None and mistake.amount is not None:
-            told = _rounded(mistake.amount, transaction.currency)
-            yield replace(transaction, amount=told if transaction.amount >= 0 else -told)
-        else:
-            yield transaction
+            case MistakeKind.FOREIGN:
+                yield _of_somebody_else(transaction)
+        yield _told(transaction, mistake) if mistake is not None else transaction
+
+
+def _told(transaction: Transaction, mistake: SettlementMistake) -> Transaction:
+    """As it is told instead: with another amount or in another currency, if that is the mistake."""
+    if mistake.amount is not None:
+        told = _rounded(mistake.amount, transaction.currency)
+        return replace(transaction, amount=told if transaction.amount >= 0 else -told)
+    if mistake.currency is not None:
+        return replace(
+            transaction,
+            currency=mistake.currency,
+            amount=_rounded(transaction.amount, mistake.currency),
+            percentage_fee=_rounded(transaction.percentage_fee, mistake.currency),
+            fixed_fee=_rounded(transaction.fixed_fee, mistake.currency),
+        )
+    return transaction
+
+
+def _of_somebody_else(transaction: Transaction) -> Transaction:
+    """Another like it, under an order that is in no books here."""
+    charge = transaction.charge
+    suffix = transaction.transaction_id.rpartition("-")[2]
+    return replace(
+        transaction,
+        transaction_id=f"{SOMEBODY_ELSE}-{suffix}",
+        charge=charge.model_copy(update={"charge_permission_id": SOMEBODY_ELSE, "merchant_metadata": None})
+        if charge is not None
+        else None,
+    )
 
 
 def with_payout(transactions: Sequence[Transaction], at: datetime) -> list[Transaction]:
@@ -234,4 +264,4 @@ def _share(price: Price, percent: Decimal) -> Decimal:
 def _rounded(amount: Decimal, currency: Currency | str) -> Decimal:
     """In the currency's minor unit, a half away from zero."""
     decimals = currency.decimals if isinstance(currency, Currency) else _COMMON_DECIMALS
-    return amount.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    return amount.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP) + _NOTHING  # never minus zero
