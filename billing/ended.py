@@ -26,9 +26,11 @@ from perennial_billing.billing.parts.refunds import (
 from perennial_billing.billing.protocol.answers import DisputeAnswer, RefundAnswer, RefundState
 from perennial_billing.billing.protocol.commands import Command, CreateRefund, ReadDispute, ReadRefund
 from perennial_billing.billing.protocol.events import Answer, Refresh, Thing
+from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.billing.protocol.recollection import Recalled, RecalledRefund, Recollection
 from perennial_billing.billing.refusals import Kind, Refused
 from perennial_billing.billing.register import Entry, Register, digest_of
+from perennial_billing.billing.requests import NOBODY, Asker
 from perennial_billing.billing.values import Value
 from perennial_billing.billing.view import SubscriptionView
 
@@ -126,7 +128,9 @@ class EndedSubscription(Value):
             case _:
                 return self
 
-    def asked(self, request: RefundPeriod, recalled: Recalled, now: datetime, request_id: str) -> "EndedSubscription":
+    def asked(
+        self, request: RefundPeriod, recalled: Recalled, now: datetime, request_id: str, asker: Asker = NOBODY
+    ) -> "EndedSubscription":
         """Money is to go back; asked again under a known name, it changes nothing.
 
         Args:
@@ -134,6 +138,7 @@ class EndedSubscription(Value):
             recalled: what the ledger knows of the charge.
             now: when it is asked for (UTC).
             request_id: the name that it goes by, beside the merchant's own.
+            asker: who asks, and why; told with it.
 
         Raises:
             Refused: it cannot be, or one of the names is that of another wish; says why.
@@ -148,7 +153,12 @@ class EndedSubscription(Value):
         again = next((each for each in recalled.refunds if each.reference in names), None)
         refund = self._once_more(again, request) if again else self._new(request, names[-1], now)
         entry = Entry(references=names, wish=wish, kind=request.kind, result=refund.number)
-        return self.but(refunds=self.refunds.requested(refund), references=self.references.noting(entry))
+        asked = self.but(refunds=self.refunds.requested(refund), references=self.references.noting(entry))
+        if again is not None:
+            return asked
+        kind = NoticeType.SUBSCRIPTION_CHANGED
+        outbox = self.outbox.telling(kind, now, request=request.kind, actor=asker.actor, because=asker.because)
+        return asked.but(outbox=outbox)
 
     def _new(self, request: RefundPeriod, reference: str, now: datetime) -> Refund:
         record = paid_record(self.ledger, request.period, request.charge_id)

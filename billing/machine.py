@@ -85,7 +85,7 @@ from perennial_billing.billing.protocol.events import (
 )
 from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.billing.register import Entry, Result, digest_of
-from perennial_billing.billing.requests import Request
+from perennial_billing.billing.requests import NOBODY, Asker, Request
 from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.values import Value
 
@@ -123,13 +123,23 @@ def _after(subscription: Subscription, event: Event, now: datetime) -> Subscript
     assert_never(event)
 
 
-def ask(subscription: Subscription, request: Request, now: datetime, references: Sequence[str] = ()) -> Subscription:
+def ask(
+    subscription: Subscription,
+    request: Request,
+    now: datetime,
+    references: Sequence[str] = (),
+    asker: Asker = NOBODY,
+) -> Subscription:
     """The subscription after a request; see `tried`."""
-    return tried(subscription, request, now, references)[0]
+    return tried(subscription, request, now, references, asker)[0]
 
 
 def tried(
-    subscription: Subscription, request: Request, now: datetime, references: Sequence[str] = ()
+    subscription: Subscription,
+    request: Request,
+    now: datetime,
+    references: Sequence[str] = (),
+    asker: Asker = NOBODY,
 ) -> tuple[Subscription, Result]:
     """The subscription after a request, and what that came to; asked again under a known name, it changes nothing.
 
@@ -138,6 +148,7 @@ def tried(
         request: what is wanted.
         now: when (UTC).
         references: the names that it goes by, beside the merchant's own.
+        asker: who asks, and why; told with what follows at once.
 
     Raises:
         Refused: it cannot be, or one of the names is that of another wish; says why.
@@ -150,6 +161,8 @@ def tried(
     check_charged_in_time(subscription, after, request.kind)
     if after != subscription and after.outbox.told == subscription.outbox.told:
         after = telling(after, NoticeType.SUBSCRIPTION_CHANGED, now, request=request.kind)
+    signed = after.outbox.asked_for_by(asker.actor, asker.because, after=subscription.outbox.told)
+    after = after.but(outbox=signed)
     entry = Entry(references=names, wish=wish, kind=request.kind, result=result)
     return after.but(references=after.references.noting(entry)), result
 

@@ -2,7 +2,9 @@
 
 from abc import ABC, abstractmethod
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Final
+
+from pydantic import StringConstraints
 
 from perennial_billing.billing.protocol.recollection import Recollection
 from perennial_billing.billing.register import Result
@@ -10,6 +12,22 @@ from perennial_billing.billing.values import Value
 
 if TYPE_CHECKING:
     from perennial_billing.billing.subscription import Subscription
+
+
+class Asker(Value):
+    """Who asks for something, and why, as it is kept for whoever looks later; neither changes what is done.
+
+    Attributes:
+        actor: a name of the merchant's for the person or the program; no personal data.
+        because: why, in a line; no personal data.
+    """
+
+    actor: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,128}$")] | None = None
+    because: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,255}$")] | None = None
+
+
+NOBODY: Final = Asker()
+"""Nobody says who asks."""
 
 
 class Request(Value, ABC):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -36,7 +37,7 @@ from perennial_billing.billing.forecast.preview import DryRun, Upcoming, check_c
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.refusals import Kind, Refused, refusal_of
 from perennial_billing.billing.register import digest_of
-from perennial_billing.billing.requests import Request
+from perennial_billing.billing.requests import NOBODY, Asker, Request
 from perennial_billing.billing.status import Status
 from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.view import RefundView, SubscriptionView
@@ -131,6 +132,13 @@ class Subscriptions:
         self._task_queue = task_queue
         self._needs_consent = needs_consent
         self._ledger = ledger
+        self._asker = NOBODY
+
+    def on_behalf_of(self, asker: Asker) -> "Subscriptions":
+        """The same, for somebody: who asks, and why, is told with what follows, and the ledger keeps it."""
+        theirs = copy(self)
+        theirs._asker = asker  # noqa: SLF001 - it is one of its own
+        return theirs
 
     async def start(self, terms: Terms, *, anchor_was_given: bool = True, backdated: bool = False) -> Started:
         """Starts a subscription; starting it again with the same terms finds the running one.
@@ -471,7 +479,7 @@ class Subscriptions:
         charge_permission_id = place.charge_permission_id
         for _ in range(MOST_LOST):
             try:
-                answer = await place.take(request, request_id)
+                answer = await place.take(request, request_id, self._asker)
             except WorkflowUpdateFailedError as error:
                 if _is_lost(error):
                     continue

@@ -6,7 +6,7 @@ from typing import Final
 
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateStage
 
-from perennial_billing.billing.requests import Request
+from perennial_billing.billing.requests import Asker, Request
 from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.runtime.temporal import result_of
 from perennial_billing.workflows.ended import EndedSubscriptionWorkflow, begins_with, start_options
@@ -29,7 +29,7 @@ class Place(ABC):
         self.client, self.charge_permission_id = client, charge_permission_id
 
     @abstractmethod
-    async def take(self, request: Request, request_id: str) -> Answer:
+    async def take(self, request: Request, request_id: str, asker: Asker) -> Answer:
         """Asks for something, and answers what came of it so far.
 
         Raises:
@@ -51,12 +51,12 @@ class Place(ABC):
 class Running(Place):
     """The subscription itself."""
 
-    async def take(self, request: Request, request_id: str) -> Answer:
+    async def take(self, request: Request, request_id: str, asker: Asker) -> Answer:
         """See `Place.take`."""
         handle = self.client.get_workflow_handle_for(SubscriptionWorkflow.run, workflow_id(self.charge_permission_id))
         update = await handle.start_update(
             SubscriptionWorkflow.request,
-            _wish(request),
+            _wish(request, asker),
             id=request_id,
             wait_for_stage=WorkflowUpdateStage.ACCEPTED,
             rpc_timeout=CALL_TIMEOUT,
@@ -85,14 +85,14 @@ class AfterTheEnd(Place):
         super().__init__(client, charge_permission_id)
         self._task_queue, self._ended = task_queue, ended
 
-    async def take(self, request: Request, request_id: str) -> Answer:
+    async def take(self, request: Request, request_id: str, asker: Asker) -> Answer:
         """See `Place.take`."""
         permission = self.charge_permission_id
         before = self.client.get_workflow_handle_for(EndedSubscriptionWorkflow.run, ended_workflow_id(permission))
         begins = begins_with(permission, self._ended, await result_of(before, CALL_TIMEOUT))
         update = await self.client.start_update_with_start_workflow(
             EndedSubscriptionWorkflow.request,
-            _wish(request),
+            _wish(request, asker),
             start_workflow_operation=WithStartWorkflowOperation(
                 EndedSubscriptionWorkflow.run, begins, **start_options(permission), task_queue=self._task_queue
             ),
@@ -109,5 +109,5 @@ class AfterTheEnd(Place):
         return await handle.query(EndedSubscriptionWorkflow.outcome, request_id, rpc_timeout=CALL_TIMEOUT)
 
 
-def _wish(request: Request) -> Wish:
-    return Wish.model_validate({"request": request})
+def _wish(request: Request, asker: Asker) -> Wish:
+    return Wish.model_validate({"request": request, "asker": asker})

@@ -131,7 +131,7 @@ class EndedSubscriptionWorkflow:
                 why = "only a refund can be asked for when it has ended"
                 raise Refused("request", request.kind, why, Kind.NOT_NOW)
             recalled = await self._recalled(self._ended.looks_up(request))
-            self._ended = self._ended.asked(request, recalled, workflow.now(), identifier)
+            self._ended = self._ended.asked(request, recalled, workflow.now(), identifier, wish.asker)
         return Answer(outcome=self._outcome(identifier), wish=digest_of(request))
 
     @workflow.query

@@ -41,7 +41,7 @@ from perennial_billing.billing.protocol.notices import Notice
 from perennial_billing.billing.protocol.recollection import Recalled, Recollection
 from perennial_billing.billing.refusals import Kind, Refused
 from perennial_billing.billing.register import digest_of
-from perennial_billing.billing.requests import Request
+from perennial_billing.billing.requests import NOBODY, Asker, Request
 from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.summary import Summary
 from perennial_billing.billing.view import view_of
@@ -149,7 +149,7 @@ class Life:
                 return  # it cannot be tried before that is known
         self._asked(request, request_id())
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request, asker: Asker) -> Answer:
         """Takes a request, and answers what came of it so far.
 
         Where a charge is to cost more than any to come did, the charge permission's monthly limit is read before.
@@ -159,10 +159,10 @@ class Life:
         """
         identifier = request_id()
         await self._look_up(request)
-        after = self._asked(request, identifier)
+        after = self._asked(request, identifier, asker)
         if gets_dearer(self.subscription, after):
             limit = await self._monthly_limit()
-            after = self._asked(request, identifier)  # of what has become of it meanwhile
+            after = self._asked(request, identifier, asker)  # of what has become of it meanwhile
             with refusing():
                 check_monthly_limit(after.most_to_come, limit)
         self.subscription = after
@@ -186,9 +186,9 @@ class Life:
         ledger = self.subscription.ledger.recalling(map(PeriodRecord.recalled, recalled.charges))
         self.subscription = self.subscription.but(ledger=ledger)
 
-    def _asked(self, request: Request, request_id: str) -> Subscription:
+    def _asked(self, request: Request, request_id: str, asker: Asker = NOBODY) -> Subscription:
         with refusing():
-            return ask(self.subscription, request, workflow.now(), (request_id,))
+            return ask(self.subscription, request, workflow.now(), (request_id,), asker)
 
     async def _monthly_limit(self) -> Money | None:
         """What the charge permission may be charged in a calendar month; somebody waits for the answer."""

@@ -12,6 +12,7 @@ from perennial_billing.billing.money import Money
 from perennial_billing.billing.parts.ledger import PeriodOutcome
 from perennial_billing.billing.protocol.commands import Next
 from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.billing.requests import NOBODY, Asker
 from perennial_billing.billing.values import Value
 from perennial_billing.billing.view import RefundView
 
@@ -23,9 +24,15 @@ class CancelRequest(Value):
 
 
 class Wish(Value):
-    """One request. Its id is that of the update which carries it: asking again with it gives the first answer."""
+    """One request. Its id is that of the update which carries it: asking again with it gives the first answer.
+
+    Attributes:
+        request: what is wanted.
+        asker: who asks, and why.
+    """
 
     request: AnyRequest
+    asker: Asker = NOBODY
 
 
 class Question(Value):

@@ -77,7 +77,7 @@ class SubscriptionWorkflow:
         Raises:
             ApplicationError: of type `Refused`; nothing was changed.
         """
-        return await self._life.answer(wish.request)
+        return await self._life.answer(wish.request, wish.asker)
 
     @request.validator
     def _check_request(self, wish: Wish) -> None:

@@ -47,6 +47,13 @@ class Outbox(Value):
         notice = Notice(number=self.told + 1, type=kind, at=now, **fields)
         return self.but(notices=(*self.notices, notice), told=notice.number)
 
+    def asked_for_by(self, actor: str | None, because: str | None, *, after: int) -> "Outbox":
+        """What was told after a number follows from what somebody asked for."""
+        signed = (
+            notice.but(actor=actor, because=because) if notice.number > after else notice for notice in self.notices
+        )
+        return self.but(notices=tuple(signed)) if actor or because else self
+
     def handed_on(self, numbers: Sequence[int]) -> "Outbox":
         """These are on their way; what came meanwhile stays."""
         left = tuple(notice for notice in self.notices if notice.number not in numbers)

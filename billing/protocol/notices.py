@@ -110,6 +110,8 @@ class Notice(Value):
         status: how a subscription ended, or how a dispute stands at Amazon.
         reason: why, in words; never what a buyer wrote.
         request: the kind of a request that was accepted.
+        actor: who asked for it, where this follows at once from a request.
+        because: why they asked for it.
     """
 
     number: int
@@ -133,3 +135,5 @@ class Notice(Value):
     status: str | None = None
     reason: str | None = None
     request: str | None = None
+    actor: str | None = None
+    because: str | None = None

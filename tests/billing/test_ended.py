@@ -124,7 +124,8 @@ def test_how_a_refund_ends_is_told_with_its_name() -> None:
     assert isinstance(look, ReadRefund)
     late = late.answered(look, RefundAnswer(state=RefundState.REFUNDED, refund_id="S01-1-1-R000001"), look.at)
 
-    (notice,) = late.outbox.notices
+    asked, notice = late.outbox.notices
+    assert (asked.type.value, asked.request, asked.number) == ("subscription.changed", "refund", 15)
     assert (notice.type.value, notice.reference, notice.amount) == (
         "refund.completed",
         "ticket-9",

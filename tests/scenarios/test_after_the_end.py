@@ -170,7 +170,7 @@ async def test_after_temporal_has_forgotten_it_the_ledger_knows_it_and_gives_not
     assert (rest.period, rest.amount) == (0, Money.parse("4.05 USD"))
     assert await gone_back(house, old.permission) == Decimal("4.05")
     first, second = await recorded(house, old.permission, NoticeType.REFUND_COMPLETED)
-    assert (first.amount, second.amount, second.number) == (before.amount, rest.amount, 5)
+    assert (first.amount, second.amount, second.number) == (before.amount, rest.amount, 6)
     [row] = await find(house.ledger, Search(charge_id=rest.refund_id))
     assert (row.charge_permission_id, row.refunded) == (old.permission, Money.parse("7.35 USD"))
 
