@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     TypeDecorator,
     UniqueConstraint,
     false,
@@ -197,3 +198,28 @@ settlement_lines: Final = Table(
     Index(None, "settlement", "transaction_id"),
 )
 """What Amazon took, gave back, kept and paid out, line by line; below zero is what the merchant paid."""
+
+api_keys: Final = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(128), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("scopes", String(128), nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+"""Who may use the HTTP API. Of a key's secret only a digest is kept."""
+
+api_answers: Final = Table(
+    "api_answers",
+    metadata,
+    Column("api_key", String(32), primary_key=True),
+    Column("idempotency_key", String(255), primary_key=True),
+    Column("wish", String(64), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("answered_at", Instant, nullable=False),
+    Index(None, "answered_at"),
+)
+"""What the HTTP API has answered under an idempotency key, for a while."""

@@ -95,6 +95,9 @@ class Settings(BaseSettings):
         ipn_longest_age: how long ago a message may have been published, in seconds or as an ISO 8601 duration; not
             below what Amazon needs to send one again after an outage of yours.
         ipn_trusted_certificate_path: a certificate to trust instead of Amazon's, the simulator's; sandbox only.
+        api_host: where the HTTP API listens.
+        api_port: the port it listens on.
+        api_requests_per_minute: how often each key may be used, of each process.
         metrics_address: host:port where Prometheus finds `/metrics`; not served when it is not given.
         log_level: DEBUG, INFO, WARNING or ERROR.
         log_format: json or console.
@@ -132,6 +135,10 @@ class Settings(BaseSettings):
     ipn_topic_arns: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     ipn_longest_age: Annotated[timedelta, Field(gt=timedelta(0))] = LONGEST_IPN_AGE
     ipn_trusted_certificate_path: FilePath | None = None
+
+    api_host: str = "127.0.0.1"
+    api_port: Port = 8602
+    api_requests_per_minute: Annotated[int, Field(ge=1)] = 1_200
 
     metrics_address: Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^\s:]+):[0-9]{1,5}$")] | None = None
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"

@@ -58,7 +58,7 @@ class NotAnsweredError(SubscriptionError):
             f"charge permission {charge_permission_id}: {why}: ask again with the request id {request_id}, which asks "
             "for nothing new"
         )
-        self.request_id, self.accepted = request_id, accepted
+        self.request_id, self.accepted, self.why = request_id, accepted, why
 
 
 class NoWorkerError(SubscriptionError):

@@ -1,14 +1,20 @@
-"""The commands that run a process: worker, ipn."""
+"""The commands that run a process: worker, ipn, api."""
 
 import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from perennial_billing.starter.cli.output import asynchronous, out
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from perennial_billing.runtime.settings import Settings
+    from perennial_billing.starter.api.services import Services
 
 
 @asynchronous
@@ -49,6 +55,54 @@ async def ipn(
         async with serving(app, listener) as origin:
             out.print(f"IPN receiver at {origin}{PATH}")
             await _until_stopped()
+
+
+@asynchronous
+async def api(
+    host: Annotated[str | None, typer.Option(help="Where to listen; PERENNIAL_API_HOST when not given.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; PERENNIAL_API_PORT when not given.")] = None,
+) -> None:
+    """Serve the HTTP API, with its documentation at /docs."""
+    from perennial_billing.runtime.http import bind, serving
+    from perennial_billing.runtime.logs import configure_logging
+    from perennial_billing.runtime.metrics import runtime_with_metrics
+    from perennial_billing.runtime.settings import load_settings
+    from perennial_billing.runtime.temporal import connect
+    from perennial_billing.starter.api.app import create_app
+
+    settings = load_settings()
+    configure_logging(settings)
+    listener = bind(host or settings.api_host, settings.api_port if port is None else port)
+    with listener:
+        client = await connect(patient=True, runtime=runtime_with_metrics(settings))
+        async with _services(client, settings) as services, serving(create_app(services), listener) as origin:
+            out.print(f"HTTP API at {origin}/v1, its documentation at {origin}/docs")
+            await _until_stopped()
+
+
+@asynccontextmanager
+async def _services(client: "Client", settings: "Settings") -> "AsyncIterator[Services]":
+    """What the API works with; without keys of Amazon Pay it cannot ask there, and does all else."""
+    from contextlib import nullcontext
+
+    from amazon_pay_client import Region
+    from perennial_billing.starter.api.services import Services
+    from perennial_billing.starter.client import Subscriptions
+    from perennial_billing.worker.books import ledger_of
+    from perennial_billing.worker.wiring import amazon_pay_client
+
+    has_keys = settings.public_key_id is not None
+    async with (
+        ledger_of(settings, patient=True) as ledger,
+        amazon_pay_client(settings) if has_keys else nullcontext() as amazon_pay,
+    ):
+        subscriptions = Subscriptions(
+            client,
+            settings.task_queue,
+            needs_consent=Region.parse(settings.region) is Region.EU,
+            ledger=lambda: nullcontext(ledger),
+        )
+        yield Services(subscriptions, ledger, settings, amazon_pay)
 
 
 async def _until_stopped() -> None:

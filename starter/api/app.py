@@ -1,0 +1,112 @@
+"""The application, put together."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi_offline import FastAPIOffline
+from starlette.responses import JSONResponse, Response
+
+from perennial_billing.ledger.api_answers import forget_old_answers
+from perennial_billing.ledger.errors import LedgerError
+from perennial_billing.starter.api.access import Keys
+from perennial_billing.starter.api.problems import Problem, ProblemError, answers_with_problems
+from perennial_billing.starter.api.routes import asking, looking, plans, starting
+from perennial_billing.starter.api.services import Services
+
+TITLE: Final = "Perennial"
+VERSION: Final = "1"
+"""Of the API's form: `/v1`. What is there stays; what is new is added."""
+
+LARGEST_BODY_BYTES: Final = 256 * 1024
+FORGETS_EVERY_SECONDS: Final = 24 * 3600.0
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ABOUT: Final = """\
+Durable subscription billing for merchants who take Amazon Pay.
+
+Send a key as `Authorization: Bearer perennial_...` (`perennial keys make`), and with every POST that does something an
+`Idempotency-Key` of your own. What goes wrong is a problem by RFC 9457. Amounts are texts such as `"9.99"` with their
+currency; instants carry their offset from UTC, and answers are in UTC.
+"""
+
+_log = structlog.get_logger("api")
+
+
+def create_app(services: Services) -> FastAPI:
+    """Makes the API."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        forgetting = asyncio.create_task(_forget_daily(services))
+        yield
+        forgetting.cancel()
+        with suppress(asyncio.CancelledError):
+            await forgetting
+
+    app = FastAPIOffline(
+        title=TITLE, version=VERSION, description=_ABOUT, lifespan=lifespan, separate_input_output_schemas=False
+    )
+    app.state.services = services
+    app.state.keys = Keys(services.settings.api_requests_per_minute)
+    answers_with_problems(app)
+    app.middleware("http")(_each_request)
+    for router in (looking.router, starting.router, asking.router, plans.router):
+        app.include_router(router)
+
+    @app.get("/health", include_in_schema=False)
+    async def health() -> dict[str, str]:
+        """It runs."""
+        return {"status": "ok"}
+
+    return app
+
+
+async def _each_request(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Names each request, bounds what it brings, and writes a line about it; never what it says."""
+    given = request.headers.get("x-request-id", "")
+    request.state.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    length = request.headers.get("content-length", "0")
+    with structlog.contextvars.bound_contextvars(request_id=request.state.request_id):
+        if request.method in {"POST", "PUT", "PATCH"} and not (
+            length.isdigit() and int(length) <= LARGEST_BODY_BYTES and "transfer-encoding" not in request.headers
+        ):
+            response: Response = _too_large(request)
+        else:
+            response = await call_next(request)
+        response.headers["X-Request-Id"] = request.state.request_id
+        _log.info(
+            "request",
+            method=request.method,
+            path=getattr(request.scope.get("route"), "path", None),
+            status=response.status_code,
+            actor=getattr(request.state, "api_key", None),
+        )
+    return response
+
+
+def _too_large(request: Request) -> JSONResponse:
+    error = ProblemError(
+        413, "too-large", "The body is too large", f"at most {LARGEST_BODY_BYTES} bytes are taken, of a stated length"
+    )
+    problem = Problem(
+        type=f"urn:perennial:problem:{error.kind}",
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        request_id=request.state.request_id,
+    )
+    return JSONResponse(problem.model_dump(mode="json", exclude={"errors"}), 413, media_type="application/problem+json")
+
+
+async def _forget_daily(services: Services) -> None:
+    while True:
+        try:
+            await forget_old_answers(services.ledger)
+        except LedgerError as error:
+            _log.warning("old answers were not forgotten", why=str(error))
+        await asyncio.sleep(FORGETS_EVERY_SECONDS)

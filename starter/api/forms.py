@@ -1,0 +1,155 @@
+"""What is sent and answered, where that is not a value of the rules themselves."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Generic, Self, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from perennial_billing.billing.contract.agreement import BillingDay
+from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT, ChargePermissionId, Terms
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.protocol.notices import Notice
+from perennial_billing.billing.status import Status
+from perennial_billing.ledger.finding import EntryFound, Found
+
+Item = TypeVar("Item")
+
+NOBODY = "C01-0000000-0000000"
+"""A plan is looked at without a buyer."""
+
+
+class Form(BaseModel):
+    """A form. A field that nobody knows is refused: it is a typing error more often than not."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Agreed(Form):
+    """What was agreed with a buyer, whoever that is."""
+
+    plan: Plan = Field(description="The plan, as a plan file has it.")
+    quantity: int = 1
+    anchor: AwareDatetime | None = Field(default=None, description="The first charge; now when not given.")
+    billing_day: BillingDay | None = None
+    ends_at: AwareDatetime | None = None
+    zone: str = Field(default="UTC", description="IANA zone in which months and days are counted.")
+    merchant_reference: str = Field(default="", description="Your own reference; never personal data.")
+    merchant_account: str = DEFAULT_ACCOUNT
+
+    def terms(self, charge_permission_id: str) -> Terms:
+        """The terms under a charge permission.
+
+        Raises:
+            ValidationError: they cannot be agreed on.
+        """
+        given = {name: getattr(self, name) for name in Agreed.model_fields} | {
+            "anchor": self.anchor or datetime.now(UTC)
+        }
+        return Terms(charge_permission_id=charge_permission_id, **given)
+
+
+class Begin(Agreed):
+    """A subscription is to begin."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "charge_permission_id": "C01-1234567-1234567",
+                    "plan": {
+                        "plan_id": "coffee-monthly",
+                        "phases": [
+                            {
+                                "amount": {"amount": "9.99", "currency": "EUR"},
+                                "interval": {"unit": "month", "count": 1},
+                            }
+                        ],
+                    },
+                    "zone": "Europe/Berlin",
+                    "merchant_reference": "order-4711",
+                }
+            ]
+        },
+    )
+
+    charge_permission_id: ChargePermissionId | None = Field(
+        default=None, description="Amazon's id of the recurring charge permission; or the checkout session is given."
+    )
+    checkout_session_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")] | None = Field(
+        default=None,
+        description="Of the checkout from which the buyer comes back: it is completed, also where it was before.",
+    )
+    checkout_amount: Money | None = Field(
+        default=None, description="What the checkout session was made for; it must be said to complete it."
+    )
+    backdated: bool = Field(
+        default=False, description="It began more than a period ago, and all that fell due since is owed."
+    )
+
+
+class Began(BaseModel):
+    """A subscription that runs."""
+
+    charge_permission_id: str
+    workflow_id: str = Field(description="In Temporal, for engineers.")
+    anchor: AwareDatetime
+    same_reference: tuple[str, ...] = Field(
+        default=(), description="Other running subscriptions with this merchant reference: one customer may pay twice."
+    )
+
+
+class Recorded(BaseModel):
+    """A subscription as it stood when it last told something; see the ledger."""
+
+    charge_permission_id: str
+    merchant_account: str
+    merchant_reference: str
+    plan_id: str
+    price: Money | None = None
+    quantity: int | None = None
+    status: Status | None = None
+    past_due_since: AwareDatetime | None = None
+    needs_attention: bool = False
+    last_reason: str | None = None
+    next_action: str | None = None
+    next_action_at: AwareDatetime | None = None
+    next_charge_at: AwareDatetime | None = None
+    began_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    successor: str | None = None
+    charged: Money | None = None
+    refunded: Money | None = None
+    written_off: Money | None = None
+    periods_paid: int = 0
+    told: int = 0
+    as_of: AwareDatetime = Field(description="When it last told something.")
+
+    @classmethod
+    def of(cls, found: Found) -> Self:
+        """A row of the ledger."""
+        return cls.model_validate({name: getattr(found, name) for name in cls.model_fields if hasattr(found, name)})
+
+
+class Entry(BaseModel):
+    """Something that happened, as the ledger has it."""
+
+    id: int
+    charge_permission_id: str
+    recorded_at: AwareDatetime
+    notice: Notice
+
+    @classmethod
+    def of(cls, found: EntryFound) -> Self:
+        """An entry of the ledger."""
+        return cls.model_validate({name: getattr(found, name) for name in cls.model_fields})
+
+
+class Page(BaseModel, Generic[Item]):
+    """One page of many."""
+
+    data: Sequence[Item]
+    next_cursor: str | None = Field(default=None, description="Of the next page; none where this is the last.")

@@ -1,0 +1,82 @@
+"""A request that is sent again is answered as it was: from what was kept, and else because nothing is done twice.
+
+Every POST carries an `Idempotency-Key`. Of it and the API key an id is made, under which whatever is asked for is
+asked of the subscription, which recognises it. So where this process died between Amazon's answer and its own, the
+repetition finds what was done; and where a thousand are sent at once, one does it.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Final
+from weakref import WeakValueDictionary
+
+from fastapi import Header, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from perennial_billing.ledger.api_answers import KEPT_FOR, KeptAnswer, keep_answer, kept_answer
+from perennial_billing.ledger.api_keys import ApiKey
+from perennial_billing.ledger.ledger import Ledger
+from perennial_billing.starter.api.problems import ProblemError
+
+REPLAYED: Final = "Idempotency-Replayed"
+"""The header of an answer that was given before."""
+
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Yours, another for each thing that is wanted: sent again with it, the request does nothing more, "
+        f"and is answered as before. Kept for {KEPT_FOR.days} days.",
+    ),
+]
+
+Do = Callable[[str], Awaitable[BaseModel]]
+"""Does what is wanted, under an id by which it is recognised."""
+
+
+class Locks:
+    """One for each request that is being answered, so that its repetitions wait for it."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def held(self, name: str) -> AsyncIterator[None]:
+        """Holds the lock of a name."""
+        lock = self._locks.get(name)
+        if lock is None:
+            lock = self._locks[name] = asyncio.Lock()
+        async with lock:
+            yield
+
+
+async def once(
+    request: Request, ledger: Ledger, locks: Locks, key: ApiKey, idempotency_key: str, do: Do, status: int = 200
+) -> Response:
+    """The answer to a request: what was kept under its key, or what doing it comes to.
+
+    Only what was done is kept: a refusal has changed nothing, and may be none the next time.
+
+    Raises:
+        ProblemError: the key is that of another request.
+        LedgerError: nothing was done, or what was done is not kept; the same may be sent again.
+    """
+    wish = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await request.body())
+    request_id = hashlib.sha256(f"{key.id} {idempotency_key}".encode()).hexdigest()[:32]
+    async with locks.held(request_id):
+        kept = await kept_answer(ledger, key.id, idempotency_key)
+        is_new = kept is None
+        if kept is None:
+            done = (await do(request_id)).model_dump_json(exclude_none=True)
+            kept = await keep_answer(ledger, key.id, idempotency_key, KeptAnswer(wish.hexdigest(), status, done))
+    if kept.wish != wish.hexdigest():
+        detail = "the Idempotency-Key is that of another request; each thing that is wanted has its own"
+        raise ProblemError(409, "key-in-use", "Another request has this key", detail)
+    headers = {} if is_new else {REPLAYED: "true"}
+    return Response(kept.body, kept.status, headers, "application/json")
