@@ -8,12 +8,12 @@ keep its wall time in UTC, so they may be an hour off where a change of the cloc
 from calendar import monthrange
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import count
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perennial_billing.billing.calendar import Interval, Unit, add_months, first_valid_instant
@@ -77,20 +77,15 @@ class Done:
         begins: the instant at which the day or the hour begins (UTC).
         account: the merchant account's short name; `ALL_ACCOUNTS` for all of several.
         calls: how many attempts are made in all currencies.
-        last_due: when the last of them falls due (UTC, the minute's begin).
         done_at: when the account's quota has let the last of them through (UTC), if no other calls are made.
+        longest_wait: how long one of them waits for its turn at the most.
     """
 
     begins: datetime
     account: str
     calls: int
-    last_due: datetime
     done_at: datetime
-
-    @property
-    def takes(self) -> timedelta:
-        """How long the last one waits for its turn."""
-        return self.done_at - self.last_due
+    longest_wait: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,18 +216,25 @@ def _done(account: str, calls: Mapping[datetime, int], quota: Quota, zone: str) 
         at = now + timedelta(seconds=max(-left, 0.0) / quota.per_second)
         left = max(left, 0.0)
         hour = _hour_of(due, zone)
-        before = found[hour].calls if hour in found else 0
-        found[hour] = Done(hour, account, before + calls[due], due, at)
+        done = Done(hour, account, calls[due], at, at - due)
+        found[hour] = _with(found.get(hour), done)
     return list(found.values())
 
 
 def _by_day(hours: Sequence[Done], zone: str) -> list[Done]:
     found: dict[tuple[str, datetime], Done] = {}
     for hour in hours:
-        key = (hour.account, _day_of(hour.begins, zone))
-        before = found[key].calls if key in found else 0
-        found[key] = Done(key[1], hour.account, before + hour.calls, hour.last_due, hour.done_at)
+        day = replace(hour, begins=_day_of(hour.begins, zone))
+        found[day.account, day.begins] = _with(found.get((day.account, day.begins)), day)
     return list(found.values())
+
+
+def _with(before: Done | None, later: Done) -> Done:
+    """Both together."""
+    if before is None:
+        return later
+    longest = max(before.longest_wait, later.longest_wait)
+    return replace(later, calls=before.calls + later.calls, longest_wait=longest)
 
 
 def _dates(group: _Group, begin: datetime, end: datetime) -> Iterator[datetime]:
@@ -276,6 +278,7 @@ def _day_of(at: datetime, zone: str) -> datetime:
 
 async def _groups(connection: AsyncConnection, end: datetime, account: str | None) -> AsyncIterator[_Group]:
     column = subscriptions.c
+    theirs = true() if account is None else column.merchant_account == account
     is_retried = and_(
         column.next_charge_at.is_(None),
         column.past_due_since.is_not(None),
@@ -283,11 +286,10 @@ async def _groups(connection: AsyncConnection, end: datetime, account: str | Non
         column.next_action_at < end,
     )
     for query in (
-        _grouped(column.next_charge_at, column.next_charge_at < end, are_retries=False),
-        _grouped(column.next_action_at, is_retried, are_retries=True),
+        _grouped(column.next_charge_at, and_(theirs, column.next_charge_at < end), are_retries=False),
+        _grouped(column.next_action_at, and_(theirs, is_retried), are_retries=True),
     ):
-        chosen = query if account is None else query.where(column.merchant_account == account)
-        rows = await connection.stream(chosen)
+        rows = await connection.stream(query)
         async for page in rows.partitions(AT_ONCE):
             for row in page:
                 group = _Group(*row)

@@ -37,6 +37,7 @@ COMMANDS = [
     "find",
     "timeline",
     "export",
+    "report",
     "setup",
     "ledger",
     "plan",

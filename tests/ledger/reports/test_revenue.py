@@ -1,4 +1,4 @@
-"""What was charged, went back, was disputed and given up: in the month in which it happened, each currency by itself."""
+"""What was charged, went back, was disputed and given up: when it happened, and each currency by itself."""
 
 from datetime import UTC, date, datetime
 
@@ -19,14 +19,33 @@ def at(month: int, day: int, hour: int = 9) -> datetime:
     return datetime(2028, month, day, hour, tzinfo=UTC)
 
 
-def taken(month: date, plan: str = "tea-monthly", currency: str = "EUR", **amounts: str | int) -> Taken:
+def taken(
+    month: date,
+    plan: str = "tea-monthly",
+    currency: str = "EUR",
+    *,
+    charges: int = 0,
+    disputes: int = 0,
+    disputes_lost: int = 0,
+    **amounts: str,
+) -> Taken:
     """A line of which all that is not given is nothing."""
-    given = {
-        name: Money.parse(str(amounts.get(name, f"0 {currency}")))
-        for name in ("charged", "refunded", "disputed", "lost", "written_off")
-    }
-    counts = {name: int(amounts.get(name, 0)) for name in ("charges", "disputes", "disputes_lost")}
-    return Taken(month=month, plan_id=plan, **given, **counts)
+
+    def amount(name: str) -> Money:
+        return Money.parse(amounts.get(name, f"0 {currency}"))
+
+    return Taken(
+        month=month,
+        plan_id=plan,
+        charges=charges,
+        charged=amount("charged"),
+        refunded=amount("refunded"),
+        disputes=disputes,
+        disputed=amount("disputed"),
+        disputes_lost=disputes_lost,
+        lost=amount("lost"),
+        written_off=amount("written_off"),
+    )
 
 
 async def test_an_empty_ledger_has_months_in_which_nothing_happened(ledger: Ledger) -> None:
