@@ -1,7 +1,7 @@
 """What many subscribers tell, made up from a seed: alike, and with the troubles that some have."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -23,6 +23,22 @@ PERIODS: Final = 8
 
 REASONS: Final = ("SoftDeclined", "SoftDeclined", "SoftDeclined", "TransactionTimedOut", "ProcessingFailure")
 DAY: Final = timedelta(days=1)
+
+RETRIED: Final = 0.08
+MENDED: Final = 0.02
+"""Of the periods are paid after a retry, or once the payment method is mended."""
+
+LOST: Final = 0.1
+"""Of these are not paid after all: written off, or still owed where it is the last."""
+
+REFUNDED: Final = 0.01
+DISPUTED: Final = 0.002
+"""Of the charges."""
+
+CANCELED: Final = 0.03
+NEED_ATTENTION: Final = 0.01
+ON_PAYDAY: Final = 0.4
+"""Of the subscriptions; the last of those that are charged each month."""
 
 
 @dataclass(slots=True)
@@ -73,8 +89,9 @@ def _story(story: _Story) -> Told:
                 "next_action": Action.CHARGE,
                 "next_action_at": NOW + DAY,
             }
-    if chance.random() < 0.03 and "past_due_since" not in stands:
+    if chance.random() < CANCELED and "past_due_since" not in stands:
         stands = _canceled(story, began + chance.randrange(int(PERIODS * step.days)) * DAY)
+    fields: dict[str, Any] = {"next_action_at": stands.get("next_charge_at")} | stands
     return Told(
         charge_permission_id=story.permission,
         merchant_account=account,
@@ -88,15 +105,15 @@ def _story(story: _Story) -> Told:
             interval=interval,
             quantity=1,
             began_at=began,
-            needs_attention=chance.random() < 0.01,
-            **{"next_action_at": stands.get("next_charge_at")} | stands,
+            needs_attention=chance.random() < NEED_ATTENTION,
+            **fields,
         ),
     )
 
 
 def _next_at(chance: random.Random, interval: Interval) -> datetime:
     """Many are charged on the first of the month at midnight, the others at any minute."""
-    if interval.months == 1 and chance.random() < 0.4:
+    if interval.months == 1 and chance.random() < ON_PAYDAY:
         return datetime(2027, 7, 1, tzinfo=UTC)
     return NOW + timedelta(minutes=chance.randrange(int((interval.days or interval.months * 30) * 1_440)))
 
@@ -106,24 +123,24 @@ def _paid(story: _Story, period: int, due: datetime, price: Money, *, leaves_ope
     chance = story.chance
     about: dict[str, Any] = {"period": period, "due": due, "amount": price}
     luck, attempt, paid_at = chance.random(), 1, due
-    if luck < 0.08:
+    if luck < RETRIED:
         story.tell(NoticeType.CHARGE_DECLINED, due, **about, attempt=1, reason_code=chance.choice(REASONS))
         attempt = chance.choice([2, 2, 2, 3, 4])
         paid_at = due + timedelta(hours=12 * (attempt - 1))
-    elif luck < 0.1:
+    elif luck < RETRIED + MENDED:
         story.tell(NoticeType.PAYMENT_METHOD_NEEDED, due, **about, attempt=1, reason_code="HardDeclined")
         attempt, paid_at = 2, due + chance.randrange(1, 15) * DAY
-    if luck < 0.1 and chance.random() < 0.1:
+    if luck < RETRIED + MENDED and chance.random() < LOST:
         if leaves_open:
             return False
         story.tell(NoticeType.PERIOD_WRITTEN_OFF, due + 30 * DAY, **about, attempt=attempt, reason_code="SoftDeclined")
         return True
     charge_id = story.charge_id(period)
     story.tell(NoticeType.PERIOD_PAID, paid_at, **about, attempt=attempt, charge_id=charge_id)
-    if chance.random() < 0.01:
+    if chance.random() < REFUNDED:
         given = {"period": period, "amount": price, "charge_id": charge_id, "refund_id": f"{charge_id}-R"}
         story.tell(NoticeType.REFUND_COMPLETED, paid_at + 20 * DAY, **given)
-    if chance.random() < 0.002:
+    if chance.random() < DISPUTED:
         opened = {"period": period, "amount": price, "charge_id": charge_id, "dispute_id": f"{charge_id}-B"}
         story.tell(NoticeType.DISPUTE_OPENED, paid_at + 40 * DAY, **opened, status="ActionRequired")
         story.tell(NoticeType.DISPUTE_CHANGED, paid_at + 60 * DAY, **opened, status="BuyerWon")
@@ -134,8 +151,3 @@ def _canceled(story: _Story, at: datetime) -> dict[str, Any]:
     """What is so of a subscription that has ended."""
     story.tell(NoticeType.SUBSCRIPTION_ENDED, at, status=Status.CANCELED.value, reason="moved away")
     return {"status": Status.CANCELED, "ended_at": at}
-
-
-def count_of(told: Sequence[Told]) -> int:
-    """How many entries that comes to."""
-    return sum(len(each.notices) for each in told)

@@ -98,7 +98,7 @@ async def test_a_healthy_period_is_measured_beside_a_peer_and_a_bare_workflow() 
 async def test_help_and_list_are_measured_beside_the_least_that_could_do_it() -> None:
     figures = await figures_of("command_line", "--runs", "2", "--subscriptions", "3")
 
-    assert list(figures["commands"]) == ["perennial --help", "perennial list"]
+    assert list(figures["commands"]) == ["perennial --help", "perennial list --live", "perennial list"]
     for of in figures["commands"].values():
         assert 0 < of["lowest_ratio"] <= of["highest_ratio"]
         assert min(of["floor_milliseconds"], of["milliseconds"], of["ratio"]) > 0
