@@ -93,7 +93,7 @@ COMMANDS: Final = (
     ),
     Command("find", ".ledger:find", "Find subscriptions in the ledger, also such as Temporal does not know any more."),
     Command("timeline", ".ledger:timeline", "Show everything that a subscription told, from the ledger, oldest first."),
-    Command("export", ".exports:export", "Write out the ledger for whoever keeps books: CSV or JSON lines."),
+    Command("export", ".exports:export", "Write out the ledger for whoever keeps books: CSV, JSON lines or Parquet."),
     Command(
         "report",
         ".reports:reports",
