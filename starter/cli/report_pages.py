@@ -353,7 +353,9 @@ def forecast_page(report: Forecast, *, every_hour: bool) -> Iterator[RenderableT
     hours = [each for each in report.hours if each.begins in shown]
     yield _due_sheet(hours, report.hours_done, zone, _HOUR, "By hour" if every_hour else "The busiest hours")
     rate, burst = report.quota.per_second, report.quota.burst
-    yield Text(f"charged by: where an account may make {rate:g} calls of Create Charge a second, and {burst} at once")
+    yield Text(
+        f"charged by: at {rate:g} a second for each account, after {burst} at once (Amazon's limit of Create Charge)"
+    )
 
 
 _DAY: Final = "%a %Y-%m-%d"

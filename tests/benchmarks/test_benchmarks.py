@@ -105,6 +105,19 @@ async def test_help_and_list_are_measured_beside_the_least_that_could_do_it() ->
     assert figures["machine"]
 
 
+async def test_a_ledger_is_measured_beside_bare_inserts_and_every_page_report_and_export_is_read() -> None:
+    figures = await figures_of("ledger_size", "--subscriptions", "300", "--inserts", "10", "--pages", "1")
+
+    databases = [figures[name] for name in ("SQLite", "PostgreSQL") if name in figures]
+    for of in databases:
+        assert of["entries"] > 2_000
+        assert min(of["inserts"][name] for name in ("recorded_a_second", "bare_a_second", "ratio")) > 0
+        assert all(page["first"][0] > 0 for page in of["pages"].values())
+        assert all(command["mebibytes"] > 10 for command in of["commands"].values())
+    assert databases[0]["commands"]["report forecast"]["seconds"] > 0
+    assert figures["machine"]
+
+
 async def test_who_is_changed_all_the_time_has_a_state_that_grows_no_more_once_its_window_is_full() -> None:
     """Two of ten changes are a period of their own, so twelve days fill it."""
     figures = await figures_of("many_changes", "--days", "13", "19", "--wakes", "3")
