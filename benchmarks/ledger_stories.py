@@ -91,16 +91,17 @@ def _story(story: _Story) -> Told:
             }
     if chance.random() < CANCELED and "past_due_since" not in stands:
         stands = _canceled(story, began + chance.randrange(int(PERIODS * step.days)) * DAY)
+    plan_id = f"plan-{chance.randrange(PLANS):02}"
     fields: dict[str, Any] = {"next_action_at": stands.get("next_charge_at")} | stands
     return Told(
         charge_permission_id=story.permission,
         merchant_account=account,
         merchant_reference=f"order-{story.number:07}",
-        plan_id=f"plan-{chance.randrange(PLANS):02}",
+        plan_id=plan_id,
         notices=story.notices,
         summary=Summary(
             merchant_account=account,
-            plan_id=f"plan-{chance.randrange(PLANS):02}",
+            plan_id=plan_id,
             price=price,
             interval=interval,
             quantity=1,

@@ -79,6 +79,8 @@ class Done:
         calls: how many attempts are made in all currencies.
         done_at: when the account's quota has let the last of them through (UTC), if no other calls are made.
         longest_wait: how long one of them waits for its turn at the most.
+        queued_until: until when there is anybody who waits (UTC): what falls due together is through then. None where
+            nobody does.
     """
 
     begins: datetime
@@ -86,6 +88,7 @@ class Done:
     calls: int
     done_at: datetime
     longest_wait: timedelta
+    queued_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,7 @@ def _done(account: str, calls: Mapping[datetime, int], quota: Quota, zone: str) 
         at = now + timedelta(seconds=max(-left, 0.0) / quota.per_second)
         left = max(left, 0.0)
         hour = _hour_of(due, zone)
-        done = Done(hour, account, calls[due], at, at - due)
+        done = Done(hour, account, calls[due], at, at - due, at if at > due else None)
         found[hour] = _with(found.get(hour), done)
     return list(found.values())
 
@@ -233,8 +236,12 @@ def _with(before: Done | None, later: Done) -> Done:
     """Both together."""
     if before is None:
         return later
-    longest = max(before.longest_wait, later.longest_wait)
-    return replace(later, calls=before.calls + later.calls, longest_wait=longest)
+    return replace(
+        later,
+        calls=before.calls + later.calls,
+        longest_wait=max(before.longest_wait, later.longest_wait),
+        queued_until=later.queued_until or before.queued_until,
+    )
 
 
 def _dates(group: _Group, begin: datetime, end: datetime) -> Iterator[datetime]:

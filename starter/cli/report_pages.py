@@ -79,8 +79,9 @@ _DUE: Final = (
     Column("Charges", justify="right"),
     Column("Amount", justify="right"),
     Column("Retries", rank=2, justify="right"),
-    Column("Charged by"),
-    Column("Longest wait", justify="right"),
+    Column("Longest wait", rank=1, justify="right"),
+    Column("Queue until"),
+    Column("Charged by", rank=3),
 )
 
 
@@ -353,9 +354,7 @@ def forecast_page(report: Forecast, *, every_hour: bool) -> Iterator[RenderableT
     hours = [each for each in report.hours if each.begins in shown]
     yield _due_sheet(hours, report.hours_done, zone, _HOUR, "By hour" if every_hour else "The busiest hours")
     rate, burst = report.quota.per_second, report.quota.burst
-    yield Text(
-        f"charged by: at {rate:g} a second for each account, after {burst} at once (Amazon's limit of Create Charge)"
-    )
+    yield Text(f"queue until, charged by: at {rate:g} a second for each account, after {burst} at once")
 
 
 _DAY: Final = "%a %Y-%m-%d"
@@ -384,8 +383,9 @@ def _due_sheet(due: Sequence[Due], done: Sequence[Done], zone: ZoneInfo, form: s
     return Sheet((Column("Hour" if form == _HOUR else "Day"), *accounts, *_DUE), rows, title=title)
 
 
-def _done_cells(done: Done, zone: ZoneInfo) -> tuple[str, str]:
-    return f"{done.done_at.astimezone(zone):%a %H:%M:%S}", _waited(done.longest_wait)
+def _done_cells(done: Done, zone: ZoneInfo) -> tuple[str, str, str]:
+    queued, last = (f"{at.astimezone(zone):%a %H:%M:%S}" if at else "-" for at in (done.queued_until, done.done_at))
+    return _waited(done.longest_wait), queued, last
 
 
 def forecast_data(report: Forecast) -> Data:
@@ -449,6 +449,6 @@ def _took(time: timedelta | None) -> str:
 
 
 def _waited(time: timedelta) -> str:
-    minutes, seconds = divmod(round(time.total_seconds()), 60)
+    minutes, seconds = divmod(int(time.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"

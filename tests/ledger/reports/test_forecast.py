@@ -16,7 +16,7 @@ from tests.ledger.told import notice, summary, told
 
 NOW = datetime(2028, 1, 20, 12, tzinfo=UTC)
 LIVE = Quota(burst=10, per_second=4)
-DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+DAY, HOUR, MINUTE, SECOND = (timedelta(**{unit: 1}) for unit in ("days", "hours", "minutes", "seconds"))
 MONTHLY, DAILY, WEEKLY = Interval(unit=Unit.MONTH), Interval(unit=Unit.DAY), Interval(unit=Unit.WEEK)
 
 
@@ -150,9 +150,11 @@ async def test_the_first_of_the_month_is_done_when_the_quota_has_let_all_through
     found = await forecast(ledger, NOW, 20, LIVE)
 
     by_account = {each.account: each for each in found.days_done}
-    assert by_account["default"] == Done(on(2, 1), "default", 30, on(2, 1) + timedelta(seconds=5), timedelta(seconds=5))
-    assert by_account["shop-2"].done_at == on(2, 1, 0, 1) + timedelta(seconds=5)
-    assert by_account["shop-2"].longest_wait == timedelta(seconds=5)
+    assert by_account["default"] == Done(
+        on(2, 1), "default", 30, on(2, 1) + 5 * SECOND, 5 * SECOND, queued_until=on(2, 1) + 5 * SECOND
+    )
+    assert by_account["shop-2"].done_at == on(2, 1, 0, 1) + 5 * SECOND
+    assert by_account["shop-2"].longest_wait == 5 * SECOND
     assert by_account[ALL_ACCOUNTS].calls == 60
 
 
@@ -170,3 +172,15 @@ async def test_who_waits_behind_an_earlier_hour_waits_for_it(ledger: Ledger) -> 
         (on(2, 1, 11), on(2, 1, 11, 22)),
     ]
     assert [(each.done_at, each.longest_wait) for each in found.days_done] == [(on(2, 1, 11, 22), 80 * MINUTE)]
+
+
+async def test_a_day_is_queued_until_its_crowd_is_through_not_until_its_last_straggler(ledger: Ledger) -> None:
+    for number in range(18):
+        await charged_next(ledger, number, on(2, 1))
+    await charged_next(ledger, 99, on(2, 1, 23, 30))
+
+    [day] = (await forecast(ledger, NOW, 20, LIVE)).days_done
+
+    assert (day.queued_until, day.done_at) == (on(2, 1) + 2 * SECOND, on(2, 1, 23, 30))
+    [quiet] = (await forecast(ledger, on(2, 1, 1), 1, LIVE, account="default")).hours_done[1:]
+    assert quiet.queued_until is None
