@@ -134,7 +134,13 @@ async def test_a_forecast_tells_when_each_day_is_done_at_amazons_rate_or_a_lower
     assert data["days_done"][0]["done_at"] == "2028-02-01T00:00:01+00:00"
     assert slowly["quota"] == {"burst": 1, "per_second": 0.1}
     assert (slowly["days_done"][0]["calls"], slowly["days_done"][0]["longest_wait"]) == (3, 20.0)
-    for words in ("Tue 2028-02-01", "By hour", "Tue 00:00:01", "1400 JPY", "at 1 a second for each account, after 2 at once"):
+    for words in (
+        "Tue 2028-02-01",
+        "By hour",
+        "Tue 00:00:01",
+        "1400 JPY",
+        "at 1 a second for each account, after 2 at once",
+    ):
         assert words in page
 
 
