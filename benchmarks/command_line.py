@@ -1,7 +1,8 @@
-"""What it costs to type a command: `perennial --help` and `perennial list`, each beside the least that could do it.
+"""What it costs to type a command: `perennial --help` and `list`, each beside the least that could do it.
 
-The floor of `--help` is importing the libraries that draw it. The floor of `list` is a script that connects a Temporal
-client and lists the same subscriptions, on an embedded server of this run. Measured is the processor time of the whole
+The floor of `--help` is importing the libraries that draw it. The floor of `list --live` is a script that connects a
+Temporal client and lists the same subscriptions, on an embedded server of this run; that of `list`, which reads the
+ledger, is one that reads as many rows by SQLAlchemy. Measured is the processor time of the whole
 process, user and system, which other work on the machine disturbs less than the clock. Aim: at most 1.3 times each
 floor.
 
@@ -20,13 +21,18 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
+from benchmarks.ledger_stories import stories
 from benchmarks.report import Report
+from perennial_billing.ledger.database import file_url
+from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.runtime.embedded import embedded_server
+from perennial_billing.worker.books import FILE
 from perennial_billing.workflows.names import PLAN, SEARCH_ATTRIBUTES, STATUS, workflow_id
 
 AIM: Final = 1.3
@@ -50,6 +56,21 @@ async def main():
 asyncio.run(main())
 """
 
+READS: Final = """
+import asyncio, os
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+async def main():
+    engine = create_async_engine("sqlite+aiosqlite:///" + os.environ["PERENNIAL_DATA_FOLDER"] + "/ledger.db")
+    async with engine.connect() as connection:
+        for row in await connection.execute(text("SELECT * FROM subscriptions ORDER BY charge_permission_id")):
+            print(row.charge_permission_id, row.status)
+    await engine.dispose()
+
+asyncio.run(main())
+"""
+
 Environment = Mapping[str, str]
 
 
@@ -64,7 +85,8 @@ class Case:
 
 CASES: Final = (
     Case("perennial --help", (PERENNIAL, "--help"), (IMPORTS,)),
-    Case("perennial list", (PERENNIAL, "list"), (LISTS,)),
+    Case("perennial list --live", (PERENNIAL, "list", "--live"), (LISTS,)),
+    Case("perennial list", (PERENNIAL, "list"), (READS,)),
 )
 
 
@@ -114,8 +136,9 @@ def _figures(command: Sequence[float], floor: Sequence[float]) -> dict[str, floa
 async def _run(runs: int, subscriptions: int, *, anew: bool) -> dict[str, dict[str, float]]:
     async with embedded_server(SEARCH_ATTRIBUTES) as server:
         await _start(server.client, subscriptions)
-        with tempfile.TemporaryDirectory() as bytecode:
-            environment = _environment(server.address, bytecode, anew=anew)
+        with tempfile.TemporaryDirectory() as bytecode, tempfile.TemporaryDirectory() as folder:
+            await _record(Path(folder), subscriptions)
+            environment = _environment(server.address, bytecode, folder, anew=anew)
             return await asyncio.to_thread(measure, runs, environment)
 
 
@@ -135,11 +158,19 @@ async def _start(client: Client, subscriptions: int) -> None:
         await asyncio.sleep(LOOK_EVERY_SECONDS)
 
 
-def _environment(address: str, bytecode: str, *, anew: bool) -> Environment:
-    """No settings of this desk, the server's address, and where compiled modules are kept, if they are."""
+async def _record(folder: Path, subscriptions: int) -> None:
+    """As many subscriptions in a ledger."""
+    async with Ledger.open(file_url(folder / FILE), set_up=True) as ledger:
+        for told in stories(subscriptions):
+            await ledger.record(told)
+
+
+def _environment(address: str, bytecode: str, folder: str, *, anew: bool) -> Environment:
+    """No settings of this desk, where server and ledger are, and where compiled modules are kept, if they are."""
     foreign = ("PERENNIAL_", "TEMPORAL_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     ours = {"TEMPORAL_ADDRESS": address, "QUERY": QUERY, "PYTHONPYCACHEPREFIX": bytecode}
+    ours["PERENNIAL_DATA_FOLDER"] = folder
     return kept | ours | ({"PYTHONDONTWRITEBYTECODE": "1"} if anew else {})
 
 

@@ -110,5 +110,6 @@ def minor(money: Money) -> int:
 
 
 def money(minor_units: int, currency: str) -> Money:
-    """What `minor` was made of."""
-    return Money(amount=Decimal(minor_units).scaleb(-MINOR_UNIT_DECIMALS[currency]), currency=currency)
+    """What `minor` was made of; also a sum, which may be more than any charge can be."""
+    amount = Decimal(minor_units).scaleb(-MINOR_UNIT_DECIMALS[currency])
+    return Money.zero(currency).but(amount=amount)

@@ -1,17 +1,17 @@
 """Everything in the ledger, row by row, for whoever keeps books elsewhere: in bounded memory, from one state of it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Select, Table, func, select
+from sqlalchemy import Boolean, Integer, Select, Table, func, select
 
 from perennial_billing.ledger.database import reading
 from perennial_billing.ledger.entries import Row, money
 from perennial_billing.ledger.ledger import Ledger
-from perennial_billing.ledger.tables import entries, subscriptions
+from perennial_billing.ledger.tables import Instant, entries, subscriptions
 
 AT_ONCE: Final = 2_000
 """Rows that are read together."""
@@ -24,6 +24,17 @@ class What(StrEnum):
     """A line for each thing that was told; since and until are about when it happened."""
     SUBSCRIPTIONS = "subscriptions"
     """A line for each subscription; since and until are about when it last told something."""
+
+
+class Kind(StrEnum):
+    """What a column holds."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    AMOUNT = "amount"
+    """In the currency of the row, as a decimal number; with two decimals at the most."""
+    INSTANT = "instant"
+    FLAG = "flag"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +123,26 @@ def columns_of(what: What) -> tuple[str, ...]:
     return _SOURCES[what].columns
 
 
+def kinds_of(what: What) -> dict[str, Kind]:
+    """What each column of an export holds, in their order."""
+    table = _SOURCES[what].table
+    return {name: _kind(table, name) for name in columns_of(what)}
+
+
+def _kind(table: Table, name: str) -> Kind:
+    if name not in table.c:
+        return Kind.AMOUNT
+    match table.c[name].type:
+        case Instant():
+            return Kind.INSTANT
+        case Integer():  # also large ones
+            return Kind.NUMBER
+        case Boolean():
+            return Kind.FLAG
+        case _:
+            return Kind.TEXT
+
+
 async def count(ledger: Ledger, what: What, since: datetime | None = None, until: datetime | None = None) -> int:
     """How many rows an export has.
 
@@ -126,7 +157,7 @@ async def count(ledger: Ledger, what: What, since: datetime | None = None, until
 
 async def exported(
     ledger: Ledger, what: What, since: datetime | None = None, until: datetime | None = None
-) -> AsyncIterator[list[Row]]:
+) -> AsyncGenerator[list[Row]]:
     """The rows, some at a time; amounts are decimal numbers as texts, instants are aware.
 
     Args:

@@ -29,6 +29,7 @@ class Search:
         merchant_account: whose.
         plan_id: what is charged now, or next.
         statuses: any of these.
+        has_ended: whether it has.
         reason: of the trouble that stands, or that ended it.
         past_due: a period is owed that could not be collected at once.
         past_due_before: and fell due before then (UTC).
@@ -44,6 +45,7 @@ class Search:
     merchant_account: str | None = None
     plan_id: str | None = None
     statuses: Sequence[Status] = ()
+    has_ended: bool | None = None
     reason: str | None = None
     past_due: bool | None = None
     past_due_before: datetime | None = None
@@ -73,6 +75,8 @@ class Search:
             found.append(column.charge_permission_id.in_(told[0].union(*told[1:])))
         if self.statuses:
             found.append(column.status.in_([status.value for status in self.statuses]))
+        if self.has_ended is not None:
+            found.append(column.ended_at.is_not(None) if self.has_ended else column.ended_at.is_(None))
         if self.past_due is not None:
             found.append(column.past_due_since.is_not(None) if self.past_due else column.past_due_since.is_(None))
         if self.past_due_before is not None:
@@ -158,6 +162,17 @@ async def find(ledger: Ledger, search: Search, *, after: str = "", limit: int = 
     query = select(subscriptions).where(*search.conditions(), column > after).order_by(column).limit(limit)
     async with reading(ledger.engine) as connection:
         return [_found(dict(row)) for row in (await connection.execute(query)).mappings()]
+
+
+async def last_recorded(ledger: Ledger) -> datetime | None:
+    """When anything was last written down (UTC, by the clock of the process that did); None in an empty ledger.
+
+    Raises:
+        LedgerUnavailableError: the database cannot be used now.
+    """
+    async with reading(ledger.engine) as connection:
+        query = select(entries.c.recorded_at).order_by(entries.c.id.desc()).limit(1)
+        return (await connection.execute(query)).scalar()
 
 
 async def timeline(ledger: Ledger, charge_permission_id: str, *, after: int = 0, limit: int = PAGE) -> list[EntryFound]:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -131,7 +132,13 @@ subscriptions: Final = Table(
     Index(None, "status", "charge_permission_id"),
     Index(None, "plan_id", "charge_permission_id"),
     Index(None, "merchant_account", "charge_permission_id"),
-    Index(None, "past_due_since", "charge_permission_id"),
+    # Few owe anything: searched by how long, they are still gone through in the order of their ids.
+    Index(
+        "ix_subscriptions_owing",
+        "charge_permission_id",
+        sqlite_where=text("past_due_since IS NOT NULL"),
+        postgresql_where=text("past_due_since IS NOT NULL"),
+    ),
     Index(None, "needs_attention", "charge_permission_id"),
     Index(None, "last_reason", "charge_permission_id"),
     Index(None, "next_charge_at", "charge_permission_id"),

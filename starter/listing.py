@@ -71,6 +71,7 @@ class Listed:
         last_reason: Amazon's last reason code, while it matters.
         needs_attention: whether somebody has to do something.
         past_due: whether a period is owed that could not be collected at once.
+        as_of: when it was so, where it is the ledger that tells it; None where Temporal does, now.
     """
 
     charge_permission_id: str
@@ -82,6 +83,7 @@ class Listed:
     last_reason: str | None
     needs_attention: bool
     past_due: bool
+    as_of: datetime | None = None
 
 
 async def list_subscriptions(

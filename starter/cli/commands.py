@@ -98,7 +98,12 @@ COMMANDS: Final = (
     ),
     Command("find", ".ledger:find", "Find subscriptions in the ledger, also such as Temporal does not know any more."),
     Command("timeline", ".ledger:timeline", "Show everything that a subscription told, from the ledger, oldest first."),
-    Command("export", ".exports:export", "Write out the ledger for whoever keeps books: CSV or JSON lines."),
+    Command("export", ".exports:export", "Write out the ledger for whoever keeps books: CSV, JSON lines or Parquet."),
+    Command(
+        "report",
+        ".reports:reports",
+        "Make figures of the ledger: what was recovered and earned, what is past due, and what falls due.",
+    ),
     Command("change", ".changes:changes", "Change a running subscription."),
     Command("plan", ".plans:plans", "Look at plans before anything is billed by them."),
     Command("import", ".imports:imports", "Take over subscribers who are billed elsewhere."),

@@ -151,6 +151,30 @@ async def rebuild_(
         raise RefusedError(f"{wrong} of {count} subscriptions {'are' if only_look else 'were'} otherwise")
 
 
+async def shown_by_ledger(charge_permission_id: str, *, as_json: bool) -> bool:
+    """Shows how a subscription stood that Temporal does not know any more; False where the ledger does not, either."""
+    from perennial_billing.ledger.finding import Search
+    from perennial_billing.ledger.finding import find as find_in
+    from perennial_billing.runtime.settings import load_settings
+    from perennial_billing.worker.books import ledger_of
+
+    async with ledger_of(load_settings()) as opened:
+        found = await find_in(opened, Search(charge_permission_id=charge_permission_id))
+    for each in found:
+        rows = [(name.replace("_", " ").capitalize(), str(value)) for name, value in _as_data(each).items() if value]
+        say(
+            {"source": "ledger"} | _as_data(each),
+            Text.assemble(
+                ("Temporal does not know it any more. ", "bold"),
+                f"The ledger had it so at {each.as_of:%Y-%m-%d %H:%M} UTC:",
+            ),
+            Sheet((Column("What"), Column("Stood at", is_prose=True)), rows),
+            Text(f"perennial timeline {charge_permission_id} shows everything that it told"),
+            as_json=as_json,
+        )
+    return bool(found)
+
+
 def found_sheet(found: "Sequence[Found]") -> Sheet:
     """A line for each subscription."""
     return Sheet(

@@ -1,7 +1,8 @@
-"""The command `perennial list`. It is typed most often, so it imports little."""
+"""The command `perennial list`. It is typed most often, so what asks Temporal imports little."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -11,6 +12,9 @@ from perennial_billing.starter.cli.output import JsonOption, asynchronous, say
 from perennial_billing.starter.cli.tables import Cell, Column, Sheet
 from perennial_billing.starter.listing import Listed, StatusName, list_subscriptions
 
+if TYPE_CHECKING:
+    from perennial_billing.ledger.finding import Found
+
 _COLUMNS = (
     Column("Charge permission"),
     Column("Status"),
@@ -19,6 +23,7 @@ _COLUMNS = (
     Column("Plan", rank=2),
     Column("Reference", rank=3),
 )
+_AS_OF = Column("As of (UTC)", rank=4)
 
 
 @asynchronous
@@ -28,19 +33,25 @@ async def list_(
         bool, typer.Option("--past-due", help="Only those who owe a period that could not be collected at once.")
     ] = False,
     ended: Annotated[bool, typer.Option("--ended", help="Also those that have ended.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask Temporal how they stand now, instead of the ledger.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List subscriptions with status and next billing date."""
-    there = await connect_service()
-    lines = list_subscriptions(
-        there.service.workflow_service, there.namespace, status=status, past_due=past_due, ended=ended
-    )
-    found = [listed async for listed in lines]
+    """List subscriptions with status and next billing date.
+
+    From the ledger, as each stood when it last told something; also those that ended long ago. What Temporal is asked
+    for instead is as of now, and of those that have ended it knows the latest.
+    """
+    if live:
+        found, source = await _temporals(status, past_due=past_due, ended=ended), "as Temporal has them"
+    else:
+        found, source = await _ledgers(status, past_due=past_due, ended=ended)
     say(
         [_as_data(listed) for listed in found],
         sheet_of(found),
         Text.assemble(
-            f"{len(found)} subscriptions; ",
+            f"{len(found)} subscriptions, {source}; ",
             ("owes", "yellow"),
             " is past due, ",
             ("!", "bold yellow"),
@@ -50,9 +61,60 @@ async def list_(
     )
 
 
+async def _temporals(status: StatusName | None, *, past_due: bool, ended: bool) -> list[Listed]:
+    there = await connect_service()
+    lines = list_subscriptions(
+        there.service.workflow_service, there.namespace, status=status, past_due=past_due, ended=ended
+    )
+    return [listed async for listed in lines]
+
+
+async def _ledgers(status: StatusName | None, *, past_due: bool, ended: bool) -> tuple[list[Listed], str]:
+    """Those in the ledger, and how old that is, in words."""
+    from perennial_billing.billing.status import Status
+    from perennial_billing.ledger.finding import PAGE, Search, find, last_recorded
+    from perennial_billing.runtime.settings import load_settings
+    from perennial_billing.worker.books import ledger_of
+
+    search = Search(
+        statuses=(Status(status),) if status else (),
+        has_ended=None if ended else False,
+        past_due=True if past_due else None,
+    )
+    found: list[Listed] = []
+    async with ledger_of(load_settings()) as ledger:
+        at = await last_recorded(ledger)
+        page = await find(ledger, search)
+        while page:
+            found += map(_listed, page)
+            last = page[-1].charge_permission_id
+            page = await find(ledger, search, after=last) if len(page) == PAGE else []
+        place = ledger.place
+    if at is None:
+        return found, f"as nothing is in the ledger yet ({place}); --live asks Temporal"
+    return found, f"as the ledger had them at {at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _listed(found: "Found") -> Listed:
+    return Listed(
+        charge_permission_id=found.charge_permission_id,
+        status=found.status.value if found.status else None,
+        plan=found.plan_id,
+        merchant_reference=found.merchant_reference or None,
+        merchant_account=found.merchant_account,
+        next_action_at=found.next_action_at,
+        last_reason=found.last_reason,
+        needs_attention=found.needs_attention,
+        past_due=found.past_due_since is not None,
+        as_of=found.as_of,
+    )
+
+
 def sheet_of(found: Sequence[Listed]) -> Sheet:
     """The list as a table; what operates a subscription by hand stands in its first columns."""
-    return Sheet(_COLUMNS, [_row(listed) for listed in found])
+    is_ledgers = any(listed.as_of for listed in found)
+    rows = [(*_row(listed), *([_minute(listed.as_of)] if is_ledgers else [])) for listed in found]
+    return Sheet((*_COLUMNS, *([_AS_OF] if is_ledgers else [])), rows)
 
 
 def _row(listed: Listed) -> tuple[Cell, ...]:
@@ -61,11 +123,15 @@ def _row(listed: Listed) -> tuple[Cell, ...]:
     return (
         listed.charge_permission_id,
         Text.assemble(listed.status or "-", owes, attention),
-        f"{listed.next_action_at:%Y-%m-%d %H:%M}" if listed.next_action_at else "-",
+        _minute(listed.next_action_at),
         listed.last_reason or "-",
         listed.plan or "-",
         listed.merchant_reference or "-",
     )
+
+
+def _minute(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else "-"
 
 
 def _as_data(listed: Listed) -> dict[str, object]:
@@ -79,4 +145,5 @@ def _as_data(listed: Listed) -> dict[str, object]:
         "last_reason": listed.last_reason,
         "needs_attention": listed.needs_attention,
         "past_due": listed.past_due,
+        "as_of": listed.as_of.isoformat() if listed.as_of else None,
     }

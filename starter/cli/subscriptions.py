@@ -42,6 +42,7 @@ from perennial_billing.starter.cli.asking import (
 )
 from perennial_billing.starter.cli.calendar import as_data, calendar_of
 from perennial_billing.starter.cli.connection import PermissionArgument, subscriptions
+from perennial_billing.starter.cli.ledger import shown_by_ledger
 from perennial_billing.starter.cli.output import JsonOption, RefusedError, asynchronous, in_one_line, mind, say
 from perennial_billing.starter.cli.plan_file import read_plan
 from perennial_billing.starter.cli.texts import texts_of_the_first
@@ -130,12 +131,21 @@ async def _sharing_reference(client: "Subscriptions", terms: "Terms") -> list[st
 
 @asynchronous
 async def show(charge_permission_id: PermissionArgument, as_json: JsonOption = False) -> None:
-    """Show what a subscription is doing, why, and what happens next."""
+    """Show what a subscription is doing, why, and what happens next.
+
+    Of one that Temporal does not know any more, the ledger tells how it stood when it last told something.
+    """
     from perennial_billing.starter.cli.page import Page
+    from perennial_billing.starter.errors import SubscriptionNotFoundError
     from perennial_billing.workflows.display import details
 
-    subscription = await (await subscriptions()).status(charge_permission_id)
-    say(subscription.model_dump(mode="json"), Page(details(subscription)), as_json=as_json)
+    try:
+        subscription = await (await subscriptions()).status(charge_permission_id)
+    except SubscriptionNotFoundError:
+        if not await shown_by_ledger(charge_permission_id, as_json=as_json):
+            raise
+    else:
+        say(subscription.model_dump(mode="json"), Page(details(subscription)), as_json=as_json)
 
 
 @asynchronous

@@ -98,10 +98,23 @@ async def test_a_healthy_period_is_measured_beside_a_peer_and_a_bare_workflow() 
 async def test_help_and_list_are_measured_beside_the_least_that_could_do_it() -> None:
     figures = await figures_of("command_line", "--runs", "2", "--subscriptions", "3")
 
-    assert list(figures["commands"]) == ["perennial --help", "perennial list"]
+    assert list(figures["commands"]) == ["perennial --help", "perennial list --live", "perennial list"]
     for of in figures["commands"].values():
         assert 0 < of["lowest_ratio"] <= of["highest_ratio"]
         assert min(of["floor_milliseconds"], of["milliseconds"], of["ratio"]) > 0
+    assert figures["machine"]
+
+
+async def test_a_ledger_is_measured_beside_bare_inserts_and_every_page_report_and_export_is_read() -> None:
+    figures = await figures_of("ledger_size", "--subscriptions", "300", "--inserts", "10", "--pages", "1")
+
+    databases = [figures[name] for name in ("SQLite", "PostgreSQL") if name in figures]
+    for of in databases:
+        assert of["entries"] > 2_000
+        assert min(of["inserts"][name] for name in ("recorded_a_second", "bare_a_second", "ratio")) > 0
+        assert all(page["first"][0] > 0 for page in of["pages"].values())
+        assert all(command["mebibytes"] > 10 for command in of["commands"].values())
+    assert databases[0]["commands"]["report forecast"]["seconds"] > 0
     assert figures["machine"]
 
 

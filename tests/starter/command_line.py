@@ -76,8 +76,12 @@ async def run(*arguments: str, **environment: str) -> Said:
 
 
 def joined_to(house: Stage) -> dict[str, str]:
-    """The environment in which a command reaches the house's Temporal server."""
-    return {"TEMPORAL_ADDRESS": house.server.address, "PERENNIAL_TASK_QUEUE": house.settings.task_queue}
+    """The environment in which a command reaches the house's Temporal server and its ledger."""
+    return {
+        "TEMPORAL_ADDRESS": house.server.address,
+        "PERENNIAL_TASK_QUEUE": house.settings.task_queue,
+        "PERENNIAL_DATA_FOLDER": str(house.settings.data_folder),
+    }
 
 
 @contextmanager

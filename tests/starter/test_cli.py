@@ -1,7 +1,8 @@
 """The commands about subscriptions against a real server and worker, as a merchant's engineer types them."""
 
+import asyncio
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,14 @@ import pytest
 import typer
 
 from amazon_pay_client.resources.charge_permissions import ChargePermissions
+from perennial_billing.billing.status import Status
+from perennial_billing.ledger.database import file_url
+from perennial_billing.ledger.finding import timeline
+from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.sandbox.stage import Stage
 from perennial_billing.sandbox.subscriber import Subscriber
 from perennial_billing.starter.cli.app import app
+from tests.ledger.told import BEGAN, MONTH, notice, summary, told
 from tests.scenarios.story import Story
 from tests.starter.agreements import new_terms
 from tests.starter.command_line import dead_port, joined_to, typed
@@ -38,6 +44,7 @@ COMMANDS = [
     "find",
     "timeline",
     "export",
+    "report",
     "setup",
     "ledger",
     "plan",
@@ -145,13 +152,15 @@ async def test_a_plan_file_is_what_is_billed(house: Stage, tmp_path: Path, suffi
     assert (plan.periods, plan.collection.max_attempts) == (3, 5)
 
 
-async def test_the_list_is_a_table_for_people_and_json_for_machines(house: Stage) -> None:
+@pytest.mark.parametrize("live", [[], ["--live"]], ids=["ledger", "live"])
+async def test_the_list_is_a_table_for_people_and_json_for_machines(house: Stage, live: list[str]) -> None:
     terms = await new_terms(house)
     await house.subscriptions.start(terms)
     await listed(house, terms.charge_permission_id, until=bool)
+    [as_of] = await recorded(house, terms.charge_permission_id)
 
-    as_json = await typed("list", "--status", "active", "--json", **joined_to(house))
-    table = await typed("list", **joined_to(house), COLUMNS="200")
+    as_json = await typed("list", *live, "--status", "active", "--json", **joined_to(house))
+    table = await typed("list", *live, **joined_to(house), COLUMNS="200")
 
     assert (as_json.code, as_json.err) == (0, "")
     assert {
@@ -164,20 +173,31 @@ async def test_the_list_is_a_table_for_people_and_json_for_machines(house: Stage
         "last_reason": None,
         "needs_attention": False,
         "past_due": False,
+        "as_of": None if live else as_of.isoformat(),
     } in as_json.data
+    assert ("as Temporal has them" if live else "as the ledger had them at ") in table.out
     for words in (terms.charge_permission_id, "active", f"{terms.anchor:%Y-%m-%d %H:%M}", "coffee"):
         assert words in table.out
 
 
-async def test_who_owes_is_listed_by_one_option_and_marked_in_every_list(house: Stage) -> None:
+async def recorded(house: Stage, charge_permission_id: str) -> list[datetime]:
+    """When each thing happened that a subscription told, once that is in the ledger."""
+    async with asyncio.timeout(30):
+        while not (told := await timeline(house.ledger, charge_permission_id)):
+            await asyncio.sleep(0.05)
+    return [entry.notice.at for entry in told]
+
+
+@pytest.mark.parametrize("live", [[], ["--live"]], ids=["ledger", "live"])
+async def test_who_owes_is_listed_by_one_option_and_marked_in_every_list(house: Stage, live: list[str]) -> None:
     owing, paying = await Story.begin(house, script=["SoftDeclined"]), await Story.begin(house)
     for story in (owing, paying):
         await story.until_due(0)
     await listed(house, owing.charge_permission_id, until=lambda lines: [line.past_due for line in lines] == [True])
 
-    as_json = await typed("list", "--past-due", "--json", **joined_to(house))
-    table = await typed("list", "--past-due", COLUMNS="200", **joined_to(house))
-    everybody = await typed("list", COLUMNS="200", **joined_to(house))
+    as_json = await typed("list", *live, "--past-due", "--json", **joined_to(house))
+    table = await typed("list", *live, "--past-due", COLUMNS="200", **joined_to(house))
+    everybody = await typed("list", *live, COLUMNS="200", **joined_to(house))
 
     assert (as_json.code, as_json.err, table.code) == (0, "", 0)
     found = {line["charge_permission_id"]: line for line in as_json.data}
@@ -194,10 +214,44 @@ async def test_who_owes_is_listed_by_one_option_and_marked_in_every_list(house: 
     assert "owes is past due" in table.out
 
 
-async def test_an_empty_list_is_an_empty_json_list(house: Stage) -> None:
-    said = await typed("list", "--status", "completed", "--json", **joined_to(house))
+@pytest.mark.parametrize("live", [[], ["--live"]], ids=["ledger", "live"])
+async def test_an_empty_list_is_an_empty_json_list(house: Stage, tmp_path: Path, live: list[str]) -> None:
+    there = joined_to(house) | {"PERENNIAL_DATA_FOLDER": str(tmp_path)}
+
+    said = await typed("list", *live, "--status", "completed", "--json", **there)
 
     assert (said.code, said.err, said.data) == (0, "", [])
+
+
+async def test_a_ledger_in_which_nothing_is_says_where_it_is_and_how_to_ask_temporal(tmp_path: Path) -> None:
+    said = await typed("list", PERENNIAL_DATA_FOLDER=str(tmp_path))
+
+    assert said.code == 0
+    assert f"nothing is in the ledger yet (SQLite file {tmp_path}/ledger.db); --live asks Temporal" in said.out
+
+
+async def test_the_ledger_lists_also_who_ended_long_ago_and_shows_whom_temporal_has_forgotten(
+    house: Stage, tmp_path: Path
+) -> None:
+    gone, left = "C01-2702031-0000001", "C01-2702031-0000002"
+    async with Ledger.open(file_url(tmp_path / "ledger.db"), set_up=True) as ledger:
+        ended = summary(status=Status.CANCELED, ended_at=BEGAN + MONTH, next_action_at=None, next_charge_at=None)
+        await ledger.record(told(notice(1), notice(2), permission=gone, summary=ended))
+        await ledger.record(told(notice(1), permission=left))
+    there = joined_to(house) | {"PERENNIAL_DATA_FOLDER": str(tmp_path)}
+
+    running, everybody = await typed("list", "--json", **there), await typed("list", "--ended", "--json", **there)
+    shown, page = await typed("show", gone, "--json", **there), await typed("show", gone, **there)
+
+    assert [each["charge_permission_id"] for each in running.data] == [left]
+    assert [each["charge_permission_id"] for each in everybody.data] == [gone, left]
+    assert (shown.data["source"], shown.data["status"], shown.data["charged"]) == ("ledger", "canceled", "29.80 EUR")
+    for words in (
+        "Temporal does not know it any more",
+        f"{BEGAN + 2 * MONTH:%Y-%m-%d %H:%M} UTC",
+        "perennial timeline",
+    ):
+        assert words in page.out
 
 
 @pytest.mark.parametrize("command", [["show"], ["show", "--json"], ["cancel"], ["cancel", "--json"]])
@@ -209,7 +263,7 @@ async def test_what_nobody_started_is_not_found(house: Stage, command: list[str]
     assert "perennial list" in said.trouble
 
 
-@pytest.mark.parametrize("command", [["show", NOBODY], ["list"], ["cancel", NOBODY], ["start", NOBODY]])
+@pytest.mark.parametrize("command", [["show", NOBODY], ["list", "--live"], ["cancel", NOBODY], ["start", NOBODY]])
 async def test_without_a_temporal_server_a_command_says_where_it_looked(command: list[str]) -> None:
     more = ["--amount", "9.99 USD"] if command[0] == "start" else []
     with dead_port() as port:
@@ -219,7 +273,7 @@ async def test_without_a_temporal_server_a_command_says_where_it_looked(command:
     assert f"TEMPORAL_ADDRESS: no Temporal server answers at 127.0.0.1:{port}" in said.trouble
 
 
-@pytest.mark.parametrize("command", [["show", NOBODY], ["list"], ["cancel", NOBODY], ["start", NOBODY]])
+@pytest.mark.parametrize("command", [["show", NOBODY], ["list", "--live"], ["cancel", NOBODY], ["start", NOBODY]])
 async def test_a_namespace_that_does_not_exist_is_named(house: Stage, command: list[str]) -> None:
     more = ["--amount", "9.99 USD"] if command[0] == "start" else []
 
@@ -231,7 +285,7 @@ async def test_a_namespace_that_does_not_exist_is_named(house: Stage, command: l
 
 @pytest.mark.parametrize("address", ["not an address", "127.0.0.1:port"])
 async def test_an_address_that_is_none_is_named(address: str) -> None:
-    said = await typed("list", TEMPORAL_ADDRESS=address)
+    said = await typed("list", "--live", TEMPORAL_ADDRESS=address)
 
     assert said.code == 2
     assert "TEMPORAL_ADDRESS" in said.trouble

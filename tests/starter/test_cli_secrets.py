@@ -114,6 +114,7 @@ async def test_a_command_that_reaches_no_server_does_not_show_the_secrets_in_its
     with dead_port() as port:
         said = await typed(
             "list",
+            "--live",
             TEMPORAL_ADDRESS=f"127.0.0.1:{port}",
             TEMPORAL_API_KEY="temporal-api-key-0123456789",
             PERENNIAL_PRIVATE_KEY=RSA_PEM,
@@ -137,7 +138,7 @@ PATHS = [
 ]
 
 
-@pytest.mark.parametrize("command", [("list",), ("show", "C01-0"), ("audit",)], ids=lambda command: command[0])
+@pytest.mark.parametrize("command", [("list", "--live"), ("show", "C01-0"), ("audit",)], ids=lambda command: command[0])
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_key_that_was_set_as_a_path_or_an_address_is_not_shown(command: tuple[str, ...], path: str) -> None:
     with dead_port() as port:

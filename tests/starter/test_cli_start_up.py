@@ -72,8 +72,8 @@ async def test_the_front_page_imports_neither_a_command_nor_what_reads_one() -> 
 
 
 @pytest.mark.parametrize("options", [[], ["--json"], ["--ended"], ["--status", "active"]], ids=" ".join)
-async def test_the_list_imports_a_bare_service_and_no_models(house: Stage, options: list[str]) -> None:
-    modules = await imported_by("list", *options, **joined_to(house))
+async def test_the_list_of_temporal_imports_a_bare_service_and_no_models(house: Stage, options: list[str]) -> None:
+    modules = await imported_by("list", "--live", *options, **joined_to(house))
 
     assert "temporalio.service" in modules
     assert modules & (MODELS | SERVERS | AMAZON | WORKFLOWS | DRAWING) == set()

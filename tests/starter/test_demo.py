@@ -82,6 +82,27 @@ async def test_three_subscribers_live_a_year_and_the_books_are_equal(server: Ser
     assert not server.runs
 
 
+async def test_a_demo_that_is_kept_is_looked_at_as_it_says(server: Server) -> None:
+    async with perennial("demo", "--keep", environment=server.environment) as process:
+        assert process.stdout is not None
+        lines: list[str] = []
+        async with asyncio.timeout(DEMO_SECONDS):
+            while not lines or "perennial list" not in lines[-1]:
+                lines.append((await process.stdout.readline()).decode().strip())
+        exported = [line.removeprefix("export ").partition("=") for line in lines if line.startswith("export ")]
+        there = {name: value for name, _, value in exported}
+
+        listed = await typed("list", "--ended", "--json", **there)
+        live = await typed("list", "--live", "--ended", "--json", **there)
+        process.send_signal(signal.SIGINT)
+        await finished(process)
+
+    assert set(there) == {"TEMPORAL_ADDRESS", "PERENNIAL_DATA_FOLDER"}
+    known, asked = ({each["charge_permission_id"] for each in said.data} for said in (listed, live))
+    assert known == asked
+    assert len(known) == 3
+
+
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 async def test_a_demo_that_is_interrupted_takes_its_server_down_with_it(server: Server, told: signal.Signals) -> None:
     async with perennial("demo", "--json", environment=server.environment) as process:

@@ -108,9 +108,11 @@ def upgrade() -> None:
         ["next_charge_at", "charge_permission_id"],
     )
     op.create_index(
-        "ix_subscriptions_past_due_since_charge_permission_id",
+        "ix_subscriptions_owing",
         "subscriptions",
-        ["past_due_since", "charge_permission_id"],
+        ["charge_permission_id"],
+        sqlite_where=sa.text("past_due_since IS NOT NULL"),
+        postgresql_where=sa.text("past_due_since IS NOT NULL"),
     )
     op.create_index(
         "ix_subscriptions_plan_id_charge_permission_id", "subscriptions", ["plan_id", "charge_permission_id"]

@@ -49,7 +49,9 @@ async def _demo(*, keep: bool, ui_port: int | None, as_json: bool) -> None:
             out.print(f"The books are equal. {time.monotonic() - started:.0f} s for three virtual years.")
         if keep:
             out.print("\nEverything keeps running until Ctrl-C. Look and ask with:")
-            out.print(f"  TEMPORAL_ADDRESS={set_up.server.address} perennial list", soft_wrap=True)
+            out.print(f"  export TEMPORAL_ADDRESS={set_up.server.address}", soft_wrap=True)
+            out.print(f"  export PERENNIAL_DATA_FOLDER={set_up.settings.data_folder}", soft_wrap=True)
+            out.print("  perennial list")
             out.print(f"  Web UI {ui}", soft_wrap=True)
             out.print(f"  simulator {set_up.simulator.origin}/docs", soft_wrap=True)
             async with stop_signals() as stop:
