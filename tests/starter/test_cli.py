@@ -50,6 +50,8 @@ COMMANDS = [
     "plan",
     "worker",
     "ipn",
+    "api",
+    "keys",
 ]
 NOBODY = "C01-0000000-0000000"
 
