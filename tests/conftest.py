@@ -4,15 +4,19 @@ merchant's endpoint for notices.
 Every test takes charge permissions of its own, so tests share the servers and disturb each other in nothing.
 """
 
+import gc
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Final
 
 import pytest
 import pytest_asyncio
 from hypothesis import settings
 
+from amazon_pay_client.outbound.bounds import Bounds
+from amazon_pay_client.time_limits import DEFAULT_TIME_LIMITS, TimeLimits
 from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.ledger import database
 from perennial_billing.sandbox.stage import Stage, stage
 from tests.endpoint import SECRET, Endpoint, endpoint
 
@@ -24,9 +28,57 @@ settings.register_profile("soak", deadline=None)
 """Chosen by `--hypothesis-profile soak`: whoever has something longer to do asks for it."""
 
 
+_ROOMY: Final = {"GOMAXPROCS": "1", "GOGC": "400"}
+"""For Temporal servers, of which each process has its own: with all processors and little memory to itself, each would
+spend a sixth of its time on looking for work and for garbage."""
+
+STALL_SECONDS: Final = 60.0
+"""How long a machine that has too much to do may stand still."""
+
+
 def pytest_configure() -> None:
     """Before a console of ours is made: readline leaves a terminal's width to the processes that xdist starts."""
     os.environ.pop("COLUMNS", None)
+    for name, value in _ROOMY.items():
+        os.environ.setdefault(name, value)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Thousands of tests make millions of objects that stay: looked through for garbage again and again, while they are
+    made and ever after, they would cost every tenth second of a run."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(10_000, 20, 20)
+        gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """What was never closed is found by looking once; pytest looks five times, at all that is still there."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _a_machine_may_stall() -> Iterator[None]:
+    """On loopback a connection stands at once, unless the machine itself stands still: a test that is about the limit
+    of a connection says it. Nor does a ledger that a test throws away wait for the disk at every entry."""
+    on_this_disk = database._IN_SQLITE
+    with pytest.MonkeyPatch.context() as patch:
+        for limits in (Bounds, TimeLimits):
+            defaults = limits.__init__.__kwdefaults__
+            assert defaults is not None
+            patch.setitem(defaults, "connect_seconds", STALL_SECONDS)
+        kept = DEFAULT_TIME_LIMITS.connect_seconds
+        object.__setattr__(DEFAULT_TIME_LIMITS, "connect_seconds", STALL_SECONDS)
+        patch.setattr(database, "_IN_SQLITE", (*on_this_disk, "PRAGMA synchronous = OFF"))
+        yield
+        object.__setattr__(DEFAULT_TIME_LIMITS, "connect_seconds", kept)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,17 +110,32 @@ async def house(notices: Endpoint) -> AsyncIterator[Stage]:
 _LONGEST: Final = (
     "tests/benchmarks/test_benchmarks.py",
     "tests/billing/test_paid_is_served.py",
-    "tests/workflows/test_telling.py",
-    "tests/worker/test_crash.py",
-    "tests/starter/test_demo.py",
     "tests/scenarios/test_decision_table.py",
+    "tests/worker/test_crash.py",
+    "tests/scenarios/test_new_checkout.py",
     "tests/simulator/test_program.py",
+    "tests/workflows/test_replay.py",
+    "tests/scenarios/test_known_stories.py",
+    "tests/starter/test_cli_requests.py",
+    "tests/workflows/test_telling.py",
     "tests/packaging/test_distributions.py",
-    "tests/interop/test_pages.py",
+    "tests/starter/test_demo.py",
+    "tests/starter/test_cli_many.py",
     "tests/attack/test_attacks.py",
-    "tests/starter/test_breaking_off.py",
+    "tests/scenarios/test_requests.py",
+    "tests/scenarios/test_odd_answers.py",
+    "tests/scenarios/test_changes.py",
     "tests/scenarios/test_notices.py",
+    "tests/scenarios/test_said_before.py",
+    "tests/interop/test_pages.py",
+    "tests/scenarios/test_many_changes.py",
+    "tests/workflows/test_long_runs.py",
+    "tests/workflows/test_life.py",
+    "tests/workflows/test_signals.py",
     "tests/scenarios/test_any_story.py",
+    "tests/starter/test_breaking_off.py",
+    "tests/scenarios/test_unanswered.py",
+    "tests/starter/test_audit.py",
 )
 
 

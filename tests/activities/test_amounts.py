@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -38,7 +39,7 @@ QUESTION = AmountQuestion(
     at_most=Money.parse("50.00 USD"),
 )
 
-BOUNDS = Bounds(seconds=0.5)
+UNHURRIED_SECONDS = 60.0
 
 
 @dataclass
@@ -59,12 +60,27 @@ class Amounts:
 
 
 @pytest_asyncio.fixture
-async def amounts() -> AsyncIterator[tuple[Amounts, AmountHook]]:
-    """The endpoint, and the activity that asks it."""
+async def endpoint() -> AsyncIterator[tuple[Amounts, str]]:
+    """The endpoint, and where it listens."""
     merchant = Amounts()
     app = Starlette(routes=[Route("/amounts", merchant.decide, methods=["POST"])])
-    async with serving(app, bind("127.0.0.1", 0)) as origin, bounded_client(at_once=5, bounds=BOUNDS) as http:
-        yield merchant, AmountHook(SignedPosts(f"{origin}/amounts", SECRET, http, timeout_seconds=0.5))
+    async with serving(app, bind("127.0.0.1", 0)) as origin:
+        yield merchant, f"{origin}/amounts"
+
+
+@asynccontextmanager
+async def asking(url: str, seconds: float = UNHURRIED_SECONDS) -> AsyncIterator[AmountHook]:
+    """The activity, for an endpoint that may take so long."""
+    async with bounded_client(at_once=5, bounds=Bounds(seconds=seconds)) as http:
+        yield AmountHook(SignedPosts(url, SECRET, http, timeout_seconds=seconds))
+
+
+@pytest_asyncio.fixture
+async def amounts(endpoint: tuple[Amounts, str]) -> AsyncIterator[tuple[Amounts, AmountHook]]:
+    """The endpoint, and the activity that asks it."""
+    merchant, url = endpoint
+    async with asking(url) as hook:
+        yield merchant, hook
 
 
 def saying(amount: str, currency: str = "USD") -> bytes:
@@ -140,14 +156,14 @@ async def test_anything_but_an_amount_is_asked_for_again(
     assert (raised.value.type, raised.value.non_retryable) == (NO_AMOUNT, False)
 
 
-async def test_a_silent_endpoint_and_nobody_there_are_asked_again(amounts: tuple[Amounts, AmountHook]) -> None:
-    merchant, hook = amounts
+async def test_a_silent_endpoint_and_nobody_there_are_asked_again(endpoint: tuple[Amounts, str]) -> None:
+    merchant, url = endpoint
     merchant.silent = True
-    with pytest.raises(ApplicationError, match="no answer: ReadTimeout"):
-        await run(hook.decide_amount, QUESTION)
+    async with asking(url, seconds=0.5) as hook:
+        with pytest.raises(ApplicationError, match="no answer: ReadTimeout"):
+            await run(hook.decide_amount, QUESTION)
     merchant.silent = False
 
-    async with bounded_client(at_once=5, bounds=BOUNDS) as http:
-        nobody = AmountHook(SignedPosts("http://127.0.0.1:9/amounts", SECRET, http, timeout_seconds=0.5))
+    async with asking("http://127.0.0.1:9/amounts") as nobody:
         with pytest.raises(ApplicationError, match="no answer: ConnectError"):
             await run(nobody.decide_amount, QUESTION)

@@ -12,11 +12,8 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
 
 from perennial_billing.ipn.app import PATH, create_app
 from perennial_billing.sandbox.stage import Stage
@@ -69,13 +66,17 @@ async def test_nothing_that_is_nearly_a_message_leads_to_anything_but_a_refusal(
 
 @pytest.mark.parametrize(("path", "method"), [(PATH, "POST"), ("/health", "GET")])
 async def test_the_application_keeps_to_its_own_description(house: Stage, path: str, method: str) -> None:
+    import schemathesis  # dear to import, and every process imports this file
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
+
     described = create_app(house.client, house.settings).openapi()
     origin = house.ipn_url.removesuffix(PATH)
     operation = schemathesis.openapi.from_dict(described)[path][method]
 
     @UNHURRIED
     @given(case=operation.as_strategy())
-    def keeps_to_it(case: schemathesis.Case[Any]) -> None:  # Any: of which kind of schema it is
+    def keeps_to_it(case: Any) -> None:  # Any: a case of schemathesis, of which kind of schema it is
         case.call_and_validate(
             base_url=origin, checks=[not_a_server_error, status_code_conformance, content_type_conformance]
         )

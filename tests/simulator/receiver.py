@@ -41,6 +41,11 @@ class Receiver:
         await _until(lambda: len(self.posted) >= number)
         return self.notifications
 
+    def forget(self) -> None:
+        """Has received nothing yet, and takes whatever comes."""
+        self.posted.clear()
+        self.statuses.clear()
+
     async def take(self, request: Request) -> Response:
         self.posted.append((request.headers["content-type"], await request.body()))
         return Response(status_code=self.statuses.pop(0) if self.statuses else 200)

@@ -111,6 +111,20 @@ def as_sns_says(envelope: Envelope) -> bytes:
     return "".join(f"{name}\n{value}\n" for name, value in sorted(values.items())).encode()
 
 
+async def test_after_a_reset_nobody_was_asked_to_confirm_and_nobody_did(
+    amazon: SimulatorHandle, receiver: Receiver
+) -> None:
+    token = await amazon.ask_for_confirmation()
+    async with httpx.AsyncClient(base_url=f"{amazon.origin}/simulator/notifications") as http:
+        assert (await http.get("/confirm", params={"Token": token})).status_code == 200
+
+        await amazon.reset()
+
+        confirmed = (await http.get("/confirmed")).json()
+        visited = await http.get("/confirm", params={"Token": token})
+    assert (confirmed, visited.status_code) == ([], 404)
+
+
 async def test_a_token_that_nobody_was_given_confirms_nothing(amazon: SimulatorHandle) -> None:
     async with httpx.AsyncClient(base_url=f"{amazon.origin}/simulator/notifications") as http:
         visited = await http.get("/confirm", params={"Token": "guessed"})

@@ -9,6 +9,13 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
+
+@pytest.fixture(autouse=True)
+def _one_plugin_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those that are installed here, schemathesis's is dear to import and has no part in this."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:schemathesis")
+
+
 TESTS: Final = """
 import json
 import sys

@@ -4,20 +4,26 @@ The commands that take signals or set up logging (worker, ipn, demo) are run as 
 """
 
 import asyncio
+import io
 import json
 import logging
 import os
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TextIO, cast
 
-from typer.testing import CliRunner
+import structlog
+from typer.testing import CliRunner, Result
 
 from perennial_billing.sandbox.stage import Stage
 from perennial_billing.starter.cli.app import app
 from tests.worker.processes import finished, perennial
+
+_IS_TYPED: Final = ContextVar("whether what runs belongs to a command that was typed", default=False)
 
 
 @dataclass(frozen=True)
@@ -49,17 +55,55 @@ async def typed(*arguments: str, **environment: str) -> Said:
         Exception: whatever the command did not turn into an exit code: a person would have seen a traceback.
     """
     theirs: dict[str, str | None] = {name: None for name in os.environ if name.startswith(("PERENNIAL_", "TEMPORAL_"))}
+
+    def type_it() -> Result:
+        _IS_TYPED.set(True)  # in the thread's own copy of the context, from which all that it starts has its own
+        return _Runner().invoke(app, list(arguments), env=theirs | environment)
+
     with logging_as_it_was():
-        result = await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=theirs | environment)
+        result = await asyncio.to_thread(type_it)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Said(result.exit_code, result.stdout, result.stderr)
 
 
+class _Runner(CliRunner):
+    """Takes down what the command writes, and nothing that others write meanwhile: they share the process's streams.
+
+    The house lives in this process as well, and logs what it has to say whenever it has; on a machine that stalls, in
+    the middle of a command.
+    """
+
+    @contextmanager
+    def isolation(
+        self,
+        input: str | bytes | None = None,  # noqa: A002 - the runner's own name for it
+        env: Mapping[str, str | None] | None = None,
+        color: bool = False,  # noqa: FBT001, FBT002 - as above
+    ) -> Iterator[tuple[io.BytesIO, io.BytesIO, io.BytesIO]]:
+        others = sys.stdout, sys.stderr
+        with super().isolation(input=input, env=env, color=color) as taken_down:
+            sys.stdout, sys.stderr = (
+                cast("TextIO", _ToEachTheirOwn(typed, other))
+                for typed, other in zip((sys.stdout, sys.stderr), others, strict=True)
+            )
+            yield taken_down
+
+
+class _ToEachTheirOwn:
+    """A standard stream that is the command's for whatever runs in its context, and for all else what it was before."""
+
+    def __init__(self, typed: TextIO, others: TextIO) -> None:
+        self._typed, self._others = typed, others
+
+    def __getattr__(self, name: str) -> Any:  # Any: whatever a stream has
+        return getattr(self._typed if _IS_TYPED.get() else self._others, name)
+
+
 @contextmanager
 def logging_as_it_was() -> Iterator[None]:
     """A command that sets up logging before it is refused leaves it as it was for the tests that follow."""
-    root = logging.getLogger()
+    root, configured = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers, root.level
     root.handlers = []
     try:
@@ -67,6 +111,7 @@ def logging_as_it_was() -> Iterator[None]:
     finally:
         root.handlers = handlers
         root.setLevel(level)
+        structlog.configure(**configured)
 
 
 async def run(*arguments: str, **environment: str) -> Said:

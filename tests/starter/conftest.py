@@ -1,16 +1,3 @@
-"""Keeps the house's log lines out of what a command prints: both share this process, and its standard output."""
+"""The consoles of commands are made before a test pretends to be a terminal: they look at it once."""
 
-from collections.abc import Iterator
-
-import pytest
-import structlog
-
-import perennial_billing.starter.cli.output  # noqa: F401 - its consoles are made before a test pretends to be a terminal
-
-
-@pytest.fixture(autouse=True)
-def _log_lines_go_to_pytest() -> Iterator[None]:
-    kept = structlog.get_config()
-    structlog.configure(logger_factory=structlog.stdlib.LoggerFactory())
-    yield
-    structlog.configure(**kept)
+import perennial_billing.starter.cli.output  # noqa: F401

@@ -18,7 +18,7 @@ from tests.workflows.replaying import histories_of, replay_all
 SUGGESTED_AFTER_EVENTS = 40
 """Temporal's own figure is 4,096, and after 10,000 signals a run takes none any more, `cancel` included."""
 
-REPEATED = 70
+REPEATED = 30
 
 
 async def notify_for_nothing(house: Stage, story: Story) -> None:

@@ -326,8 +326,6 @@ def _notifications(simulation: Simulation, account_of: Any) -> APIRouter:  # Any
 
 def _deliveries(simulation: Simulation, account_of: Any) -> APIRouter:  # Any: a dependency of FastAPI's
     router = APIRouter(tags=["notifications"])
-    asked: set[str] = set()
-    confirmed: set[str] = set()
 
     @router.post("/notifications/flush")
     async def flush() -> dict[str, int]:
@@ -342,7 +340,7 @@ def _deliveries(simulation: Simulation, account_of: Any) -> APIRouter:  # Any: a
         if not of.sender.receivers:
             raise Refusal("InvalidRequest", "There is no receiver to ask")
         token = new_session_id()
-        asked.add(token)
+        simulation.asked_to_confirm.add(token)
         confirm_at = f"{simulation.config.origin}{PREFIX}/notifications/confirm?Token={token}"
         of.sender.ask_for_confirmation(confirm_at, token)
         return {"token": token}
@@ -350,15 +348,15 @@ def _deliveries(simulation: Simulation, account_of: Any) -> APIRouter:  # Any: a
     @router.get("/notifications/confirm")
     async def confirm(token: Annotated[str, Query(alias="Token")]) -> dict[str, str]:
         """What the receiver visits to confirm."""
-        if token not in asked:
+        if token not in simulation.asked_to_confirm:
             raise Refusal("ResourceNotFound", "Nobody was asked to confirm with that token")
-        confirmed.add(token)
+        simulation.confirmed.add(token)
         return {"confirmed": token}
 
     @router.get("/notifications/confirmed")
     async def read_confirmed() -> list[str]:
         """The tokens of the subscriptions that were confirmed."""
-        return sorted(confirmed)
+        return sorted(simulation.confirmed)
 
     return router
 

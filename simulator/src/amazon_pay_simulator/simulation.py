@@ -37,6 +37,10 @@ class Simulation:
         config: what it is told.
         certificate_url: where the certificate of its notifications is.
 
+    Attributes:
+        asked_to_confirm: the tokens with which receivers were asked to confirm their subscription.
+        confirmed: those with which one did.
+
     Raises:
         sqlite3.Error: the database cannot be used.
         Refusal: the merchants that are configured are in each other's way.
@@ -52,6 +56,8 @@ class Simulation:
             assumed = self._keeper.recall("assumptions", _ASSUMPTIONS, config.assumptions)
             self.assumptions: Final = assumed.model_copy()
             self.journal: Final = Journal(config.journal_size)
+            self.asked_to_confirm: Final[set[str]] = set()
+            self.confirmed: Final[set[str]] = set()
             self._shared: Final = Shared(
                 origin=config.origin,
                 clock=self.clock,
@@ -176,6 +182,8 @@ class Simulation:
         self.faults.follow(self.config.faults)
         self.assumptions.follow(self.config.assumptions)
         self.journal.clear()
+        self.asked_to_confirm.clear()
+        self.confirmed.clear()
         self._take_in(self.config.merchants)
         for account in self.accounts:
             account.sender.begin()
