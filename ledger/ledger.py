@@ -36,7 +36,7 @@ class Ledger:
         self.place = place
         self._clock = clock
         self._is_checked = False
-        self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        self.insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
 
     @classmethod
     @asynccontextmanager
@@ -110,7 +110,7 @@ class Ledger:
         """Those that were not there before, in their order."""
         if not rows:
             return []
-        statement = self._insert(entries).on_conflict_do_nothing().returning(entries.c.number, entries.c.digest)
+        statement = self.insert(entries).on_conflict_do_nothing().returning(entries.c.number, entries.c.digest)
         added = {tuple(each) for each in await connection.execute(statement, list(rows))}
         return [row for row in rows if (row["number"], row["digest"]) in added]
 
@@ -121,7 +121,7 @@ class Ledger:
 
     async def put(self, connection: AsyncConnection, row: Row) -> None:
         """Sets a subscription's row, within a transaction of somebody's."""
-        statement = self._insert(subscriptions).values(row)
+        statement = self.insert(subscriptions).values(row)
         changed = {name: statement.excluded[name] for name in row if name != "charge_permission_id"}
         await connection.execute(
             statement.on_conflict_do_update(index_elements=[subscriptions.c.charge_permission_id], set_=changed)
@@ -140,4 +140,4 @@ class Ledger:
             }
             for each in queued
         ]
-        await connection.execute(self._insert(deliveries).on_conflict_do_nothing(), rows)
+        await connection.execute(self.insert(deliveries).on_conflict_do_nothing(), rows)
