@@ -288,7 +288,9 @@ async def _predecessors(connection: AsyncConnection, names: Sequence[str]) -> di
     if not identifiers:
         return {}
     query = (
-        select(column.charge_permission_id, column.type, column.number, column.period, column.charge_id, column.successor)
+        select(
+            column.charge_permission_id, column.type, column.number, column.period, column.charge_id, column.successor
+        )
         .where(
             column.charge_permission_id.in_(identifiers),
             or_(column.charge_id.is_not(None), column.type == NoticeType.CHARGE_PERMISSION_REPLACED.value),
@@ -325,13 +327,13 @@ async def _last_audits(connection: AsyncConnection, names: Sequence[str]) -> dic
 
 def count_of(name: Any) -> Any:  # Any: a column, and a condition of SQL's
     """How many entries a charge permission has, as a part of a query."""
-    return (
-        select(func.count()).select_from(entries).where(entries.c.charge_permission_id == name).scalar_subquery()
-    )
+    return select(func.count()).select_from(entries).where(entries.c.charge_permission_id == name).scalar_subquery()
 
 
 def _entry(row: Row) -> Entry:
-    amount = money(row["amount_minor"], row["currency"]) if row["amount_minor"] is not None and row["currency"] else None
+    amount = (
+        money(row["amount_minor"], row["currency"]) if row["amount_minor"] is not None and row["currency"] else None
+    )
     names = ("id", "teller", "number", "type", "at", "period", "due", "attempt", "charge_id", "refund_id")
     return Entry(
         amount=amount,

@@ -1,14 +1,20 @@
 """The connection to Temporal: address and credentials as for every Temporal tool, payloads as pydantic models."""
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeWorkflowExecutionRequest
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+    DescribeWorkflowExecutionRequest,
+)
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 
 from perennial_billing.runtime.payloads import DATA_CONVERTER
 from perennial_billing.runtime.service import connect_service, namespace_is_missing
 
-__all__ = ["connect", "has_standalone_activities", "is_busy", "namespace_is_missing"]
+__all__ = ["connect", "has_standalone_activities", "has_workers", "is_busy", "namespace_is_missing"]
 
 
 async def connect(*, patient: bool = False, runtime: Runtime | None = None) -> Client:
@@ -31,6 +37,17 @@ async def has_standalone_activities(client: Client) -> bool:
     request = DescribeNamespaceRequest(namespace=client.namespace)
     described = await client.workflow_service.describe_namespace(request, retry=True)
     return described.namespace_info.capabilities.standalone_activities
+
+
+async def has_workers(client: Client, task_queue: str, *, for_workflows: bool = False) -> bool:
+    """Whether a worker has asked a queue for activities, or for tasks of workflows, within the last minutes."""
+    kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW if for_workflows else TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=task_queue),
+        task_queue_type=kind,
+    )
+    return bool((await client.workflow_service.describe_task_queue(request, retry=True)).pollers)
 
 
 async def is_busy(client: Client, workflow_id: str) -> bool:

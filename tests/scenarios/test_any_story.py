@@ -235,8 +235,11 @@ async def audited(story: Drawn) -> list[str]:
         return await story.now()
 
     books = BooksWitness(await story.stage.simulator.books())
-    auditor = Auditor(story.stage.client, story.stage.subscriptions, books, time_of)
-    return list((await auditor.one(story.charge_permission_id)).findings)
+    stage = story.stage
+    auditor = Auditor(stage.client, stage.subscriptions, stage.ledger, witness=books, time_of=time_of)
+    audited = await auditor.one(story.charge_permission_id)
+    assert audited.trouble is None
+    return [finding.says for finding in audited.findings]
 
 
 async def all_goes_well(story: Drawn) -> SubscriptionView:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -81,10 +81,14 @@ async def test_the_audit_finds_nothing_on_either_side_of_a_new_checkout(house: S
     await house.subscriptions.capture(after.charge_permission_id, 1)
     await after.until_due(2)
 
+    times = {each.charge_permission_id: await each.now() for each in (story, after)}
+
+    async def time_of(charge_permission_id: str) -> datetime:
+        return times[charge_permission_id]
+
     books = BooksWitness(await house.simulator.books())
+    auditor = Auditor(house.client, house.subscriptions, house.ledger, witness=books, time_of=time_of)
     for each in (story, after):
-        now = await each.now()
-        auditor = Auditor(house.client, house.subscriptions, books, lambda _, now=now: asyncio.sleep(0, now))  # type: ignore[misc]
         assert (await auditor.one(each.charge_permission_id)).findings == ()
     paid = [(record.outcome, record.amount) for record in (await after.status()).ledger]
     assert paid == [
