@@ -254,6 +254,8 @@ class Auditor:
             is_busy=before.is_busy or after.is_busy,
         )
         await self._read_again(looked, view, after)
+        if looked.record is None and view is not None:
+            looked.case = replace(looked.case, account=Account.of_view(view))
         if self._amazon is not None and _is_pending_long(looked.case) and view is not None and view.owed is not None:
             pending = view.owed.pending_charge_id
             if pending is not None:

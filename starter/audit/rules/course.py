@@ -111,5 +111,5 @@ def every_open_subscription_runs(case: Case) -> Iterator[str]:
 def every_running_subscription_is_recorded(case: Case) -> Iterator[str]:
     """What runs has told something that is in the ledger."""
     is_fresh = case.began_at is not None and case.now - case.began_at < LATE_AFTER
-    if case.is_stranger and case.presence is Presence.RUNNING and not is_fresh:
+    if case.record is None and case.presence is Presence.RUNNING and not is_fresh:
         yield "its workflow runs, and the ledger has nothing of it"
