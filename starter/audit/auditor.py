@@ -1,7 +1,7 @@
 """Goes through what the ledger has, asks what only others know, and gathers what does not hold."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -124,7 +124,7 @@ class Auditor:
         self._asks_workflows = asks_workflows
         self._has_workers = has_workers
 
-    async def audit(self, run: Run) -> AsyncIterator[Audited]:
+    async def audit(self, run: Run) -> AsyncGenerator[Audited, None]:
         """Audits what is still to be audited, notes it, and gives each as soon as it is known.
 
         Raises:
