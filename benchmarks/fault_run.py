@@ -66,6 +66,7 @@ from perennial_billing.sandbox.stage import Stage, stage
 from perennial_billing.sandbox.subscriber import Subscriber
 from perennial_billing.sandbox.witness import BooksWitness
 from perennial_billing.starter.audit.auditor import Auditor
+from perennial_billing.starter.audit.presence import Workflows
 from perennial_billing.starter.errors import (
     NotAnsweredError,
     RequestRefusedError,
@@ -559,7 +560,8 @@ async def _audit(house: Stage, buyers: list[Buyer], figures: Figures) -> None:
     figures.replayed_calls = sum(call.replayed for call in books.calls)
     figures.charges_captured = sum(charge.status_details.state == "Captured" for charge in books.charges)
     witness = BooksWitness(books)
-    auditor = Auditor(house.client, house.subscriptions, house.ledger, witness=witness, time_of=virtual_time)
+    workflows = Workflows(house.client, house.subscriptions)
+    auditor = Auditor(house.ledger, workflows, witness=witness, time_of=virtual_time)
     async for audited in auditor.audit(await begin_audit(house.ledger, Selection())):
         identifier = audited.charge_permission_id
         figures.audited += 1

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from temporalio.client import Client
 from temporalio.service import RPCError
 
 from perennial_billing.billing.protocol.answers import PermissionAnswer
@@ -18,13 +18,11 @@ from perennial_billing.starter.audit.account import Account, Charged, Standing
 from perennial_billing.starter.audit.amazon import Amazon, NotKnownError
 from perennial_billing.starter.audit.case import Booked, Case, Presence
 from perennial_billing.starter.audit.months import adds_up, shown_by_balance
-from perennial_billing.starter.audit.presence import Seen, seen
+from perennial_billing.starter.audit.presence import Seen, Workflows
 from perennial_billing.starter.audit.rules import Finding, findings
 from perennial_billing.starter.audit.rules.money import DECIDED_WITHIN, LAPSES_AFTER
 from perennial_billing.starter.audit.witness import Witness
-from perennial_billing.starter.client import Subscriptions
 from perennial_billing.starter.errors import SubscriptionError
-from perennial_billing.starter.listing import STORE_LAG
 
 AT_ONCE: Final = 20
 """Subscriptions that are looked at together: what one waits for, another uses."""
@@ -90,39 +88,32 @@ class Auditor:
     """Audits subscriptions.
 
     Args:
-        client: of the Temporal server.
-        subscriptions: where they are.
         ledger: what they told.
+        workflows: Temporal, and those that run; None asks neither.
         amazon: says what really happened; None asks nobody, and says nothing of Amazon.
         witness: lists what happened, in place of Amazon.
         time_of: what time it is for each; theirs may be virtual.
         deep: reads every charge that is named anywhere.
-        asks_workflows: asks Temporal, and the workflows that run, how they stand.
-        has_workers: whether workers run, by which workflows can answer.
     """
 
     def __init__(
         self,
-        client: Client,
-        subscriptions: Subscriptions,
         ledger: Ledger,
+        workflows: Workflows | None = None,
         *,
         amazon: Amazon | None = None,
         witness: Witness | None = None,
         time_of: TimeOf = real_time,
         deep: bool = False,
-        asks_workflows: bool = True,
-        has_workers: bool = True,
     ) -> None:
-        self._client = client
-        self._subscriptions = subscriptions
         self._ledger = ledger
+        self._workflows = workflows
         self._amazon = amazon
         self._witness = witness
         self._time_of = time_of
         self._deep = deep
-        self._asks_workflows = asks_workflows
-        self._has_workers = has_workers
+        self.unlisted: str | None = None
+        """Why an audit could not tell which subscriptions run that the ledger does not know, where that is so."""
 
     async def audit(self, run: Run) -> AsyncGenerator[Audited, None]:
         """Audits what is still to be audited, notes it, and gives each as soon as it is known.
@@ -130,19 +121,23 @@ class Auditor:
         Raises:
             LedgerError: the ledger cannot be read or written; what was noted stays.
         """
+        async with aclosing(self._subjects(run)) as groups:
+            async for subjects, are_known in groups:
+                async with aclosing(self._noted(run, subjects)) as each:
+                    async for audited in each:
+                        if are_known or audited.findings or audited.trouble:
+                            yield audited
+
+    async def _subjects(self, run: Run) -> AsyncGenerator[tuple[list[tuple[str, Record | None]], bool], None]:
+        """Whom an audit looks at, some at a time, and whether the ledger knows them."""
         async for page in pages_of(self._ledger, run):
-            async for audited in self._noted(run, [(each.charge_permission_id, each) for each in page]):
-                yield audited
+            yield [(record.charge_permission_id, record) for record in page], True
         if not run.selection.is_everything:
             return
         for names in _some_at_a_time(await orphans(self._ledger)):
-            subjects = [(name, await record_of(self._ledger, name)) for name in names]
-            async for audited in self._noted(run, subjects):
-                yield audited
+            yield [(name, await record_of(self._ledger, name)) for name in names], True
         async for names in self._strangers():
-            async for audited in self._noted(run, [(name, None) for name in names]):
-                if audited.findings or audited.trouble:
-                    yield audited
+            yield [(name, None) for name in names], False
 
     async def one(self, charge_permission_id: str) -> Audited:
         """Audits one subscription.
@@ -152,7 +147,7 @@ class Auditor:
         """
         return await self._audited(charge_permission_id, await record_of(self._ledger, charge_permission_id))
 
-    async def _noted(self, run: Run, subjects: Sequence[tuple[str, Record | None]]) -> AsyncIterator[Audited]:
+    async def _noted(self, run: Run, subjects: Sequence[tuple[str, Record | None]]) -> AsyncGenerator[Audited, None]:
         """Audits some, several at once."""
         places = asyncio.Semaphore(AT_ONCE)
 
@@ -200,8 +195,8 @@ class Auditor:
         now = await self._time_of(name)
         looked = _Looked(Case(charge_permission_id=name, now=now, account=account, record=record), record)
         permission, charges = await self._by_amazon(looked)
-        if self._asks_workflows:
-            await self._by_workflow(looked, charges)
+        if self._workflows is not None:
+            await self._by_workflow(looked, self._workflows, charges)
         looked.case = replace(looked.case, permission=permission, charges={each.charge_id: each for each in charges})
         return looked
 
@@ -234,13 +229,13 @@ class Auditor:
             return []
         return [Booked(answer.but(charge_id=charge_id))]
 
-    async def _by_workflow(self, looked: _Looked, charges: list[Booked]) -> None:
+    async def _by_workflow(self, looked: _Looked, workflows: Workflows, charges: list[Booked]) -> None:
         """What Temporal and the subscription itself say; a question that fails is trouble, and no finding."""
         name = looked.case.charge_permission_id
         try:
-            before = await seen(self._client, name)
-            view = await self._view(looked, name) if before.presence is Presence.RUNNING else None
-            after = await seen(self._client, name) if view is not None else before
+            before = await workflows.seen(name)
+            view = await _view(looked, workflows) if before.presence is Presence.RUNNING else None
+            after = await workflows.seen(name) if view is not None else before
         except RPCError as error:
             looked.trouble.append(f"Temporal does not answer: {error.message}")
             return
@@ -261,16 +256,6 @@ class Auditor:
             if pending is not None:
                 charges += await self._charge(looked, pending)
 
-    async def _view(self, looked: _Looked, name: str) -> SubscriptionView | None:
-        if not self._has_workers:
-            looked.trouble.append("no worker runs by which the subscription could say how it stands")
-            return None
-        try:
-            return await self._subscriptions.status(name)
-        except SubscriptionError as error:
-            looked.trouble.append(str(error).removeprefix(f"charge permission {name}: "))
-            return None
-
     async def _read_again(self, looked: _Looked, view: SubscriptionView | None, after: Seen) -> None:
         """The ledger, where the subscription has told something since, or has ended."""
         record = looked.record
@@ -287,21 +272,33 @@ class Auditor:
     async def _strangers(self) -> AsyncIterator[list[str]]:
         """Charge permissions of which the ledger knows nothing: of the witness's, and of the workflows that run."""
         if self._witness is not None:
-            for names in _some_at_a_time(self._witness.charge_permission_ids):
-                yield await self._unknown_of(names)
-        if not self._asks_workflows:
+            for some in _some_at_a_time(self._witness.charge_permission_ids):
+                yield await self._unknown_of(some)
+        if self._workflows is None:
             return
-        names = []
-        async for listed in self._subscriptions.list(lag=STORE_LAG):
-            names.append(listed.charge_permission_id)
-            if len(names) >= _NAMES_AT_ONCE:
-                yield await self._unknown_of(names)
-                names = []
+        names: list[str] = []
+        try:
+            async for name in self._workflows.running():
+                names.append(name)
+                if len(names) >= _NAMES_AT_ONCE:
+                    yield await self._unknown_of(names)
+                    names = []
+        except RPCError as error:
+            self.unlisted = f"what runs without being in the ledger is not known: {error.message}"
         yield await self._unknown_of(names)
 
     async def _unknown_of(self, names: Sequence[str]) -> list[str]:
         known = await known_of(self._ledger, names)
         return [name for name in names if name not in known]
+
+
+async def _view(looked: _Looked, workflows: Workflows) -> SubscriptionView | None:
+    name = looked.case.charge_permission_id
+    try:
+        return await workflows.view(name)
+    except SubscriptionError as error:
+        looked.trouble.append(str(error).removeprefix(f"charge permission {name}: "))
+        return None
 
 
 def charges_to_read(case: Case, permission: PermissionAnswer, *, deep: bool = False) -> list[str]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Final
@@ -109,8 +109,8 @@ async def audit(
 
     settings = load_settings()
     selection = Selection(running=running, changed=changed, sample=sample, seed=seed, deep=deep)
-    sources = _Sources(simulator, ledger_only, directly, share, timedelta(minutes=patience))
-    client = await _connected()
+    sources = _Sources(simulator, directly, share, timedelta(minutes=patience))
+    client = await _connected() if not ledger_only else None
     async with ledger_of(settings) as ledger:
         run = await _run(ledger, selection, resume=resume)
         async with _auditor(client, ledger, settings, sources, deep=run.selection.deep) as auditor:
@@ -123,7 +123,6 @@ class _Sources:
     """Who is asked beside the ledger."""
 
     simulator: str | None
-    ledger_only: bool
     directly: bool
     share: float
     patience: timedelta
@@ -156,9 +155,9 @@ async def _run(ledger: "Ledger", selection: "Selection", *, resume: bool) -> "Ru
 
 @asynccontextmanager
 async def _auditor(
-    client: "Client", ledger: "Ledger", settings: "Settings", sources: _Sources, *, deep: bool
+    client: "Client | None", ledger: "Ledger", settings: "Settings", sources: _Sources, *, deep: bool
 ) -> AsyncIterator["Auditor"]:
-    """Who audits.
+    """Who audits; without a client of Temporal, by the ledger alone.
 
     Raises:
         RefusedError: the simulator cannot be asked.
@@ -166,29 +165,20 @@ async def _auditor(
     """
     from perennial_billing.runtime.temporal import has_workers
     from perennial_billing.starter.audit.auditor import Auditor
+    from perennial_billing.starter.audit.presence import Workflows
     from perennial_billing.starter.client import Subscriptions
 
-    subscriptions = Subscriptions(client, settings.task_queue)
+    witness = await _books_of(sources.simulator) if sources.simulator is not None else None
+    if client is None:
+        yield Auditor(ledger, witness=witness)
+        return
     workers = await has_workers(client, settings.task_queue, for_workflows=True)
-
-    def auditor(amazon: "Amazon | None" = None, witness: "Witness | None" = None) -> Auditor:
-        asks = not sources.ledger_only
-        return Auditor(
-            *(client, subscriptions, ledger),
-            amazon=amazon,
-            witness=witness,
-            deep=deep,
-            asks_workflows=asks,
-            has_workers=workers,
-        )
-
-    if sources.simulator is not None:
-        yield auditor(witness=await _books_of(sources.simulator))
-    elif sources.ledger_only:
-        yield auditor()
-    else:
-        async with _amazon(client, settings, sources) as amazon:
-            yield auditor(amazon)
+    workflows = Workflows(client, Subscriptions(client, settings.task_queue), has_workers=workers)
+    if witness is not None:
+        yield Auditor(ledger, workflows, witness=witness)
+        return
+    async with _amazon(client, settings, sources) as amazon:
+        yield Auditor(ledger, workflows, amazon=amazon, deep=deep)
 
 
 @asynccontextmanager
@@ -251,14 +241,17 @@ async def _all(auditor: "Auditor", ledger: "Ledger", run: "Run", *, as_json: boo
     began = said_at = loop.time()
     with Progress(*columns, console=err, transient=True, disable=not shows, speed_estimate_period=300) as progress:
         task = progress.add_task("auditing", total=total, completed=run.done)
-        async for audited in auditor.audit(run):
-            came.audited += 1
-            came.add(audited)
-            progress.update(task, completed=came.audited)
-            if not err.is_terminal and loop.time() - said_at >= SAID_EVERY_SECONDS:
-                said_at = loop.time()
-                err.print(how_far(came.audited, total, came.audited - run.done, said_at - began))
+        async with aclosing(auditor.audit(run)) as each:
+            async for audited in each:
+                came.audited += 1
+                came.add(audited)
+                progress.update(task, completed=came.audited)
+                if not err.is_terminal and loop.time() - said_at >= SAID_EVERY_SECONDS:
+                    said_at = loop.time()
+                    err.print(how_far(came.audited, total, came.audited - run.done, said_at - began))
     await ended(ledger, run)
+    if auditor.unlisted is not None:
+        came.unknown.append(Audited("-", trouble=auditor.unlisted))
     return came
 
 

@@ -43,6 +43,7 @@ from perennial_billing.billing.status import Status
 from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.sandbox.witness import BooksWitness
 from perennial_billing.starter.audit.auditor import Auditor
+from perennial_billing.starter.audit.presence import Workflows
 from perennial_billing.starter.errors import SubscriptionError
 from tests.scenarios.moving import House, moving
 from tests.scenarios.story import MONTHLY, Story, pending_charge_of
@@ -236,7 +237,7 @@ async def audited(story: Drawn) -> list[str]:
 
     books = BooksWitness(await story.stage.simulator.books())
     stage = story.stage
-    auditor = Auditor(stage.client, stage.subscriptions, stage.ledger, witness=books, time_of=time_of)
+    auditor = Auditor(stage.ledger, Workflows(stage.client, stage.subscriptions), witness=books, time_of=time_of)
     audited = await auditor.one(story.charge_permission_id)
     assert audited.trouble is None
     return [finding.says for finding in audited.findings]

@@ -22,6 +22,7 @@ from perennial_billing.sandbox.stage import Stage
 from perennial_billing.sandbox.witness import BooksWitness
 from perennial_billing.starter import client
 from perennial_billing.starter.audit.auditor import Auditor
+from perennial_billing.starter.audit.presence import Workflows
 from perennial_billing.starter.errors import NotAnsweredError, RequestRefusedError, SubscriptionEndedError
 from perennial_billing.workflows.life import PERIODS_PER_RUN
 from tests.endpoint import Endpoint
@@ -87,7 +88,7 @@ async def test_the_audit_finds_nothing_on_either_side_of_a_new_checkout(house: S
         return times[charge_permission_id]
 
     books = BooksWitness(await house.simulator.books())
-    auditor = Auditor(house.client, house.subscriptions, house.ledger, witness=books, time_of=time_of)
+    auditor = Auditor(house.ledger, Workflows(house.client, house.subscriptions), witness=books, time_of=time_of)
     for each in (story, after):
         assert (await auditor.one(each.charge_permission_id)).findings == ()
     paid = [(record.outcome, record.amount) for record in (await after.status()).ledger]

@@ -185,7 +185,7 @@ async def test_an_audit_that_was_broken_off_goes_on_where_it_stopped() -> None:
         async with house.ledger.engine.begin() as connection:
             await connection.execute(wrong)
         run = await begin(house.ledger, Selection())
-        walk = Auditor(house.client, house.subscriptions, house.ledger, asks_workflows=False).audit(run)
+        walk = Auditor(house.ledger).audit(run)
         first = await anext(walk)
         await walk.aclose()
         async with house.ledger.engine.begin() as connection:  # of two nobody has heard yet
@@ -212,7 +212,7 @@ async def test_a_new_audit_says_that_the_one_before_was_broken_off(small_house: 
     for _ in range(2):
         await (await Story.begin(small_house, first_charge_in=timedelta(0))).quiet()
     run = await begin(small_house.ledger, Selection(running=True))
-    walk = Auditor(small_house.client, small_house.subscriptions, small_house.ledger, asks_workflows=False).audit(run)
+    walk = Auditor(small_house.ledger).audit(run)
     await anext(walk)
     await walk.aclose()
 
@@ -231,7 +231,7 @@ async def test_a_sample_is_drawn_at_random_and_the_same_seed_draws_the_same(smal
 
     async def drawn(seed: int) -> set[str]:
         run = await begin(house.ledger, Selection(sample=3, seed=seed))
-        auditor = Auditor(house.client, house.subscriptions, house.ledger, asks_workflows=False)
+        auditor = Auditor(house.ledger)
         return {each.charge_permission_id async for each in auditor.audit(run)}
 
     draws = [await drawn(seed) for seed in (1, 1, 2, 3, 4, 5)]

@@ -13,6 +13,7 @@ from perennial_billing.ledger.audits import Selection, begin
 from perennial_billing.sandbox.stage import Stage, stage
 from perennial_billing.sandbox.witness import BooksWitness
 from perennial_billing.starter.audit.auditor import Auditor, TimeOf
+from perennial_billing.starter.audit.presence import Workflows
 from perennial_billing.starter.audit.rules import RULES
 from tests.scenarios.story import MONTHLY, Story
 from tests.starter.broken import WAYS, Broken, paid
@@ -26,7 +27,7 @@ async def own_house() -> AsyncIterator[Stage]:
 
 async def auditor_of(house: Stage, time_of: TimeOf) -> Auditor:
     witness = BooksWitness(await house.simulator.books())
-    return Auditor(house.client, house.subscriptions, house.ledger, witness=witness, time_of=time_of)
+    return Auditor(house.ledger, Workflows(house.client, house.subscriptions), witness=witness, time_of=time_of)
 
 
 def test_every_rule_has_a_way_to_be_broken() -> None:
