@@ -98,10 +98,10 @@ async def payday(subscribers: int, way: Way, share: float) -> Payday:
             auditing = asyncio.create_task(_audits(house, by_way[way], came))
             try:
                 await _until_all_are_charged(house, names)
+                came.charged_in_seconds = round(time.monotonic() - began, 1)
             finally:
                 auditing.cancel()
                 await asyncio.gather(auditing, return_exceptions=True)
-            came.charged_in_seconds = round(time.monotonic() - began, 1)
             again = time.monotonic()
             await _audit(house, by_way[way], came)
             came.last_audit_seconds = round(time.monotonic() - again, 1)

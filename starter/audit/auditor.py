@@ -12,6 +12,7 @@ from temporalio.service import RPCError
 from perennial_billing.billing.protocol.answers import PermissionAnswer
 from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.ledger.audits import Result, Run, note, pages_of
+from perennial_billing.ledger.errors import LedgerUnavailableError
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.ledger.records import Record, known_of, orphans, record_of
 from perennial_billing.starter.audit.account import Account, Charged, Standing
@@ -29,6 +30,9 @@ AT_ONCE: Final = 20
 
 NOTED_AT_ONCE: Final = 25
 """Results that are noted together; so many are looked at again at the most, where an audit was broken off."""
+
+NOTED_IN_VAIN: Final = 3
+"""So often that is tried again, before the audit ends; it can be gone on with."""
 
 FIRST_LOOKS_BACK: Final = timedelta(days=62)
 """A subscription that was never audited: so far back its charges are read one by one, unless all are asked for."""
@@ -153,7 +157,10 @@ class Auditor:
 
         async def audit(name: str, record: Record | None) -> Audited:
             async with places:
-                return await self._audited(name, record)
+                try:
+                    return await self._audited(name, record)
+                except Exception as error:  # noqa: BLE001 - whatever one has, others are audited
+                    return Audited(name, trouble=f"it could not be looked at: {type(error).__name__}")
 
         tasks = [asyncio.create_task(audit(name, record)) for name, record in subjects]
         waiting: list[Result] = []
@@ -162,14 +169,23 @@ class Auditor:
                 audited = await next_one
                 waiting.append(audited.result)
                 if len(waiting) >= NOTED_AT_ONCE:
-                    await note(self._ledger, run, waiting)
+                    await self._note(run, waiting)
                     waiting = []
                 yield audited
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await note(self._ledger, run, waiting)
+            await self._note(run, waiting)
+
+    async def _note(self, run: Run, results: Sequence[Result]) -> None:
+        """Notes results; a database that is busy for a moment is asked again."""
+        for _ in range(NOTED_IN_VAIN):
+            try:
+                return await note(self._ledger, run, results)
+            except LedgerUnavailableError:
+                await asyncio.sleep(1)
+        return await note(self._ledger, run, results)
 
     async def _audited(self, name: str, record: Record | None) -> Audited:
         """What does not hold is looked at a second time: something may have happened between two looks."""

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -19,6 +19,7 @@ from perennial_billing.sandbox.stage import Stage, stage
 from perennial_billing.starter.audit.amazon import Amazon, Directly, NotKnownError, ThroughWorkers
 from perennial_billing.starter.audit.auditor import Audited, Auditor
 from perennial_billing.starter.cli.audit import how_far
+from perennial_billing.starter.client import Subscriptions
 from perennial_billing.worker.wiring import amazon_pay_client
 from perennial_billing.workflows.names import Call
 from tests.scenarios.story import Story
@@ -254,6 +255,42 @@ async def test_without_workers_what_only_subscriptions_know_is_said_to_be_unknow
     assert said.data["findings"] == []
     why = "no worker runs by which the subscription could say how it stands"
     assert said.data["not_audited"] == [{"charge_permission_id": story.charge_permission_id, "why": why}]
+
+
+async def test_a_subscription_that_does_not_answer_leaves_no_other_out() -> None:
+    """Its workflow waits on a queue that no worker asks."""
+    async with stage() as house:
+        story = await Story.begin(house, first_charge_in=timedelta(0))
+        await story.quiet()
+        silent = story.terms.but(charge_permission_id=(await house.simulator.open_permission()).charge_permission_id)
+        await Subscriptions(house.client, "a-queue-of-nobody").start(silent, backdated=True)
+        async with asyncio.timeout(60):
+            while len([line async for line in house.subscriptions.list()]) < 2:
+                await asyncio.sleep(0.05)  # the visibility store lags behind
+        said = await audit(house, "--json")
+
+    assert (said.code, said.data["audited"], said.data["findings"]) == (3, 2, [])
+    [unknown] = said.data["not_audited"]
+    assert unknown["charge_permission_id"] == silent.charge_permission_id
+    assert unknown["why"] == "no worker answers; start one with `perennial worker`"
+
+
+async def test_what_nobody_foresaw_of_one_subscription_leaves_no_other_out(small_house: Stage) -> None:
+    stories = [await Story.begin(small_house, first_charge_in=timedelta(0)) for _ in range(2)]
+    for story in stories:
+        await story.quiet()
+
+    async def time_of(charge_permission_id: str) -> datetime:
+        if charge_permission_id == stories[0].charge_permission_id:
+            raise ZeroDivisionError
+        return datetime.now(UTC)
+
+    auditor = Auditor(small_house.ledger, time_of=time_of)
+    run = await begin(small_house.ledger, Selection(running=True))
+    trouble = {each.charge_permission_id: each.trouble async for each in auditor.audit(run)}
+
+    assert trouble[stories[0].charge_permission_id] == "it could not be looked at: ZeroDivisionError"
+    assert trouble[stories[1].charge_permission_id] is None
 
 
 def test_how_far_an_audit_is_and_how_long_it_takes() -> None:

@@ -19,8 +19,9 @@ from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.billing.status import Status
 from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.view import SubscriptionView, view_of
-from perennial_billing.ledger.records import Entry, Predecessor, Record
+from perennial_billing.ledger.records import Entry, LastAudit, Predecessor, Record
 from perennial_billing.starter.audit.account import Account
+from perennial_billing.starter.audit.auditor import charges_to_read
 from perennial_billing.starter.audit.case import Booked, Case
 from perennial_billing.starter.audit.rules import RULES
 from perennial_billing.starter.audit.rules import findings as findings_of
@@ -496,3 +497,70 @@ def test_a_charge_that_is_pending_for_more_than_a_day_is_found_until_it_is_decid
     assert case.record is not None
     decided = entry(3, NoticeType.CHARGE_DECLINED, "2027-03-06 10:00", 0)
     assert findings(recorded(*case.record.entries, decided, now="2027-03-08 11:00")) == []
+
+
+# What Amazon is asked
+
+
+def reads(case: Case, left: str, *, deep: bool = False) -> list[str]:
+    """The charges that are read, of those that the ledger names."""
+    return [name.removeprefix("S01-") for name in charges_to_read(case, balance(left), deep=deep)]
+
+
+def a_year(now: str, last_entry: int | None = None) -> Case:
+    """Twelve periods were paid; the last audit was after so many entries."""
+    told = [entry(2 + month, PAID, f"2027-{month + 1:02}-05 09:00", month) for month in range(12)]
+    case = recorded(STARTED, *told, now=now)
+    assert case.record is not None
+    last = LastAudit(at(now), last_entry) if last_entry is not None else None
+    return replace(case, record=replace(case.record, last_audit=last))
+
+
+@pytest.mark.parametrize(
+    ("last_entry", "left", "expected"),
+    [
+        (12, "490.01 EUR", []),  # what is new is of the month whose balance adds up
+        (11, "490.01 EUR", ["C10"]),  # November's was told since the last audit
+        (9, "490.01 EUR", ["C8", "C9", "C10"]),
+        (None, "490.01 EUR", ["C10"]),  # the first audit looks back two months
+        (12, "480.02 EUR", ["C10", "C11"]),  # it does not add up
+        (12, "500.00 EUR", ["C10", "C11"]),  # neither does less
+        (13, "490.01 EUR", []),
+    ],
+)
+def test_only_those_charges_are_read_of_which_the_balance_does_not_say_enough(
+    last_entry: int | None, left: str, expected: list[str]
+) -> None:
+    assert reads(a_year("2027-12-20 09:00", last_entry), left) == expected
+
+
+def test_a_deep_audit_reads_every_charge() -> None:
+    assert reads(a_year("2027-12-20 09:00", 13), "490.01 EUR", deep=True) == [f"C{month}" for month in range(12)]
+
+
+def test_while_a_month_turns_somewhere_a_new_charge_is_read() -> None:
+    """No balance surely counts it: in Seattle it is still December."""
+    case = a_year("2028-01-01 03:00", 12)
+
+    assert reads(case, "490.01 EUR") == ["C11"]
+
+
+def test_a_charge_that_was_refunded_since_is_read_however_old_it_is() -> None:
+    case = a_year("2027-12-20 09:00", 13)
+    assert case.record is not None
+    refund = entry(14, NoticeType.REFUND_COMPLETED, "2027-12-19 09:00", 3, refund_id="S01-R1")
+    record = replace(case.record, entries=(*case.record.entries, refund))
+    refunded = replace(case, record=record, account=Account.of_entries(record.entries))
+
+    assert reads(refunded, "490.01 EUR") == ["C3"]
+    assert reads(replace(refunded, record=replace(record, last_audit=LastAudit(case.now, 14))), "490.01 EUR") == []
+
+
+@pytest.mark.parametrize(("days", "expected"), [(20, []), (33, ["C0"])])
+def test_an_authorization_is_read_once_nothing_should_be_left_of_it(days: int, expected: list[str]) -> None:
+    case = recorded(STARTED, entry(2, AUTHORIZED, "2027-03-05 09:00", 0), now="2027-03-05 09:00")
+    assert case.record is not None
+    audited = replace(case.record, last_audit=LastAudit(case.now, 2))
+    later_on = replace(case, record=audited, now=case.now + timedelta(days=days))
+
+    assert reads(later_on, "490.01 EUR" if days < 26 else "500.00 EUR") == expected
