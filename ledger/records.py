@@ -3,16 +3,16 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.ledger.database import reading
-from perennial_billing.ledger.deliveries import DeliveryState
+from perennial_billing.ledger.deliveries import OVER_AFTER, DeliveryState
 from perennial_billing.ledger.entries import Row, money
 from perennial_billing.ledger.finding import Found, found_of
 from perennial_billing.ledger.ledger import Ledger
@@ -82,8 +82,8 @@ class GivenUp:
 
     Attributes:
         number: of the notice.
-        at: when it was given up (UTC).
-        trouble: what came instead of a success, last.
+        at: when it was tried last, or was to be (UTC).
+        trouble: what came instead of a success then.
     """
 
     number: int
@@ -272,8 +272,9 @@ async def _entries_of(connection: AsyncConnection, names: Sequence[str]) -> defa
 
 async def _given_up(connection: AsyncConnection, names: Sequence[str]) -> defaultdict[str, list[GivenUp]]:
     column = deliveries.c
+    is_over = and_(column.state == DeliveryState.QUEUED.value, column.since < datetime.now(UTC) - OVER_AFTER)
     query = select(column.charge_permission_id, column.number, column.updated_at, column.trouble).where(
-        column.charge_permission_id.in_(names), column.state == DeliveryState.GIVEN_UP.value
+        column.charge_permission_id.in_(names), or_(column.state == DeliveryState.GIVEN_UP.value, is_over)
     )
     found: defaultdict[str, list[GivenUp]] = defaultdict(list)
     for name, number, at, trouble in await connection.execute(query.order_by(column.number)):

@@ -1,6 +1,6 @@
 """What is read for an audit, and what is noted of it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import delete, insert, update
@@ -61,7 +61,9 @@ async def result(ledger: Ledger, name: str, *findings: str, trouble: str | None 
 async def test_a_record_is_all_that_the_ledger_has(filled: Ledger) -> None:
     given_up = {"state": "given_up", "trouble": "status 410", "since": BEGAN, "updated_at": BEGAN + MONTH}
     async with filled.engine.begin() as connection:
-        for number, state in ((4, given_up), (3, given_up | {"state": "delivered"})):
+        forgotten = given_up | {"state": "queued", "trouble": None, "since": datetime.now(UTC) - timedelta(hours=97)}
+        tried = forgotten | {"since": datetime.now(UTC) - timedelta(hours=95)}
+        for number, state in ((4, given_up), (3, given_up | {"state": "delivered"}), (5, forgotten), (6, tried)):
             of = {"id": f"notice-{number}", "charge_permission_id": HONEY, "number": number}
             await connection.execute(insert(deliveries).values(of | state))
         wrong = update(subscriptions).where(subscriptions.c.charge_permission_id == HONEY).values(told=7)
@@ -75,7 +77,7 @@ async def test_a_record_is_all_that_the_ledger_has(filled: Ledger) -> None:
     assert (entry.amount, entry.at) == (Money.parse("14.90 EUR"), BEGAN + 4 * MONTH)
     assert record.last_entry == entry.id
     assert [(each.column, each.stood, each.expected) for each in record.differences] == [("told", 7, 4)]
-    assert record.given_up == (GivenUp(4, BEGAN + MONTH, "status 410"),)
+    assert record.given_up == (GivenUp(4, BEGAN + MONTH, "status 410"), GivenUp(5, BEGAN + MONTH, None))
     assert record.predecessor == Predecessor(MILK, 2, frozenset({"S-2"}), frozenset({(0, "S-2")}))
     assert record.last_audit is None
     assert await record_of(filled, "C01-2702031-0000009") is None

@@ -277,7 +277,7 @@ async def not_delivered(house: Stage) -> Broken:
         "updated_at": now,
     }
     await changed(house, insert(deliveries).values(given_up))
-    return Broken(story, f"notice 2 was not delivered, and was given up at {now:%Y-%m-%d %H:%M} UTC (status 410)")
+    return Broken(story, f"notice 2 was not delivered; it was last tried at {now:%Y-%m-%d %H:%M} UTC (status 410)")
 
 
 async def not_in_ledger(house: Stage) -> Broken:

@@ -273,6 +273,12 @@ def test_every_rule_says_what_it_holds_and_what_to_do_and_has_a_name_of_its_own(
     assert len({rule.name for rule in RULES}) == len(RULES)
 
 
+def test_every_rule_has_a_row_in_the_operations_in_the_same_order() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text().partition("| rule | what does")[2]
+
+    assert re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE) == [rule.name for rule in RULES]
+
+
 def test_what_falls_due_within_a_pause_is_not_forgotten_and_an_item_charged_by_itself_is() -> None:
     """A pause is of the plan; what was to be charged at once stays owed."""
     life = Life(terms())

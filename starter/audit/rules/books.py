@@ -61,7 +61,7 @@ def every_notice_is_delivered(case: Case) -> Iterator[str]:
     for each in case.record.given_up if case.record is not None else ():
         if case.now - each.at <= TOLD_FOR:
             why = f" ({each.trouble})" if each.trouble else ""
-            yield f"notice {each.number} was not delivered, and was given up at {each.at:%Y-%m-%d %H:%M} UTC{why}"
+            yield f"notice {each.number} was not delivered; it was last tried at {each.at:%Y-%m-%d %H:%M} UTC{why}"
 
 
 def every_paid_period_is_recorded(case: Case) -> Iterator[str]:
