@@ -1,8 +1,10 @@
 """Each rule of the auditor, seen to find what it is there for: a subscription that keeps its promises, and one lie."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
