@@ -12,9 +12,12 @@ from perennial_billing.billing.plan import Capture
 from perennial_billing.ledger.audits import Selection, begin
 from perennial_billing.sandbox.stage import Stage, stage
 from perennial_billing.sandbox.witness import BooksWitness
+from perennial_billing.starter.audit.amazon import Directly
 from perennial_billing.starter.audit.auditor import Auditor, TimeOf
 from perennial_billing.starter.audit.presence import Workflows
 from perennial_billing.starter.audit.rules import RULES
+from perennial_billing.worker.wiring import amazon_pay_client
+from perennial_billing.workflows.names import Call
 from tests.scenarios.story import MONTHLY, Story
 from tests.starter.broken import WAYS, Broken, paid
 
@@ -42,6 +45,32 @@ async def test_books_that_are_broken_are_found(own_house: Stage, rule: str) -> N
         return await broken.now()
 
     audited = await (await auditor_of(own_house, time_of)).one(broken.charge_permission_id)
+
+    assert audited.trouble is None
+    said = [finding.says for finding in audited.findings if finding.rule == rule]
+    assert any(each.startswith(broken.says) for each in said), audited.findings
+
+
+SHOWN_BY_AMAZON = (
+    *("not-captured", "over-captured", "other-amount", "charged-early", "not-refunded"),
+    *("pending-long", "closed-and-active", "ended-and-open"),
+)
+"""What is found without a list of all charges, by what Amazon answers for those that the ledger names."""
+
+
+@pytest.mark.parametrize("rule", SHOWN_BY_AMAZON)
+async def test_amazon_shows_it_without_listing_anything(own_house: Stage, rule: str) -> None:
+    house = own_house
+    broken = await WAYS[rule](house)
+
+    async def time_of(_charge_permission_id: str) -> datetime:
+        return await broken.now()
+
+    async with amazon_pay_client(house.settings) as client:
+        amazon = Directly(client, {Call.GET_CHARGE_PERMISSION: 1000.0, Call.GET_CHARGE: 1000.0})
+        workflows = Workflows(house.client, house.subscriptions)
+        auditor = Auditor(house.ledger, workflows, amazon=amazon, time_of=time_of)
+        audited = await auditor.one(broken.charge_permission_id)
 
     assert audited.trouble is None
     said = [finding.says for finding in audited.findings if finding.rule == rule]
