@@ -98,16 +98,16 @@ async def begin(ledger: Ledger, selection: Selection) -> Run:
 
 
 async def broken_off(ledger: Ledger) -> Run | None:
-    """The latest audit, where it did not come to its end.
+    """The latest audit that did not come to its end, and that no later one has made up for.
 
     Raises:
         LedgerError: the ledger cannot be read.
     """
     await ledger.check_version()
-    latest = select(audit_runs).order_by(audit_runs.c.id.desc()).limit(1)
+    latest = select(audit_runs).where(audit_runs.c.ended_at.is_(None)).order_by(audit_runs.c.id.desc()).limit(1)
     async with reading(ledger.engine) as connection:
         row = (await connection.execute(latest)).mappings().first()
-        if row is None or row["ended_at"] is not None:
+        if row is None:
             return None
         of_it = select(func.count()).select_from(audits).where(audits.c.run == row["id"])
         done = (await connection.execute(of_it)).scalar_one()
@@ -115,13 +115,19 @@ async def broken_off(ledger: Ledger) -> Run | None:
 
 
 async def ended(ledger: Ledger, run: Run) -> None:
-    """An audit has come to its end.
+    """An audit has come to its end; one of the same that was broken off before needs no going on, either.
 
     Raises:
         LedgerUnavailableError: it could not be noted.
     """
-    statement = update(audit_runs).where(audit_runs.c.id == run.id).values(ended_at=datetime.now(UTC))
+    column = audit_runs.c
+    before = select(column.id, column.selection).where(column.ended_at.is_(None), column.id < run.id)
     async with writing(ledger.engine) as connection:
+        over = [run.id]
+        for number, selection in await connection.execute(before):
+            if run.selection.is_everything or Selection(**selection) == run.selection:
+                over.append(number)
+        statement = update(audit_runs).where(column.id.in_(over)).values(ended_at=datetime.now(UTC))
         await connection.execute(statement)
 
 

@@ -112,6 +112,19 @@ async def test_what_was_looked_at_is_not_looked_at_again_by_the_same_audit(fille
     assert await left(filled, other) == 3
 
 
+async def test_a_broken_off_audit_is_made_up_for_by_one_of_everything_or_of_the_same(filled: Ledger) -> None:
+    everything, running = await begin(filled, Selection()), await begin(filled, Selection(running=True))
+
+    for selection in (Selection(sample=2), Selection(running=True, deep=True)):
+        await ended(filled, await begin(filled, selection))
+        assert await broken_off(filled) == running
+    await ended(filled, await begin(filled, Selection(running=True)))
+    assert await broken_off(filled) == everything
+    await begin(filled, Selection(changed=True))
+    await ended(filled, await begin(filled, Selection()))
+    assert await broken_off(filled) is None
+
+
 async def test_what_was_found_and_what_was_not_found_out_is_noted(filled: Ledger) -> None:
     run = await begin(filled, Selection(deep=True))
     wrong, unknown = await result(filled, TEA, "overdue"), await result(filled, MILK, trouble="x" * 600)

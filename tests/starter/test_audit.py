@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, delete, update
 
 from amazon_pay_client.models import CreateChargeRequest, Price
 from amazon_pay_simulator.faults import Fault, FaultPlan
+from perennial_billing.activities.signatures import AmazonPayActivities, ReadPermission
 from perennial_billing.billing.keys import idempotency_key
 from perennial_billing.ledger.audits import Selection, begin
 from perennial_billing.ledger.tables import audits, subscriptions
@@ -21,7 +22,7 @@ from perennial_billing.starter.audit.auditor import Audited, Auditor
 from perennial_billing.starter.cli.audit import how_far
 from perennial_billing.starter.client import Subscriptions
 from perennial_billing.worker.wiring import amazon_pay_client
-from perennial_billing.workflows.names import Call
+from perennial_billing.workflows.names import Call, call_queue
 from tests.scenarios.story import Story
 from tests.starter.command_line import Said, dead_port, joined_to, typed
 
@@ -158,6 +159,37 @@ async def test_where_nobody_takes_the_questions_that_is_said_in_good_time(small_
     said = await asked_in_vain(nobody)
 
     assert said.startswith("GetChargePermission: no worker has taken the question")
+
+
+async def test_what_a_subscription_asks_goes_before_all_that_an_audit_has_asked_already() -> None:
+    async with stage(calls_per_second=4.0) as house:
+        permission = (await house.simulator.open_permission()).charge_permission_id
+        queue = call_queue(house.settings.task_queue, Call.GET_CHARGE_PERMISSION)
+        audits_way = ThroughWorkers(house.client, house.settings.task_queue, RATES, share=1.0)
+        answered = 0
+
+        async def audits_question() -> None:
+            nonlocal answered
+            await audits_way.permission(permission)
+            answered += 1
+
+        async def subscriptions_question(name: str) -> None:
+            await house.client.execute_activity(
+                AmazonPayActivities.read_permission.__name__,
+                ReadPermission(charge_permission_id=permission),
+                id=name,
+                task_queue=queue,
+                start_to_close_timeout=timedelta(seconds=60),
+            )
+
+        questions = [asyncio.create_task(audits_question()) for _ in range(40)]
+        while not answered:
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*(subscriptions_question(name) for name in ("first", "second", "third")))
+        before = answered
+        await asyncio.gather(*questions)
+
+    assert before < 30, f"{before} of 40 questions of the audit were answered first"
 
 
 async def test_both_ways_amazon_says_the_same_of_a_charge_and_of_its_permission(small_house: Stage) -> None:
