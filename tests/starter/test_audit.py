@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest_asyncio
 from sqlalchemy import ColumnElement, delete, update
 
 from amazon_pay_client.models import CreateChargeRequest, Price
+from amazon_pay_simulator.control import JournalQuery
 from amazon_pay_simulator.faults import Fault, FaultPlan
 from perennial_billing.activities.signatures import AmazonPayActivities, ReadPermission
 from perennial_billing.billing.keys import idempotency_key
@@ -25,6 +27,7 @@ from perennial_billing.worker.wiring import amazon_pay_client
 from perennial_billing.workflows.names import Call, call_queue
 from tests.scenarios.story import Story
 from tests.starter.command_line import Said, dead_port, joined_to, typed
+from tests.worker.processes import finished, perennial
 
 RATES = {Call.GET_CHARGE_PERMISSION: 1000.0, Call.GET_CHARGE: 1000.0}
 
@@ -235,6 +238,32 @@ async def test_an_audit_that_was_broken_off_goes_on_where_it_stopped() -> None:
         story.charge_permission_id for story in stories
     }, "what was found before it was broken off is told as well, and not looked at again"
     assert (nothing.code, nothing.trouble) == (1, "error: --resume: no audit was broken off; begin one without it")
+
+
+async def test_an_interrupt_leaves_an_audit_that_can_be_gone_on_with() -> None:
+    async with stage(calls_per_second=4.0) as house:
+        stories = [await Story.begin(house, first_charge_in=timedelta(0)) for _ in range(3)]
+        for story in stories:
+            await story.quiet()
+        environment = joined_to(house) | house.worker_environment()
+        async with perennial("audit", "--share", "0.02", environment=environment) as process:
+            async with asyncio.timeout(60):
+                while not await reads(house):
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(4)  # the answer is there by now, and the next question is asked 12 seconds after it
+            process.send_signal(signal.SIGINT)
+            code, _, err = await finished(process)
+        went_on = await audit(house, "--resume", "--share", "1", "--json")
+
+        assert (code, "Traceback" in err) == (130, False)
+        assert (went_on.code, went_on.data["audited"]) == (0, 3)
+        assert await reads(house) == 3, "what was looked at is not looked at again"
+
+
+async def reads(house: Stage) -> int:
+    """How often a charge permission was read."""
+    page = await house.simulator.journal(JournalQuery(operation=Call.GET_CHARGE_PERMISSION.value))
+    return len(page.entries)
 
 
 def row_of(audited: Audited) -> ColumnElement[bool]:
