@@ -70,8 +70,8 @@ class Result:
 
     Attributes:
         charge_permission_id: whose.
-        entries: how many it had.
-        last_entry: the id of the last.
+        entries: how many entries it had when it was last found to be right; 0 where it never was.
+        last_entry: the id of the last of them.
         findings: what does not hold, as JSON has it.
         trouble: why it could not be audited, or not in full.
     """

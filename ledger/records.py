@@ -110,14 +110,14 @@ class Predecessor:
 
 @dataclass(frozen=True, slots=True)
 class LastAudit:
-    """When a subscription was audited last.
+    """Up to where a subscription was found to be right.
 
     Attributes:
-        at: then (UTC, the auditor's clock).
-        last_entry: the id of the last entry that there was.
+        entries: how many entries there were then.
+        last_entry: the id of the last one.
     """
 
-    at: datetime
+    entries: int
     last_entry: int
 
 
@@ -132,7 +132,7 @@ class Record:
         differences: what its row is otherwise than its entries make of it.
         given_up: notices that were not delivered.
         predecessor: where it went on from another charge permission.
-        last_audit: None where there was none.
+        last_audit: None where it never was found to be right.
     """
 
     charge_permission_id: str
@@ -320,10 +320,10 @@ async def _predecessors(connection: AsyncConnection, names: Sequence[str]) -> di
 
 
 async def _last_audits(connection: AsyncConnection, names: Sequence[str]) -> dict[str, LastAudit]:
-    query = select(audits.c.charge_permission_id, audits.c.at, audits.c.last_entry).where(
-        audits.c.charge_permission_id.in_(names)
+    query = select(audits.c.charge_permission_id, audits.c.entries, audits.c.last_entry).where(
+        audits.c.charge_permission_id.in_(names), audits.c.last_entry > 0
     )
-    return {name: LastAudit(at, last) for name, at, last in await connection.execute(query)}
+    return {name: LastAudit(count, last) for name, count, last in await connection.execute(query)}
 
 
 def count_of(name: Any) -> Any:  # Any: a column, and a condition of SQL's

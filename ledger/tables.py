@@ -173,7 +173,8 @@ audits: Final = Table(
     Column("charge_permission_id", String(64), primary_key=True),
     Column("run", _ID, nullable=False),
     Column("at", Instant, nullable=False),
-    # How many entries it had then, and the last one's id: what was told since is what is to be looked at next time.
+    # How many entries it had when it was last found to be right, and the last one's id: what was told since is what is
+    # to be looked at next time.
     Column("entries", Integer, nullable=False),
     Column("last_entry", _ID, nullable=False),
     Column("found", Boolean, nullable=False),

@@ -56,8 +56,8 @@ class Audited:
         charge_permission_id: whose.
         findings: what does not hold; empty where all is well, as far as it is known.
         trouble: why it could not be audited, or not in full; that is no finding.
-        entries: how many entries the ledger had.
-        last_entry: the id of the last.
+        entries: how many entries it had when it was last found to be right, which may be now; 0 where it never was.
+        last_entry: the id of the last of them.
     """
 
     charge_permission_id: str
@@ -81,10 +81,16 @@ class Audited:
 
 @dataclass(slots=True)
 class _Looked:
-    """What was seen of one subscription, and what could not be."""
+    """What was seen of one subscription, and what could not be.
+
+    Attributes:
+        record: what the ledger has of it in the end.
+        asked_by: what it had when Amazon was asked.
+    """
 
     case: Case
     record: Record | None
+    asked_by: Record | None
     trouble: list[str] = field(default_factory=list)
 
 
@@ -160,7 +166,8 @@ class Auditor:
                 try:
                     return await self._audited(name, record)
                 except Exception as error:  # noqa: BLE001 - whatever one has, others are audited
-                    return Audited(name, trouble=f"it could not be looked at: {type(error).__name__}")
+                    trouble = f"it could not be looked at: {type(error).__name__}"
+                    return Audited(name, (), trouble, *_right_before(record))
 
         tasks = [asyncio.create_task(audit(name, record)) for name, record in subjects]
         waiting: list[Result] = []
@@ -195,21 +202,18 @@ class Auditor:
             rules = {each.rule for each in found}
             looked = await self._looked(name, await record_of(self._ledger, name))
             found = [each for each in findings(looked.case) if each.rule in rules]
-        record = looked.record
-        return Audited(
-            charge_permission_id=name,
-            findings=tuple(found),
-            trouble="; ".join(dict.fromkeys(looked.trouble)) or None,
-            entries=len(record.entries) if record is not None else 0,
-            last_entry=record.last_entry if record is not None else 0,
-        )
+        is_right = not found and not looked.trouble and (self._amazon is not None or self._witness is not None)
+        before = looked.asked_by
+        # Whatever was not asked, or is not right, is looked at again next time, with the charges that it is about.
+        until = (len(before.entries), before.last_entry) if is_right and before is not None else _right_before(before)
+        return Audited(name, tuple(found), "; ".join(dict.fromkeys(looked.trouble)) or None, *until)
 
     async def _looked(self, name: str, record: Record | None) -> _Looked:
         """In an order in which nothing that happens meanwhile looks wrong: first Amazon, then the subscription, and the
         ledger once more where it tells more by then."""
         account = Account.of_entries(record.entries) if record is not None else Account()
         now = await self._time_of(name)
-        looked = _Looked(Case(charge_permission_id=name, now=now, account=account, record=record), record)
+        looked = _Looked(Case(charge_permission_id=name, now=now, account=account, record=record), record, record)
         permission, charges = await self._by_amazon(looked)
         if self._workflows is not None:
             await self._by_workflow(looked, self._workflows, charges)
@@ -306,6 +310,12 @@ class Auditor:
     async def _unknown_of(self, names: Sequence[str]) -> list[str]:
         known = await known_of(self._ledger, names)
         return [name for name in names if name not in known]
+
+
+def _right_before(record: Record | None) -> tuple[int, int]:
+    """Up to where it was found to be right by an earlier audit: how many entries, and the id of the last."""
+    last = record.last_audit if record is not None else None
+    return (last.entries, last.last_entry) if last is not None else (0, 0)
 
 
 async def _view(looked: _Looked, workflows: Workflows) -> SubscriptionView | None:

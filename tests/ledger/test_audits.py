@@ -104,12 +104,15 @@ async def test_what_was_looked_at_is_not_looked_at_again_by_the_same_audit(fille
     assert await broken_off(filled) == Run(run.id, run.selection, run.began_at, done=1)
     record = await record_of(filled, MILK)
     assert record is not None
-    assert record.last_audit is not None
-    assert record.last_audit == LastAudit(record.last_audit.at, record.last_entry)
+    assert record.last_audit == LastAudit(3, record.last_entry)
     await ended(filled, run)
     assert await broken_off(filled) is None
     other = await begin(filled, Selection())
     assert await left(filled, other) == 3
+    await note(filled, other, [Result(MILK, 0, 0, [], "Amazon is silent")])
+    record = await record_of(filled, MILK)
+    assert record is not None
+    assert record.last_audit is None, "it never was found to be right"
 
 
 async def test_a_broken_off_audit_is_made_up_for_by_one_of_everything_or_of_the_same(filled: Ledger) -> None:

@@ -6,17 +6,18 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import ColumnElement, delete, update
 
-from amazon_pay_client.models import CreateChargeRequest, Price
+from amazon_pay_client.models import ChargeState, CreateChargeRequest, Price
 from amazon_pay_simulator.control import JournalQuery
 from amazon_pay_simulator.faults import Fault, FaultPlan
 from perennial_billing.activities.signatures import AmazonPayActivities, ReadPermission
 from perennial_billing.billing.keys import idempotency_key
-from perennial_billing.ledger.audits import Selection, begin
+from perennial_billing.ledger.audits import Selection, begin, note
 from perennial_billing.ledger.tables import audits, subscriptions
 from perennial_billing.sandbox.stage import Stage, stage
 from perennial_billing.starter.audit.amazon import Amazon, Directly, NotKnownError, ThroughWorkers
@@ -334,6 +335,59 @@ async def test_a_subscription_that_does_not_answer_leaves_no_other_out() -> None
     [unknown] = said.data["not_audited"]
     assert unknown["charge_permission_id"] == silent.charge_permission_id
     assert unknown["why"] == "no worker answers; start one with `perennial worker`"
+
+
+async def test_what_was_found_is_found_again_until_it_is_right(small_house: Stage) -> None:
+    """The charge is older than all that was told since, and the month's balance says nothing of it."""
+    house = small_house
+    story = await Story.begin(house, first_charge_in=timedelta(0))
+    await story.quiet()
+    for period in range(1, 4):
+        await story.until_due(period)
+    first = (await story.charges())[0]
+
+    async def now(_charge_permission_id: str) -> datetime:
+        return await story.now()
+
+    async with amazon_pay_client(house.settings) as client:
+        auditor = Auditor(house.ledger, amazon=Directly(client, RATES), time_of=now, deep=True)
+        again = Auditor(house.ledger, amazon=Directly(client, RATES), time_of=now)
+
+        async def audited(by: Auditor) -> Audited:
+            run = await begin(house.ledger, Selection())
+            one = await by.one(story.charge_permission_id)
+            await note(house.ledger, run, [one.result])
+            return one
+
+        right = await audited(again)
+        await house.simulator.falsify_charge(first.charge_id, state=ChargeState.CANCELED)
+        unseen = await audited(again)
+        wrong = await audited(auditor)
+        await house.simulator.falsify_charge(first.charge_id, state=ChargeState.CAPTURED)
+        right_again = await audited(again)
+    by_ledger = await Auditor(house.ledger).one(story.charge_permission_id)
+
+    assert (right.findings, right.entries, right.last_entry > 0) == ((), 5, True)
+    assert unseen.findings == (), "nothing was told since, so only a deep audit reads it"
+    assert [finding.rule for finding in wrong.findings] == ["not-captured"]
+    assert (wrong.entries, wrong.last_entry) == (right.entries, right.last_entry), "as it was when it was right"
+    assert (right_again.findings, right_again.entries) == ((), 5)
+    assert by_ledger.entries == 5, "the ledger alone does not say that it is right at Amazon"
+
+
+async def test_what_was_found_of_a_new_charge_is_found_again_by_the_next_audit(small_house: Stage) -> None:
+    house = small_house
+    story = await Story.begin(house, first_charge_in=timedelta(0))
+    await story.quiet()
+    [charge] = await story.charges()
+    await house.simulator.falsify_charge(charge.charge_id, captured=Decimal("9.00"))
+
+    for _ in range(2):
+        said = await audit(house, "--running", "--json")
+        found = [
+            each["rule"] for each in said.data["findings"] if each["charge_permission_id"] == story.charge_permission_id
+        ]
+        assert found == ["other-amount"]
 
 
 async def test_what_nobody_foresaw_of_one_subscription_leaves_no_other_out(small_house: Stage) -> None:
