@@ -162,12 +162,7 @@ class AmazonPayCalls(AmazonPayActivities):
                 charge = await self._client.charges.get(request.charge_id, headers=self._extra_headers())
             except AmazonPayError as error:
                 return _charge_error(ChargeOutcome.REFUSED, _known(error))
-        return _charge_answer(
-            charge,
-            _money(charge.capture_amount),
-            amount=_money(charge.charge_amount),
-            charge_permission_id=charge.charge_permission_id,
-        )
+        return whole_charge(charge)
 
     @activity.defn
     async def create_refund(self, request: CreateRefund) -> RefundAnswer:
@@ -236,7 +231,7 @@ class AmazonPayCalls(AmazonPayActivities):
                 )
             except AmazonPayError as error:
                 return _permission_error(_known(error))
-        return _permission_answer(permission)
+        return permission_answer(permission)
 
     @activity.defn
     async def close_permission(self, request: ClosePermission) -> PermissionAnswer:
@@ -254,14 +249,14 @@ class AmazonPayCalls(AmazonPayActivities):
                 return await self._read_permission(request.charge_permission_id)
             except AmazonPayError as error:
                 return _permission_error(_known(error))
-        return _permission_answer(permission)
+        return permission_answer(permission)
 
     async def _read_permission(self, charge_permission_id: str) -> PermissionAnswer:
         try:
             permission = await self._client.charge_permissions.get(charge_permission_id, headers=self._extra_headers())
         except AmazonPayError as error:
             return _permission_error(_known(error))
-        return _permission_answer(permission)
+        return permission_answer(permission)
 
 
 def _known(error: AmazonPayError) -> ApiError:
@@ -307,13 +302,17 @@ def _money(price: Price | None) -> Money | None:
     return Money.rounded(price.amount, price.currency_code)
 
 
-def _charge_answer(
-    charge: Charge,
-    captured: Money | None = None,
-    *,
-    amount: Money | None = None,
-    charge_permission_id: str | None = None,
-) -> ChargeAnswer:
+def whole_charge(charge: Charge) -> ChargeAnswer:
+    """All that is told of a charge that was read."""
+    refunded = _money(charge.refunded_amount)
+    return _charge_answer(charge, _money(charge.capture_amount)).but(
+        amount=_money(charge.charge_amount),
+        refunded=refunded if refunded is not None and not refunded.is_zero else None,
+        charge_permission_id=charge.charge_permission_id,
+    )
+
+
+def _charge_answer(charge: Charge, captured: Money | None = None) -> ChargeAnswer:
     _tell_unread(charge)
     state = charge.status_details.state
     # An unknown state is Amazon's to explain: pending until it becomes one that is known.
@@ -323,8 +322,6 @@ def _charge_answer(
         charge_id=charge.charge_id,
         captured=captured,
         created_at=charge.creation_timestamp,
-        amount=amount,
-        charge_permission_id=charge_permission_id,
         reason_code=charge.status_details.reason_code,
         message=charge.status_details.reason_description,
     )
@@ -352,7 +349,8 @@ def _refund_answer(refund: Refund) -> RefundAnswer:
     )
 
 
-def _permission_answer(permission: ChargePermission) -> PermissionAnswer:
+def permission_answer(permission: ChargePermission) -> PermissionAnswer:
+    """What is told of a charge permission."""
     _tell_unread(permission)
     details = permission.status_details
     state = details.state

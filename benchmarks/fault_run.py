@@ -40,7 +40,7 @@ from temporalio.service import RPCError
 
 from amazon_pay_simulator.faults import Fault, FaultPlan
 from benchmarks.accounts import account_of, differences
-from benchmarks.ledgers import differences_in, missing_of
+from benchmarks.ledgers import missing_of
 from benchmarks.postgres import Postgres, postgres, program
 from benchmarks.processes import perennial
 from benchmarks.wishes import (
@@ -62,12 +62,15 @@ from perennial_billing.billing.plan import Plan
 from perennial_billing.billing.requests import Request
 from perennial_billing.billing.status import Status
 from perennial_billing.billing.view import SubscriptionView
+from perennial_billing.ledger.audits import Selection
+from perennial_billing.ledger.audits import begin as begin_audit
 from perennial_billing.runtime.logs import configure_logging
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.sandbox.stage import Stage, stage
 from perennial_billing.sandbox.subscriber import Subscriber
 from perennial_billing.sandbox.witness import BooksWitness
 from perennial_billing.starter.audit.auditor import Auditor
+from perennial_billing.starter.audit.presence import Workflows
 from perennial_billing.starter.errors import (
     NotAnsweredError,
     RequestRefusedError,
@@ -148,6 +151,7 @@ class Figures:
     refunded: str = ""
     accounted: str = ""
     ledger_entries: int = 0
+    audited: int = 0
     asked: dict[str, str] = field(default_factory=dict)
     asked_again: int = 0
     unanswered: int = 0
@@ -591,16 +595,20 @@ async def _audit(house: Stage, buyers: list[Buyer], figures: Figures) -> None:
     figures.captured, figures.refunded, figures.accounted = str(captured), str(refunded), str(accounted)
 
     async def virtual_time(charge_permission_id: str) -> datetime:
-        return await patiently(by_permission[charge_permission_id].now)
+        buyer = by_permission.get(charge_permission_id)
+        return await patiently(buyer.now) if buyer is not None else datetime.now(UTC)
 
     figures.charge_calls = len(books.calls)
     figures.replayed_calls = sum(call.replayed for call in books.calls)
     figures.charges_captured = sum(charge.status_details.state == "Captured" for charge in books.charges)
-    auditor = Auditor(house.client, house.subscriptions, BooksWitness(books), virtual_time)
-    for identifier in by_permission:
-        audited = await auditor.one(identifier)
-        figures.findings += [f"{identifier}: {finding}" for finding in audited.findings]
-    figures.findings += await differences_in(house.ledger, by_permission)
+    witness = BooksWitness(books)
+    workflows = Workflows(house.client, house.subscriptions)
+    auditor = Auditor(house.ledger, workflows, witness=witness, time_of=virtual_time)
+    async for audited in auditor.audit(await begin_audit(house.ledger, Selection())):
+        identifier = audited.charge_permission_id
+        figures.audited += 1
+        figures.findings += [f"{identifier}: {finding.rule}: {finding.says}" for finding in audited.findings]
+        figures.findings += [f"{identifier}: not audited: {audited.trouble}"] if audited.trouble else []
 
 
 def main(

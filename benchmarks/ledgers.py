@@ -1,6 +1,6 @@
 """Whether the ledger has what happened: without gaps, once each, and what Amazon's books say was captured."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from amazon_pay_client.models import ChargeState
 from amazon_pay_simulator.books import ExportedBooks
@@ -8,7 +8,6 @@ from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.ledger.finding import timeline
 from perennial_billing.ledger.ledger import Ledger
-from perennial_billing.ledger.rebuilding import rebuild
 
 MOST_TOLD = 1_000_000
 """By one subscription; all of it is read at once."""
@@ -43,13 +42,3 @@ async def missing_of(
     if untold := captured - set(paid):
         found.append(f"Amazon captured {', '.join(sorted(untold))}, and the ledger has no such charge")
     return len(entries), found
-
-
-async def differences_in(ledger: Ledger, identifiers: Collection[str]) -> list[str]:
-    """Rows of subscriptions that are not what their entries make of them."""
-    return [
-        f"{each.charge_permission_id}: the row's {each.column} is {each.stood}, and its entries make {each.expected}"
-        async for done in rebuild(ledger, writes=False)
-        for each in done.differences
-        if each.charge_permission_id in identifiers
-    ]

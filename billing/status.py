@@ -34,10 +34,10 @@ class Status(StrEnum):
     @property
     def has_ended(self) -> bool:
         """Whether nothing will ever be charged again."""
-        return self in _ENDED
+        return self in ENDED
 
 
-_ENDED: Final = frozenset({Status.CANCELED, Status.CLOSED, Status.WRITTEN_OFF, Status.COMPLETED, Status.REPLACED})
+ENDED: Final = frozenset({Status.CANCELED, Status.CLOSED, Status.WRITTEN_OFF, Status.COMPLETED, Status.REPLACED})
 NEEDS_ATTENTION: Final = frozenset(
     {Status.ON_HOLD, Status.UNPAID, Status.AWAITING_PAYMENT_METHOD, Status.AWAITING_CHECKOUT}
 )

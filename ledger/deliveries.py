@@ -1,7 +1,12 @@
 """What becomes of a notice on its way to the merchant."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
+from typing import Final
+
+OVER_AFTER: Final = timedelta(days=4)
+"""All attempts together take 76 hours: what is said to be tried for longer ended without anybody's hearing of it."""
 
 
 class DeliveryState(StrEnum):

@@ -161,7 +161,7 @@ async def find(ledger: Ledger, search: Search, *, after: str = "", limit: int = 
     column = subscriptions.c.charge_permission_id
     query = select(subscriptions).where(*search.conditions(), column > after).order_by(column).limit(limit)
     async with reading(ledger.engine) as connection:
-        return [_found(dict(row)) for row in (await connection.execute(query)).mappings()]
+        return [found_of(dict(row)) for row in (await connection.execute(query)).mappings()]
 
 
 async def last_recorded(ledger: Ledger) -> datetime | None:
@@ -198,7 +198,8 @@ async def timeline(ledger: Ledger, charge_permission_id: str, *, after: int = 0,
         return [_entry(dict(row)) for row in (await connection.execute(query)).mappings()]
 
 
-def _found(row: Row) -> Found:
+def found_of(row: Row) -> Found:
+    """A row of the subscriptions, as others read it."""
     currency = row["currency"]
 
     def amount(column: str) -> Money | None:

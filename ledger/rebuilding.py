@@ -85,7 +85,7 @@ async def _rebuilt(ledger: Ledger, connection: AsyncConnection, name: str, *, wr
     told = select(entries).where(entries.c.charge_permission_id == name).order_by(entries.c.id)
     rows = [dict(each) for each in (await connection.execute(told)).mappings()]
     expected = folded(None, rows) if rows else None
-    differences = list(_differences(name, dict(found) if found else None, expected))
+    differences = list(differences_between(name, dict(found) if found else None, expected))
     if differences and writes:
         await connection.execute(delete(subscriptions).where(subscriptions.c.charge_permission_id == name))
         if expected is not None:
@@ -93,7 +93,8 @@ async def _rebuilt(ledger: Ledger, connection: AsyncConnection, name: str, *, wr
     return differences
 
 
-def _differences(name: str, stood: Row | None, expected: Row | None) -> list[Difference]:
+def differences_between(name: str, stood: Row | None, expected: Row | None) -> list[Difference]:
+    """In which columns a subscription's row is otherwise than its entries make it."""
     if stood is None or expected is None:
         return [] if stood is expected else [Difference(name, "", stood and "a row", expected and "a row")]
     return [

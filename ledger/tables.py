@@ -230,3 +230,32 @@ api_answers: Final = Table(
     Index(None, "answered_at"),
 )
 """What the HTTP API has answered under an idempotency key, for a while."""
+
+audit_runs: Final = Table(
+    "audit_runs",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("selection", _JSON, nullable=False),
+    Column("began_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    sqlite_autoincrement=True,
+)
+"""Each audit: which subscriptions it is about, and whether it came to its end."""
+
+audits: Final = Table(
+    "audits",
+    metadata,
+    Column("charge_permission_id", String(64), primary_key=True),
+    Column("run", _ID, nullable=False),
+    Column("at", Instant, nullable=False),
+    # How many entries it had when it was last found to be right, and the last one's id: what was told since is what is
+    # to be looked at next time.
+    Column("entries", Integer, nullable=False),
+    Column("last_entry", _ID, nullable=False),
+    Column("found", Boolean, nullable=False),
+    Column("findings", _JSON, nullable=False),
+    # Why it could not be audited, or not in full.
+    Column("trouble", String(512)),
+    Index(None, "run", "charge_permission_id"),
+)
+"""When each subscription was audited last, and what came of it."""

@@ -4,7 +4,13 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeWorkflowExecutionRequest
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+    DescribeWorkflowExecutionRequest,
+)
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
@@ -12,7 +18,15 @@ from temporalio.service import RPCError, RPCStatusCode
 from perennial_billing.runtime.payloads import DATA_CONVERTER
 from perennial_billing.runtime.service import connect_service, namespace_is_missing
 
-__all__ = ["connect", "has_standalone_activities", "is_busy", "is_unknown", "namespace_is_missing", "result_of"]
+__all__ = [
+    "connect",
+    "has_standalone_activities",
+    "has_workers",
+    "is_busy",
+    "is_unknown",
+    "namespace_is_missing",
+    "result_of",
+]
 
 Result = TypeVar("Result")
 
@@ -37,6 +51,17 @@ async def has_standalone_activities(client: Client) -> bool:
     request = DescribeNamespaceRequest(namespace=client.namespace)
     described = await client.workflow_service.describe_namespace(request, retry=True)
     return described.namespace_info.capabilities.standalone_activities
+
+
+async def has_workers(client: Client, task_queue: str, *, for_workflows: bool = False) -> bool:
+    """Whether a worker has asked a queue for activities, or for tasks of workflows, within the last minutes."""
+    kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW if for_workflows else TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=task_queue),
+        task_queue_type=kind,
+    )
+    return bool((await client.workflow_service.describe_task_queue(request, retry=True)).pollers)
 
 
 async def is_busy(client: Client, workflow_id: str) -> bool:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from amazon_pay_simulator.books import ExportedBooks
 from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.sandbox.witness import BooksWitness
+from perennial_billing.starter.audit.account import Account
 from perennial_billing.starter.audit.case import Case
 from perennial_billing.starter.audit.rules import findings
 
@@ -45,22 +46,25 @@ def compare(name: str, subscription: SubscriptionView, books: ExportedBooks, now
         books: the simulator's.
         now: the subscription's time (UTC); periods due before it must be accounted for.
     """
-    testimony = BooksWitness(books).testimony(subscription)
+    account = Account.of_view(subscription)
+    identifier = subscription.charge_permission_id
+    testimony = BooksWitness(books).testimony(identifier, frozenset(account.charge_ids), now)
     case = Case(
-        subscription=subscription,
+        charge_permission_id=identifier,
         now=now,
-        is_busy=False,
+        account=account,
+        subscription=subscription,
         permission=testimony.permission,
-        charges=testimony.charges,
-        all_charges=testimony.all_charges,
+        charges={each.charge_id: each for each in testimony.charges},
+        all_charges=True,
     )
     return Comparison(
         name=name,
         charge_permission_id=case.charge_permission_id,
         periods_due=sum(date.due <= (subscription.ended_at or now) for date in subscription.dates),
-        periods_paid=len(case.paid),
+        periods_paid=len(account.paid),
         charges_captured=len(case.captured),
-        amount_paid=sum((record.amount.amount for record in case.paid), Decimal(0)),
+        amount_paid=sum((each.amount.amount for each in account.paid), Decimal(0)),
         amount_captured=sum((taken.amount for booked in case.captured if (taken := booked.taken)), Decimal(0)),
-        differences=tuple(findings(case)),
+        differences=tuple(finding.says for finding in findings(case)),
     )

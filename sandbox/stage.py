@@ -10,6 +10,7 @@ from typing import Final
 from pydantic import SecretStr
 from temporalio.client import Client
 
+from amazon_pay_client import Environment
 from amazon_pay_simulator import SimulatorConfig, SimulatorHandle, create_app
 from amazon_pay_simulator.assumptions import Assumptions
 from amazon_pay_simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
@@ -85,6 +86,8 @@ async def stage(
     amount_hook_secret: str | None = None,
     assumptions: Assumptions | None = None,
     ledger_url: str | None = None,
+    throttled_as: Environment | None = None,
+    calls_per_second: float = UNLIMITED,
 ) -> AsyncIterator[Stage]:
     """Sets up server, simulator, IPN receiver and worker; takes everything down again however it is left.
 
@@ -99,6 +102,8 @@ async def stage(
         amount_hook_secret: what the questions are signed with.
         assumptions: how the simulator behaves where Amazon's documentation is silent; its defaults when not given.
         ledger_url: the ledger's database, which gets its tables; a file of the stage's own when not given.
+        throttled_as: the environment whose limits the simulator keeps; it takes all that comes when not given.
+        calls_per_second: how often the workers call each operation.
 
     Raises:
         StartupError: a port is taken or the `temporal` program is missing.
@@ -118,6 +123,7 @@ async def stage(
             origin=origin_of(simulator_listener),
             signer=NotificationSigner.load_or_create(keys),
             assumptions=assumptions or Assumptions(),
+            throttled_as=throttled_as,
         )
         settings = Settings(
             merchant_id=MERCHANT_ID,
@@ -127,7 +133,7 @@ async def stage(
             send_virtual_time=True,
             ipn_trusted_certificate_path=keys / CERTIFICATE_FILE,
             graceful_shutdown_seconds=5,
-            calls_per_second=UNLIMITED,
+            calls_per_second=calls_per_second,
             data_folder=keys,
             webhook_url=webhook_url,
             webhook_secret=SecretStr(webhook_secret) if webhook_secret else None,

@@ -1,10 +1,19 @@
 """The simulator's books as the auditor's witness: who has them needs to ask nobody else."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from amazon_pay_client.models import ChargePermission, ChargeState, Limits, Price
 from amazon_pay_simulator.books import ExportedBooks
+from amazon_pay_simulator.objects import Charge
+from perennial_billing.activities.amazon_pay import permission_answer, whole_charge
 from perennial_billing.billing.keys import period_of_key
-from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.starter.audit.case import Booked
 from perennial_billing.starter.audit.witness import Testimony
+
+_COUNTS_NOTHING = frozenset({ChargeState.DECLINED, ChargeState.CANCELED})
 
 
 class BooksWitness:
@@ -12,27 +21,49 @@ class BooksWitness:
 
     def __init__(self, books: ExportedBooks) -> None:
         self._permissions = {permission.charge_permission_id: permission for permission in books.permissions}
-        self._charges = books.charges
+        self._charges = {charge.charge_id: charge for charge in books.charges}
+        self._charges_of: defaultdict[str, list[Charge]] = defaultdict(list)
+        for charge in books.charges:
+            self._charges_of[charge.charge_permission_id].append(charge)
         self._keys = {call.charge_id: call.idempotency_key for call in books.calls if call.charge_id is not None}
 
-    async def testify(self, subscription: SubscriptionView) -> Testimony:
-        """See `Witness.testify`."""
-        return self.testimony(subscription)
+    @property
+    def charge_permission_ids(self) -> Sequence[str]:
+        """See `Witness.charge_permission_ids`."""
+        return tuple(self._permissions)
 
-    def testimony(self, subscription: SubscriptionView) -> Testimony:
-        """What the books say about a subscription's charge permission, and of charges that the account names.
-
-        Those may be of the charge permission that this one took the place of.
-        """
-        identifier = subscription.terms.charge_permission_id
-        named = {record.charge_id for record in subscription.ledger}
-        permission = self._permissions.get(identifier)
+    def testimony(self, charge_permission_id: str, named: frozenset[str], now: datetime) -> Testimony:
+        """See `Witness.testimony`. Charges that are named may be of the charge permission that was before."""
+        own = self._charges_of[charge_permission_id]
+        others = [self._charges[each] for each in named if each in self._charges]
+        charges = {charge.charge_id: charge for charge in (*own, *others)}
+        permission = self._permissions.get(charge_permission_id)
         return Testimony(
-            permission=permission.status_details.state if permission else "unknown",
+            permission=permission_answer(_as_read(permission, own, now)) if permission else None,
             charges=[
-                Booked(charge, period_of_key(self._keys.get(charge.charge_id, "")))
-                for charge in self._charges
-                if charge.charge_permission_id == identifier or charge.charge_id in named
+                Booked(whole_charge(charge), period_of_key(self._keys.get(charge_id, "")))
+                for charge_id, charge in charges.items()
             ],
-            all_charges=True,
         )
+
+
+def _as_read(permission: ChargePermission, charges: Sequence[Charge], now: datetime) -> ChargePermission:
+    """With what is left of the limit in the calendar month, of UTC."""
+    limit = permission.limits.amount_limit if permission.limits else None
+    if limit is None:
+        return permission
+    month = now.astimezone(UTC).strftime("%Y-%m")
+    used = sum((_counted(charge) for charge in charges if _month_of(charge) == month), Decimal(0))
+    left = Price.model_validate({"amount": max(limit.amount - used, Decimal(0)), "currency_code": limit.currency_code})
+    return permission.model_copy(update={"limits": Limits(amount_limit=limit, amount_balance=left)})
+
+
+def _counted(charge: Charge) -> Decimal:
+    if charge.status_details.state in _COUNTS_NOTHING:
+        return Decimal(0)
+    return (charge.capture_amount or charge.charge_amount).amount
+
+
+def _month_of(charge: Charge) -> str:
+    created = charge.creation_timestamp
+    return created.astimezone(UTC).strftime("%Y-%m") if created is not None else ""

@@ -1,66 +1,120 @@
 """What the auditor knows of one subscription: its own account, and what the witness says."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
-from amazon_pay_client.models import Charge, ChargePermissionState, ChargeState, Price
-from perennial_billing.billing.parts.ledger import PeriodOutcome, PeriodRecord
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
 from perennial_billing.billing.status import Status
 from perennial_billing.billing.view import SubscriptionView
+from perennial_billing.ledger.records import Record
+from perennial_billing.starter.audit.account import Account
+
+
+class Presence(StrEnum):
+    """What Temporal says of a subscription's workflow."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    """It came to its own end."""
+    FAILED = "failed"
+    TERMINATED = "terminated"
+    TIMED_OUT = "timed out"
+    CANCELED = "canceled"
+    ABSENT = "not known to Temporal"
+    """It never was, or it is over and not retained any more."""
+    UNASKED = "unasked"
 
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """A charge as the witness has it, and the period that its idempotency key named; None where no key is known."""
+    """A charge as a witness has it, and the period that its idempotency key named; None where no key is known."""
 
-    charge: Charge
+    charge: ChargeAnswer
     period: int | None = None
 
     @property
-    def taken(self) -> Price | None:
+    def charge_id(self) -> str:
+        """Amazon's."""
+        return self.charge.charge_id or ""
+
+    @property
+    def is_captured(self) -> bool:
+        """Whether it took money."""
+        return self.charge.outcome is ChargeOutcome.CAPTURED
+
+    @property
+    def taken(self) -> Money | None:
         """What it takes: what was captured, which may be a part, and all of it before that; None where the witness
         does not say so in a form that can be read."""
-        return self.charge.capture_amount or self.charge.charge_amount
+        return self.charge.captured or self.charge.amount
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One subscription under audit.
 
     Attributes:
-        subscription: its own account.
+        charge_permission_id: who it is about.
         now: its time (UTC).
+        account: which charges it names.
+        record: all that the ledger has of it; None where the ledger does not know it, or is not asked.
+        subscription: as it shows itself; None where it does not run, or was not asked.
+        presence: what Temporal says of its workflow.
+        began_at: when its workflow's run began (UTC), where Temporal says so.
         is_busy: a call to Amazon or a task of the workflow is under way, so it may be behind for a good reason.
-        permission: the charge permission's state by the witness; a plain string where it is not known to us.
-        charges: those that the witness has.
+        permission: the charge permission, by the witness; None where it was not asked.
+        charges: those that the witness was asked for, or has, by their ids.
         all_charges: whether these are all there are; Amazon itself lists none, it only answers for ids.
     """
 
-    subscription: SubscriptionView
+    charge_permission_id: str
     now: datetime
-    is_busy: bool
-    permission: ChargePermissionState | str
-    charges: Sequence[Booked]
-    all_charges: bool
+    account: Account = field(default_factory=Account)
+    record: Record | None = None
+    subscription: SubscriptionView | None = None
+    presence: Presence = Presence.UNASKED
+    began_at: datetime | None = None
+    is_busy: bool = False
+    permission: PermissionAnswer | None = None
+    charges: Mapping[str, Booked] = field(default_factory=dict)
+    all_charges: bool = False
 
     @property
-    def charge_permission_id(self) -> str:
-        """Who it is about."""
-        return self.subscription.terms.charge_permission_id
+    def status(self) -> Status | None:
+        """How it stands, by its own account or by what it told last."""
+        if self.subscription is not None:
+            return self.subscription.status
+        return self.record.row.status if self.record is not None and self.record.row is not None else None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing will ever be charged again."""
+        return self.status is not None and self.status.has_ended
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether nobody here knows a subscription of that charge permission."""
+        return self.record is None and self.subscription is None
 
     @property
     def captured(self) -> list[Booked]:
-        """The charges that took money."""
-        return [booked for booked in self.charges if booked.charge.status_details.state == ChargeState.CAPTURED]
+        """The charges of the witness that took money."""
+        return [booked for booked in self.charges.values() if booked.is_captured]
 
     @property
-    def paid(self) -> list[PeriodRecord]:
-        """The periods that are paid by the subscription's own account, as far as it reaches back."""
-        return [record for record in self.subscription.ledger if record.outcome is PeriodOutcome.PAID]
+    def own_charges(self) -> list[Booked]:
+        """The charges of the witness under this charge permission."""
+        return [
+            booked
+            for booked in self.charges.values()
+            if booked.charge.charge_permission_id in {None, self.charge_permission_id}
+        ]
 
     @property
-    def handed_over(self) -> list[PeriodRecord]:
-        """The periods whose authorized charges went over to the charge permission that it goes on under."""
-        replaced = self.subscription.status is Status.REPLACED
-        return [each for each in self.subscription.ledger if replaced and each.outcome is PeriodOutcome.AUTHORIZED]
+    def predecessors_charges(self) -> frozenset[str]:
+        """Charges that were named under the charge permission that it went on from."""
+        before = self.record.predecessor if self.record is not None else None
+        return before.charge_ids if before is not None else frozenset()

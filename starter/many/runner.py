@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeVar
 
+from perennial_billing.starter.pacing import Pace
+
 AT_A_TIME: Final = 16
 
 Item = TypeVar("Item")
@@ -54,25 +56,6 @@ class Tally:
 
     counts: Counter[Outcome] = field(default_factory=Counter)
     under_way: int = 0
-
-
-class Pace:
-    """Lets nobody through faster than so often a second.
-
-    Args:
-        per_second: how often; None for no limit.
-    """
-
-    def __init__(self, per_second: float | None) -> None:
-        self._distance = 1 / per_second if per_second else 0.0
-        self._next = 0.0
-
-    async def wait(self) -> None:
-        """Returns when it is this caller's turn."""
-        now = asyncio.get_running_loop().time()
-        turn = max(now, self._next)
-        self._next = turn + self._distance
-        await asyncio.sleep(turn - now)
 
 
 async def do_to_many(

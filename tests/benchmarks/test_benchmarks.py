@@ -135,6 +135,7 @@ async def test_subscribers_that_live_under_faults_and_are_changed_are_charged_on
     )
 
     assert figures["findings"] == []
+    assert figures["audited"] >= 2
     assert figures["periods_due"] >= 4  # more, where the server was killed just after it took a skip
     assert figures["charges_captured"] == figures["periods_paid"] > 0
     assert float(figures["captured"]) - float(figures["refunded"]) == pytest.approx(float(figures["accounted"]))
@@ -144,6 +145,24 @@ async def test_subscribers_that_live_under_faults_and_are_changed_are_charged_on
     assert figures["ledger_entries"] >= figures["periods_paid"]
     assert sum(figures["faults"].values()) > 0
     assert figures["asked"]
+
+
+async def test_an_audit_beside_a_payday_finds_nothing_and_nobody_is_asked_too_much() -> None:
+    figures = await figures_of("payday_audit", "--subscribers", "8", "--ways", "workers", "--share", "1")
+
+    came = figures["workers"]
+    assert (came["findings"], came["trouble"], came["throttled"]) == ([], [], {})
+    assert came["audits"] > 0
+    assert came["reads"] >= 16
+    assert figures["machine"]
+
+
+async def test_auditing_many_by_the_ledger_is_measured_beside_reading_them() -> None:
+    figures = await figures_of("audit_of_many", "--subscriptions", "450", "--periods", "2")
+
+    assert (figures["subscriptions"], figures["entries"], figures["findings"]) == (450, 1350, 0)
+    assert min(figures["seconds"], figures["ratio"], figures["peak_megabytes"]) > 0
+    assert figures["machine"]
 
 
 async def test_attacks_on_the_receiver_hold_up_no_genuine_message_and_fool_nobody() -> None:

@@ -43,6 +43,7 @@ from perennial_billing.billing.status import Status
 from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.sandbox.witness import BooksWitness
 from perennial_billing.starter.audit.auditor import Auditor
+from perennial_billing.starter.audit.presence import Workflows
 from perennial_billing.starter.errors import SubscriptionError
 from tests.scenarios.moving import House, moving
 from tests.scenarios.story import MONTHLY, Story, pending_charge_of
@@ -235,8 +236,11 @@ async def audited(story: Drawn) -> list[str]:
         return await story.now()
 
     books = BooksWitness(await story.stage.simulator.books())
-    auditor = Auditor(story.stage.client, story.stage.subscriptions, books, time_of)
-    return list((await auditor.one(story.charge_permission_id)).findings)
+    stage = story.stage
+    auditor = Auditor(stage.ledger, Workflows(stage.client, stage.subscriptions), witness=books, time_of=time_of)
+    audited = await auditor.one(story.charge_permission_id)
+    assert audited.trouble is None
+    return [finding.says for finding in audited.findings]
 
 
 async def all_goes_well(story: Drawn) -> SubscriptionView:

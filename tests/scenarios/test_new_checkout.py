@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from perennial_billing.sandbox.stage import Stage
 from perennial_billing.sandbox.witness import BooksWitness
 from perennial_billing.starter import client
 from perennial_billing.starter.audit.auditor import Auditor
+from perennial_billing.starter.audit.presence import Workflows
 from perennial_billing.starter.errors import NotAnsweredError, RequestRefusedError, SubscriptionEndedError
 from perennial_billing.workflows.life import PERIODS_PER_RUN
 from tests.endpoint import Endpoint
@@ -82,10 +83,14 @@ async def test_the_audit_finds_nothing_on_either_side_of_a_new_checkout(house: S
     await house.subscriptions.capture(after.charge_permission_id, 1)
     await after.until_due(2)
 
+    times = {each.charge_permission_id: await each.now() for each in (story, after)}
+
+    async def time_of(charge_permission_id: str) -> datetime:
+        return times[charge_permission_id]
+
     books = BooksWitness(await house.simulator.books())
+    auditor = Auditor(house.ledger, Workflows(house.client, house.subscriptions), witness=books, time_of=time_of)
     for each in (story, after):
-        now = await each.now()
-        auditor = Auditor(house.client, house.subscriptions, books, lambda _, now=now: asyncio.sleep(0, now))  # type: ignore[misc]
         assert (await auditor.one(each.charge_permission_id)).findings == ()
     paid = [(record.outcome, record.amount) for record in (await after.status()).ledger]
     assert paid == [

@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 
-from amazon_pay_client.models import ChargePermissionState
 from amazon_pay_simulator.faults import Fault, FaultPlan
 from perennial_billing.billing.changes import RefundPeriod
 from perennial_billing.billing.protocol.commands import Action, Command, CreateCharge
@@ -59,10 +58,11 @@ async def test_an_attempt_that_amazon_answers_with_503_for_hours_is_seen_after_o
         attributes = (await story.handle.describe()).typed_search_attributes
         assert (attributes.get(STATUS), attributes.get(LAST_REASON)) == ("on_hold", "OutcomeUnknown")
         assert attributes.get(NEEDS_ATTENTION) is True
-        case = Case(status, await story.now(), is_busy=True, permission=ChargePermissionState.CHARGEABLE, charges=[],
-                    all_charges=True)  # fmt: skip
+        now = await story.now()
+        case = Case(charge_permission_id=status.charge_permission_id, now=now, subscription=status, is_busy=True)
         (finding,) = findings(case)
-        assert finding.startswith("charge: what came of it is unknown since")
+        assert finding.rule == "outcome-unknown"
+        assert finding.says.startswith("charge: what came of it is unknown since")
         await past(story, timedelta(hours=5))
     status = await story.after(timedelta(minutes=15))
 

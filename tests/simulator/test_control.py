@@ -1,9 +1,12 @@
 """The control API: how a test or a person plays the buyer and Amazon, and how it says no."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
+
 import httpx
 import pytest
 
-from amazon_pay_client.models import Currency
+from amazon_pay_client.models import ChargeState, Currency
 from amazon_pay_simulator import SimulatorHandle
 from amazon_pay_simulator.books import ScriptedAnswer
 from tests.simulator.merchant import Merchant, charge_of, new_key
@@ -127,3 +130,27 @@ async def test_the_control_api_documents_itself_and_nothing_of_amazons(simulator
 
 async def test_the_simulator_says_that_it_serves(simulator: SimulatorHandle) -> None:
     assert await refusal_of(simulator, "GET", "/health") == (200, '{"status":"ok"}')
+
+
+async def test_the_books_say_something_else_of_a_charge_where_somebody_wants_that(
+    merchant: Merchant, simulator: SimulatorHandle, permission: str
+) -> None:
+    await merchant.create_charge(charge_of(permission), new_key())
+    (charge,) = await charges_of(simulator, permission)
+    assert charge.charge_amount is not None
+    created = datetime(2027, 11, 3, 4, 5, 6, tzinfo=UTC)
+
+    await simulator.falsify_charge(charge.charge_id, captured=Decimal("81.25"), created=created)
+    await simulator.falsify_charge(charge.charge_id, refunded=Decimal("3.10"), state=ChargeState.AUTHORIZED)
+
+    (false,) = await charges_of(simulator, permission)
+    assert false.charge_amount == charge.charge_amount
+    assert (str(false.capture_amount), str(false.refunded_amount)) == (
+        str(charge.charge_amount.model_copy(update={"amount": Decimal("81.25")})),
+        str(charge.charge_amount.model_copy(update={"amount": Decimal("3.10")})),
+    )
+    assert (false.status_details.state, false.creation_timestamp) == (ChargeState.AUTHORIZED, created)
+    status, said = await refusal_of(simulator, "POST", "/charges/S01-1-1-C1/falsify", {"captured": "1.00"})
+    assert (status, "S01-1-1-C1" in said) == (404, True)
+    status, said = await refusal_of(simulator, "POST", f"/charges/{charge.charge_id}/falsify", {"capture": "1.00"})
+    assert (status // 100, "capture" in said) == (4, True)

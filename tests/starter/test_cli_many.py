@@ -66,6 +66,7 @@ async def command(house: Stage, *arguments: str) -> Said:
         "PERENNIAL_PUBLIC_KEY_ID": PUBLIC_KEY_ID,
         "PERENNIAL_PRIVATE_KEY_PATH": str(house.settings.private_key_path),
         "PERENNIAL_CALLS_PER_SECOND": "1000",
+        "PERENNIAL_DATA_FOLDER": str(house.settings.data_folder),
     }
     return await typed(*arguments, COLUMNS="250", **joined_to(house), **amazon)
 

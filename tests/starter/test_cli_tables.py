@@ -14,6 +14,7 @@ from perennial_billing.billing.protocol.commands import Action
 from perennial_billing.billing.status import Status
 from perennial_billing.billing.view import view_of
 from perennial_billing.starter.audit.auditor import Audited
+from perennial_billing.starter.audit.rules import Finding
 from perennial_billing.starter.cli import audit, listing, many
 from perennial_billing.starter.cli.calendar import calendar_of
 from perennial_billing.starter.cli.page import Page
@@ -73,7 +74,7 @@ def to_come() -> Sheet:
 
 
 def audited() -> Sheet:
-    return audit.sheet_of([Audited(identifier, (LONG_STORY,)) for identifier in IDS])
+    return audit.sheet_of([Audited(identifier, (Finding("overdue", LONG_STORY, "look"),)) for identifier in IDS])
 
 
 def refused() -> Sheet:

@@ -9,7 +9,8 @@ import pytest
 
 from perennial_billing.starter.cli.many import _reporting
 from perennial_billing.starter.many.cells import as_cell
-from perennial_billing.starter.many.runner import Outcome, Pace, Result, do_to_many
+from perennial_billing.starter.many.runner import Outcome, Result, do_to_many
+from perennial_billing.starter.pacing import Pace
 
 MANY = 10_000
 

@@ -4,6 +4,7 @@ Whatever a call does not know is refused by its name: a misspelt field that is i
 """
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 from fastapi import APIRouter, Body, Depends, Query, Request
@@ -11,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from amazon_pay_client.models import Charge, ChargePermission, Currency, Price
+from amazon_pay_client.models import Charge, ChargePermission, ChargeState, Currency, Price
 from amazon_pay_client.models.checkout_sessions import CheckoutSession
 from amazon_pay_client.models.disputes import Dispute, DisputeFilingReason
 from amazon_pay_simulator.assumptions import Assumptions
@@ -105,6 +106,15 @@ class Decision(_Wish):
     """How a charge, or a call, ends."""
 
     reason_code: str | None = None
+
+
+class Falsification(_Wish):
+    """What the books are to say of a charge, whatever happened; what is not given stays."""
+
+    state: ChargeState | None = None
+    captured: Decimal | None = None
+    refunded: Decimal | None = None
+    created: AwareDatetime | None = None
 
 
 class Chargeback(_Wish):
@@ -466,6 +476,13 @@ def _charges_and_sessions(simulation: Simulation, account_of: Any) -> APIRouter:
     ) -> Charge:
         """Amazon decides on a pending charge: captured without a reasonCode, else declined; or takes a decline back."""
         return of.account.charges.decide(charge_id, decision.reason_code, clock.time_of(request.headers))
+
+    @router.post("/charges/{charge_id}/falsify")
+    async def falsify(charge_id: str, wish: Falsification, of: Annotated[MerchantAccount, account_of]) -> Charge:
+        """The books say something else of a charge from now on, to try whether that is found; nobody is notified."""
+        return of.account.charges.falsify(
+            charge_id, state=wish.state, captured=wish.captured, refunded=wish.refunded, created=wish.created
+        )
 
     @router.post("/charges/{charge_id}/dispute", status_code=201)
     async def dispute(

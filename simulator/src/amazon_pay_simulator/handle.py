@@ -4,10 +4,11 @@ import json
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from types import TracebackType
 from typing import Final, Self
 
-from amazon_pay_client.models import Charge, ChargePermission, Currency
+from amazon_pay_client.models import Charge, ChargePermission, ChargeState, Currency
 from amazon_pay_client.models.checkout_sessions import CheckoutSession
 from amazon_pay_client.models.disputes import Dispute, DisputeFilingReason
 from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
@@ -133,6 +134,20 @@ class SimulatorHandle:
         """Amazon decides on a pending charge: captured without a reasonCode, else declined."""
         body = await self._call("POST", f"/charges/{charge_id}/decide", {"reason_code": reason_code}, at)
         return Charge.model_validate_json(body)
+
+    async def falsify_charge(
+        self,
+        charge_id: str,
+        *,
+        state: ChargeState | None = None,
+        captured: Decimal | None = None,
+        refunded: Decimal | None = None,
+        created: datetime | None = None,
+    ) -> Charge:
+        """The books say something else of a charge from now on, in its own currency; what is not given stays."""
+        wish = {"state": state, "captured": captured, "refunded": refunded, "created": created}
+        given = {name: str(value) for name, value in wish.items() if value is not None}
+        return Charge.model_validate_json(await self._call("POST", f"/charges/{charge_id}/falsify", given))
 
     async def send_notifications_to(self, *urls: str | None) -> None:
         """Where notifications go from now on; nowhere with None."""

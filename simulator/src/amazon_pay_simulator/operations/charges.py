@@ -178,6 +178,37 @@ class Charges:
         self._bear_decline(charge.charge_permission_id, reason_code, now)
         return self.set_state(charge_id, ChargeState.DECLINED, reason_code, now)
 
+    def falsify(
+        self,
+        charge_id: str,
+        *,
+        state: ChargeState | None = None,
+        captured: Decimal | None = None,
+        refunded: Decimal | None = None,
+        created: datetime | None = None,
+    ) -> Charge:
+        """Writes something else into the books than happened, in the charge's currency; nobody is notified.
+
+        Raises:
+            Refusal: ResourceNotFound.
+        """
+        charge = self._books.charge(charge_id)
+
+        def price(amount: Decimal) -> Price:
+            return Price(amount=amount, currency_code=charge.charge_amount.currency_code)
+
+        changes: dict[str, object] = {}
+        if state is not None:
+            changes["status_details"] = charge.status_details.model_copy(update={"state": state})
+        if captured is not None:
+            changes["capture_amount"] = price(captured)
+        if refunded is not None:
+            changes["refunded_amount"] = price(refunded)
+        if created is not None:
+            changes["creation_timestamp"] = created
+        self._books.charges[charge_id] = charge.model_copy(update=changes)
+        return self._books.charge(charge_id)
+
     def decide_later(self, charge_id: str, reason_code: str | None, at: datetime) -> None:
         """Amazon decides on a pending charge by itself at an instant."""
         charge = self._books.charge(charge_id)

@@ -1,0 +1,99 @@
+"""What Temporal says of a subscription's workflow, and what the workflow says of itself."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from perennial_billing.billing.view import SubscriptionView
+from perennial_billing.starter.audit.case import Presence
+from perennial_billing.starter.client import Subscriptions
+from perennial_billing.starter.errors import NoWorkerError
+from perennial_billing.starter.listing import STORE_LAG
+from perennial_billing.workflows.names import workflow_id
+
+_OF_STATUS: Final = {
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING: Presence.RUNNING,
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED: Presence.COMPLETED,
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_FAILED: Presence.FAILED,
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CANCELED: Presence.CANCELED,
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TERMINATED: Presence.TERMINATED,
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TIMED_OUT: Presence.TIMED_OUT,
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW: Presence.RUNNING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A workflow as Temporal describes it.
+
+    Attributes:
+        presence: whether it runs, or how it ended.
+        is_busy: an activity or a task of it is under way.
+        began_at: when its latest run began (UTC).
+    """
+
+    presence: Presence
+    is_busy: bool = False
+    began_at: datetime | None = None
+
+
+class Workflows:
+    """Those of the subscriptions.
+
+    Args:
+        client: of the Temporal server.
+        subscriptions: asks them.
+        has_workers: whether workers run, by which they can answer.
+    """
+
+    def __init__(self, client: Client, subscriptions: Subscriptions, *, has_workers: bool = True) -> None:
+        self._client = client
+        self._subscriptions = subscriptions
+        self._has_workers = has_workers
+
+    async def seen(self, charge_permission_id: str) -> Seen:
+        """How a subscription's workflow stands, without asking it.
+
+        Raises:
+            RPCError: the server does not answer.
+        """
+        execution = WorkflowExecution(workflow_id=workflow_id(charge_permission_id))
+        request = DescribeWorkflowExecutionRequest(namespace=self._client.namespace, execution=execution)
+        try:
+            described = await self._client.workflow_service.describe_workflow_execution(request, retry=True)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return Seen(Presence.ABSENT)
+            raise
+        info = described.workflow_execution_info
+        return Seen(
+            _OF_STATUS.get(info.status, Presence.RUNNING),
+            bool(described.pending_activities) or described.HasField("pending_workflow_task"),
+            info.start_time.ToDatetime(tzinfo=UTC),
+        )
+
+    async def view(self, charge_permission_id: str) -> SubscriptionView:
+        """How a subscription shows itself.
+
+        Raises:
+            SubscriptionError: it does not answer.
+        """
+        if not self._has_workers:
+            raise NoWorkerError("no worker runs by which the subscription could say how it stands")
+        return await self._subscriptions.status(charge_permission_id)
+
+    async def running(self) -> AsyncIterator[str]:
+        """The charge permissions of all that run.
+
+        Raises:
+            RPCError: the server does not answer.
+        """
+        async for listed in self._subscriptions.list(lag=STORE_LAG):
+            yield listed.charge_permission_id
