@@ -29,7 +29,6 @@ ENTRIES_AT_ONCE: Final = 5_000
 _READ: Final = (
     "id",
     "charge_permission_id",
-    "teller",
     "number",
     "type",
     "at",
@@ -55,14 +54,12 @@ class Entry:
 
     Attributes:
         id: the ledger's; they grow in the order in which they were recorded.
-        teller: empty for the subscription; what else has told it, such as the id of a dispute after the end.
-        number: counted from 1 within who has told it.
+        number: counted from 1.
         type: of `NoticeType`.
         at: when it happened (UTC, the subscription's time).
     """
 
     id: int
-    teller: str
     number: int
     type: str
     at: datetime
@@ -335,7 +332,7 @@ def _entry(row: Row) -> Entry:
     amount = (
         money(row["amount_minor"], row["currency"]) if row["amount_minor"] is not None and row["currency"] else None
     )
-    names = ("id", "teller", "number", "type", "at", "period", "due", "attempt", "charge_id", "refund_id")
+    names = ("id", "number", "type", "at", "period", "due", "attempt", "charge_id", "refund_id")
     return Entry(
         amount=amount,
         reason_code=row["reason_code"],

@@ -158,8 +158,6 @@ class _Telling:
         """One more thing was told."""
         if entry.type == NoticeType.REFUND_COMPLETED.value:
             self._refunds[entry.refund_id or str(entry.id)] = entry
-        if entry.teller:
-            return
         if entry.type == NoticeType.CHARGE_PENDING.value:
             self._pending_since = entry.at
         elif entry.type in _DECIDED:

@@ -340,7 +340,7 @@ PAID, AUTHORIZED = NoticeType.PERIOD_PAID, NoticeType.PERIOD_AUTHORIZED
 def entry(number: int, kind: NoticeType, when: str, period: int | None = None, **fields: Any) -> Entry:
     """One thing that was told; a period has an amount and a charge of its own."""
     of_period = {"amount": PRICE, "charge_id": f"S01-C{period}", "due": at(when)} if period is not None else {}
-    given: dict[str, Any] = {"teller": "", "period": period, **of_period, **fields}
+    given: dict[str, Any] = {"period": period, **of_period, **fields}
     return Entry(id=number, number=number, type=kind.value, at=at(when), **given)
 
 
@@ -478,10 +478,11 @@ def test_a_gap_in_the_numbers_is_found_also_after_a_new_checkout(
     assert findings(recorded(*told, now="2027-03-20 09:00", predecessor=predecessor)) == [expected] * bool(expected)
 
 
-def test_what_a_dispute_told_after_the_end_is_numbered_by_itself() -> None:
-    late = [replace(entry(9 + each, NoticeType.DISPUTE_CHANGED, "2027-09-05 09:00"), teller="B1") for each in (0, 2)]
+def test_what_is_told_after_the_end_goes_on_with_the_subscriptions_numbers() -> None:
+    late = [entry(number, NoticeType.DISPUTE_CHANGED, "2027-09-05 09:00") for number in (2, 4)]
 
-    assert findings(recorded(STARTED, *late, now="2027-09-20 09:00")) == ["the ledger lacks what B1 told as number 10"]
+    (found,) = findings(recorded(STARTED, *late, now="2027-09-20 09:00"))
+    assert found == "the ledger lacks what the subscription told as number 3"
 
 
 def test_what_a_subscription_has_told_beyond_the_ledgers_last_entry_is_missing_there() -> None:

@@ -1,6 +1,5 @@
 """What must hold within the ledger, and between it and what a subscription shows of itself."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Final
@@ -16,28 +15,18 @@ _NEXT_ONES: Final = 2
 
 
 def no_number_is_missing(case: Case) -> Iterator[str]:
-    """What a subscription told is numbered without gaps, from 1, or on from the charge permission before.
-
-    The same holds for each that tells of something after the end, from its first number on.
-    """
+    """What a subscription told is numbered without gaps, from 1, or on from the charge permission before."""
     if case.record is None or not case.record.entries:
         return
-    by_teller: defaultdict[str, set[int]] = defaultdict(set)
-    for entry in case.record.entries:
-        by_teller[entry.teller].add(entry.number)
-    own = by_teller.get("", set())
+    own = {entry.number for entry in case.record.entries}
     before = case.record.predecessor
     first = min([before.replaced_at_number + _NEXT_ONES, *own]) if before is not None else 1
-    last = max(own, default=0)
+    last = max(own)
     if case.subscription is not None and not case.is_busy:
         last = max(last, case.subscription.notices_told - case.subscription.notices_waiting)
-    for teller, numbers in sorted(by_teller.items()):
-        begins, ends = (first, last) if not teller else (min(numbers), max(numbers))
-        missing = [number for number in range(begins, ends + 1) if number not in numbers]
-        if missing:
-            yield f"the ledger lacks what {teller or 'the subscription'} told as {_in_short(missing)}"
-    if not own and last:
-        yield f"the ledger lacks all {last} that the subscription told"
+    missing = [number for number in range(first, last + 1) if number not in own]
+    if missing:
+        yield f"the ledger lacks what the subscription told as {_in_short(missing)}"
 
 
 def _in_short(numbers: Sequence[int]) -> str:
