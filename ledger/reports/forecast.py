@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import count
+from math import ceil
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, select, true
@@ -78,7 +79,7 @@ class Done:
         account: the merchant account's short name; `ALL_ACCOUNTS` for all of several.
         calls: how many attempts are made in all currencies.
         done_at: when the account's quota has let the last of them through (UTC), if no other calls are made.
-        longest_wait: how long one of them waits for its turn at the most.
+        longest_wait: how long one of them waits for its turn at the most, in whole seconds.
         queued_until: until when there is anybody who waits (UTC): what falls due together is through then. None where
             nobody does.
     """
@@ -219,7 +220,8 @@ def _done(account: str, calls: Mapping[datetime, int], quota: Quota, zone: str) 
         at = now + timedelta(seconds=max(-left, 0.0) / quota.per_second)
         left = max(left, 0.0)
         hour = _hour_of(due, zone)
-        done = Done(hour, account, calls[due], at, at - due, at if at > due else None)
+        waits = timedelta(seconds=ceil((at - due).total_seconds()))
+        done = Done(hour, account, calls[due], at, waits, at if at > due else None)
         found[hour] = _with(found.get(hour), done)
     return list(found.values())
 

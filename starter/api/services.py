@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from perennial_billing.ledger.ledger import Ledger
+from perennial_billing.ledger.reports.forecast import Quota
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.starter.api.repeating import Locks
 from perennial_billing.starter.client import Subscriptions
@@ -19,6 +20,7 @@ class Services:
         subscriptions: the merchant's way in.
         ledger: where keys, answers and all that was told are kept.
         settings: of the process.
+        quota: of Create Charge, for each merchant account.
         amazon_pay: a client of Amazon Pay; None where no keys are set, and nothing can be asked there.
         locks: of requests that are being answered.
     """
@@ -26,6 +28,7 @@ class Services:
     subscriptions: Subscriptions
     ledger: Ledger
     settings: Settings
+    quota: Quota
     amazon_pay: Any = None  # Any: the client is known to the routes that need it
     locks: Locks = field(default_factory=Locks)
 

@@ -87,6 +87,7 @@ async def _services(client: "Client", settings: "Settings") -> "AsyncIterator[Se
 
     from amazon_pay_client import Region
     from perennial_billing.starter.api.services import Services
+    from perennial_billing.starter.cli.reports import quota_of
     from perennial_billing.starter.client import Subscriptions
     from perennial_billing.worker.books import ledger_of
     from perennial_billing.worker.wiring import amazon_pay_client
@@ -102,7 +103,7 @@ async def _services(client: "Client", settings: "Settings") -> "AsyncIterator[Se
             needs_consent=Region.parse(settings.region) is Region.EU,
             ledger=lambda: nullcontext(ledger),
         )
-        yield Services(subscriptions, ledger, settings, amazon_pay)
+        yield Services(subscriptions, ledger, settings, quota_of(settings), amazon_pay)
 
 
 async def _until_stopped() -> None:

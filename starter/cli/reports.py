@@ -129,13 +129,13 @@ async def forecast_(
     settings, rules = load_settings(), _rules_of(zone)
     begin = _at(since, rules) or datetime.now(UTC)
     async with ledger_of(settings) as ledger:
-        report = await forecast(ledger, begin, days, _quota(settings), zone=zone, account=account)
+        report = await forecast(ledger, begin, days, quota_of(settings), zone=zone, account=account)
     nothing = [Text(f"nothing falls due within {timedelta(days=days).days} days")]
     page = forecast_page(report, every_hour=every_hour) if report.days else nothing
     say(forecast_data(report), *page, as_json=as_json)
 
 
-def _quota(settings: "Settings") -> "Quota":
+def quota_of(settings: "Settings") -> "Quota":
     """Of Create Charge: Amazon's own of the environment, or the lower rate that is set for the workers."""
     from amazon_pay_client import Environment
     from amazon_pay_client.limits import RATES

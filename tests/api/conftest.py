@@ -15,6 +15,7 @@ from perennial_billing.runtime.http import bind, serving
 from perennial_billing.sandbox.stage import Stage
 from perennial_billing.starter.api.app import create_app
 from perennial_billing.starter.api.services import Services
+from perennial_billing.starter.cli.reports import quota_of
 from perennial_billing.starter.client import Subscriptions
 from perennial_billing.worker.wiring import amazon_pay_client
 
@@ -64,7 +65,7 @@ async def api(house: Stage) -> AsyncIterator[Api]:
     settings = house.settings.model_copy(update={"api_requests_per_minute": 1_000_000})
     subscriptions = Subscriptions(house.client, settings.task_queue, ledger=lambda: nullcontext(house.ledger))
     async with amazon_pay_client(settings) as amazon_pay:
-        app = create_app(Services(subscriptions, house.ledger, settings, amazon_pay))
+        app = create_app(Services(subscriptions, house.ledger, settings, quota_of(settings), amazon_pay))
         key = await make(house.ledger, "shop", list(Scope))
         async with (
             serving(app, bind("127.0.0.1", 0)) as origin,
