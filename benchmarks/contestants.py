@@ -124,6 +124,12 @@ class Subscriptions(Contestant):
         return _Subscription(self._house, terms)
 
 
+class Unrecorded(Subscriptions):
+    """Ours without a ledger."""
+
+    kind = "unrecorded"
+
+
 class _Subscription(Life):
     def __init__(self, house: Stage, terms: Terms) -> None:
         super().__init__(house, house.client.get_workflow_handle(workflow_id(terms.charge_permission_id)))

@@ -11,7 +11,7 @@ Amazon's notifications are off, as each adds what a signal adds. Memory is what 
 workflow that sleeps in its cache after its first period: half of the workflows are there before, so that the growth is
 theirs and not the process's.
 
-Run: `python -m benchmarks.healthy_period [--subscribers N] [--periods N] [--deliver] [--json]`
+Run: `python -m benchmarks.healthy_period [--subscribers N] [--periods N] [--deliver] [--no-ledger] [--json]`
 """
 
 import argparse
@@ -31,7 +31,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import Client
 
-from benchmarks.contestants import Bares, Contestant, Handle, Life, Peers, Subscriptions
+from benchmarks.contestants import Bares, Contestant, Handle, Life, Peers, Subscriptions, Unrecorded
 from benchmarks.report import Report
 from perennial_billing.runtime.http import bind, serving
 from perennial_billing.runtime.logs import configure_logging
@@ -195,7 +195,7 @@ async def _each(items: Iterable[Item], do: Callable[[Item], Awaitable[Outcome]])
     return await asyncio.gather(*(one(item) for item in items))
 
 
-async def _run(subscribers: int, periods: int, *, deliver: bool) -> Figures:
+async def _run(subscribers: int, periods: int, *, deliver: bool, ledger: bool) -> Figures:
     async def take(request: Request) -> Response:
         await request.body()
         return Response(status_code=204)
@@ -210,7 +210,7 @@ async def _run(subscribers: int, periods: int, *, deliver: bool) -> Figures:
         notices = {"PERENNIAL_WEBHOOK_URL": url, "PERENNIAL_WEBHOOK_SECRET": SECRET} if deliver else {}
         sides = [
             _Side(await workers.enter_async_context(kind.on(house, notices)), house.client)
-            for kind in (Subscriptions, Peers, Bares)
+            for kind in (Subscriptions if ledger else Unrecorded, Peers, Bares)
         ]
         for side in sides:
             await side.begin(subscribers)
@@ -270,7 +270,7 @@ def report(found: Figures, settings: Mapping[str, int | bool]) -> Report:
             },
         },
         f"{settings['subscribers']} of each, {settings['periods']} periods by turns; notices are "
-        f"{'delivered' if settings['deliver'] else 'logged'}; each worker in a process of its own",
+        f"{'delivered' if settings['deliver'] else 'logged'}{'' if settings['ledger'] else ', not recorded'}; each worker in a process of its own",
     )
 
 
@@ -279,9 +279,18 @@ if __name__ == "__main__":
     parser.add_argument("--subscribers", type=int, default=300, help="2 to 900, and as many peers and bare workflows")
     parser.add_argument("--periods", type=int, default=3, help="1 to 11, so that all are in one run")
     parser.add_argument("--deliver", action="store_true", help="notices are delivered to an endpoint, and not logged")
+    parser.add_argument(
+        "--no-ledger", action="store_true", help="nothing is recorded: what the ledger costs is the rest"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     configure_logging(Settings(log_level="ERROR"))
-    figures = asyncio.run(_run(options.subscribers, options.periods, deliver=options.deliver))
-    wanted = {"subscribers": options.subscribers, "periods": options.periods, "deliver": options.deliver}
+    ledger = not options.no_ledger
+    figures = asyncio.run(_run(options.subscribers, options.periods, deliver=options.deliver, ledger=ledger))
+    wanted = {
+        "subscribers": options.subscribers,
+        "periods": options.periods,
+        "deliver": options.deliver,
+        "ledger": ledger,
+    }
     report(figures, wanted).print(as_json=options.json)

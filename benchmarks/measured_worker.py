@@ -1,6 +1,6 @@
 """A worker in a process of its own that says, when it is asked, how much processor time and memory it has used.
 
-`healthy_period` runs it as `python -m benchmarks.measured_worker subscription|peer|bare`, with a worker's settings in
+`healthy_period` runs it as `python -m benchmarks.measured_worker subscription|unrecorded|peer|bare`, with a worker's settings in
 the environment. Each line on its standard input is a question, `processor` or `memory`, which a line answers: seconds
 or bytes. It runs on the event loop of `perennial worker`, logs as that does, and ends at SIGTERM.
 """
@@ -37,6 +37,17 @@ async def _subscription(settings: Settings) -> None:
     await run_worker(settings)
 
 
+async def _unrecorded(settings: Settings) -> None:
+    """The same without its ledger: what that costs is the difference."""
+    from perennial_billing.ledger.ledger import Ledger
+
+    async def record(_ledger: Ledger, *_: object) -> None:
+        """Nothing is written down."""
+
+    Ledger.record = record  # type: ignore[method-assign] - for this process, which is here to be measured
+    await _subscription(settings)
+
+
 async def _peer(settings: Settings) -> None:
     from benchmarks.peer_activities import PeerActivities
     from benchmarks.peer_workflow import PeerWorkflow
@@ -59,6 +70,7 @@ async def _bare(settings: Settings) -> None:
 
 _WORKERS: Final[Mapping[str, Callable[[Settings], Coroutine[Any, Any, None]]]] = {  # Any: what coroutines yield
     "subscription": _subscription,
+    "unrecorded": _unrecorded,
     "peer": _peer,
     "bare": _bare,
 }

@@ -52,7 +52,8 @@ def with_addresses(page: str, description: dict[str, Any]) -> str:  # Any: as ab
 
 def _says(operation: dict[str, Any]) -> str:  # Any: as above
     """What it does: the first paragraph of what is said of it, or its heading."""
-    return (operation.get("description") or operation["summary"]).partition("\n\n")[0].replace("\n", " ")
+    said = str(operation.get("description") or operation["summary"])
+    return said.partition("\n\n")[0].replace("\n", " ")
 
 
 def main() -> None:

@@ -118,6 +118,13 @@ async def test_a_ledger_is_measured_beside_bare_inserts_and_every_page_report_an
     assert figures["machine"]
 
 
+async def test_the_api_is_measured_beside_what_it_stands_on() -> None:
+    figures = await figures_of("api_rate", "--requests", "8", "--rounds", "1", "--connections", "4")
+
+    assert min(figures["per_second"].values()) > 0
+    assert figures["of_floor"].keys() == {"start", "look"}
+
+
 async def test_who_is_changed_all_the_time_has_a_state_that_grows_no_more_once_its_window_is_full() -> None:
     """Two of ten changes are a period of their own, so twelve days fill it."""
     figures = await figures_of("many_changes", "--days", "13", "19", "--wakes", "3")
@@ -131,7 +138,7 @@ async def test_who_is_changed_all_the_time_has_a_state_that_grows_no_more_once_i
 async def test_subscribers_that_live_under_faults_and_are_changed_are_charged_once_for_each_period() -> None:
     figures = await figures_of(
         *("fault_run", "--seed", "1", "--subscribers", "2", "--periods", "2"),
-        *("--worker-kills", "1", "--server-kills", "1"),
+        *("--worker-kills", "1", "--server-kills", "1", "--database-kills", "1"),
     )
 
     assert figures["findings"] == []
