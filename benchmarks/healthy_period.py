@@ -270,7 +270,8 @@ def report(found: Figures, settings: Mapping[str, int | bool]) -> Report:
             },
         },
         f"{settings['subscribers']} of each, {settings['periods']} periods by turns; notices are "
-        f"{'delivered' if settings['deliver'] else 'logged'}{'' if settings['ledger'] else ', not recorded'}; each worker in a process of its own",
+        f"{'delivered' if settings['deliver'] else 'logged'}{'' if settings['ledger'] else ', not recorded'}; "
+        f"each worker in a process of its own",
     )
 
 

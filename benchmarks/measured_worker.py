@@ -1,7 +1,7 @@
 """A worker in a process of its own that says, when it is asked, how much processor time and memory it has used.
 
-`healthy_period` runs it as `python -m benchmarks.measured_worker subscription|unrecorded|peer|bare`, with a worker's settings in
-the environment. Each line on its standard input is a question, `processor` or `memory`, which a line answers: seconds
+`healthy_period` runs it as `python -m benchmarks.measured_worker KIND` (subscription, unrecorded, peer or bare), with a
+worker's settings in the environment. Each line on its standard input is a question, `processor` or `memory`, which a line answers: seconds
 or bytes. It runs on the event loop of `perennial worker`, logs as that does, and ends at SIGTERM.
 """
 
@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 from temporalio.worker import Worker
 
@@ -44,8 +45,8 @@ async def _unrecorded(settings: Settings) -> None:
     async def record(_ledger: Ledger, *_: object) -> None:
         """Nothing is written down."""
 
-    Ledger.record = record  # type: ignore[method-assign] - for this process, which is here to be measured
-    await _subscription(settings)
+    with patch.object(Ledger, "record", record):
+        await _subscription(settings)
 
 
 async def _peer(settings: Settings) -> None:
