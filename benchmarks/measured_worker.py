@@ -1,8 +1,8 @@
 """A worker in a process of its own that says, when it is asked, how much processor time and memory it has used.
 
 `healthy_period` runs it as `python -m benchmarks.measured_worker KIND` (subscription, unrecorded, peer or bare), with a
-worker's settings in the environment. Each line on its standard input is a question, `processor` or `memory`, which a line answers: seconds
-or bytes. It runs on the event loop of `perennial worker`, logs as that does, and ends at SIGTERM.
+worker's settings in the environment. Each line on its standard input is a question, `processor` or `memory`, which a
+line answers: seconds or bytes. It runs on the event loop of `perennial worker`, logs as that does, and ends at SIGTERM.
 """
 
 import asyncio
