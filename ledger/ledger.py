@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Self
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -37,6 +37,14 @@ class Ledger:
         self._clock = clock
         self._is_checked = False
         self.insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        # Made once: to make them anew, and to recognise them, takes longer than the database does.
+        self._add = self.insert(entries).on_conflict_do_nothing().returning(entries.c.number, entries.c.digest)
+        self._find = select(subscriptions).where(subscriptions.c.charge_permission_id == bindparam("whose"))
+        self._find = self._find.with_for_update()
+        put = self.insert(subscriptions)
+        changed = {column.name: put.excluded[column.name] for column in subscriptions.c if not column.primary_key}
+        self._put = put.on_conflict_do_update(index_elements=[subscriptions.c.charge_permission_id], set_=changed)
+        self._set_out = self.insert(deliveries).on_conflict_do_nothing()
 
     @classmethod
     @asynccontextmanager
@@ -110,22 +118,16 @@ class Ledger:
         """Those that were not there before, in their order."""
         if not rows:
             return []
-        statement = self.insert(entries).on_conflict_do_nothing().returning(entries.c.number, entries.c.digest)
-        added = {tuple(each) for each in await connection.execute(statement, list(rows))}
+        added = {tuple(each) for each in await connection.execute(self._add, list(rows))}
         return [row for row in rows if (row["number"], row["digest"]) in added]
 
     async def _project(self, connection: AsyncConnection, charge_permission_id: str, new: Sequence[Row]) -> None:
-        chosen = select(subscriptions).where(subscriptions.c.charge_permission_id == charge_permission_id)
-        found = (await connection.execute(chosen.with_for_update())).mappings().first()
+        found = (await connection.execute(self._find, {"whose": charge_permission_id})).mappings().first()
         await self.put(connection, folded(dict(found) if found else None, new))
 
     async def put(self, connection: AsyncConnection, row: Row) -> None:
         """Sets a subscription's row, within a transaction of somebody's."""
-        statement = self.insert(subscriptions).values(row)
-        changed = {name: statement.excluded[name] for name in row if name != "charge_permission_id"}
-        await connection.execute(
-            statement.on_conflict_do_update(index_elements=[subscriptions.c.charge_permission_id], set_=changed)
-        )
+        await connection.execute(self._put, row)
 
     async def _queue(self, connection: AsyncConnection, queued: Sequence[Delivery], now: datetime) -> None:
         rows = [
@@ -139,4 +141,4 @@ class Ledger:
             }
             for each in queued
         ]
-        await connection.execute(self.insert(deliveries).on_conflict_do_nothing(), rows)
+        await connection.execute(self._set_out, rows)
