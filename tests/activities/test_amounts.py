@@ -64,7 +64,7 @@ async def amounts() -> AsyncIterator[tuple[Amounts, AmountHook]]:
     merchant = Amounts()
     app = Starlette(routes=[Route("/amounts", merchant.decide, methods=["POST"])])
     async with serving(app, bind("127.0.0.1", 0)) as origin, bounded_client(at_once=5, bounds=BOUNDS) as http:
-        yield merchant, AmountHook(SignedPosts(f"{origin}/amounts", SECRET, http, timeout_seconds=0.5))
+        yield merchant, AmountHook(SignedPosts(f"{origin}/amounts", [SECRET], http, timeout_seconds=0.5))
 
 
 def saying(amount: str, currency: str = "USD") -> bytes:
@@ -148,6 +148,6 @@ async def test_a_silent_endpoint_and_nobody_there_are_asked_again(amounts: tuple
     merchant.silent = False
 
     async with bounded_client(at_once=5, bounds=BOUNDS) as http:
-        nobody = AmountHook(SignedPosts("http://127.0.0.1:9/amounts", SECRET, http, timeout_seconds=0.5))
+        nobody = AmountHook(SignedPosts("http://127.0.0.1:9/amounts", [SECRET], http, timeout_seconds=0.5))
         with pytest.raises(ApplicationError, match="no answer: ConnectError"):
             await run(nobody.decide_amount, QUESTION)
