@@ -1,8 +1,8 @@
-// Verifies each line of standard input, {headers, body, secrets}, by each secret, and prints what the library made of it.
-import { createInterface } from "node:readline";
+// Verifies each line of a file, {headers, body, secrets}, by each of the secrets, and prints what the library made of it.
+import { readFileSync } from "node:fs";
 import { Webhook } from "standardwebhooks";
 
-for await (const line of createInterface({ input: process.stdin })) {
+for (const line of readFileSync(process.argv[2], "utf8").trimEnd().split("\n")) {
   const { headers, body, secrets } = JSON.parse(line);
   const verified = secrets.map((secret) => {
     try {
