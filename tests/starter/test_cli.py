@@ -39,6 +39,8 @@ COMMANDS = [
     "timeline",
     "export",
     "setup",
+    "endpoints",
+    "notices",
     "ledger",
     "plan",
     "worker",
