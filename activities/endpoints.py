@@ -50,12 +50,12 @@ class Endpoints:
             LedgerError: it cannot be read, and never could be.
         """
         if self._known is None or not self._is_fresh(self._known):
+            self._known_until = time.monotonic() + self._seconds  # whoever asks meanwhile need not read it, too
             try:
                 self._known = await self._read()
             except LedgerError:
                 if self._known is None:
                     raise
-            self._known_until = time.monotonic() + self._seconds
         return self._known
 
     async def of(self, endpoint_id: str) -> Endpoint | None:

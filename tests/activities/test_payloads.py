@@ -6,8 +6,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from amazon_pay_client import Region
 from perennial_billing.activities.payloads import PAYLOADS, SAMPLE_PERMISSION, example_of, fields_of, schema
+from perennial_billing.activities.webhooks import message_of
 from perennial_billing.billing.protocol.notices import Notice, NoticeType
+from perennial_billing.ledger.entries import Told
+from perennial_billing.ledger.ledger import Ledger
+from perennial_billing.ledger.undelivered import told_of
 from tests.activities.notice_pages import PAGE, SCHEMA, page, schema_text
 from tests.endpoint import check_event
 
@@ -73,3 +78,25 @@ def test_what_a_later_release_adds_is_passed_over() -> None:
     event["data"]["weather"] = "rain"
 
     assert Draft202012Validator(schema()).is_valid(event)
+
+
+@pytest.mark.parametrize("kind", NoticeType, ids=str)
+async def test_made_anew_from_the_ledger_it_is_the_same_webhook(ledger: Ledger, kind: NoticeType) -> None:
+    """So an endpoint that has seen it drops it by its id, and whoever compares bodies finds the same letters."""
+    example = example_of(kind, Region.NA)
+    event = json.loads(example.body)
+    data = {name: value for name, value in event["data"].items() if name in Notice.model_fields}
+    noticed = Notice.model_validate({"type": kind, "at": event["timestamp"], **data})
+    await ledger.record(Told(SAMPLE_PERMISSION, "default", "order-1042", "tea-monthly", [noticed]))
+
+    told = await told_of(ledger, SAMPLE_PERMISSION, noticed.number)
+
+    assert told is not None
+    again = message_of(
+        told.notices[0],
+        charge_permission_id=told.charge_permission_id,
+        merchant_reference=told.merchant_reference,
+        plan_id=told.plan_id,
+        region=Region.NA,
+    )
+    assert again == example

@@ -13,9 +13,10 @@ from typing import Final
 import pytest
 import pytest_asyncio
 from temporalio.client import ActivityExecutionStatus, WorkflowExecutionStatus
-from temporalio.common import RetryPolicy
+from temporalio.service import RPCError
 
 from amazon_pay_client import Region
+from perennial_billing.activities.deliveries import Deliveries
 from perennial_billing.activities.notices import Webhooks
 from perennial_billing.activities.signatures import DELIVER, DELIVERY_WORKFLOW, RETRY_DELAYS
 from perennial_billing.activities.webhooks import delivery_id
@@ -42,7 +43,6 @@ DAILY: Final = Plan.of("tea-daily", Money.parse("3.35 EUR"), Interval(unit=Unit.
 SHORTER: Final = 40_000
 """75 hours and a half are 7 seconds."""
 WAITS: Final = tuple(delay / SHORTER for delay in RETRY_DELAYS)
-UNSAID: Final = RetryPolicy(initial_interval=WAITS[1], maximum_attempts=len(WAITS) + 1)
 OWN: Final = "environment"
 
 
@@ -236,3 +236,21 @@ async def test_an_endpoint_that_is_added_hears_within_seconds_of_what_it_wants_a
         (left,) = await deliveries(stand, another, made.endpoint.id)
         assert left.trouble == "the endpoint was removed"
         assert await again(stand, another) == [Outcome.REFUSED]
+
+
+async def test_where_temporal_does_not_take_it_it_stays_undelivered(stand: Stage, listening: Unreliable) -> None:
+    listening.down = True
+    story = await Story.begin(stand, DAILY, first_charge_in=timedelta(days=2))
+    await all_are(stand, story, DeliveryState.GIVEN_UP)
+    by_workflow = not await has_standalone_activities(stand.client)
+    refusing = Deliveries(stand.client, "longer than a queue's name may be" * 100, by_workflow=by_workflow)
+    search = DeliverySearch(charge_permission_id=story.charge_permission_id, undelivered=True)
+
+    with pytest.raises(RPCError):
+        await anext(SendingAgain(stand.ledger, refusing, Region.NA).all_of(search))
+
+    (left,) = await find_deliveries(stand.ledger, search)
+    assert left.trouble == "Temporal did not take it when it was to be sent again"
+    listening.down = False
+    assert await again(stand, story) == [Outcome.DONE]
+    await all_are(stand, story, DeliveryState.DELIVERED)
