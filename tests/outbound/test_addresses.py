@@ -2,10 +2,13 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from amazon_pay_client.outbound import addresses
 from amazon_pay_client.outbound.addresses import is_public
@@ -13,6 +16,7 @@ from amazon_pay_client.outbound.bounds import Bounds
 from amazon_pay_client.outbound.client import bounded_client
 from amazon_pay_client.outbound.errors import AddressRefusedError
 from amazon_pay_client.outbound.library import httpx
+from tests.client.tls_loopback import TlsLoopback, server_context
 
 BOUNDS = Bounds(seconds=10.0)
 
@@ -124,6 +128,24 @@ async def test_a_name_that_leads_elsewhere_from_look_to_look_is_looked_up_once(m
                 await http.post(f"http://shop.example:{port}/notices")
     assert [name for name in looked_up if name == "shop.example"] == ["shop.example"] * 2
     assert len(came) == 1
+
+
+async def test_a_certificate_must_be_of_the_name_and_not_of_the_address_that_is_connected_to(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1")
+    context = server_context(tmp_path, rsa.generate_private_key(public_exponent=65537, key_size=2048), ["http/1.1"])
+    trusted = ssl.create_default_context(cafile=tmp_path / "ca.pem")  # a certificate of 127.0.0.1's
+    async with (
+        TlsLoopback(context) as server,
+        bounded_client(at_once=1, bounds=BOUNDS, verify=trusted, public_only=True) as http,
+    ):
+        port = httpx.URL(server.origin).port
+        assert (await http.get(f"https://127.0.0.1:{port}/")).status_code == 200
+        resolving(monkeypatch, ["127.0.0.1"])
+        with pytest.raises(httpx.ConnectError, match=r"Hostname mismatch.*shop\.example"):
+            await http.get(f"https://shop.example:{port}/")
+    assert len(server.received) == 1
 
 
 async def test_a_redirect_into_the_own_network_is_not_followed() -> None:
