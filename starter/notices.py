@@ -118,6 +118,11 @@ def sample_of(kind: NoticeType, region: Region) -> WebhookMessage:
     return example.model_copy(update={"id": f"sample-{secrets.token_hex(8)}"})
 
 
+def headers_of(message: WebhookMessage, endpoint: Endpoint) -> dict[str, str]:
+    """What a message would be sent to an endpoint with now: its signatures hold for five minutes."""
+    return SignedPosts.headers(message.id, message.body, _secrets(endpoint))
+
+
 async def try_sample(message: WebhookMessage, endpoint: Endpoint, http: httpx.AsyncClient, seconds: float) -> Tried:
     """Sends a sample from here, once.
 

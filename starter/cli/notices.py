@@ -140,17 +140,28 @@ async def resend(
 async def sample(
     kind: Annotated[str, typer.Argument(metavar="TYPE", help="Of notice, such as period.paid.")],
     to: Annotated[str | None, typer.Option("--to", help="Send it to this endpoint; printed when not given.")] = None,
+    only_print: Annotated[
+        bool, typer.Option("--dry-run", help="With --to: print it, signed for that endpoint, and send nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a notice of a type, for whoever writes an endpoint: printed with its schema's example, or sent and signed.
+    """Make a notice of a type, for whoever writes an endpoint: printed, or signed and sent.
 
     It is about a charge permission that is nobody's, and its webhook id begins with `sample-`.
     """
     from perennial_billing.activities.payloads import schema_of
-    from perennial_billing.starter.notices import body_of, sample_of
+    from perennial_billing.starter.notices import body_of, headers_of, sample_of
 
+    if only_print and to is None:
+        raise StartupError("--dry-run: is accepted with --to, whose secrets sign")
     if to is not None:
         async with opened_ledger() as (ledger, settings):
+            if only_print:
+                message = sample_of(_type_of(kind), _region(settings))
+                headers = headers_of(message, await _endpoint(ledger, settings, to))
+                lines = [*(f"{name}: {value}" for name, value in headers.items()), "", message.body]
+                say({"headers": headers, "body": message.body}, *lines, as_json=as_json)
+                return
             tried = await sent_sample(ledger, settings, kind, to)
         say_tried(to, tried, as_json=as_json)
         return

@@ -175,6 +175,17 @@ async def test_a_sample_is_printed_and_sent_and_what_the_endpoint_did_is_said(
     assert all(kind.value in unknown.trouble for kind in NoticeType)
 
 
+async def test_a_sample_is_printed_with_signatures_that_hold(shell: Shell, listening: Unreliable) -> None:
+    made = await shell.data(f"endpoints add {listening.url} --secret {SECRET}")
+    signed = await shell.data(f"notices sample plan.changed --to {made['id']} --dry-run")
+
+    assert Webhook(SECRET).verify(signed["body"], signed["headers"])["type"] == "plan.changed"
+    in_words = await shell(f"notices sample plan.changed --to {made['id']} --dry-run")
+    assert "webhook-signature: v1," in in_words.out
+    assert listening.attempts.total() == 0
+    assert (await shell("notices sample plan.changed --dry-run")).code == 2
+
+
 async def test_the_environments_endpoint_can_be_tried_with_its_own_secret(shell: Shell, listening: Unreliable) -> None:
     own = {"PERENNIAL_WEBHOOK_URL": listening.url, "PERENNIAL_WEBHOOK_SECRET": SECRET}
 
