@@ -1,102 +1,71 @@
 """Telling the merchant what happened: hands notices on, and delivers each as a signed webhook.
 
 A subscription only hands its notices on. They are recorded in the ledger first: what cannot be recorded is not on its
-way either, and stays in the subscription's outbox. Each is then delivered by an activity of its own that Temporal runs
-outside of any workflow, so a dead or slow endpoint delays no billing, adds nothing to a subscription's history, and its
-attempts and its failure can be seen.
-
-The form of a webhook: the Standard Webhooks specification.
+way either, and stays in the subscription's outbox. Each is then delivered to each endpoint that wants it; see
+`activities.deliveries`. An endpoint that is disabled is sent nothing: that is recorded, and can be sent later.
 """
 
-import hashlib
+import asyncio
 import json
-from datetime import UTC, timedelta
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict
 from temporalio import activity
-from temporalio.client import Client
-from temporalio.common import ActivityIDConflictPolicy, ActivityIDReusePolicy, RetryPolicy
-from temporalio.exceptions import ActivityAlreadyStartedError, ApplicationError
+from temporalio.exceptions import ApplicationError
 
 from amazon_pay_client import Region
 from amazon_pay_client.outbound.library import httpx
-from perennial_billing.activities.signatures import Announcement, NoticeActivities
+from perennial_billing.activities.deliveries import Deliveries
+from perennial_billing.activities.endpoints import Endpoints
+from perennial_billing.activities.signatures import (
+    DELIVER,
+    RETRY_DELAYS,
+    Announcement,
+    DeliveryActivities,
+    NoticeActivities,
+    WebhookMessage,
+)
 from perennial_billing.activities.signed_posts import SignedPosts
-from perennial_billing.billing.protocol.notices import NEEDS_THE_BUYER, Notice
+from perennial_billing.activities.webhooks import delivery_id, message_of
+from perennial_billing.billing.protocol.notices import Notice
 from perennial_billing.billing.zones import RULES
 from perennial_billing.ledger.deliveries import Delivery, DeliveryState
+from perennial_billing.ledger.endpoints import DisabledFor, Endpoint, did_not_take, disable, took
 from perennial_billing.ledger.entries import Told
 from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.ledger.ledger import Ledger
 
-DELIVER: Final = "deliver_notice"
-"""The type of the activities that deliver; what lists them searches by it."""
-
 NOT_RECORDED: Final = "perennial_notices_not_recorded"
 """The metric that counts them, each time that it is tried."""
+
+DISABLED: Final = "perennial_endpoints_disabled"
+"""The metric that counts endpoints as they are disabled by what they answered, or did not."""
 
 REFUSED: Final = "EndpointRefused"
 """The type of the error when the endpoint did not take a notice."""
 
-RETRY_DELAYS: Final = (
-    timedelta(seconds=5),
-    timedelta(minutes=5),
-    timedelta(minutes=30),
-    timedelta(hours=2),
-    timedelta(hours=5),
-    timedelta(hours=10),
-    timedelta(hours=14),
-    timedelta(hours=20),
-    timedelta(hours=24),
-)
-"""Waits after each failed delivery: those of the Standard Webhooks specification, 75 hours and a half in all."""
-
-_ATTEMPT_TIMEOUT: Final = timedelta(seconds=30)
 ENDPOINT_SECONDS: Final = 20.0
 """How long the endpoint may take, to the last byte of its answer. That is over well before the attempt is: after one
 that Temporal itself ends, Temporal chooses the wait."""
 
-UNSAID: Final = RetryPolicy(
-    initial_interval=RETRY_DELAYS[0],
-    backoff_coefficient=5.0,
-    maximum_interval=RETRY_DELAYS[-1],
-    maximum_attempts=len(RETRY_DELAYS) + 1,
-)
-"""The waits where an attempt ended without a word, as when its worker was killed: Temporal knows no list, so they grow
-from the first of the schedule to its last, and come to 75 hours in all as well."""
-
-_ALL_ATTEMPTS: Final = sum(RETRY_DELAYS, timedelta()) + (len(RETRY_DELAYS) + 1) * _ATTEMPT_TIMEOUT
 _GONE: Final = 410
-
-DIGEST_LENGTH: Final = 16
-"""Hexadecimal digits of a webhook's id: two contents of one number are never taken for each other."""
-
-
-class WebhookMessage(BaseModel):
-    """One webhook: its id, which is the same at every delivery and no other's, and its exact body."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    body: str
 
 
 class Announcer(NoticeActivities):
     """Hands notices on.
 
     Args:
-        client: starts the deliveries.
+        deliveries: starts them.
         region: whose page mends a payment method.
         ledger: where all that is told is recorded.
-        task_queue: where deliveries are worked on; None where the merchant has no endpoint: notices are logged.
+        endpoints: who is told; where there are none, notices are logged.
     """
 
-    def __init__(self, client: Client, region: Region, ledger: Ledger, task_queue: str | None) -> None:
-        self._client = client
+    def __init__(self, deliveries: Deliveries, region: Region, ledger: Ledger, endpoints: Endpoints) -> None:
+        self._deliveries = deliveries
         self._region = region
         self._ledger = ledger
-        self._task_queue = task_queue
+        self._endpoints = endpoints
 
     @activity.defn
     async def announce(self, announcement: Announcement) -> bool | None:
@@ -105,16 +74,24 @@ class Announcer(NoticeActivities):
         Raises:
             LedgerError: nothing was recorded, and nothing is on its way.
         """
-        await self._record(announcement)
+        endpoints = await self._record(announcement)
         for notice in announcement.notices:
-            message = message_of(notice, announcement, self._region)
-            if self._task_queue is None:
+            message = message_of(
+                notice,
+                charge_permission_id=announcement.charge_permission_id,
+                merchant_reference=announcement.merchant_reference,
+                plan_id=announcement.plan_id,
+                region=self._region,
+            )
+            if not endpoints:
                 activity.logger.info("notice", extra={"notice": json.loads(message.body)})
-            else:
-                await self._start_delivery(message, notice, announcement, self._task_queue)
+            told = [each for each in endpoints if each.is_enabled and each.wants(notice.type)]
+            permission = announcement.charge_permission_id
+            await asyncio.gather(*(self._start_delivery(message, notice, permission, each.id) for each in told))
         return True if announcement.rules not in {"", RULES} else None
 
-    async def _record(self, announcement: Announcement) -> None:
+    async def _record(self, announcement: Announcement) -> Sequence[Endpoint]:
+        """Those who are told of it, or would be if they were not disabled."""
         told = Told(
             charge_permission_id=announcement.charge_permission_id,
             merchant_account=announcement.merchant_account,
@@ -124,54 +101,58 @@ class Announcer(NoticeActivities):
             summary=announcement.summary,
         )
         permission = announcement.charge_permission_id
-        queued = [
-            Delivery(delivery_id(permission, notice.number), permission, notice.number)
-            for notice in (announcement.notices if self._task_queue is not None else ())
-        ]
         try:
+            endpoints = await self._endpoints.all()
+            queued = [
+                Delivery(
+                    delivery_id(permission, notice.number, each.id),
+                    permission,
+                    notice.number,
+                    each.id,
+                    DeliveryState.QUEUED if each.is_enabled else DeliveryState.NOT_SENT,
+                )
+                for notice in announcement.notices
+                for each in endpoints
+                if each.wants(notice.type)
+            ]
             await self._ledger.record(told, queued)
         except LedgerError:
             activity.metric_meter().create_counter(NOT_RECORDED, "Notices that could not be recorded.").add(
                 len(told.notices), {"merchant_account": told.merchant_account}
             )
             raise
+        return endpoints
 
     async def _start_delivery(
-        self, message: WebhookMessage, notice: Notice, announcement: Announcement, task_queue: str
+        self, message: WebhookMessage, notice: Notice, charge_permission_id: str, endpoint: str
     ) -> None:
-        """Starts it, once: a worker that died may have started it, and the notice is then made anew, a little later.
-
-        What Temporal knows by the delivery's id stands. So the webhook that was made first is the only one, and whoever
-        sets the database back to an older one sets that back, too.
-        """
-        try:
-            await self._client.start_activity(
-                DELIVER,
-                message,
-                id=delivery_id(announcement.charge_permission_id, notice.number),
-                task_queue=task_queue,
-                id_reuse_policy=ActivityIDReusePolicy.REJECT_DUPLICATE,
-                id_conflict_policy=ActivityIDConflictPolicy.FAIL,
-                start_to_close_timeout=_ATTEMPT_TIMEOUT,
-                schedule_to_close_timeout=_ALL_ATTEMPTS,
-                retry_policy=UNSAID,
-                summary=f"{notice.number}: {notice.type.value}",
-            )
-        except ActivityAlreadyStartedError:
+        delivery = delivery_id(charge_permission_id, notice.number, endpoint)
+        sent = message.model_copy(update={"endpoint": endpoint, "delivery": delivery})
+        if not await self._deliveries.start(sent, f"{notice.number}: {notice.type.value}"):
             activity.logger.debug("notice was handed on before", extra={"notice": notice.number})
 
 
-class Webhooks:
-    """Delivers notices to the merchant's endpoint.
+class Webhooks(DeliveryActivities):
+    """Delivers notices to the merchant's endpoints.
 
     Args:
-        posts: to that endpoint.
+        endpoints: where they are, and how they stand.
+        http: the connection pool.
         ledger: where it is recorded what became of each.
+        timeout_seconds: how long one post may take.
     """
 
-    def __init__(self, posts: SignedPosts, ledger: Ledger) -> None:
-        self._posts = posts
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        http: httpx.AsyncClient,
+        ledger: Ledger,
+        timeout_seconds: float = ENDPOINT_SECONDS,
+    ) -> None:
+        self._endpoints = endpoints
+        self._http = http
         self._ledger = ledger
+        self._timeout_seconds = timeout_seconds
 
     @activity.defn(name=DELIVER)
     async def deliver(self, message: WebhookMessage) -> None:
@@ -181,51 +162,68 @@ class Webhooks:
             ApplicationError: of type `EndpointRefused`; with the wait before the next attempt.
         """
         try:
-            answer = await self._posts.post(message.id, message.body)
+            endpoint = await self._endpoints.of(message.endpoint)
+        except LedgerError as error:
+            raise _refused(f"where it is cannot be looked up: {error}") from None
+        if endpoint is None or not endpoint.is_enabled:
+            why = (
+                "the endpoint was removed" if endpoint is None else f"the endpoint is disabled: {endpoint.disabled_for}"
+            )
+            await self._did_not_take(message, why, None, final=True)
+            raise _refused(why, final=True)
+        secrets = [secret.value for secret in endpoint.secrets]
+        posts = SignedPosts(endpoint.url, secrets, self._http, self._timeout_seconds)
+        try:
+            answer = await posts.post(message.id, message.body)
         except httpx.HTTPError as error:
-            raise await self._failed(f"no answer: {type(error).__name__}") from None
+            raise await self._failed(message, f"no answer: {type(error).__name__}", endpoint) from None
         if not answer.is_success:
-            raise await self._failed(f"status {answer.status_code}", final=answer.status_code == _GONE)
-        await self._came_to(DeliveryState.DELIVERED)
+            is_gone = answer.status_code == _GONE
+            raise await self._failed(message, f"status {answer.status_code}", endpoint, final=is_gone)
+        await self._took(message)
 
-    async def _failed(self, why: str, *, final: bool = False) -> ApplicationError:
-        is_last = final or activity.info().attempt > len(RETRY_DELAYS)
-        await self._came_to(DeliveryState.GIVEN_UP if is_last else DeliveryState.QUEUED, why)
+    async def _failed(
+        self, message: WebhookMessage, why: str, endpoint: Endpoint, *, final: bool = False
+    ) -> ApplicationError:
+        disabled = await self._did_not_take(message, why, endpoint, final=final)
+        if disabled is not None:
+            self._endpoints.forget()
+            about = {"endpoint": endpoint.id, "reason": disabled.value}
+            activity.logger.error("an endpoint was disabled", extra=about | {"trouble": why})
+            activity.metric_meter().create_counter(DISABLED, "Endpoints that were disabled.").add(1, about)
         return _refused(why, final=final)
 
-    async def _came_to(self, state: DeliveryState, trouble: str | None = None) -> None:
+    async def _did_not_take(
+        self, message: WebhookMessage, why: str, endpoint: Endpoint | None, *, final: bool
+    ) -> DisabledFor | None:
+        """Records it, and why the endpoint is disabled from now on, where it is."""
+        info = activity.info()
+        is_last = final or info.attempt > len(RETRY_DELAYS)
+        state = DeliveryState.GIVEN_UP if is_last else DeliveryState.QUEUED
+        try:
+            disabled = await did_not_take(
+                self._ledger,
+                message.delivery or info.activity_id,
+                message.sending,
+                state,
+                info.attempt,
+                why,
+                endpoint.id if endpoint else None,
+            )
+            if final and endpoint and await disable(self._ledger, endpoint.id, DisabledFor.GONE, why):
+                return DisabledFor.GONE
+        except LedgerError as error:
+            activity.logger.warning("what became of a notice was not recorded", extra={"why": str(error)})
+            return None
+        return disabled
+
+    async def _took(self, message: WebhookMessage) -> None:
         """Records it; a notice that was taken is not sent again because that could not be written down."""
         info = activity.info()
         try:
-            await self._ledger.came_to(info.activity_id, state, info.attempt, trouble)
+            await took(self._ledger, message.delivery or info.activity_id, info.attempt, message.endpoint)
         except LedgerError as error:
             activity.logger.warning("what became of a notice was not recorded", extra={"why": str(error)})
-
-
-def delivery_id(charge_permission_id: str, number: int) -> str:
-    """The id of the activity that delivers a notice: one for each number of a subscription."""
-    return f"notice-{charge_permission_id}-{number}"
-
-
-def message_of(notice: Notice, announcement: Announcement, region: Region) -> WebhookMessage:
-    """The webhook of a notice.
-
-    Its id tells the contents as well as the number: after the database was set back to an older one, a number is told
-    again with what happened then, and an endpoint that drops the ids it knows is to hear of that.
-    """
-    fields = notice.model_dump(mode="json", exclude={"type", "at"}, exclude_none=True)
-    data: dict[str, Any] = {  # Any: JSON
-        "charge_permission_id": announcement.charge_permission_id,
-        "merchant_reference": announcement.merchant_reference,
-        "plan_id": announcement.plan_id,
-        **fields,
-    }
-    if notice.type in NEEDS_THE_BUYER:
-        data["update_url"] = region.payment_method_update_url(announcement.charge_permission_id)
-    body = json.dumps({"type": notice.type.value, "timestamp": notice.at.astimezone(UTC).isoformat(), "data": data})
-    digest = hashlib.sha256(body.encode()).hexdigest()[:DIGEST_LENGTH]
-    delivery = delivery_id(announcement.charge_permission_id, notice.number)
-    return WebhookMessage(id=f"{delivery}-{digest}", body=body)
 
 
 def _refused(why: str, *, final: bool = False) -> ApplicationError:

@@ -5,10 +5,12 @@ input, and with it the same idempotency key and body, until the outcome is known
 """
 
 from abc import ABC, abstractmethod
+from datetime import timedelta
 from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
+from temporalio.common import RetryPolicy
 
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.plan.recurrence import Recurrence
@@ -20,6 +22,38 @@ from perennial_billing.billing.summary import Summary
 
 OUTCOME_UNKNOWN: Final = "OutcomeUnknown"
 """The type of the error that an activity raises while it does not know what Amazon did."""
+
+DELIVER: Final = "deliver_notice"
+"""The type of the activities that deliver; what lists them searches by it."""
+
+DELIVERY_WORKFLOW: Final = "DeliveryWorkflow"
+"""The type of the workflow that does so where activities cannot be run outside of workflows."""
+
+RETRY_DELAYS: Final = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
+"""Waits after each failed delivery: those of the Standard Webhooks specification, 75 hours and a half in all."""
+
+ATTEMPT_TIMEOUT: Final = timedelta(seconds=30)
+
+UNSAID: Final = RetryPolicy(
+    initial_interval=RETRY_DELAYS[0],
+    backoff_coefficient=5.0,
+    maximum_interval=RETRY_DELAYS[-1],
+    maximum_attempts=len(RETRY_DELAYS) + 1,
+)
+"""The waits where an attempt ended without a word, as when its worker was killed: Temporal knows no list, so they grow
+from the first of the schedule to its last, and come to 75 hours in all as well."""
+
+ALL_ATTEMPTS: Final = sum(RETRY_DELAYS, timedelta()) + (len(RETRY_DELAYS) + 1) * ATTEMPT_TIMEOUT
 
 
 class _Input(BaseModel):
@@ -141,6 +175,26 @@ class Announcement(_Input):
     summary: Summary | None = None
 
 
+class WebhookMessage(BaseModel):
+    """One webhook on its way to one endpoint.
+
+    Attributes:
+        id: the same at every delivery, and no other's.
+        body: exactly as it is signed and sent.
+        endpoint: to which.
+        delivery: under which the ledger knows it; the id of the activity where it is not given.
+        sending: how often it was begun, counted from 1.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    body: str
+    endpoint: str = "environment"
+    delivery: str = ""
+    sending: int = 1
+
+
 class AmountActivities(ABC):
     """Asking the merchant what is to be charged."""
 
@@ -170,6 +224,15 @@ class NoticeActivities(ABC):
         Answers True where the zones' rules have changed since the subscription's dates were reckoned, so that this
         stands in the history; nothing else, which costs nothing there.
         """
+
+
+class DeliveryActivities(ABC):
+    """Bringing a notice to one endpoint of the merchant's."""
+
+    @activity.defn(name=DELIVER)
+    @abstractmethod
+    async def deliver(self, message: WebhookMessage) -> None:
+        """Posts it once; one that was not taken fails with the wait before the next attempt."""
 
 
 class AmazonPayActivities(ABC):

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Self
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from perennial_billing.ledger import versions
 from perennial_billing.ledger.database import engine_of, place_of, writing
-from perennial_billing.ledger.deliveries import Delivery, DeliveryState
+from perennial_billing.ledger.deliveries import Delivery
 from perennial_billing.ledger.entries import Row, Told, entries_of
 from perennial_billing.ledger.errors import LedgerUnavailableError
 from perennial_billing.ledger.projection import folded
@@ -34,7 +34,7 @@ class Ledger:
     def __init__(self, engine: AsyncEngine, place: str, clock: Callable[[], datetime] = _now) -> None:
         self.engine = engine
         self.place = place
-        self._clock = clock
+        self.now = clock
         self._is_checked = False
         self.insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
         # Made once: to make them anew, and to recognise them, takes longer than the database does.
@@ -89,13 +89,13 @@ class Ledger:
 
         Args:
             told: what.
-            queued: the deliveries that are about to be started for it.
+            queued: the deliveries that are about to be started for it, or are not as an endpoint is disabled.
 
         Raises:
             LedgerError: nothing was recorded.
         """
         await self.check_version()
-        now = self._clock()
+        now = self.now()
         rows = list(entries_of(told, now))
         async with writing(self.engine) as connection:
             new = await self._added(connection, rows)
@@ -103,16 +103,6 @@ class Ledger:
                 await self._project(connection, told.charge_permission_id, new)
             if queued:
                 await self._queue(connection, queued, now)
-
-    async def came_to(self, delivery_id: str, state: DeliveryState, attempts: int, trouble: str | None = None) -> None:
-        """Writes down what became of a delivery.
-
-        Raises:
-            LedgerUnavailableError: it was not.
-        """
-        changed = {"state": state.value, "attempts": attempts, "trouble": trouble, "updated_at": self._clock()}
-        async with writing(self.engine) as connection:
-            await connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(changed))
 
     async def _added(self, connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
         """Those that were not there before, in their order."""
@@ -135,7 +125,8 @@ class Ledger:
                 "id": each.id,
                 "charge_permission_id": each.charge_permission_id,
                 "number": each.number,
-                "state": DeliveryState.QUEUED.value,
+                "endpoint": each.endpoint,
+                "state": each.state.value,
                 "since": now,
                 "updated_at": now,
             }

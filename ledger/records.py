@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.ledger.database import reading
-from perennial_billing.ledger.deliveries import OVER_AFTER, DeliveryState
+from perennial_billing.ledger.deliveries import is_undelivered
 from perennial_billing.ledger.entries import Row, money
 from perennial_billing.ledger.finding import Found, found_of
 from perennial_billing.ledger.ledger import Ledger
@@ -269,9 +269,8 @@ async def _entries_of(connection: AsyncConnection, names: Sequence[str]) -> defa
 
 async def _given_up(connection: AsyncConnection, names: Sequence[str]) -> defaultdict[str, list[GivenUp]]:
     column = deliveries.c
-    is_over = and_(column.state == DeliveryState.QUEUED.value, column.since < datetime.now(UTC) - OVER_AFTER)
     query = select(column.charge_permission_id, column.number, column.updated_at, column.trouble).where(
-        column.charge_permission_id.in_(names), or_(column.state == DeliveryState.GIVEN_UP.value, is_over)
+        column.charge_permission_id.in_(names), is_undelivered(datetime.now(UTC))
     )
     found: defaultdict[str, list[GivenUp]] = defaultdict(list)
     for name, number, at, trouble in await connection.execute(query.order_by(column.number)):

@@ -47,6 +47,9 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+OF_THE_ENVIRONMENT: Final = "environment"
+"""The id of the endpoint that the environment variables name."""
+
 _ID: Final = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by themselves for INTEGER only
 _JSON: Final = JSON().with_variant(JSONB, "postgresql")
 _MINOR: Final = BigInteger
@@ -155,12 +158,46 @@ deliveries: Final = Table(
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("trouble", String(256)),
+    # When it was begun, or begun again.
     Column("since", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("endpoint", String(32), nullable=False, server_default=OF_THE_ENVIRONMENT),
+    # Counted from 1: what comes late of an earlier sending says nothing of a later one.
+    Column("sending", Integer, nullable=False, server_default="1"),
     Index(None, "state", "since"),
     Index(None, "charge_permission_id", "number"),
+    Index(None, "endpoint", "state", "id"),
 )
-"""What became of each notice on its way to the merchant."""
+"""What became of each notice on its way to each endpoint."""
+
+endpoints: Final = Table(
+    "endpoints",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("url", String(2048), nullable=False),
+    # Types of notices, or their beginnings such as `period.*`; all of them where it is empty.
+    Column("types", _JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    Column("disabled_for", String(16)),
+    # Since when it has taken nothing; none where it took what it was sent last.
+    Column("failing_since", Instant),
+    Column("trouble", String(256)),
+)
+"""Where the merchant is told. That of the environment variables has a row as well, and its URL and secret elsewhere."""
+
+endpoint_secrets: Final = Table(
+    "endpoint_secrets",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("endpoint", String(32), ForeignKey("endpoints.id"), nullable=False),
+    # Longer than any secret is: what seals it later may make it longer.
+    Column("secret", String(512), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index(None, "endpoint", "id"),
+    sqlite_autoincrement=True,
+)
+"""What notices are signed with. A secret that is retired is deleted."""
 
 settlements: Final = Table(
     "settlements",

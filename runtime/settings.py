@@ -45,7 +45,8 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _is_webhook_secret(text: str) -> bool:
+def is_webhook_secret(text: str) -> bool:
+    """Whether it is a secret of the Standard Webhooks specification: `whsec_` and the base64 of 24 to 64 bytes."""
     if not text.startswith(WEBHOOK_SECRET_PREFIX):
         return False
     try:
@@ -107,6 +108,8 @@ class Settings(BaseSettings):
         temporal_binary: the `temporal` program for the embedded server; found on the PATH when not given.
         webhook_url: the merchant's endpoint for notices; they are logged when it is not given. https, in live.
         webhook_secret: what they are signed with, `whsec_` and base64 (Standard Webhooks specification).
+        webhook_private_addresses: whether endpoints for notices may be in a network of one's own, in live; in sandbox
+            they always may.
         amount_hook_url: the merchant's endpoint that decides amounts, for plans that ask for it. https, in live.
         amount_hook_secret: what the questions are signed with, as notices are.
     """
@@ -151,6 +154,7 @@ class Settings(BaseSettings):
 
     webhook_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     webhook_secret: SecretStr | None = None
+    webhook_private_addresses: bool = False
     amount_hook_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     amount_hook_secret: SecretStr | None = None
 
@@ -163,7 +167,7 @@ class Settings(BaseSettings):
     def _is_signed_for(self, name: str, url: str | None, secret: SecretStr | None) -> None:
         if (url is None) != (secret is None):
             raise ValueError(f"{PREFIX}{name}_URL and {PREFIX}{name}_SECRET: both or neither must be set")
-        if secret is not None and not _is_webhook_secret(secret.get_secret_value()):
+        if secret is not None and not is_webhook_secret(secret.get_secret_value()):
             raise ValueError(
                 f"{PREFIX}{name}_SECRET: is not a secret of the Standard Webhooks specification: whsec_ and the "
                 "base64 of 24 to 64 bytes"
@@ -182,6 +186,11 @@ class Settings(BaseSettings):
                     f"the environment is {self.environment.value}"
                 )
         return self
+
+    @property
+    def reaches_private_addresses(self) -> bool:
+        """Whether endpoints for notices may be in a network of one's own."""
+        return self.environment is Environment.SANDBOX or self.webhook_private_addresses
 
     def required(self, field: str) -> str:
         """The value of a setting that a process cannot do without.

@@ -6,15 +6,19 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
+from jsonschema import Draft202012Validator
 from standardwebhooks import Webhook
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from perennial_billing.activities.notices import DIGEST_LENGTH
+from perennial_billing.activities.payloads import fields_of, schema
+from perennial_billing.activities.webhooks import DIGEST_LENGTH
+from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.runtime.http import bind, serving
 
 SECRET = "whsec_" + base64.b64encode(b"the secret of a merchant in tests").decode()
@@ -41,6 +45,7 @@ class Endpoint:
         if self.statuses and (status := self.statuses.pop(0)) >= 300:
             return Response(status_code=status)
         event = Webhook(SECRET).verify(body, dict(request.headers))
+        check_event(event)
         data = event["data"]
         told_by = {data["charge_permission_id"], data.get("dispute_id")}  # a dispute tells of itself after the end
         assert number_of(request.headers["webhook-id"]) in {f"{each}-{data['number']}" for each in told_by}
@@ -53,6 +58,20 @@ class Endpoint:
             while len(self._told[charge_permission_id]) < number:
                 await asyncio.sleep(0.02)
         return [event for _, event in sorted(self._told[charge_permission_id].items())]
+
+
+def check_event(event: dict[str, Any]) -> None:
+    """That an event is as the schema has it, and carries nothing that the schema does not know of."""
+    kind = NoticeType(event["type"])
+    _validator(kind).validate(event)
+    always, maybe = fields_of(kind)
+    assert set(event["data"]) <= {*always, *maybe}, f"{kind.value} carries more than its schema says"
+
+
+@cache
+def _validator(kind: NoticeType) -> Draft202012Validator:
+    every = schema()
+    return Draft202012Validator(every["$defs"][kind.value] | {"$defs": {"Money": every["$defs"]["Money"]}})
 
 
 def number_of(webhook_id: str) -> str:

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, timedelta
 from typing import Any, Final
 
-from pydantic import SecretStr
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -19,6 +18,8 @@ from amazon_pay_client.outbound.client import bounded_client
 from amazon_pay_client.outbound.library import httpx
 from perennial_billing.activities.amazon_pay import AmazonPayCalls
 from perennial_billing.activities.amounts import AmountHook
+from perennial_billing.activities.deliveries import Deliveries
+from perennial_billing.activities.endpoints import Endpoints, OwnEndpoint
 from perennial_billing.activities.notices import ENDPOINT_SECONDS, Announcer, Webhooks
 from perennial_billing.activities.recalling import Recollections
 from perennial_billing.activities.signed_posts import SignedPosts
@@ -26,6 +27,7 @@ from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.settings import PREFIX, Settings
 from perennial_billing.runtime.temporal import has_standalone_activities
+from perennial_billing.workflows.delivery import DeliveryWorkflow
 from perennial_billing.workflows.ended import EndedSubscriptionWorkflow
 from perennial_billing.workflows.names import Call, amounts_queue, call_queue, notices_queue
 from perennial_billing.workflows.subscription import SubscriptionWorkflow
@@ -113,32 +115,57 @@ async def billing_workers(
 ) -> AsyncIterator[Workers]:
     """One worker for subscriptions, one for each operation of Amazon's, and one for notices. Not yet running.
 
+    Notices are delivered by activities outside of workflows where the server has them, and else by small workflows.
+
     Raises:
-        StartupError: notices cannot be delivered by this Temporal server.
+        RPCError: the server does not tell which.
     """
-    if settings.webhook_url and not await has_standalone_activities(client):
-        raise StartupError(
-            f"{PREFIX}WEBHOOK_URL: the Temporal server has no standalone activities, by which notices are delivered; "
-            "it must be 1.31 or later, with activity.enableStandalone in its dynamic configuration"
-        )
+    deliveries = await deliveries_on(client, settings)
+    endpoints = Endpoints(ledger, own_endpoint(settings))
     async with (  # one each, so that an endpoint that keeps silent holds up nobody who asks the other
-        bounded_client(at_once=NOTICES_AT_ONCE, bounds=Bounds(seconds=ENDPOINT_SECONDS)) as notices,
+        endpoints_client(settings, NOTICES_AT_ONCE) as notices,
         bounded_client(at_once=AMOUNTS_AT_ONCE, bounds=Bounds(seconds=AMOUNT_SECONDS)) as amounts,
     ):
         yield Workers(
             [
-                _subscriptions(client, ledger, settings),
+                _subscriptions(client, ledger, deliveries, endpoints, settings),
                 *_amazon_pay_calls(client, amazon_pay, settings),
-                *([_deliveries(client, notices, ledger, settings)] if settings.webhook_url else ()),
+                _deliveries(client, Webhooks(endpoints, notices, ledger), settings),
                 *([_amounts(client, amounts, settings)] if settings.amount_hook_url else ()),
             ]
         )
 
 
-def _subscriptions(client: Client, ledger: Ledger, settings: Settings) -> Worker:
-    announcer = Announcer(
-        client, _region(settings), ledger, notices_queue(settings.task_queue) if settings.webhook_url else None
+async def deliveries_on(client: Client, settings: Settings) -> Deliveries:
+    """What starts deliveries, in the way that the server has.
+
+    Raises:
+        RPCError: the server does not tell.
+    """
+    by_workflow = not await has_standalone_activities(client)
+    return Deliveries(client, notices_queue(settings.task_queue), by_workflow=by_workflow)
+
+
+def endpoints_client(settings: Settings, at_once: int) -> httpx.AsyncClient:
+    """What posts to the merchant's endpoints; in live to none in a network of one's own, unless that is allowed."""
+    return bounded_client(
+        at_once=at_once,
+        bounds=Bounds(seconds=ENDPOINT_SECONDS),
+        public_only=not settings.reaches_private_addresses,
     )
+
+
+def own_endpoint(settings: Settings) -> OwnEndpoint | None:
+    """The endpoint that the environment variables name."""
+    if settings.webhook_url is None or settings.webhook_secret is None:
+        return None
+    return OwnEndpoint(settings.webhook_url, settings.webhook_secret.get_secret_value())
+
+
+def _subscriptions(
+    client: Client, ledger: Ledger, deliveries: Deliveries, endpoints: Endpoints, settings: Settings
+) -> Worker:
+    announcer = Announcer(deliveries, _region(settings), ledger, endpoints)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -176,12 +203,12 @@ def _amazon_pay_calls(client: Client, amazon_pay: AmazonPayClient, settings: Set
         )
 
 
-def _deliveries(client: Client, http: httpx.AsyncClient, ledger: Ledger, settings: Settings) -> Worker:
-    posts = _posts(settings.required("webhook_url"), settings.webhook_secret, http, ENDPOINT_SECONDS)
-    webhooks = Webhooks(posts, ledger)
+def _deliveries(client: Client, webhooks: Webhooks, settings: Settings) -> Worker:
     return Worker(
         client,
         task_queue=notices_queue(settings.task_queue),
+        workflows=[DeliveryWorkflow],
+        workflow_runner=UnsandboxedWorkflowRunner(),  # as above
         activities=[webhooks.deliver],
         max_concurrent_activities=NOTICES_AT_ONCE,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
@@ -189,7 +216,10 @@ def _deliveries(client: Client, http: httpx.AsyncClient, ledger: Ledger, setting
 
 
 def _amounts(client: Client, http: httpx.AsyncClient, settings: Settings) -> Worker:
-    posts = _posts(settings.required("amount_hook_url"), settings.amount_hook_secret, http, AMOUNT_SECONDS)
+    secret = settings.amount_hook_secret
+    posts = SignedPosts(
+        settings.required("amount_hook_url"), [secret.get_secret_value()] if secret else [], http, AMOUNT_SECONDS
+    )
     return Worker(
         client,
         task_queue=amounts_queue(settings.task_queue),
@@ -197,10 +227,6 @@ def _amounts(client: Client, http: httpx.AsyncClient, settings: Settings) -> Wor
         max_concurrent_activities=AMOUNTS_AT_ONCE,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
     )
-
-
-def _posts(url: str, secret: SecretStr | None, http: httpx.AsyncClient, timeout_seconds: float) -> SignedPosts:
-    return SignedPosts(url, secret.get_secret_value() if secret else "", http, timeout_seconds)
 
 
 def _region(settings: Settings) -> Region:

@@ -90,14 +90,14 @@ class Notice(Value):
         type: what kind of thing.
         at: when (UTC, the subscription's time).
         period: the period that it is about, counted from 0.
-        due: when that fell due (UTC).
-        amount: what that costs.
+        due: when that fell due, or will (UTC).
+        amount: what that costs; of a refund or a dispute, how much it is.
         attempt: the attempt that it is about, counted from 1 within the period.
-        charge_id: Amazon's.
-        refund_id: Amazon's.
-        dispute_id: Amazon's.
+        charge_id: Amazon's id of the charge.
+        refund_id: Amazon's id of the refund.
+        dispute_id: Amazon's id of the dispute.
         reference: the merchant's own name for a refund.
-        reason_code: Amazon's; an open set.
+        reason_code: Amazon's, or one of ours beside them; an open set.
         next_action_at: when something is done next (UTC).
         deadline: until when the buyer may mend the payment method or approve a new charge permission, or the merchant
             may capture (UTC).

@@ -114,6 +114,13 @@ COMMANDS: Final = (
         "Make the ledger's tables, or bring them forward to this release. Nothing is changed where they are right.",
         PROCESSES_PANEL,
     ),
+    Command(
+        "endpoints",
+        ".endpoints:endpoints",
+        "Look after the endpoints that are told what happens.",
+        PROCESSES_PANEL,
+    ),
+    Command("notices", ".notices:notices", "Look after notices on their way to the endpoints.", PROCESSES_PANEL),
     Command("ledger", ".ledger:ledger", "Look after the ledger, the record of what has happened.", PROCESSES_PANEL),
     Command(
         "worker",

@@ -72,7 +72,7 @@ async def endpoint() -> AsyncIterator[tuple[Amounts, str]]:
 async def asking(url: str, seconds: float = UNHURRIED_SECONDS) -> AsyncIterator[AmountHook]:
     """The activity, for an endpoint that may take so long."""
     async with bounded_client(at_once=5, bounds=Bounds(seconds=seconds)) as http:
-        yield AmountHook(SignedPosts(url, SECRET, http, timeout_seconds=seconds))
+        yield AmountHook(SignedPosts(url, [SECRET], http, timeout_seconds=seconds))
 
 
 @pytest_asyncio.fixture

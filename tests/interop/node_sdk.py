@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -82,11 +82,11 @@ class Driven:
         return self.answers[step]
 
 
-async def install(folder: Path) -> None:
+async def install(folder: Path, sources: Path = _HERE, names: Sequence[str] = SOURCES) -> None:
     """Puts the script and exactly the locked packages into a folder; skips where that is not possible."""
     needed("node", "npm")
-    for name in SOURCES:
-        shutil.copy(_HERE / name, folder)
+    for name in names:
+        shutil.copy(sources / name, folder)
     options = ("--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1")
     ended = await run(folder, INSTALL_SECONDS, {}, "npm", "ci", *options)
     if unreachable := _UNREACHABLE.search(ended.err):

@@ -10,6 +10,7 @@ from perennial_billing.billing.money import Money
 from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.billing.status import Status
 from perennial_billing.ledger.deliveries import Delivery, DeliveryState
+from perennial_billing.ledger.endpoints import did_not_take
 from perennial_billing.ledger.entries import minor, money
 from perennial_billing.ledger.finding import Search, find, timeline
 from perennial_billing.ledger.ledger import Ledger
@@ -106,9 +107,9 @@ async def test_two_who_tell_the_same_at_once_count_it_once(ledger: Ledger) -> No
 async def test_what_becomes_of_a_delivery_is_kept(ledger: Ledger) -> None:
     delivery = Delivery(f"notice-{TEA}-1", TEA, 1)
     await ledger.record(told(notice(1)), [delivery])
-    await ledger.came_to(delivery.id, DeliveryState.QUEUED, 1, "status 503")
+    await did_not_take(ledger, delivery.id, 1, DeliveryState.QUEUED, 1, "status 503", delivery.endpoint)
     await ledger.record(told(notice(1)), [delivery])
-    await ledger.came_to(delivery.id, DeliveryState.GIVEN_UP, 2, "status 410")
+    await did_not_take(ledger, delivery.id, 1, DeliveryState.GIVEN_UP, 2, "status 410", delivery.endpoint)
 
     async with ledger.engine.connect() as connection:
         [row] = (await connection.execute(select(deliveries))).mappings()

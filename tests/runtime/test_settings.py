@@ -123,6 +123,7 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
         "temporal_binary": "/bin/temporal",
         "webhook_url": "https://shop.example/notices",
         "webhook_secret": WEBHOOK_SECRET,
+        "webhook_private_addresses": "true",
         "amount_hook_url": "https://shop.example/amounts",
         "amount_hook_secret": WEBHOOK_SECRET,
     }

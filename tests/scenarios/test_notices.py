@@ -10,8 +10,10 @@ from typing import Any
 from temporalio.client import ActivityExecutionStatus
 
 from amazon_pay_client import Region
-from perennial_billing.activities.notices import DELIVER, Announcer
-from perennial_billing.activities.signatures import Announcement
+from perennial_billing.activities.deliveries import Deliveries
+from perennial_billing.activities.endpoints import Endpoints, OwnEndpoint
+from perennial_billing.activities.notices import Announcer
+from perennial_billing.activities.signatures import DELIVER, Announcement
 from perennial_billing.billing.changes import PauseSubscription
 from perennial_billing.billing.plan.policy import CollectionPolicy, FinalAction
 from perennial_billing.billing.protocol.notices import Notice, NoticeType
@@ -222,7 +224,9 @@ async def test_a_notice_that_a_worker_made_before_it_died_is_not_told_again_when
     house: Stage, notices: Endpoint
 ) -> None:
     made_anew = datetime(2027, 3, 14, 9, 30, tzinfo=UTC)
-    announcer = Announcer(house.client, Region.NA, house.ledger, notices_queue(house.settings.task_queue))
+    deliveries = Deliveries(house.client, notices_queue(house.settings.task_queue), by_workflow=False)
+    endpoints = Endpoints(house.ledger, OwnEndpoint(notices.url, SECRET))
+    announcer = Announcer(deliveries, Region.NA, house.ledger, endpoints)
     for made_at in (made_anew - timedelta(seconds=11), made_anew):
         notice = Notice(number=1, type=NoticeType.PERIOD_PAID, at=made_at, period=4, charge_id="P01-5-6-C000004")
         announcement = Announcement(

@@ -46,6 +46,8 @@ COMMANDS = [
     "export",
     "report",
     "setup",
+    "endpoints",
+    "notices",
     "ledger",
     "plan",
     "worker",

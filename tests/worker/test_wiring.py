@@ -10,13 +10,11 @@ from temporalio.client import Client
 
 from amazon_pay_client import Environment
 from amazon_pay_client.limits import RATES
-from perennial_billing.runtime import embedded
-from perennial_billing.runtime.errors import StartupError
+from amazon_pay_client.outbound.errors import AddressRefusedError
 from perennial_billing.runtime.settings import Settings
-from perennial_billing.sandbox.stage import Stage, stage
-from perennial_billing.worker.wiring import SLOWEST, amazon_pay_client, billing_workers
+from perennial_billing.sandbox.stage import Stage
+from perennial_billing.worker.wiring import SLOWEST, amazon_pay_client, billing_workers, endpoints_client
 from perennial_billing.workflows.names import Call, call_queue
-from tests.endpoint import SECRET
 
 
 async def rate_of(client: Client, task_queue: str) -> float:
@@ -62,10 +60,17 @@ async def test_each_operation_has_a_queue_whose_rate_is_amazons_or_the_one_that_
     assert rates == {call: calls_per_second or amazons.get(call, SLOWEST).per_second for call in Call}
 
 
-async def test_an_endpoint_for_notices_needs_a_server_that_can_deliver_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    without = {**embedded.VIRTUAL_TIME, "activity.enableStandalone": "false"}
-    monkeypatch.setattr(embedded, "VIRTUAL_TIME", without)
+@pytest.mark.parametrize(
+    "allowed", [{"environment": "sandbox"}, {"environment": "live", "webhook_private_addresses": True}]
+)
+async def test_endpoints_of_ones_own_network_are_reached_in_sandbox_and_where_that_is_allowed(
+    house: Stage, allowed: dict[str, object]
+) -> None:
+    async with endpoints_client(Settings.model_validate(allowed), at_once=1) as http:
+        assert (await http.get(house.ipn_url)).status_code == 405
 
-    with pytest.raises(StartupError, match=r"^PERENNIAL_WEBHOOK_URL: .*activity\.enableStandalone"):
-        async with stage(webhook_url="http://127.0.0.1:1/", webhook_secret=SECRET):
-            pytest.fail("it does not start")
+
+async def test_in_live_endpoints_of_ones_own_network_are_not_reached(house: Stage) -> None:
+    async with endpoints_client(Settings.model_validate({"environment": "live"}), at_once=1) as http:
+        with pytest.raises(AddressRefusedError):
+            await http.get(house.ipn_url)

@@ -81,7 +81,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule("number-missing", books.no_number_is_missing, _RESTORE),
     Rule("row-differs", books.every_row_is_made_of_its_entries, "`perennial ledger rebuild`"),
-    Rule("not-delivered", books.every_notice_is_delivered, "take it from `perennial timeline`, and mend the endpoint"),
+    Rule("not-delivered", books.every_notice_is_delivered, "mend the endpoint, then `perennial notices resend`"),
     Rule("not-in-ledger", books.every_paid_period_is_recorded, _RESTORE),
 )
 """Everything that must always hold."""

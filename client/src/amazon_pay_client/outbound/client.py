@@ -20,6 +20,7 @@ def bounded_client(
     proxy: str | None = None,
     base_url: str = "",
     most_unused: int = MOST_UNUSED,
+    public_only: bool = False,
 ) -> httpx.AsyncClient:
     """A client that sends within bounds: over HTTP/1.1, follows no redirects, and keeps no cookies.
 
@@ -31,6 +32,8 @@ def bounded_client(
         proxy: the address of the proxy to every host, where it is not what the environment says.
         base_url: what the addresses of requests are below.
         most_unused: connections that are kept for the next request.
+        public_only: whether only addresses of the internet's are connected to, for hosts that others name. Where a
+            proxy leads out, it looks the host up, and has to see to that itself.
 
     Raises:
         ValueError: the address of a proxy is none.
@@ -41,6 +44,7 @@ def bounded_client(
         tls=verify or httpx.create_ssl_context(),
         proxies=Proxies(proxy),
         most_unused=most_unused,
+        public_only=public_only,
     )
     return httpx.AsyncClient(
         headers=_headers(headers),

@@ -43,14 +43,14 @@ class Connections:
         """Before the first connection. It waits for nothing."""
         await anext(self._life)
 
-    def place_for(self, url: httpx.URL, tls: ssl.SSLContext, proxies: Proxies) -> Place:
+    def place_for(self, url: httpx.URL, tls: ssl.SSLContext, proxies: Proxies, *, public_only: bool) -> Place:
         """A place for one exchange: one that is kept, or a new one."""
         origin = origin_of(url)
         place, old = self._shelf.take(origin)
         for each in old:
             self._throw_away(each)
         if place is None:
-            place = Place(origin, tls, proxies.to(url))
+            place = Place(origin, tls, proxies.to(url), public_only=public_only)
             self._shelf.add(place)
         return place
 

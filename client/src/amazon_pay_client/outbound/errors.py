@@ -4,11 +4,13 @@ httpx.HTTPError
 ├── httpx.RemoteProtocolError
 │   ├── AnswerTooLargeError     more bytes than were to be read
 │   └── AnswerEncodedError      packed, though it was asked for as it is
+├── httpx.ConnectError
+│   └── AddressRefusedError     the host has an address that is not to be connected to
 └── httpx.TransportError
     └── NeverSentError          there was no way to send it here and now
 """
 
-from amazon_pay_client.outbound.library import httpx
+from amazon_pay_client.outbound.library import httpcore, httpx
 
 
 class AnswerTooLargeError(httpx.RemoteProtocolError):
@@ -21,3 +23,11 @@ class AnswerEncodedError(httpx.RemoteProtocolError):
 
 class NeverSentError(httpx.TransportError):
     """Nothing was sent: the transport is closed, or whoever calls is in no event loop of asyncio."""
+
+
+class AddressRefusedError(httpx.ConnectError):
+    """Nothing was sent: the host has an address that is not public, and only public ones are connected to."""
+
+
+class PrivateAddressError(httpcore.ConnectError):
+    """The same, in the words of the network beneath the library."""

@@ -9,6 +9,7 @@ itself.
 import ssl
 from typing import Any
 
+from amazon_pay_client.outbound.addresses import public_addresses
 from amazon_pay_client.outbound.allowance import READ_BYTES, Allowance, SocketOptions, seconds_until
 from amazon_pay_client.outbound.library import httpcore
 
@@ -16,11 +17,15 @@ from amazon_pay_client.outbound.library import httpcore
 class Network(httpcore.AsyncNetworkBackend):
     """The network of one place: one exchange at a time, which says what it may take.
 
+    Args:
+        public_only: whether only addresses of the internet's are connected to.
+
     Attributes:
         allowance: of the exchange that is under way.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, public_only: bool = False) -> None:
+        self._public_only = public_only
         self._inner = httpcore.AnyIOBackend()
         self.allowance: Allowance = Allowance()
 
@@ -36,11 +41,30 @@ class Network(httpcore.AsyncNetworkBackend):
 
         Raises:
             httpcore.ConnectTimeout: that time is up.
-            httpcore.ConnectError: nobody listens there.
+            httpcore.ConnectError: nobody listens there, or it is not to be connected to.
         """
         left = seconds_until(self.allowance.connected_by, httpcore.ConnectTimeout)
+        if self._public_only:
+            return await self._connect_to_public(host, port, left, local_address, socket_options)
         stream = await self._inner.connect_tcp(host, port, left, local_address, socket_options)
         return _Stream(stream, self)
+
+    async def _connect_to_public(
+        self, host: str, port: int, left: float, local_address: str | None, socket_options: SocketOptions | None
+    ) -> httpcore.AsyncNetworkStream:
+        """To one of the addresses that were looked at, and to none that the name leads to a moment later."""
+        addresses = await public_addresses(host, port, left)
+        for number, address in enumerate(addresses):
+            # Each has its share, so that one that keeps silent leaves time for the others.
+            share = seconds_until(self.allowance.connected_by, httpcore.ConnectTimeout) / (len(addresses) - number)
+            try:
+                stream = await self._inner.connect_tcp(address, port, share, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if number == len(addresses) - 1:
+                    raise
+            else:
+                return _Stream(stream, self)
+        raise httpcore.ConnectError("the host has no address")
 
 
 class _Stream(httpcore.AsyncNetworkStream):

@@ -9,7 +9,7 @@ from typing import Final
 from amazon_pay_client.outbound.allowance import Allowance, EndlessAnswerError
 from amazon_pay_client.outbound.blocking_network import BlockingNetwork
 from amazon_pay_client.outbound.bounds import Bounds
-from amazon_pay_client.outbound.errors import AnswerTooLargeError
+from amazon_pay_client.outbound.errors import AddressRefusedError, AnswerTooLargeError, PrivateAddressError
 from amazon_pay_client.outbound.library import httpcore, httpx
 from amazon_pay_client.outbound.network import Network
 from amazon_pay_client.outbound.shelf import KEPT_SECONDS, Origin
@@ -20,6 +20,7 @@ _IN_THE_LIBRARY: Final[tuple[tuple[type[Exception], type[httpx.TransportError]],
     (httpcore.ConnectTimeout, httpx.ConnectTimeout),
     (httpcore.ReadTimeout, httpx.ReadTimeout),
     (httpcore.WriteTimeout, httpx.WriteTimeout),
+    (PrivateAddressError, AddressRefusedError),
     (httpcore.ConnectError, httpx.ConnectError),
     (httpcore.ReadError, httpx.ReadError),
     (httpcore.WriteError, httpx.WriteError),
@@ -59,12 +60,16 @@ class Place:
         origin: scheme, host and port, as `httpx.URL` has them.
         tls: whom to trust.
         proxy: what leads there, if anything does.
+        public_only: whether only addresses of the internet's are connected to. A proxy is connected to wherever it is:
+            it looks up the host, and whom it lets through is its own matter.
     """
 
-    def __init__(self, origin: Origin, tls: ssl.SSLContext, proxy: httpcore.Proxy | None) -> None:
+    def __init__(
+        self, origin: Origin, tls: ssl.SSLContext, proxy: httpcore.Proxy | None, *, public_only: bool = False
+    ) -> None:
         self.origin = origin
         self.unused_since: float = 0.0
-        self._network = Network()
+        self._network = Network(public_only=public_only and proxy is None)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls,
             proxy=proxy,

@@ -38,16 +38,25 @@ class BoundedTransport(httpx.AsyncBaseTransport):
         tls: whom to trust.
         proxies: what leads out.
         most_unused: connections that are kept for the next request, in each event loop.
+        public_only: whether only addresses of the internet's are connected to.
     """
 
     def __init__(
-        self, *, at_once: int, bounds: Bounds, tls: ssl.SSLContext, proxies: Proxies, most_unused: int = MOST_UNUSED
+        self,
+        *,
+        at_once: int,
+        bounds: Bounds,
+        tls: ssl.SSLContext,
+        proxies: Proxies,
+        most_unused: int = MOST_UNUSED,
+        public_only: bool = False,
     ) -> None:
         self._at_once = at_once
         self._bounds = bounds
         self._tls = tls
         self._proxies = proxies
         self._most_unused = most_unused
+        self._public_only = public_only
         self._is_closed = False
         self.begin_anew()
         begins_anew_in_children(self)
@@ -77,7 +86,7 @@ class BoundedTransport(httpx.AsyncBaseTransport):
         connections.turns.add(turn)
         try:
             self._refuse_when_closed()
-            place = connections.place_for(request.url, self._tls, self._proxies)
+            place = connections.place_for(request.url, self._tls, self._proxies, public_only=self._public_only)
         except BaseException:
             self._give_back(turn, connections)
             raise
