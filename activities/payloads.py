@@ -26,7 +26,7 @@ SAMPLE_PERMISSION: Final = "S00-0000000-0000000"
 """The charge permission of samples: nobody's."""
 
 _EVERY: Final = ("number",)
-_MAYBE: Final = ("next_action_at",)
+_MAYBE: Final = ("next_action_at", "actor", "because")
 _OF_AN_ATTEMPT: Final = ("period", "due", "amount", "attempt")
 _AHEAD: Final = ("period", "due", "amount")
 
@@ -135,7 +135,11 @@ PAYLOADS: Final[Mapping[NoticeType, Payload]] = MappingProxyType(
             reason="another plan or quantity: tea-monthly",
         ),
         NoticeType.SUBSCRIPTION_CHANGED: _of(
-            "A request was accepted of which no other notice tells.", ("request",), request="cancel"
+            "A request was accepted of which no other notice tells.",
+            ("request",),
+            request="cancel",
+            actor="support-desk",
+            because="moving abroad",
         ),
         NoticeType.REFUND_COMPLETED: _of(
             "The money is on its way back to the buyer.",

@@ -61,8 +61,8 @@ async def result(ledger: Ledger, name: str, *findings: str, trouble: str | None 
 async def test_a_record_is_all_that_the_ledger_has(filled: Ledger) -> None:
     given_up = {"state": "given_up", "trouble": "status 410", "since": BEGAN, "updated_at": BEGAN + MONTH}
     async with filled.engine.begin() as connection:
-        forgotten = given_up | {"state": "queued", "trouble": None, "since": datetime.now(UTC) - timedelta(hours=97)}
-        tried = forgotten | {"since": datetime.now(UTC) - timedelta(hours=95)}
+        forgotten = given_up | {"state": "queued", "trouble": None, "since": datetime.now(UTC) - timedelta(hours=81)}
+        tried = forgotten | {"since": datetime.now(UTC) - timedelta(hours=79)}
         for number, state in ((4, given_up), (3, given_up | {"state": "delivered"}), (5, forgotten), (6, tried)):
             of = {"id": f"notice-{number}", "charge_permission_id": HONEY, "number": number}
             await connection.execute(insert(deliveries).values(of | state))
