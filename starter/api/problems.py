@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from perennial_billing.billing.refusals import Kind, Refused, refusals_of
 from perennial_billing.ledger.errors import LedgerError
+from perennial_billing.starter.endpoints import EndpointNotFoundError
 from perennial_billing.starter.errors import (
     NotAnsweredError,
     NoWorkerError,
@@ -109,6 +110,8 @@ async def _problem(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, EndpointNotFoundError):
+        return _answer(request, ProblemError(404, "not-found", "There is no such endpoint", str(error), [error]))
     return _answer(request, of_refused(error)) if isinstance(error, Refused) else await _fault(request, error)
 
 

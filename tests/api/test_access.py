@@ -23,7 +23,13 @@ def addresses(api: Api) -> list[tuple[str, str]]:
 
 
 def filled(path: str) -> str:
-    return path.replace("{charge_permission_id}", "C01-0000000-0000000")
+    for name, value in (
+        ("charge_permission_id", "C01-0000000-0000000"),
+        ("endpoint_id", "none"),
+        ("type", "period.paid"),
+    ):
+        path = path.replace(f"{{{name}}}", value)
+    return path
 
 
 async def test_no_address_is_left_out_of_the_description(api: Api) -> None:

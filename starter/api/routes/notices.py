@@ -1,0 +1,147 @@
+"""Where notices go, and what became of them."""
+
+import json
+from typing import Annotated, Any, Self
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import AwareDatetime, BaseModel, Field
+from starlette.responses import Response
+
+from perennial_billing.activities.payloads import example_of, schema
+from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.ledger.deliveries import DeliveryState
+from perennial_billing.ledger.endpoints import Endpoint, all_endpoints
+from perennial_billing.ledger.undelivered import DeliverySearch, find_deliveries
+from perennial_billing.starter import endpoints
+from perennial_billing.starter.api.access import Admin, Reader
+from perennial_billing.starter.api.forms import Form, Page
+from perennial_billing.starter.api.repeating import IdempotencyKey, once
+from perennial_billing.starter.api.routes.common import Limit, problems
+from perennial_billing.starter.api.services import ServicesDep
+
+router = APIRouter(prefix="/v1", tags=["Notices"])
+
+EndpointPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$", description="The endpoint's id.")]
+
+
+class EndpointView(BaseModel):
+    """An endpoint, without its secrets."""
+
+    id: str
+    url: str
+    types: tuple[str, ...]
+    created_at: AwareDatetime
+    disabled_at: AwareDatetime | None = None
+    disabled_for: str | None = None
+    failing_since: AwareDatetime | None = None
+    trouble: str | None = None
+    secret_ids: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, endpoint: Endpoint) -> Self:
+        """An endpoint's."""
+        given = {name: getattr(endpoint, name) for name in cls.model_fields if name != "secret_ids"}
+        return cls.model_validate(given | {"secret_ids": [secret.id for secret in endpoint.secrets]})
+
+
+class NewEndpoint(Form):
+    """An endpoint is to be told of notices."""
+
+    url: Annotated[str, Field(max_length=1024)]
+    types: tuple[str, ...] = ()
+    secret: str | None = None
+
+
+class MadeEndpoint(BaseModel):
+    """An endpoint that was made, with the secret that its notices are signed with."""
+
+    endpoint: EndpointView
+    secret_id: int
+    secret: str
+
+
+class Delivered(BaseModel):
+    """What became of a notice on its way to one endpoint."""
+
+    id: str
+    charge_permission_id: str
+    number: int
+    type: str | None = None
+    endpoint: str
+    state: DeliveryState
+    attempts: int
+    trouble: str | None = None
+    since: AwareDatetime
+    updated_at: AwareDatetime
+
+
+@router.get("/endpoints", operation_id="listEndpoints", responses=problems())
+async def list_endpoints(_key: Admin, services: ServicesDep) -> list[EndpointView]:
+    """The endpoints that are told of notices, and how each stands."""
+    return [EndpointView.of(each) for each in await all_endpoints(services.ledger)]
+
+
+@router.post(
+    "/endpoints", operation_id="addEndpoint", status_code=201, response_model=MadeEndpoint, responses=problems(409)
+)
+async def add_endpoint(
+    request: Request, key: Admin, services: ServicesDep, wanted: NewEndpoint, idempotency_key: IdempotencyKey
+) -> Response:
+    """Tell another endpoint of notices; workers know it within seconds. Its secret is in the answer, and nowhere later
+    but in the same answer sent again."""
+
+    async def add(_request_id: str) -> MadeEndpoint:
+        made = await endpoints.add_endpoint(services.ledger, services.settings, wanted.url, wanted.types, wanted.secret)
+        return MadeEndpoint(endpoint=EndpointView.of(made.endpoint), secret_id=made.secret_id, secret=made.secret)
+
+    return await once(request, services.ledger, services.locks, key, idempotency_key, add, status=201)
+
+
+@router.delete("/endpoints/{endpoint_id}", operation_id="removeEndpoint", status_code=204, responses=problems(404, 409))
+async def remove_endpoint(_key: Admin, services: ServicesDep, endpoint_id: EndpointPath) -> None:
+    """Tell an endpoint of nothing any more."""
+    await endpoints.remove_endpoint(services.ledger, endpoint_id)
+
+
+@router.post("/endpoints/{endpoint_id}/enable", operation_id="enableEndpoint", responses=problems(404, 409))
+async def enable_endpoint(_key: Admin, services: ServicesDep, endpoint_id: EndpointPath) -> EndpointView:
+    """Tell an endpoint of notices again; what it has missed is sent with `perennial notices resend`."""
+    return EndpointView.of(await endpoints.enable_endpoint(services.ledger, endpoint_id))
+
+
+@router.post("/endpoints/{endpoint_id}/disable", operation_id="disableEndpoint", responses=problems(404, 409))
+async def disable_endpoint(_key: Admin, services: ServicesDep, endpoint_id: EndpointPath) -> EndpointView:
+    """Tell an endpoint of nothing for now; what comes meanwhile is kept as not sent."""
+    return EndpointView.of(await endpoints.disable_endpoint(services.ledger, endpoint_id))
+
+
+@router.get("/deliveries", operation_id="listDeliveries", responses=problems())
+async def list_deliveries(
+    _key: Reader,
+    services: ServicesDep,
+    charge_permission_id: Annotated[str | None, Query(max_length=64)] = None,
+    number: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    endpoint: Annotated[str | None, Query(max_length=64)] = None,
+    state: DeliveryState | None = None,
+    undelivered: bool = False,  # noqa: FBT001, FBT002 - a parameter of the address
+    cursor: Annotated[str, Query(max_length=256)] = "",
+    limit: Limit = 100,
+) -> Page[Delivered]:
+    """What became of notices on their way to endpoints; with `undelivered` those that nobody will deliver by itself."""
+    search = DeliverySearch(charge_permission_id, number, endpoint, state, undelivered)
+    found = await find_deliveries(services.ledger, search, after=cursor, limit=limit)
+    data = [Delivered.model_validate({name: getattr(each, name) for name in Delivered.model_fields}) for each in found]
+    return Page(data=data, next_cursor=found[-1].id if len(found) == limit else None)
+
+
+@router.get("/notices/schema", operation_id="getNoticeSchema", responses=problems())
+async def get_notice_schema(_key: Reader) -> dict[str, Any]:  # Any: a JSON Schema
+    """The JSON Schema of every type of notice."""
+    return schema()
+
+
+@router.get("/notices/examples/{type}", operation_id="getNoticeExample", responses=problems())
+async def get_notice_example(_key: Reader, type: NoticeType) -> dict[str, Any]:  # noqa: A002 - Any: a notice
+    """An example of a notice, about nobody's charge permission, for whoever writes an endpoint."""
+    body: dict[str, Any] = json.loads(example_of(type).body)  # Any: as above
+    return body
