@@ -6,6 +6,7 @@ SubscriptionError
 ├── SubscriptionConflictError   it was started with other terms
 ├── RequestRefusedError         a rule said no; `refused` says which field, which value, what is accepted
 ├── NotAnsweredError            it was asked, and nobody has answered yet: ask again with `request_id`
+├── NotReadError                Amazon did not show what is to be known first: nothing was begun, ask again
 └── NoWorkerError               nobody is there to answer a question; the subscription is safe
 """
 
@@ -59,6 +60,10 @@ class NotAnsweredError(SubscriptionError):
             "for nothing new"
         )
         self.request_id, self.accepted = request_id, accepted
+
+
+class NotReadError(SubscriptionError):
+    """Amazon did not answer what is to be known before something begins; nothing was begun, so ask again."""
 
 
 class NoWorkerError(SubscriptionError):

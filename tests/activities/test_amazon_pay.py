@@ -14,7 +14,8 @@ from amazon_pay_client.models import ChargePermission, Currency, Frequency, Pric
 from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
 from amazon_pay_simulator import SimulatorHandle
 from amazon_pay_simulator.clock import TIME_HEADER
-from perennial_billing.activities.amazon_pay import AmazonPayCalls, _permission_answer
+from perennial_billing.activities.amazon_pay import AmazonPayCalls
+from perennial_billing.activities.answers import permission_answer
 from perennial_billing.activities.signatures import (
     ClosePermission,
     ReadCharge,
@@ -189,9 +190,9 @@ async def test_a_key_that_amazon_does_not_know_is_refused_everywhere(
 
     for answer in (charge, read):
         assert (answer.outcome, answer.reason_code) == (ChargeOutcome.REFUSED, "InvalidAuthentication")
-    for permission_answer in (state, closed):
-        assert permission_answer.state is PermissionState.UNKNOWN
-        assert permission_answer.refused == "InvalidAuthentication"
+    for answered in (state, closed):
+        assert answered.state is PermissionState.UNKNOWN
+        assert answered.refused == "InvalidAuthentication"
     assert await state_of(simulator, permission) == ("Chargeable", [])
 
 
@@ -238,7 +239,7 @@ def test_what_a_permission_was_given_for_and_a_currency_that_nobody_here_knows_a
         "limits": {"amountLimit": {"amount": "1000.00", "currencyCode": "XAU"}},
     }
 
-    answer = _permission_answer(ChargePermission.model_validate(told))
+    answer = permission_answer(ChargePermission.model_validate(told))
 
     assert (answer.given_for, answer.currency, answer.monthly_limit) == ("OneTime", "XAU", None)
 
