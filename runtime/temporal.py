@@ -1,7 +1,7 @@
 """The connection to Temporal: address and credentials as for every Temporal tool, payloads as pydantic models."""
 
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeWorkflowExecutionRequest
@@ -12,7 +12,18 @@ from temporalio.service import RPCError, RPCStatusCode
 from perennial_billing.runtime.payloads import DATA_CONVERTER
 from perennial_billing.runtime.service import connect_service, namespace_is_missing
 
-__all__ = ["connect", "has_standalone_activities", "is_busy", "is_unknown", "namespace_is_missing", "result_of"]
+__all__ = [
+    "MOST_SKIPS",
+    "connect",
+    "has_standalone_activities",
+    "is_busy",
+    "is_unknown",
+    "namespace_is_missing",
+    "result_of",
+]
+
+MOST_SKIPS: Final = 10_000
+"""Of time, per fast-forward; the server's default of 200 would silently stop a long one."""
 
 Result = TypeVar("Result")
 

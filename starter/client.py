@@ -183,22 +183,24 @@ class Subscriptions:
             SubscriptionConflictError: it was started with other terms, or another first charge; nothing was changed.
             SubscriptionEndedError: it has ended already, so nothing would be billed under that permission.
         """
-        if first_charge is not None or not unchecked:
-            known = await self._described(terms.charge_permission_id)
-            if known is not None:
-                await self._refuse_other_terms(known, terms, first_charge, anchor_was_given=anchor_was_given)
-                return Started(workflow_id(terms.charge_permission_id), already=True)
+        reads = first_charge is not None or not unchecked
+        known = await self._described(terms.charge_permission_id) if reads else None
+        if known is not None:
+            await self._refuse_other_terms(known, terms, first_charge, anchor_was_given=anchor_was_given)
+            return Started(workflow_id(terms.charge_permission_id), already=True)
+        try:
+            if not backdated and (anchor_was_given or first_charge is None):
+                check_anchor(terms, datetime.now(UTC))
+        except Refused:
+            if reads or await self._described(terms.charge_permission_id) is None:
+                raise
+        subscription = Subscription.begin(terms)
+        if reads:
             subscription = await self._checked(
                 terms, first_charge, anchor_was_given=anchor_was_given, unchecked=unchecked
             )
-        else:
-            subscription = Subscription.begin(terms)
-        try:
             if not backdated:
                 check_anchor(subscription.terms, datetime.now(UTC))
-        except Refused:
-            if await self._described(terms.charge_permission_id) is None:
-                raise
         return await self._start(subscription, first_charge, anchor_was_given=anchor_was_given)
 
     async def _checked(

@@ -7,6 +7,8 @@ SubscriptionError
 ├── RequestRefusedError         a rule said no; `refused` says which field, which value, what is accepted
 ├── NotAnsweredError            it was asked, and nobody has answered yet: ask again with `request_id`
 ├── NotReadError                Amazon did not show what is to be known first: nothing was begun, ask again
+├── NoTestClockError            no time is skipped here: it is live, or the Temporal server cannot
+├── NotSettledError             something is under way at a date, and does not end, so that time is not moved on
 └── NoWorkerError               nobody is there to answer a question; the subscription is safe
 """
 
@@ -64,6 +66,14 @@ class NotAnsweredError(SubscriptionError):
 
 class NotReadError(SubscriptionError):
     """Amazon did not answer what is to be known before something begins; nothing was begun, so ask again."""
+
+
+class NoTestClockError(SubscriptionError):
+    """No time is skipped here: it is live, or the Temporal server cannot."""
+
+
+class NotSettledError(SubscriptionError):
+    """Something is under way at a date of a test clock, and does not end, so that time is not moved on."""
 
 
 class NoWorkerError(SubscriptionError):
