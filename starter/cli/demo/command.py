@@ -50,6 +50,8 @@ async def _demo(*, keep: bool, ui_port: int | None, as_json: bool) -> None:
         if keep:
             out.print("\nEverything keeps running until Ctrl-C. Look and ask with:")
             out.print(f"  TEMPORAL_ADDRESS={set_up.server.address} perennial list", soft_wrap=True)
+            clock = f"PERENNIAL_DATA_FOLDER={set_up.settings.data_folder} perennial advance ID --by month"
+            out.print(f"  TEMPORAL_ADDRESS={set_up.server.address} {clock}", soft_wrap=True)
             out.print(f"  Web UI {ui}", soft_wrap=True)
             out.print(f"  simulator {set_up.simulator.origin}/docs", soft_wrap=True)
             async with stop_signals() as stop:
