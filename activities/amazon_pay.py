@@ -18,22 +18,25 @@ from amazon_pay_client.errors import (
     InvalidStateError,
 )
 from amazon_pay_client.models import (
-    Charge,
-    ChargePermission,
-    ChargePermissionState,
-    ChargeState,
     CloseChargePermissionRequest,
     CreateChargeRequest,
     CreateRefundRequest,
-    Currency,
     MerchantMetadata,
     Price,
     Refund,
-    WireModel,
 )
 from amazon_pay_client.models.charge_permissions import UpdateChargePermissionRequest
 from amazon_pay_client.models.charges import CaptureChargeRequest
 from amazon_pay_client.models.refunds import RefundState as AmazonRefundState
+from perennial_billing.activities.answers import (
+    charge_answer,
+    charge_as_read,
+    charge_error,
+    money_of,
+    permission_answer,
+    permission_error,
+    tell_unread,
+)
 from perennial_billing.activities.recurring import recurring_metadata
 from perennial_billing.activities.signatures import (
     OUTCOME_UNKNOWN,
@@ -48,14 +51,12 @@ from perennial_billing.activities.signatures import (
     ReadRefund,
     UpdatePermission,
 )
-from perennial_billing.billing.money import Money
 from perennial_billing.billing.plan.texts import ChargeTexts
 from perennial_billing.billing.protocol.answers import (
     ChargeAnswer,
     ChargeOutcome,
     DisputeAnswer,
     PermissionAnswer,
-    PermissionState,
     RefundAnswer,
     RefundState,
 )
@@ -76,23 +77,10 @@ LONGEST_WAIT: Final = timedelta(hours=1)
 ExtraHeaders = Callable[[], Mapping[str, str]]
 """Makes the extra headers of one call, such as the virtual time for a simulator."""
 
-_OUTCOME_OF_CHARGE: Final = {
-    ChargeState.CAPTURED: ChargeOutcome.CAPTURED,
-    ChargeState.AUTHORIZATION_INITIATED: ChargeOutcome.PENDING,
-    ChargeState.CAPTURE_INITIATED: ChargeOutcome.PENDING,
-    ChargeState.DECLINED: ChargeOutcome.DECLINED,
-    ChargeState.CANCELED: ChargeOutcome.DECLINED,
-    ChargeState.AUTHORIZED: ChargeOutcome.AUTHORIZED,
-}
 _STATE_OF_REFUND: Final[Mapping[str, RefundState]] = {
     AmazonRefundState.REFUND_INITIATED: RefundState.PENDING,
     AmazonRefundState.REFUNDED: RefundState.REFUNDED,
     AmazonRefundState.DECLINED: RefundState.FAILED,
-}
-_STATE_OF_PERMISSION: Final = {
-    ChargePermissionState.CHARGEABLE: PermissionState.CHARGEABLE,
-    ChargePermissionState.NON_CHARGEABLE: PermissionState.NON_CHARGEABLE,
-    ChargePermissionState.CLOSED: PermissionState.CLOSED,
 }
 
 
@@ -131,10 +119,10 @@ class AmazonPayCalls(AmazonPayActivities):
                     body, idempotency_key=request.idempotency_key, headers=self._extra_headers()
                 )
             except DeclinedError as error:
-                return _charge_error(ChargeOutcome.DECLINED, error)
+                return charge_error(ChargeOutcome.DECLINED, error)
             except AmazonPayError as error:
-                return _charge_error(ChargeOutcome.REFUSED, _known(error))
-        return _charge_answer(charge)
+                return charge_error(ChargeOutcome.REFUSED, _known(error))
+        return charge_answer(charge)
 
     @activity.defn
     async def capture_charge(self, request: CaptureCharge) -> ChargeAnswer:
@@ -149,10 +137,10 @@ class AmazonPayCalls(AmazonPayActivities):
                     request.charge_id, body, idempotency_key=request.idempotency_key, headers=self._extra_headers()
                 )
             except DeclinedError as error:
-                return _charge_error(ChargeOutcome.DECLINED, error)
+                return charge_error(ChargeOutcome.DECLINED, error)
             except AmazonPayError as error:
-                return _charge_error(ChargeOutcome.REFUSED, _known(error))
-        return _charge_answer(charge, _money(charge.capture_amount))
+                return charge_error(ChargeOutcome.REFUSED, _known(error))
+        return charge_answer(charge, money_of(charge.capture_amount))
 
     @activity.defn
     async def read_charge(self, request: ReadCharge) -> ChargeAnswer:
@@ -161,8 +149,8 @@ class AmazonPayCalls(AmazonPayActivities):
             try:
                 charge = await self._client.charges.get(request.charge_id, headers=self._extra_headers())
             except AmazonPayError as error:
-                return _charge_error(ChargeOutcome.REFUSED, _known(error))
-        return whole_charge(charge)
+                return charge_error(ChargeOutcome.REFUSED, _known(error))
+        return charge_as_read(charge)
 
     @activity.defn
     async def create_refund(self, request: CreateRefund) -> RefundAnswer:
@@ -192,7 +180,7 @@ class AmazonPayCalls(AmazonPayActivities):
             except AmazonPayError as error:
                 refused = _known(error).reason_code
                 return RefundAnswer(state=RefundState.PENDING, refund_id=request.refund_id, reason_code=refused)
-        amount = _money(refund.refund_amount)
+        amount = money_of(refund.refund_amount)
         return _refund_answer(refund).but(charge_id=refund.charge_id, amount=amount)
 
     @activity.defn
@@ -203,11 +191,11 @@ class AmazonPayCalls(AmazonPayActivities):
                 dispute = await self._client.disputes.get(request.dispute_id, headers=self._extra_headers())
             except AmazonPayError as error:
                 return DisputeAnswer(refused=_known(error).reason_code or UNKNOWN_REFUSAL)
-        _tell_unread(dispute)
+        tell_unread(dispute)
         details = dispute.status_details
         return DisputeAnswer(
             charge_id=dispute.charge_id,
-            amount=_money(dispute.dispute_amount),
+            amount=money_of(dispute.dispute_amount),
             state=details.state,
             reason_code=details.reason_code,
             resolution=details.resolution,
@@ -230,7 +218,7 @@ class AmazonPayCalls(AmazonPayActivities):
                     request.charge_permission_id, body, headers=self._extra_headers()
                 )
             except AmazonPayError as error:
-                return _permission_error(_known(error))
+                return permission_error(_known(error))
         return permission_answer(permission)
 
     @activity.defn
@@ -248,14 +236,14 @@ class AmazonPayCalls(AmazonPayActivities):
             except InvalidStateError:
                 return await self._read_permission(request.charge_permission_id)
             except AmazonPayError as error:
-                return _permission_error(_known(error))
+                return permission_error(_known(error))
         return permission_answer(permission)
 
     async def _read_permission(self, charge_permission_id: str) -> PermissionAnswer:
         try:
             permission = await self._client.charge_permissions.get(charge_permission_id, headers=self._extra_headers())
         except AmazonPayError as error:
-            return _permission_error(_known(error))
+            return permission_error(_known(error))
         return permission_answer(permission)
 
 
@@ -288,56 +276,8 @@ def _wait_after(error: AmazonPayError) -> timedelta | None:
     return timedelta(seconds=min(wait, LONGEST_WAIT.total_seconds())) if wait is not None else None
 
 
-def _tell_unread(answer: WireModel) -> None:
-    """Logs what came in a form that nobody knows: nothing hangs on it, and whoever keeps this wants to hear of it."""
-    if answer.unread:
-        names = as_prose(", ".join(answer.unread))
-        activity.logger.warning("fields of Amazon's %s cannot be read: %s", type(answer).__name__, names)
-
-
-def _money(price: Price | None) -> Money | None:
-    """The amount; None where there is none, or where it is in a currency that nobody knows."""
-    if price is None or not isinstance(price.currency_code, Currency):
-        return None
-    return Money.rounded(price.amount, price.currency_code)
-
-
-def whole_charge(charge: Charge) -> ChargeAnswer:
-    """All that is told of a charge that was read."""
-    refunded = _money(charge.refunded_amount)
-    return _charge_answer(charge, _money(charge.capture_amount)).but(
-        amount=_money(charge.charge_amount),
-        refunded=refunded if refunded is not None and not refunded.is_zero else None,
-        charge_permission_id=charge.charge_permission_id,
-    )
-
-
-def _charge_answer(charge: Charge, captured: Money | None = None) -> ChargeAnswer:
-    _tell_unread(charge)
-    state = charge.status_details.state
-    # An unknown state is Amazon's to explain: pending until it becomes one that is known.
-    outcome = _OUTCOME_OF_CHARGE[state] if isinstance(state, ChargeState) else ChargeOutcome.PENDING
-    return ChargeAnswer(
-        outcome=outcome,
-        charge_id=charge.charge_id,
-        captured=captured,
-        created_at=charge.creation_timestamp,
-        reason_code=charge.status_details.reason_code,
-        message=charge.status_details.reason_description,
-    )
-
-
-def _charge_error(outcome: ChargeOutcome, error: ApiError) -> ChargeAnswer:
-    return ChargeAnswer(
-        outcome=outcome,
-        reason_code=error.reason_code,
-        message=f"{error.message}; {error.clock}" if error.clock else error.message,
-        request_id=error.request_id,
-    )
-
-
 def _refund_answer(refund: Refund) -> RefundAnswer:
-    _tell_unread(refund)
+    tell_unread(refund)
     details = refund.status_details
     # As with charges: an unknown state is Amazon's to explain.
     state = _STATE_OF_REFUND.get(details.state, RefundState.PENDING)
@@ -347,29 +287,6 @@ def _refund_answer(refund: Refund) -> RefundAnswer:
         reason_code=details.reason_code,
         created_at=refund.creation_timestamp,
     )
-
-
-def permission_answer(permission: ChargePermission) -> PermissionAnswer:
-    """What is told of a charge permission."""
-    _tell_unread(permission)
-    details = permission.status_details
-    state = details.state
-    known = _STATE_OF_PERMISSION[state] if isinstance(state, ChargePermissionState) else PermissionState.UNKNOWN
-    limit = permission.limits.amount_limit if permission.limits else None
-    return PermissionAnswer(
-        state=known,
-        reason_codes=tuple(reason.reason_code for reason in details.reasons or ()),
-        last_updated=details.last_updated_timestamp,
-        monthly_limit=_money(limit),
-        expires_at=permission.expiration_timestamp,
-        monthly_balance=_money(permission.limits.amount_balance) if permission.limits else None,
-        given_for=permission.charge_permission_type,
-        currency=limit.currency_code if limit else None,
-    )
-
-
-def _permission_error(error: ApiError) -> PermissionAnswer:
-    return PermissionAnswer(state=PermissionState.UNKNOWN, refused=error.reason_code)
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ def next_charge_at(subscription: Subscription) -> datetime | None:
     """
     if subscription.collection is not None:
         return subscription.collection.due
-    return next(_charges(subscription), None)
+    return next(charges_to_come(subscription), None)
 
 
 def expires_before_charge(subscription: Subscription) -> bool:
@@ -119,8 +119,8 @@ def _last(schedule: Schedule, first: int, end: int) -> int:
     return end - 1 if schedule.has_period(end - 1) else first
 
 
-def _charges(subscription: Subscription) -> Iterator[datetime]:
-    """When each period falls due that is charged."""
+def charges_to_come(subscription: Subscription) -> Iterator[datetime]:
+    """When each period falls due that is charged (UTC), supposing that each charge succeeds; the open one apart."""
     schedule, balance = subscription.schedule, subscription.balance
     credit, is_first = balance.credit.amount if balance.credit else Decimal(0), True
     for number, due in islice(_owed(subscription), _MOST_PERIODS):

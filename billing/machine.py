@@ -41,7 +41,7 @@ from perennial_billing.billing.couplings.periods import (
 )
 from perennial_billing.billing.couplings.refunds import refund_answered
 from perennial_billing.billing.couplings.replacing import successor_answered, successor_read
-from perennial_billing.billing.couplings.telling import telling
+from perennial_billing.billing.couplings.telling import OF_OUTCOME, about_record, telling
 from perennial_billing.billing.couplings.unanswered import not_answered
 from perennial_billing.billing.expiry import check_charged_in_time
 from perennial_billing.billing.money import Money
@@ -168,16 +168,17 @@ def tried(
 
 
 def _started(subscription: Subscription, now: datetime) -> Subscription:
-    """The merchant is told so, once. Of a charge permission that nothing is known of, its age counts from here."""
+    """The merchant is told so, once, and of a charge that had paid the first period before. Of a charge permission that
+    nothing is known of, its age counts from here."""
     subscription = subscription.but(permission=subscription.permission.with_some_expiry(now))
     if subscription.outbox.told:
         return subscription
-    return telling(
-        subscription,
-        NoticeType.SUBSCRIPTION_STARTED,
-        now,
-        amount=subscription.schedule.amount(subscription.next_period),
-    )
+    paid = subscription.ledger.records
+    first = paid[0].period if paid else subscription.next_period
+    told = telling(subscription, NoticeType.SUBSCRIPTION_STARTED, now, amount=subscription.schedule.amount(first))
+    for record in paid:
+        told = telling(told, OF_OUTCOME[record.outcome], now, **about_record(record))
+    return told
 
 
 def _unanswered(subscription: Subscription, command: Command, why: str | None, now: datetime) -> Subscription:

@@ -21,6 +21,7 @@ from temporalio.testing import TimeSkipper, TimeSkippingConfig
 from perennial_billing.runtime.errors import StartupError, shown
 from perennial_billing.runtime.http import bind
 from perennial_billing.runtime.payloads import DATA_CONVERTER
+from perennial_billing.runtime.temporal import MOST_SKIPS
 
 VIRTUAL_TIME: Final = {
     "frontend.workflowTimeSkippingEnabled": "true",
@@ -40,9 +41,6 @@ START_SECONDS: Final = 30.0
 STARTS: Final = 3
 """It chooses ports of its own for what is inside it, and ends where another takes one before it listens there."""
 STOP_SECONDS: Final = 10.0
-
-MOST_SKIPS: Final = 10_000
-"""Per fast-forward; the server's default of 200 would silently stop a long one."""
 
 _FILE_DATABASE: Final = ("journal_mode=wal", "synchronous=normal")
 """Three times faster than the defaults, and still loses nothing when the server is killed."""

@@ -1,7 +1,7 @@
 """The connection to Temporal: address and credentials as for every Temporal tool, payloads as pydantic models."""
 
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import TaskQueueType
@@ -19,6 +19,7 @@ from perennial_billing.runtime.payloads import DATA_CONVERTER
 from perennial_billing.runtime.service import connect_service, namespace_is_missing
 
 __all__ = [
+    "MOST_SKIPS",
     "connect",
     "has_standalone_activities",
     "has_workers",
@@ -27,6 +28,9 @@ __all__ = [
     "namespace_is_missing",
     "result_of",
 ]
+
+MOST_SKIPS: Final = 10_000
+"""Of time, per fast-forward; the server's default of 200 would silently stop a long one."""
 
 Result = TypeVar("Result")
 

@@ -21,6 +21,7 @@ from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.runtime.embedded import EmbeddedServer, embedded_server
 from perennial_billing.runtime.http import bind, origin_of, serving
 from perennial_billing.runtime.settings import Settings
+from perennial_billing.starter.amazon_pay import AmazonPayReader
 from perennial_billing.starter.client import Subscriptions
 from perennial_billing.worker.books import ledger_of, set_up_ledger
 from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
@@ -149,11 +150,18 @@ async def stage(
             SimulatorHandle(origin) as simulator,
             serving(create_ipn_app(server.client, settings), ipn_listener),
             ledger_of(settings) as ledger,
+            amazon_pay_client(settings) as amazon_pay,
         ):
+            reader = AmazonPayReader(amazon_pay)
             set_up = Stage(
                 server=server,
                 simulator=simulator,
-                subscriptions=Subscriptions(server.client, settings.task_queue, ledger=lambda: nullcontext(ledger)),
+                subscriptions=Subscriptions(
+                    server.client,
+                    settings.task_queue,
+                    ledger=lambda: nullcontext(ledger),
+                    amazon=lambda: nullcontext(reader),
+                ),
                 ledger=ledger,
                 settings=settings,
                 ipn_url=ipn_url,
@@ -162,7 +170,6 @@ async def stage(
                 yield set_up
                 return
             async with (
-                amazon_pay_client(settings) as amazon_pay,
                 billing_workers(server.client, amazon_pay, ledger, settings) as workers,
                 workers.running(),
             ):

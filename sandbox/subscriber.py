@@ -1,25 +1,15 @@
 """One subscriber on the stage: moved through virtual time, and waited for until nothing is under way."""
 
-import asyncio
 from datetime import datetime, timedelta
-from typing import Final
 
 from temporalio.client import WorkflowHandle
 
 from perennial_billing.billing.contract.terms import Terms
 from perennial_billing.billing.view import SubscriptionView
-from perennial_billing.runtime.temporal import is_busy
 from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.clock import PAST_THE_DATE, SubscriptionClock
 from perennial_billing.workflows.names import workflow_id
 from perennial_billing.workflows.subscription import SubscriptionWorkflow
-
-PAST_THE_DATE: Final = timedelta(minutes=1)
-"""A skip to an exact timer returns before the workflow has reacted, so skips go past it."""
-
-LOOK_EVERY_SECONDS: Final = 0.02
-QUIET_LOOKS: Final = 2
-LOOKS_AT_WHAT_IS_LATE: Final = 10
-"""What should have been done by now follows at once, unless something holds it up that no wait ends."""
 
 
 class Subscriber:
@@ -31,6 +21,7 @@ class Subscriber:
     def __init__(self, stage: Stage, terms: Terms) -> None:
         self.stage = stage
         self.terms = terms
+        self._clock = SubscriptionClock(stage.client, stage.subscriptions, stage.settings.environment)
         self.handle: WorkflowHandle[SubscriptionWorkflow, SubscriptionView] = stage.client.get_workflow_handle_for(
             SubscriptionWorkflow.run, workflow_id(terms.charge_permission_id)
         )
@@ -74,16 +65,4 @@ class Subscriber:
     async def quiet(self) -> SubscriptionView:
         """Waits until notifications were delivered and no task of the workflow is under way."""
         await self.stage.simulator.deliver_notifications()
-        status, looks = await self._idle(), 0
-        while status.next is not None and status.next.at <= await self.now() and looks < LOOKS_AT_WHAT_IS_LATE:
-            await asyncio.sleep(LOOK_EVERY_SECONDS)  # its timer of a millisecond takes longer on a busy machine
-            status, looks = await self._idle(), looks + 1
-        return status
-
-    async def _idle(self) -> SubscriptionView:
-        quiet = 0
-        while quiet < QUIET_LOOKS:
-            quiet = 0 if await is_busy(self.stage.client, self.handle.id) else quiet + 1
-            if quiet < QUIET_LOOKS:
-                await asyncio.sleep(LOOK_EVERY_SECONDS)
-        return await self.status()
+        return (await self._clock.settled(self.charge_permission_id))[0]

@@ -8,7 +8,7 @@ from decimal import Decimal
 from amazon_pay_client.models import ChargePermission, ChargeState, Limits, Price
 from amazon_pay_simulator.books import ExportedBooks
 from amazon_pay_simulator.objects import Charge
-from perennial_billing.activities.amazon_pay import permission_answer, whole_charge
+from perennial_billing.activities.answers import charge_as_read, permission_answer
 from perennial_billing.billing.keys import period_of_key
 from perennial_billing.starter.audit.case import Booked
 from perennial_billing.starter.audit.witness import Testimony
@@ -41,7 +41,7 @@ class BooksWitness:
         return Testimony(
             permission=permission_answer(_as_read(permission, own, now)) if permission else None,
             charges=[
-                Booked(whole_charge(charge), period_of_key(self._keys.get(charge_id, "")))
+                Booked(charge_as_read(charge), period_of_key(self._keys.get(charge_id, "")))
                 for charge_id, charge in charges.items()
             ],
         )

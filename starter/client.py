@@ -12,6 +12,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 from temporalio.client import (
     Client,
+    WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowQueryRejectedError,
@@ -32,7 +33,9 @@ from perennial_billing.billing.changes import (
     RetryNow,
     WriteOff,
 )
+from perennial_billing.billing.chargeable import check_chargeable
 from perennial_billing.billing.contract.terms import Terms, check_anchor
+from perennial_billing.billing.first_charge import begun_with
 from perennial_billing.billing.forecast.preview import DryRun, Upcoming, check_count
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.refusals import Kind, Refused, refusal_of
@@ -41,7 +44,7 @@ from perennial_billing.billing.requests import NOBODY, Asker, Request
 from perennial_billing.billing.status import Status
 from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.view import RefundView, SubscriptionView
-from perennial_billing.runtime.temporal import result_of
+from perennial_billing.runtime.temporal import is_unknown, result_of
 from perennial_billing.starter.errors import (
     NotAnsweredError,
     NoWorkerError,
@@ -53,9 +56,10 @@ from perennial_billing.starter.errors import (
 )
 from perennial_billing.starter.listing import Listed, list_subscriptions
 from perennial_billing.starter.places import CALL_TIMEOUT, AfterTheEnd, Place, Running
+from perennial_billing.starter.reading import OpensAmazon
 from perennial_billing.workflows.display import initial_search_attributes, static_summary
 from perennial_billing.workflows.life import REFUSED
-from perennial_billing.workflows.memo import TERMS_MEMO, differing, initial_memo
+from perennial_billing.workflows.memo import FIRST_CHARGE_MEMO, TERMS_MEMO, differing, first_charge_memo, initial_memo
 from perennial_billing.workflows.messages import (
     Answer,
     CancelRequest,
@@ -71,7 +75,7 @@ from perennial_billing.workflows.messages import (
     Underway,
     Unknown,
 )
-from perennial_billing.workflows.names import MERCHANT_ACCOUNT, MERCHANT_REFERENCE, workflow_id
+from perennial_billing.workflows.names import AMAZONS_NAME, MERCHANT_ACCOUNT, MERCHANT_REFERENCE, workflow_id
 from perennial_billing.workflows.subscription import SubscriptionWorkflow
 
 if TYPE_CHECKING:
@@ -94,10 +98,18 @@ OpensLedger = Callable[[], AbstractAsyncContextManager["Ledger"]]
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A subscription that runs; `already` where it had been started before with the same terms."""
+    """A subscription that runs.
+
+    Attributes:
+        workflow_id: Temporal's.
+        already: it had been started before with the same terms.
+        first_due: when the first period falls due that is charged or is free (UTC); None where it runs already, and
+            where the checkout's own charge has paid all there is.
+    """
 
     workflow_id: str
     already: bool
+    first_due: datetime | None = None
 
 
 def new_request_id() -> str:
@@ -123,16 +135,25 @@ class Subscriptions:
         needs_consent: whether a buyer has to agree to another plan in a new checkout, as in the EU and the UK.
         ledger: opens the ledger, where something is to be found that Temporal does not know any more; without one, only
             what Temporal retains is found.
+        amazon: opens a way to Amazon, by which charge permissions are read before anything is started; without one,
+            only what is said to be unchecked is started.
     """
 
     def __init__(
-        self, client: Client, task_queue: str, *, needs_consent: bool = False, ledger: OpensLedger | None = None
+        self,
+        client: Client,
+        task_queue: str,
+        *,
+        needs_consent: bool = False,
+        ledger: OpensLedger | None = None,
+        amazon: OpensAmazon | None = None,
     ) -> None:
         self._client = client
         self._task_queue = task_queue
         self._needs_consent = needs_consent
         self._ledger = ledger
         self._asker = NOBODY
+        self._amazon = amazon
 
     def on_behalf_of(self, asker: Asker) -> "Subscriptions":
         """The same, for somebody: who asks, and why, is told with what follows, and the ledger keeps it."""
@@ -140,27 +161,81 @@ class Subscriptions:
         theirs._asker = asker  # noqa: SLF001 - it is one of its own
         return theirs
 
-    async def start(self, terms: Terms, *, anchor_was_given: bool = True, backdated: bool = False) -> Started:
+    async def start(
+        self,
+        terms: Terms,
+        *,
+        anchor_was_given: bool = True,
+        backdated: bool = False,
+        first_charge: str | None = None,
+        unchecked: bool = False,
+    ) -> Started:
         """Starts a subscription; starting it again with the same terms finds the running one.
+
+        Its charge permission is read at Amazon before, and nothing is started that cannot be charged. One that was
+        started before is found without that: its charge permission may have been charged, or broken, since.
 
         Args:
             terms: what was agreed.
             anchor_was_given: False where the anchor only is the moment of this call, so that a repeated call with
                 another moment still means the same subscription.
             backdated: it began more than a period ago, and all that fell due since is owed.
+            first_charge: Amazon's id of a charge that was made with the checkout and has paid period 0. It is read at
+                Amazon in any case; where no anchor was given, its time is the anchor.
+            unchecked: start without reading the charge permission.
 
         Raises:
             Refused: it began more than a period ago, and nobody says that this is meant.
-            SubscriptionConflictError: it was started with other terms; nothing was changed.
+            RequestRefusedError: it cannot be charged under the charge permission, or the charge has not paid period 0.
+            NotReadError: Amazon did not answer.
+            SubscriptionConflictError: it was started with other terms, or another first charge; nothing was changed.
             SubscriptionEndedError: it has ended already, so nothing would be billed under that permission.
         """
+        reads = first_charge is not None or not unchecked
+        known = await self._described(terms.charge_permission_id) if reads else None
+        if known is not None:
+            await self._refuse_other_terms(known, terms, first_charge, anchor_was_given=anchor_was_given)
+            return Started(workflow_id(terms.charge_permission_id), already=True)
         try:
-            if not backdated:
+            if not backdated and (anchor_was_given or first_charge is None):
                 check_anchor(terms, datetime.now(UTC))
         except Refused:
-            if not await self._is_known(terms.charge_permission_id):
+            if reads or await self._described(terms.charge_permission_id) is None:
                 raise
-        return await self._start(Subscription.begin(terms), anchor_was_given=anchor_was_given)
+        subscription = Subscription.begin(terms)
+        if reads:
+            subscription = await self._checked(
+                terms, first_charge, anchor_was_given=anchor_was_given, unchecked=unchecked
+            )
+            if not backdated:
+                check_anchor(subscription.terms, datetime.now(UTC))
+        return await self._start(subscription, first_charge, anchor_was_given=anchor_was_given)
+
+    async def _checked(
+        self, terms: Terms, first_charge: str | None, *, anchor_was_given: bool, unchecked: bool
+    ) -> Subscription:
+        """The subscription as it begins, after what Amazon says of its charge permission and of its first charge."""
+        identifier, now = terms.charge_permission_id, datetime.now(UTC)
+        if self._amazon is None:
+            why = "nothing reads it at Amazon before it is started: give `Subscriptions` a way to Amazon (`amazon`)"
+            raise SubscriptionError(f"charge permission {identifier}: {why}, or start it `unchecked`")
+        try:
+            async with self._amazon() as amazon:
+                if first_charge is None:
+                    subscription = Subscription.begin(terms)
+                else:
+                    _check_charge_id(first_charge)
+                    charge = await amazon.charge(first_charge)
+                    if not anchor_was_given and charge.created_at is not None:
+                        terms = Terms.model_validate({**dict(terms), "anchor": charge.created_at})
+                    subscription = begun_with(terms, first_charge, charge, now)
+                if not unchecked:
+                    check_chargeable(subscription, await amazon.charge_permission(identifier), now)
+        except ValidationError as error:
+            raise RequestRefusedError(identifier, refusal_of(error)) from error
+        except Refused as refused:
+            raise RequestRefusedError(identifier, refused) from None
+        return subscription
 
     async def adopt(self, subscription: Subscription) -> Started:
         """Starts a subscription as it stands, such as one that was billed elsewhere until now.
@@ -169,19 +244,18 @@ class Subscriptions:
             SubscriptionConflictError: it was started with other terms; nothing was changed.
             SubscriptionEndedError: it has ended already.
         """
-        return await self._start(subscription, anchor_was_given=True)
+        return await self._start(subscription, None, anchor_was_given=True)
 
-    async def _is_known(self, charge_permission_id: str) -> bool:
-        """Whether it was started before, and did not end so long ago that Temporal has forgotten it."""
+    async def _described(self, charge_permission_id: str) -> WorkflowExecutionDescription | None:
+        """What Temporal knows of it; None where it was never started, or ended so long ago that it is forgotten."""
         try:
-            await self._handle(charge_permission_id).describe(rpc_timeout=CALL_TIMEOUT)
+            return await self._handle(charge_permission_id).describe(rpc_timeout=CALL_TIMEOUT)
         except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return False
+            if is_unknown(error):
+                return None
             raise _explained(error, charge_permission_id) from error
-        return True
 
-    async def _start(self, subscription: Subscription, *, anchor_was_given: bool) -> Started:
+    async def _start(self, subscription: Subscription, first_charge: str | None, *, anchor_was_given: bool) -> Started:
         terms = subscription.terms
         identifier = workflow_id(terms.charge_permission_id)
         try:
@@ -194,15 +268,18 @@ class Subscriptions:
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 search_attributes=initial_search_attributes(subscription),
                 static_summary=static_summary(terms),
-                memo=initial_memo(terms),
+                memo={**initial_memo(terms), **first_charge_memo(first_charge)},
                 priority=Priority(fairness_key=terms.merchant_account),
             )
         except RPCError as error:
             raise _explained(error, terms.charge_permission_id) from error
         except WorkflowAlreadyStartedError:
-            await self._refuse_other_terms(terms, anchor_was_given=anchor_was_given)
+            description = await self._handle(terms.charge_permission_id).describe(rpc_timeout=CALL_TIMEOUT)
+            await self._refuse_other_terms(description, terms, first_charge, anchor_was_given=anchor_was_given)
             return Started(identifier, already=True)
-        return Started(identifier, already=False)
+        number = subscription.next_period
+        due = subscription.schedule.due(number) if subscription.schedule.has_period(number) else None
+        return Started(identifier, already=False, first_due=due)
 
     async def sharing_reference(self, terms: Terms) -> list[str]:
         """The charge permissions of the other running subscriptions with the same merchant reference and account.
@@ -572,8 +649,14 @@ class Subscriptions:
     def _handle(self, charge_permission_id: str) -> Handle:
         return self._client.get_workflow_handle_for(SubscriptionWorkflow.run, workflow_id(charge_permission_id))
 
-    async def _refuse_other_terms(self, terms: Terms, *, anchor_was_given: bool) -> None:
-        description = await self._handle(terms.charge_permission_id).describe()
+    async def _refuse_other_terms(
+        self,
+        description: WorkflowExecutionDescription,
+        terms: Terms,
+        first_charge: str | None,
+        *,
+        anchor_was_given: bool,
+    ) -> None:
         if description.status is not WorkflowExecutionStatus.RUNNING:
             raise SubscriptionEndedError(
                 f"charge permission {terms.charge_permission_id}: its subscription has ended already; billing goes on "
@@ -581,11 +664,23 @@ class Subscriptions:
             )
         running = await description.memo_value(TERMS_MEMO, type_hint=Terms)
         differs = differing(running, terms, anchor_was_given=anchor_was_given)
+        if await description.memo_value(FIRST_CHARGE_MEMO, None, type_hint=str) != first_charge:
+            differs.append("first charge")
         if differs:
             raise SubscriptionConflictError(
                 f"charge permission {terms.charge_permission_id} has a subscription with another "
                 f"{' and another '.join(differs)} (its anchor is {running.anchor.isoformat()}); it was not changed"
             )
+
+
+def _check_charge_id(charge_id: str) -> None:
+    """Whether it looks like one of Amazon's; else nobody is asked about it.
+
+    Raises:
+        Refused: it does not.
+    """
+    if AMAZONS_NAME.fullmatch(charge_id) is None:
+        raise Refused("first_charge", repr(charge_id), "the id of a charge is, such as S01-1234567-1234567-C123456")
 
 
 def _as(kind: type[Asked], outcome: Outcome) -> Asked:

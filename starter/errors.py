@@ -6,6 +6,9 @@ SubscriptionError
 ├── SubscriptionConflictError   it was started with other terms
 ├── RequestRefusedError         a rule said no; `refused` says which field, which value, what is accepted
 ├── NotAnsweredError            it was asked, and nobody has answered yet: ask again with `request_id`
+├── NotReadError                Amazon did not show what is to be known first: nothing was begun, ask again
+├── NoTestClockError            no time is skipped here: it is live, or the Temporal server cannot
+├── NotSettledError             something is under way at a date, and does not end, so that time is not moved on
 └── NoWorkerError               nobody is there to answer a question; the subscription is safe
 """
 
@@ -59,6 +62,18 @@ class NotAnsweredError(SubscriptionError):
             "for nothing new"
         )
         self.request_id, self.accepted, self.why = request_id, accepted, why
+
+
+class NotReadError(SubscriptionError):
+    """Amazon did not answer what is to be known before something begins; nothing was begun, so ask again."""
+
+
+class NoTestClockError(SubscriptionError):
+    """No time is skipped here: it is live, or the Temporal server cannot."""
+
+
+class NotSettledError(SubscriptionError):
+    """Something is under way at a date of a test clock, and does not end, so that time is not moved on."""
 
 
 class NoWorkerError(SubscriptionError):

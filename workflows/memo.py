@@ -9,11 +9,18 @@ from typing import Final
 from perennial_billing.billing.contract.terms import Terms
 
 TERMS_MEMO: Final = "terms"
+FIRST_CHARGE_MEMO: Final = "first_charge"
 
 
 def initial_memo(terms: Terms) -> dict[str, Terms]:
     """The memo of a new subscription."""
     return {TERMS_MEMO: terms}
+
+
+def first_charge_memo(charge_id: str | None) -> dict[str, str]:
+    """What is added to the memo of a subscription that began with a checkout's own charge: it is no part of the terms,
+    and a start with another one means something else."""
+    return {FIRST_CHARGE_MEMO: charge_id} if charge_id else {}
 
 
 def differing(running: Terms, wanted: Terms, *, anchor_was_given: bool) -> list[str]:

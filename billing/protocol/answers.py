@@ -40,7 +40,7 @@ class ChargeAnswer(Value):
         captured: how much was captured, where that was asked for.
         created_at: when Amazon made the charge (UTC). A saved answer to an older request has the time of that.
         amount: what it is of; told where a charge was read.
-        refunded: how much has gone back; told where a charge was read, and anything has.
+        refunded: how much of it has gone back; told where a charge was read, and some has.
         charge_permission_id: under which it was made; told where a charge was read.
         reason_code: Amazon's reasonCode for anything but a success; an open set.
         message: Amazon's text, for people.

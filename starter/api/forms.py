@@ -86,6 +86,14 @@ class Begin(Agreed):
     checkout_amount: Money | None = Field(
         default=None, description="What the checkout session was made for; it must be said to complete it."
     )
+    first_charge: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")] | None = Field(
+        default=None,
+        description="A charge that was made with the checkout, and has paid period 0: it is read, and counts. Of a "
+        "checkout session that is completed here, its charge is found by itself.",
+    )
+    unchecked: bool = Field(
+        default=False, description="Start without reading the charge permission at Amazon; for those who know."
+    )
     backdated: bool = Field(
         default=False, description="It began more than a period ago, and all that fell due since is owed."
     )
@@ -96,7 +104,6 @@ class Began(BaseModel):
 
     charge_permission_id: str
     workflow_id: str = Field(description="In Temporal, for engineers.")
-    anchor: AwareDatetime
     same_reference: tuple[str, ...] = Field(
         default=(), description="Other running subscriptions with this merchant reference: one customer may pay twice."
     )

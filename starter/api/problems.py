@@ -15,6 +15,7 @@ from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.starter.endpoints import EndpointNotFoundError
 from perennial_billing.starter.errors import (
     NotAnsweredError,
+    NotReadError,
     NoWorkerError,
     RequestRefusedError,
     SubscriptionConflictError,
@@ -153,6 +154,8 @@ async def _subscription(request: Request, error: Exception) -> JSONResponse:
         case NotAnsweredError():
             detail = f"{error.why}; send it again with the same Idempotency-Key, which asks for nothing new"
             problem = ProblemError(503, "not-answered", "It was not answered in time", detail, headers=again)
+        case NotReadError():
+            problem = ProblemError(503, "amazon-silent", "Amazon did not answer", str(error), headers=again)
         case NoWorkerError():
             problem = ProblemError(503, "no-worker", "No worker answers", str(error), headers=again)
         case _:

@@ -21,7 +21,7 @@ from temporalio.service import RPCError
 
 from amazon_pay_client import AmazonPayClient
 from amazon_pay_client.errors import AmazonPayError, ApiError
-from perennial_billing.activities.amazon_pay import permission_answer, whole_charge
+from perennial_billing.activities.answers import charge_as_read, permission_answer
 from perennial_billing.activities.signatures import AmazonPayActivities, ReadCharge, ReadPermission
 from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 from perennial_billing.billing.protocol.foreign import as_prose
@@ -203,7 +203,7 @@ class Directly:
             charge = await self._asked(pace, lambda: read(charge_id))
         except ApiError as error:
             return _known_charge(ChargeAnswer(outcome=ChargeOutcome.REFUSED, reason_code=error.reason_code))
-        return whole_charge(charge)
+        return charge_as_read(charge)
 
     async def _asked(self, pace: Pace, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         loop = asyncio.get_running_loop()

@@ -52,6 +52,11 @@ COMMANDS: Final = (
     ),
     Command("list", ".listing:list_", "List subscriptions with status and next billing date."),
     Command(
+        "watch",
+        ".watch:watch",
+        "Follow a subscription live until it ends, or until Ctrl-C: how it stands, what is next, and what it tells.",
+    ),
+    Command(
         "cancel",
         ".subscriptions:cancel",
         "Cancel a subscription and close its charge permission.",
@@ -85,6 +90,11 @@ COMMANDS: Final = (
         "write-off",
         ".subscriptions:write_off",
         "Give an owed period up: it is not collected any more. The subscription goes on with the next one.",
+    ),
+    Command(
+        "advance",
+        ".advance:advance",
+        "Move a subscription, or a group, through virtual time, and show what happens on the way.",
     ),
     Command(
         "audit",

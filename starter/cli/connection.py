@@ -1,5 +1,6 @@
 """How commands reach the subscriptions that the environment names."""
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,10 +8,13 @@ import typer
 from perennial_billing.runtime.errors import StartupError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
     from perennial_billing.ledger.ledger import Ledger
+    from perennial_billing.runtime.settings import Settings
     from perennial_billing.starter.client import Subscriptions
+    from perennial_billing.starter.reading import ReadsAmazon
 
 PermissionArgument = Annotated[
     str, typer.Argument(metavar="CHARGE_PERMISSION_ID", help="Amazon's id of the recurring charge permission.")
@@ -34,7 +38,32 @@ async def subscriptions(*, needs_consent: bool = False) -> "Subscriptions":
 
         return ledger_of(settings)
 
-    return Subscriptions(await connect(), settings.task_queue, needs_consent=needs_consent, ledger=ledger)
+    return Subscriptions(
+        await connect(),
+        settings.task_queue,
+        needs_consent=needs_consent,
+        ledger=ledger,
+        amazon=lambda: amazon_of(settings),
+    )
+
+
+@asynccontextmanager
+async def amazon_of(settings: "Settings") -> "AsyncIterator[ReadsAmazon]":
+    """A way to Amazon Pay, as the settings describe it.
+
+    Raises:
+        StartupError: a setting is missing or wrong; says that nothing else is needed where a start is unchecked.
+    """
+    from perennial_billing.starter.amazon_pay import AmazonPayReader
+    from perennial_billing.worker.wiring import amazon_pay_client
+
+    try:
+        client = amazon_pay_client(settings)
+    except StartupError as error:
+        why = "a start reads the charge permission at Amazon first, unless it is said to be --unchecked"
+        raise StartupError(f"{error}; {why}") from None
+    async with client:
+        yield AmazonPayReader(client)
 
 
 def needs_consent() -> bool:

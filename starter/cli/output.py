@@ -170,11 +170,11 @@ def _told(error: Exception) -> tuple[str, int] | None:
 
     from perennial_billing.billing.refusals import Refused
     from perennial_billing.ledger.errors import LedgerError
-    from perennial_billing.starter.errors import NotAnsweredError, SubscriptionError
+    from perennial_billing.starter.errors import NotAnsweredError, NotReadError, SubscriptionError
 
     if isinstance(error, LedgerError):
         return str(error), CANNOT_START
-    if isinstance(error, NotAnsweredError):
+    if isinstance(error, NotAnsweredError | NotReadError):
         return str(error), NOT_ANSWERED
     if isinstance(error, SubscriptionError):
         return str(error), REFUSED

@@ -86,6 +86,7 @@ async def _services(client: "Client", settings: "Settings") -> "AsyncIterator[Se
     from contextlib import nullcontext
 
     from amazon_pay_client import Region
+    from perennial_billing.starter.amazon_pay import AmazonPayReader
     from perennial_billing.starter.api.services import Services
     from perennial_billing.starter.cli.reports import quota_of
     from perennial_billing.starter.client import Subscriptions
@@ -102,6 +103,7 @@ async def _services(client: "Client", settings: "Settings") -> "AsyncIterator[Se
             settings.task_queue,
             needs_consent=Region.parse(settings.region) is Region.EU,
             ledger=lambda: nullcontext(ledger),
+            amazon=(lambda: nullcontext(AmazonPayReader(amazon_pay))) if amazon_pay is not None else None,
         )
         yield Services(subscriptions, ledger, settings, quota_of(settings), amazon_pay)
 

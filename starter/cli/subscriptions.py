@@ -80,10 +80,22 @@ async def start(
     ] = "",
     merchant_account: AccountOption = DEFAULT_ACCOUNT,
     backdated: BackdatedOption = False,
+    first_charge: Annotated[
+        str | None,
+        typer.Option(
+            "--first-charge",
+            metavar="CHARGE_ID",
+            help="The checkout's own charge, which has paid period 0; without --anchor its time is the anchor.",
+        ),
+    ] = None,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Start without reading the charge permission at Amazon first.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start billing a new subscriber.
 
+    The charge permission is read at Amazon first, and one that cannot be charged as the plan needs it is refused.
     Starting again with the same terms finds the running subscription and changes nothing; with other terms it is
     refused. Where the merchant reference is that of another running subscription, too, it is started and told of.
     """
@@ -104,11 +116,22 @@ async def start(
         if warning:
             mind(warning)
     client = await subscriptions()
-    started = await client.start(terms, anchor_was_given=anchor is not None, backdated=backdated)
+    started = await client.start(
+        terms,
+        anchor_was_given=anchor is not None,
+        backdated=backdated,
+        first_charge=first_charge,
+        unchecked=unchecked,
+    )
     others = await _sharing_reference(client, terms)
     how = "runs already with these terms"
     if not started.already:
-        how = f"started, first charge {terms.anchor:%Y-%m-%d %H:%M} UTC"
+        due = f"{started.first_due:%Y-%m-%d %H:%M} UTC" if started.first_due else "none"
+        how = (
+            f"started, period 0 is paid by {first_charge}, next charge {due}"
+            if first_charge
+            else (f"started, first charge {due}")
+        )
     data = {"workflow_id": started.workflow_id, "already_started": started.already, "same_reference": others}
     say(data, f"{started.workflow_id} {how}", as_json=as_json)
 

@@ -12,19 +12,17 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from amazon_pay_client import AmazonPayClient
-from amazon_pay_client.errors import AmazonPayError
-from amazon_pay_client.models import ChargePermission, ChargePermissionState
-from amazon_pay_client.models.charge_permissions import ChargePermissionType
 from perennial_billing.billing.changes import ResumeSubscription
+from perennial_billing.billing.chargeable import check_chargeable
 from perennial_billing.billing.contract.terms import Terms
 from perennial_billing.billing.plan import Plan
 from perennial_billing.billing.refusals import Refused, refusals_of
 from perennial_billing.billing.subscription import Subscription
 from perennial_billing.starter.client import Subscriptions, shares_reference
-from perennial_billing.starter.errors import RequestRefusedError, SubscriptionError
+from perennial_billing.starter.errors import NotReadError, RequestRefusedError, SubscriptionError
 from perennial_billing.starter.many.rows import Numbered, read_rows
 from perennial_billing.starter.many.runner import Outcome, Result
+from perennial_billing.starter.reading import ReadsAmazon
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,42 +112,24 @@ class Checker:
     """Compares rows with what Amazon says of their charge permissions; changes nothing.
 
     Args:
-        amazon_pay: asked once for each row.
+        amazon: asked once for each row.
     """
 
-    def __init__(self, amazon_pay: AmazonPayClient) -> None:
-        self._amazon_pay = amazon_pay
+    def __init__(self, amazon: ReadsAmazon) -> None:
+        self._amazon = amazon
         self._references = References()
 
     async def check(self, row: Joining | Result) -> Result:
-        """Whether the subscription can be started, and charged."""
+        """Whether the subscription can be started, and charged once it is cut over."""
         if isinstance(row, Result):
             return row
+        lifecycle = row.subscription.lifecycle.but(pause=None)
         try:
-            permission = await self._amazon_pay.charge_permissions.get(row.charge_permission_id)
-        except AmazonPayError as error:
-            return row.result(Outcome.REFUSED, f"charge_permission_id: {error}")
-        why = "; ".join(_troubles(permission, row.subscription))
-        mind = self._references.note(row.subscription.terms)
-        return row.result(Outcome.REFUSED, why, mind) if why else row.result(Outcome.DONE, mind=mind)
-
-
-def _troubles(permission: ChargePermission, subscription: Subscription) -> list[str]:
-    troubles = []
-    if permission.charge_permission_type != ChargePermissionType.RECURRING:
-        kind = permission.charge_permission_type or "of an unknown type"
-        troubles.append(f"the charge permission is {kind}, not Recurring")
-    state = permission.status_details.state
-    if state != ChargePermissionState.CHARGEABLE:
-        reasons = ", ".join(reason.reason_code for reason in permission.status_details.reasons or ())
-        troubles.append(f"the charge permission is {state}" + (f" ({reasons})" if reasons else ""))
-    limit = permission.limits.amount_limit if permission.limits else None
-    dearest = subscription.most_to_come
-    if limit is not None and limit.currency_code != dearest.currency:
-        troubles.append(f"the plan is in {dearest.currency}, and the charge permission in {limit.currency_code}")
-    elif limit is not None and limit.amount < dearest.amount:
-        troubles.append(f"a period costs {dearest}, and the charge permission allows {limit.amount} a month")
-    return troubles
+            answer = await self._amazon.charge_permission(row.charge_permission_id)
+            check_chargeable(row.subscription.but(lifecycle=lifecycle), answer, datetime.now(UTC))
+        except (Refused, NotReadError) as why:
+            return row.result(Outcome.REFUSED, str(why), self._references.note(row.subscription.terms))
+        return row.result(Outcome.DONE, mind=self._references.note(row.subscription.terms))
 
 
 class Starter:

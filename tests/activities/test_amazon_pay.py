@@ -14,7 +14,8 @@ from amazon_pay_client.models import ChargePermission, Currency, Frequency, Pric
 from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
 from amazon_pay_simulator import SimulatorHandle
 from amazon_pay_simulator.clock import TIME_HEADER
-from perennial_billing.activities.amazon_pay import AmazonPayCalls, permission_answer
+from perennial_billing.activities.amazon_pay import AmazonPayCalls
+from perennial_billing.activities.answers import permission_answer
 from perennial_billing.activities.signatures import (
     ClosePermission,
     ReadCharge,

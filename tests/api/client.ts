@@ -20,7 +20,7 @@ const began = await api.POST("/v1/subscriptions", {
     },
 });
 if (began.error) throw new Error(began.error.detail);
-said.anchor = began.data.anchor;
+said.workflow = began.data.workflow_id;
 
 const again = await api.POST("/v1/subscriptions/{charge_permission_id}/skip", {
     params: { path: { charge_permission_id: permission }, header: once("skip") },

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from perennial_billing.ledger.api_keys import NewKey, Scope, make
 from perennial_billing.runtime.http import bind, serving
 from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.amazon_pay import AmazonPayReader
 from perennial_billing.starter.api.app import create_app
 from perennial_billing.starter.api.services import Services
 from perennial_billing.starter.cli.reports import quota_of
@@ -63,8 +64,13 @@ class Api:
 @pytest_asyncio.fixture(scope="session")
 async def api(house: Stage) -> AsyncIterator[Api]:
     settings = house.settings.model_copy(update={"api_requests_per_minute": 1_000_000})
-    subscriptions = Subscriptions(house.client, settings.task_queue, ledger=lambda: nullcontext(house.ledger))
     async with amazon_pay_client(settings) as amazon_pay:
+        subscriptions = Subscriptions(
+            house.client,
+            settings.task_queue,
+            ledger=lambda: nullcontext(house.ledger),
+            amazon=lambda: nullcontext(AmazonPayReader(amazon_pay)),
+        )
         app = create_app(Services(subscriptions, house.ledger, settings, quota_of(settings), amazon_pay))
         key = await make(house.ledger, "shop", list(Scope))
         async with (

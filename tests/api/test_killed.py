@@ -130,3 +130,35 @@ async def test_a_checkout_that_the_buyer_has_left_is_no_subscription(api: Api) -
     answer = await api.post("/v1/subscriptions", body)
 
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:perennial:problem:not-now")
+
+
+async def test_a_checkout_that_charges_pays_the_first_period_and_nobody_is_charged_twice(api: Api) -> None:
+    async with amazon_pay_client(api.house.settings) as shop:
+        body = recurring_of("AuthorizeWithCapture", "8.45")
+        session = (await shop.checkout_sessions.create(body, idempotency_key=uuid4().hex)).checkout_session_id
+        await api.house.simulator.approve_session(session)
+    amount = {"amount": "8.45", "currency": "USD"}
+    wanted = {"plan": PLAN, "checkout_session_id": session, "checkout_amount": amount}
+
+    began = await api.post("/v1/subscriptions", wanted)
+
+    assert began.status_code == 201, began.text
+    permission = began.json()["charge_permission_id"]
+    view = (await api.http.get(f"/v1/subscriptions/{permission}")).json()
+    assert view["periods_paid"] == 1
+    books = await api.house.simulator.books()
+    (charge,) = [each for each in books.charges if each.charge_permission_id == permission]
+    assert view["ledger"][0]["charge_id"] == charge.charge_id
+
+
+async def test_what_cannot_be_charged_is_not_started(api: Api) -> None:
+    permission = await api.permission()
+    await api.house.simulator.close_by_buyer(permission)
+
+    closed = await api.post("/v1/subscriptions", {"plan": PLAN, "charge_permission_id": permission})
+    unchecked = await api.post(
+        "/v1/subscriptions", {"plan": PLAN, "charge_permission_id": permission, "unchecked": True}
+    )
+
+    assert closed.status_code in {409, 422}, closed.text
+    assert unchecked.status_code == 201

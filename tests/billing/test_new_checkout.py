@@ -391,6 +391,7 @@ def test_a_successor_that_exists_already_leaves_everything_as_it_was() -> None:
         (chargeable().but(currency="XAU"), "it is in XAU"),
         (chargeable().but(monthly_limit=eur("9.98")), "allows 9.98 EUR in a calendar month"),
         (chargeable().but(expires_at=at("2026-02-04 09:00")), "it expired on 2026-02-04"),
+        (chargeable().but(expires_at=at("2026-02-28 09:00")), "it expires on 2026-02-28"),
     ],
 )
 def test_a_permission_that_cannot_bear_the_subscription_is_refused_and_nothing_is_closed(
@@ -417,7 +418,7 @@ def test_a_permission_that_cannot_bear_the_subscription_is_refused_and_nothing_i
     [
         chargeable(),
         chargeable().but(given_for="Recurring", currency="EUR", monthly_limit=eur("9.99")),
-        chargeable().but(expires_at=at("2026-02-04 09:01")),
+        chargeable().but(expires_at=at("2026-02-28 09:01")),
     ],
 )
 def test_what_amazon_does_not_say_of_it_is_not_held_against_it(answer: PermissionAnswer) -> None:

@@ -40,6 +40,7 @@ class Story(Subscriber):
         billing_day: BillingDay | None = None,
         ends_at: datetime | None = None,
         quantity: int = 1,
+        unchecked: bool = False,
     ) -> Self:
         """A buyer approves a charge permission and the merchant starts the subscription."""
         permission = await house.simulator.open_permission(Currency(plan.currency))
@@ -55,7 +56,7 @@ class Story(Subscriber):
             zone=zone,
             merchant_reference=f"order-{identifier}",
         )
-        await house.subscriptions.start(terms, backdated=True)
+        await house.subscriptions.start(terms, backdated=True, unchecked=unchecked)
         return cls(house, terms)
 
     async def charges(self) -> list[Charge]:

@@ -29,8 +29,8 @@ from tests.endpoint import Endpoint
 from tests.scenarios.story import MONTHLY, Story, pending_charge_of
 
 
-async def new_permission(house: Stage) -> str:
-    return (await house.simulator.open_permission()).charge_permission_id
+async def new_permission(house: Stage, at: datetime | None = None) -> str:
+    return (await house.simulator.open_permission(at=at)).charge_permission_id
 
 
 async def continued(house: Stage, story: Story, successor: str) -> Story:
@@ -243,8 +243,9 @@ async def waiting_for_a_pending_charge(house: Stage, paid_before: int = 0) -> tu
     story = await Story.begin(house, script=[*[None] * paid_before, "AuthorizationInitiated"])
     for period in range(paid_before + 1):
         await story.until_due(period)
+    successor = await new_permission(house, at=await story.now())
     replacing = asyncio.create_task(
-        house.subscriptions.replace_charge_permission(story.charge_permission_id, await new_permission(house))
+        house.subscriptions.replace_charge_permission(story.charge_permission_id, successor)
     )
     async with asyncio.timeout(60):
         while (await story.status()).successor is None:

@@ -19,7 +19,7 @@ from typing import Any, Final, TextIO, cast
 import structlog
 from typer.testing import CliRunner, Result
 
-from perennial_billing.sandbox.stage import Stage
+from perennial_billing.sandbox.stage import PUBLIC_KEY_ID, Stage
 from perennial_billing.starter.cli.app import app
 from tests.worker.processes import finished, perennial
 
@@ -121,11 +121,14 @@ async def run(*arguments: str, **environment: str) -> Said:
 
 
 def joined_to(house: Stage) -> dict[str, str]:
-    """The environment in which a command reaches the house's Temporal server and its ledger."""
+    """The environment in which a command reaches the house's Temporal server, its ledger and its Amazon."""
     return {
         "TEMPORAL_ADDRESS": house.server.address,
         "PERENNIAL_TASK_QUEUE": house.settings.task_queue,
         "PERENNIAL_DATA_FOLDER": str(house.settings.data_folder),
+        "PERENNIAL_AMAZON_PAY_ORIGIN": house.simulator.origin,
+        "PERENNIAL_PUBLIC_KEY_ID": PUBLIC_KEY_ID,
+        "PERENNIAL_PRIVATE_KEY_PATH": str(house.settings.private_key_path),
     }
 
 

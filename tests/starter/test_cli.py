@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import typer
 
+from amazon_pay_client.models import Currency
 from amazon_pay_client.resources.charge_permissions import ChargePermissions
 from perennial_billing.billing.status import Status
 from perennial_billing.ledger.database import file_url
@@ -28,6 +29,7 @@ COMMANDS = [
     "start",
     "show",
     "list",
+    "watch",
     "cancel",
     "replace",
     "capture",
@@ -37,6 +39,7 @@ COMMANDS = [
     "upcoming",
     "write-off",
     "change",
+    "advance",
     "import",
     "bulk",
     "audit",
@@ -127,7 +130,7 @@ async def test_starting_again_says_that_it_runs_already_and_other_terms_are_refu
 
 @pytest.mark.parametrize("suffix", ["toml", "json"])
 async def test_a_plan_file_is_what_is_billed(house: Stage, tmp_path: Path, suffix: str) -> None:
-    terms = await new_terms(house)
+    terms = await new_terms(house, currency=Currency.EUR)
     path = tmp_path / f"plan.{suffix}"
     path.write_text(
         {

@@ -10,7 +10,7 @@ import pytest
 
 from amazon_pay_client.models import Currency
 from perennial_billing.billing.status import Status
-from perennial_billing.sandbox.stage import PUBLIC_KEY_ID, Stage
+from perennial_billing.sandbox.stage import Stage
 from perennial_billing.sandbox.subscriber import Subscriber
 from tests.scenarios.story import MONTHLY, Story
 from tests.starter.command_line import Said, joined_to, typed
@@ -61,14 +61,7 @@ def row(permission: str, **fields: Any) -> dict[str, Any]:
 
 
 async def command(house: Stage, *arguments: str) -> Said:
-    amazon = {
-        "PERENNIAL_AMAZON_PAY_ORIGIN": house.simulator.origin,
-        "PERENNIAL_PUBLIC_KEY_ID": PUBLIC_KEY_ID,
-        "PERENNIAL_PRIVATE_KEY_PATH": str(house.settings.private_key_path),
-        "PERENNIAL_CALLS_PER_SECOND": "1000",
-        "PERENNIAL_DATA_FOLDER": str(house.settings.data_folder),
-    }
-    return await typed(*arguments, COLUMNS="250", **joined_to(house), **amazon)
+    return await typed(*arguments, COLUMNS="250", **joined_to(house), PERENNIAL_CALLS_PER_SECOND="1000")
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
@@ -137,9 +130,9 @@ async def test_each_row_that_cannot_be_is_told_with_its_line_and_stops_no_other(
     assert (said.code, said.err) == (1, f"error: 11 of 12 were refused; see {report}\n")
     assert told[2] == ("done", "")
     expected = {
-        3: "the charge permission is NonChargeable (PaymentMethodExpired)",
+        3: "it cannot be charged now: non_chargeable (PaymentMethodExpired)",
         4: "ResourceNotFound",
-        5: "the plan is in USD, and the charge permission in EUR",
+        5: "it is in EUR, and the plan in USD",
         6: "charge_permission_id: is that of line 2 too",
         7: "plan: 'tea' is not accepted; the plans are: coffee",
         8: "anchor: 'yesterday' is not accepted; an instant is, such as 2026-01-31T09:00:00+01:00",
@@ -147,7 +140,7 @@ async def test_each_row_that_cannot_be_is_told_with_its_line_and_stops_no_other(
         10: "debt: 'lots' is not accepted; an amount and a currency are, such as '9.99 USD'",
         11: "debt: 5.00 EUR is not accepted; it is in another currency than the plan, USD",
         12: "charge_permission_id: it must be given",
-        13: "a period costs 1000.01 USD, and the charge permission allows 1000.00 a month",
+        13: "it allows 1000.00 USD in a calendar month, and a charge to come may cost 1000.01 USD",
     }
     assert {line: why for line, why in expected.items() if why not in told[line][1]} == {}
     assert "1 checked" in said.out

@@ -296,7 +296,7 @@ class TestWithoutAWorker:
     ) -> None:
         monkeypatch.setattr(client, "CALL_TIMEOUT", timedelta(seconds=0.5))
         terms = await new_terms(house)
-        await Subscriptions(house.client, "where-no-worker-listens").start(terms)
+        await Subscriptions(house.client, "where-no-worker-listens").start(terms, unchecked=True)
         name, *options = command
 
         said = await typed(
@@ -309,7 +309,7 @@ class TestWithoutAWorker:
     async def test_a_question_has_no_id_and_is_refused(self, house: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(client, "CALL_TIMEOUT", timedelta(seconds=0.5))
         terms = await new_terms(house)
-        await Subscriptions(house.client, "where-no-worker-listens").start(terms)
+        await Subscriptions(house.client, "where-no-worker-listens").start(terms, unchecked=True)
 
         for command in (["show"], ["upcoming"], ["retry", "--dry-run"]):
             name, *options = command

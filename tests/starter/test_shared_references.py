@@ -48,7 +48,7 @@ async def test_the_python_client_tells_which_others_go_by_the_reference(house: S
 async def test_a_second_start_with_the_reference_is_made_and_told_of(house: Stage, as_json: tuple[str, ...]) -> None:
     reference = f"customer/81{len(as_json)}"
     first, second = await running(house, reference), await new_terms(house)
-    start = ["start", second.charge_permission_id, "--amount", "4.20 EUR", "--reference", reference, *as_json]
+    start = ["start", second.charge_permission_id, "--amount", "4.20 USD", "--reference", reference, *as_json]
 
     said = await typed(*start, **joined_to(house))
 

@@ -31,24 +31,27 @@ async def start_subscription(
     """
 
     async def start(_request_id: str) -> Began:
-        permission = await _permission(wanted, services.amazon_pay)
+        permission, first_charge = await _permission(wanted, services.amazon_pay)
         terms = wanted.terms(permission)
         subscriptions = services.subscriptions.on_behalf_of(Asker(actor=key.name))
         started = await subscriptions.start(
-            terms, anchor_was_given=wanted.anchor is not None, backdated=wanted.backdated
+            terms,
+            anchor_was_given=wanted.anchor is not None,
+            backdated=wanted.backdated,
+            first_charge=first_charge,
+            unchecked=wanted.unchecked,
         )
         return Began(
             charge_permission_id=permission,
             workflow_id=started.workflow_id,
-            anchor=terms.anchor,
             same_reference=tuple(await subscriptions.sharing_reference(terms)),
         )
 
     return await once(request, services.ledger, services.locks, key, idempotency_key, start, status=201)
 
 
-async def _permission(wanted: Begin, amazon_pay: Any) -> str:  # Any: see `Services`
-    """The charge permission that is given, or that the checkout session has made.
+async def _permission(wanted: Begin, amazon_pay: Any) -> tuple[str, str | None]:  # Any: see `Services`
+    """The charge permission that is given, or that the checkout session has made; and the charge made with it.
 
     Raises:
         Refused: neither is given, or both.
@@ -57,7 +60,7 @@ async def _permission(wanted: Begin, amazon_pay: Any) -> str:  # Any: see `Servi
     if (wanted.charge_permission_id is None) == (wanted.checkout_session_id is None):
         raise Refused("charge_permission_id", "", "one is: a charge permission, or a checkout session")
     if wanted.charge_permission_id is not None:
-        return wanted.charge_permission_id
+        return wanted.charge_permission_id, wanted.first_charge
     if not isinstance(amazon_pay, AmazonPayClient):
         detail = "the API has no Amazon Pay keys (PERENNIAL_PUBLIC_KEY_ID, ...), and cannot complete a checkout session"
         raise ProblemError(503, "no-amazon-pay", "Amazon Pay cannot be asked", detail)
@@ -71,7 +74,7 @@ async def _permission(wanted: Begin, amazon_pay: Any) -> str:  # Any: see `Servi
         raise ProblemError(502, "amazon-refused", "Amazon did not complete the checkout session", detail) from None
 
 
-async def _completed(amazon_pay: AmazonPayClient, session_id: str, wanted: Begin) -> str:
+async def _completed(amazon_pay: AmazonPayClient, session_id: str, wanted: Begin) -> tuple[str, str | None]:
     amount = wanted.checkout_amount
     if amount is None:
         raise AssertionError("it was looked at before")
@@ -88,4 +91,4 @@ async def _completed(amazon_pay: AmazonPayClient, session_id: str, wanted: Begin
         state = session.status_details.state
         detail = f"checkout session {session_id} is {state} and has made no charge permission: a new checkout is needed"
         raise ProblemError(409, "not-now", "The checkout session has made no charge permission", detail)
-    return session.charge_permission_id
+    return session.charge_permission_id, wanted.first_charge or session.charge_id

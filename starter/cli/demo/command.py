@@ -52,6 +52,7 @@ async def _demo(*, keep: bool, ui_port: int | None, as_json: bool) -> None:
             out.print(f"  export TEMPORAL_ADDRESS={set_up.server.address}", soft_wrap=True)
             out.print(f"  export PERENNIAL_DATA_FOLDER={set_up.settings.data_folder}", soft_wrap=True)
             out.print("  perennial list")
+            out.print("  perennial advance ID --by month")
             out.print(f"  Web UI {ui}", soft_wrap=True)
             out.print(f"  simulator {set_up.simulator.origin}/docs", soft_wrap=True)
             async with stop_signals() as stop:
