@@ -90,11 +90,15 @@ class Announcer(NoticeActivities):
         region: whose page mends a payment method.
         ledger: where all that is told is recorded.
         task_queue: where deliveries are worked on; None where the merchant has no endpoint: notices are logged.
+        origin: of a simulator whose page it is instead of Amazon's.
     """
 
-    def __init__(self, client: Client, region: Region, ledger: Ledger, task_queue: str | None) -> None:
+    def __init__(
+        self, client: Client, region: Region, ledger: Ledger, task_queue: str | None, origin: str | None = None
+    ) -> None:
         self._client = client
         self._region = region
+        self._origin = origin
         self._ledger = ledger
         self._task_queue = task_queue
 
@@ -107,7 +111,7 @@ class Announcer(NoticeActivities):
         """
         await self._record(announcement)
         for notice in announcement.notices:
-            message = message_of(notice, announcement, self._region)
+            message = message_of(notice, announcement, self._region, self._origin)
             if self._task_queue is None:
                 activity.logger.info("notice", extra={"notice": json.loads(message.body)})
             else:
@@ -207,7 +211,7 @@ def delivery_id(charge_permission_id: str, number: int) -> str:
     return f"notice-{charge_permission_id}-{number}"
 
 
-def message_of(notice: Notice, announcement: Announcement, region: Region) -> WebhookMessage:
+def message_of(notice: Notice, announcement: Announcement, region: Region, origin: str | None = None) -> WebhookMessage:
     """The webhook of a notice.
 
     Its id tells the contents as well as the number: after the database was set back to an older one, a number is told
@@ -221,7 +225,7 @@ def message_of(notice: Notice, announcement: Announcement, region: Region) -> We
         **fields,
     }
     if notice.type in NEEDS_THE_BUYER:
-        data["update_url"] = region.payment_method_update_url(announcement.charge_permission_id)
+        data["update_url"] = region.payment_method_update_url(announcement.charge_permission_id, origin)
     body = json.dumps({"type": notice.type.value, "timestamp": notice.at.astimezone(UTC).isoformat(), "data": data})
     digest = hashlib.sha256(body.encode()).hexdigest()[:DIGEST_LENGTH]
     delivery = delivery_id(announcement.charge_permission_id, notice.number)

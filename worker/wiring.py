@@ -137,7 +137,11 @@ async def billing_workers(
 
 def _subscriptions(client: Client, ledger: Ledger, settings: Settings) -> Worker:
     announcer = Announcer(
-        client, _region(settings), ledger, notices_queue(settings.task_queue) if settings.webhook_url else None
+        client,
+        _region(settings),
+        ledger,
+        notices_queue(settings.task_queue) if settings.webhook_url else None,
+        settings.amazon_pay_origin,
     )
     return Worker(
         client,
