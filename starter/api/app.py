@@ -16,7 +16,7 @@ from perennial_billing.ledger.api_answers import forget_old_answers
 from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.starter.api.access import Keys
 from perennial_billing.starter.api.problems import Problem, ProblemError, answers_with_problems
-from perennial_billing.starter.api.routes import asking, looking, plans, starting
+from perennial_billing.starter.api.routes import asking, checkout, looking, plans, starting
 from perennial_billing.starter.api.services import Services
 
 TITLE: Final = "Perennial"
@@ -55,7 +55,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.keys = Keys(services.settings.api_requests_per_minute)
     answers_with_problems(app)
     app.middleware("http")(_each_request)
-    for router in (looking.router, starting.router, asking.router, plans.router):
+    for router in (checkout.router, looking.router, starting.router, asking.router, plans.router):
         app.include_router(router)
 
     @app.get("/health", include_in_schema=False)
