@@ -1,5 +1,7 @@
 """The page that a merchant leads the buyer to when a card was declined: another card, or the end of the agreement."""
 
+from datetime import UTC, datetime, timedelta
+
 import httpx
 import pytest
 
@@ -35,6 +37,18 @@ async def test_a_buyer_chooses_another_card_and_the_permission_can_be_charged_ag
     facts = facts_of(await shown(page))
     assert (facts["State"], facts["Payment method"]) == ("Chargeable", "MasterCard ****4444 (Amazon Pay)")
     assert (await permission_of(simulator, permission_id)).status_details.reasons is None
+
+
+async def test_a_buyer_acts_after_what_happened_last_also_where_that_is_ahead_of_the_clock(
+    simulator: SimulatorHandle, permission: str
+) -> None:
+    ahead = datetime.now(UTC).replace(microsecond=0) + timedelta(days=31)
+    await simulator.break_payment_method(permission, "PaymentMethodInvalid", ahead)
+
+    await pressed(f"{simulator.origin}{PATHS[0]}/{permission}", decision="change", card="0005")
+
+    details = (await permission_of(simulator, permission)).status_details
+    assert (details.state, details.last_updated_timestamp) == ("Chargeable", ahead + timedelta(seconds=1))
 
 
 async def test_a_buyer_ends_the_agreement_and_nothing_is_left_to_press(
