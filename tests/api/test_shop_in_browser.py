@@ -53,6 +53,7 @@ async def test_a_buyer_subscribes_is_declined_changes_the_card_and_is_charged(
         subscriber = await _subscribed(api, page, address)
         permission = subscriber.charge_permission_id
         await page.reload()
+        await page.wait_for_selector("#subscription", state="visible")
         assert await page.inner_text("#status") == "active"
         assert await page.inner_text("#paid") == "1 month"
         assert not await page.is_visible("#needed")
