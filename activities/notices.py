@@ -59,11 +59,20 @@ class Announcer(NoticeActivities):
         region: whose page mends a payment method.
         ledger: where all that is told is recorded.
         endpoints: who is told; where there are none, notices are logged.
+        origin: of a simulator whose page it is instead of Amazon's.
     """
 
-    def __init__(self, deliveries: Deliveries, region: Region, ledger: Ledger, endpoints: Endpoints) -> None:
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        region: Region,
+        ledger: Ledger,
+        endpoints: Endpoints,
+        origin: str | None = None,
+    ) -> None:
         self._deliveries = deliveries
         self._region = region
+        self._origin = origin
         self._ledger = ledger
         self._endpoints = endpoints
 
@@ -82,6 +91,7 @@ class Announcer(NoticeActivities):
                 merchant_reference=announcement.merchant_reference,
                 plan_id=announcement.plan_id,
                 region=self._region,
+                origin=self._origin,
             )
             if not endpoints:
                 activity.logger.info("notice", extra={"notice": json.loads(message.body)})

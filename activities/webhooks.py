@@ -21,7 +21,13 @@ def delivery_id(charge_permission_id: str, number: int, endpoint: str = OF_THE_E
 
 
 def message_of(
-    notice: Notice, *, charge_permission_id: str, merchant_reference: str, plan_id: str, region: Region
+    notice: Notice,
+    *,
+    charge_permission_id: str,
+    merchant_reference: str,
+    plan_id: str,
+    region: Region,
+    origin: str | None = None,
 ) -> WebhookMessage:
     """The webhook of a notice.
 
@@ -34,6 +40,7 @@ def message_of(
         merchant_reference: the merchant's own.
         plan_id: the plan's.
         region: whose page mends a payment method.
+        origin: of a simulator whose page it is instead of Amazon's.
     """
     fields = notice.model_dump(mode="json", exclude={"type", "at"}, exclude_none=True)
     data: dict[str, Any] = {  # Any: JSON
@@ -43,7 +50,7 @@ def message_of(
         **fields,
     }
     if notice.type in NEEDS_THE_BUYER:
-        data["update_url"] = region.payment_method_update_url(charge_permission_id)
+        data["update_url"] = region.payment_method_update_url(charge_permission_id, origin)
     body = json.dumps({"type": notice.type.value, "timestamp": notice.at.astimezone(UTC).isoformat(), "data": data})
     digest = hashlib.sha256(body.encode()).hexdigest()[:DIGEST_LENGTH]
     return WebhookMessage(id=f"{delivery_id(charge_permission_id, notice.number)}-{digest}", body=body)

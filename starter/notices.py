@@ -60,12 +60,14 @@ class SendingAgain:
         ledger: what was told, and what became of it.
         deliveries: starts them.
         region: whose page mends a payment method.
+        origin: of a simulator whose page it is instead of Amazon's.
     """
 
-    def __init__(self, ledger: Ledger, deliveries: Deliveries, region: Region) -> None:
+    def __init__(self, ledger: Ledger, deliveries: Deliveries, region: Region, origin: str | None = None) -> None:
         self._ledger = ledger
         self._deliveries = deliveries
         self._region = region
+        self._origin = origin
 
     async def all_of(self, search: DeliverySearch, per_second: float = PER_SECOND) -> AsyncIterator[Result]:
         """Sends again what is searched for, and not faster than a rate; may be broken off and repeated.
@@ -101,6 +103,7 @@ class SendingAgain:
             merchant_reference=told.merchant_reference,
             plan_id=told.plan_id,
             region=self._region,
+            origin=self._origin,
         )
         about = {"endpoint": endpoint.id, "delivery": found.id, "sending": sending}
         summary = f"{notice.number}: {notice.type.value}, again"

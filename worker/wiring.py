@@ -165,7 +165,7 @@ def own_endpoint(settings: Settings) -> OwnEndpoint | None:
 def _subscriptions(
     client: Client, ledger: Ledger, deliveries: Deliveries, endpoints: Endpoints, settings: Settings
 ) -> Worker:
-    announcer = Announcer(deliveries, _region(settings), ledger, endpoints)
+    announcer = Announcer(deliveries, _region(settings), ledger, endpoints, settings.amazon_pay_origin)
     return Worker(
         client,
         task_queue=settings.task_queue,

@@ -16,7 +16,7 @@ from perennial_billing.ledger.api_answers import forget_old_answers
 from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.starter.api.access import Keys
 from perennial_billing.starter.api.problems import Problem, ProblemError, answers_with_problems
-from perennial_billing.starter.api.routes import asking, looking, many, notices, plans, reports, starting
+from perennial_billing.starter.api.routes import asking, checkout, looking, many, notices, plans, reports, starting
 from perennial_billing.starter.api.services import Services
 
 TITLE: Final = "Perennial"
@@ -56,6 +56,7 @@ def create_app(services: Services) -> FastAPI:
     answers_with_problems(app)
     app.middleware("http")(_each_request)
     for router in (
+        checkout.router,
         looking.router,
         starting.router,
         asking.router,

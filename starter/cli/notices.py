@@ -206,7 +206,7 @@ async def _sent_again(
 
     counts, refused = Counter[str](), Counter[str]()
     deliveries = await deliveries_on(await connect(), settings)
-    sending = SendingAgain(ledger, deliveries, _region(settings))
+    sending = SendingAgain(ledger, deliveries, _region(settings), settings.amazon_pay_origin)
     with Progress(console=err, transient=True, disable=is_quiet or not err.is_terminal) as progress:
         total = await _count(ledger, search) if err.is_terminal else None
         task = progress.add_task("sending again", total=total)

@@ -10,13 +10,16 @@ import json
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 from pydantic import ValidationError
 
 from perennial_billing.billing.plan import Plan
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.starter.cli.output import in_one_line
+
+FileArgument = Annotated[Path, typer.Argument(help="A plan file (.toml or .json); see examples/plans.", dir_okay=False)]
 
 LARGEST_PLAN_BYTES: Final = 1024 * 1024
 """A plan with a hundred phases has some 20 KiB."""

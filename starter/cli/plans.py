@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +15,6 @@ from perennial_billing.billing.expiry import expiry_warning
 from perennial_billing.billing.forecast.explain import CASES, Event, explain, standing_rules
 from perennial_billing.billing.forecast.preview import MOST_CHARGES, upcoming
 from perennial_billing.billing.plan.monthly_limit import limit_warning
-from perennial_billing.billing.plan.recurrence import Recurrence
 from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.zones import zone as rules_of
 from perennial_billing.starter.cli.agreement import (
@@ -32,16 +30,15 @@ from perennial_billing.starter.cli.agreement import (
     check_begins,
 )
 from perennial_billing.starter.cli.calendar import as_data, calendar_of
+from perennial_billing.starter.cli.checkout import checkout
 from perennial_billing.starter.cli.output import JsonOption, asynchronous, say
-from perennial_billing.starter.cli.plan_file import read_plan
+from perennial_billing.starter.cli.plan_file import FileArgument, read_plan
 from perennial_billing.starter.cli.tables import Column, Sheet
 from perennial_billing.starter.cli.texts import SOME_REFERENCE, texts_for, texts_in_words
 
 SHOWN_PERIODS = 4
 NOBODY = "C01-0000000-0000000"
 """A plan is explained without a buyer."""
-
-FileArgument = Annotated[Path, typer.Argument(help="A plan file (.toml or .json); see examples/plans.", dir_okay=False)]
 
 plans = typer.Typer(name="plan", help="Look at plans before anything is billed by them.", no_args_is_help=True)
 
@@ -79,15 +76,7 @@ async def explain_plan(
     say(data, *_explained(terms, dates, cases), as_json=as_json)
 
 
-@plans.command("checkout")
-@asynchronous
-async def checkout(file: FileArgument, quantity: QuantityOption = 1) -> None:
-    """Print what the checkout session has to say of a plan, as JSON: chargePermissionType and recurringMetadata."""
-    from perennial_billing.activities.recurring import recurring_metadata
-
-    terms = agreed(charge_permission_id=NOBODY, plan=read_plan(file), quantity=quantity, zone="UTC", anchor=None)
-    said = recurring_metadata(Recurrence.of(terms.plan, terms.quantity)).model_dump(mode="json", by_alias=True)
-    say({"chargePermissionType": "Recurring", "recurringMetadata": said}, as_json=True)
+plans.command("checkout")(checkout)
 
 
 @plans.command("preview")

@@ -92,3 +92,23 @@ def test_a_text_that_names_no_region_is_refused_with_the_accepted_ones(text: str
 )
 def test_a_buyer_mends_the_payment_method_on_the_page_of_the_region(region: Region, url: str) -> None:
     assert region.payment_method_update_url("C01-1-2") == url
+
+
+@pytest.mark.parametrize(
+    ("region", "path"), [(NA, "/jr/your-account/ba/C01-1-2"), (JP, "/jp/jr/your-account/ba/C01-1-2")]
+)
+def test_a_simulator_has_the_page_under_the_same_path(region: Region, path: str) -> None:
+    assert region.payment_method_update_url("C01-1-2", "http://127.0.0.1:8600/") == f"http://127.0.0.1:8600{path}"
+
+
+@pytest.mark.parametrize(
+    ("region", "script"),
+    [
+        (NA, "https://static-na.payments-amazon.com/checkout.js"),
+        (EU, "https://static-eu.payments-amazon.com/checkout.js"),
+        (JP, "https://static-fe.payments-amazon.com/checkout.js"),
+    ],
+)
+def test_a_button_is_drawn_by_the_script_of_the_region_or_of_a_simulator(region: Region, script: str) -> None:
+    assert region.checkout_script() == script
+    assert region.checkout_script("http://127.0.0.1:8600/") == "http://127.0.0.1:8600/checkout.js"

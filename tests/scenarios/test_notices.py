@@ -105,7 +105,7 @@ async def test_a_hard_decline_brings_the_buyers_page_reminders_and_the_end_of_wa
         "subscription.unpaid",
     ]
     needed = events[1]["data"]
-    assert needed["update_url"] == f"https://payments.amazon.com/jr/your-account/ba/{story.charge_permission_id}"
+    assert needed["update_url"] == f"{house.simulator.origin}/jr/your-account/ba/{story.charge_permission_id}"
     assert needed["deadline"] is not None
     due = story.terms.schedule.due(0)
     days = [(when(event) - due).days for event in events[2:]]

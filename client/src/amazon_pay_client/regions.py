@@ -56,20 +56,40 @@ class Region(StrEnum):
         """The API host of the region."""
         return _HOSTS[self]
 
-    def payment_method_update_url(self, charge_permission_id: str) -> str:
+    def payment_method_update_url(self, charge_permission_id: str, origin: str | None = None) -> str:
         """The page on which the buyer mends the payment method of one recurring charge permission.
 
         Source: Amazon Pay's guide "manage recurring payments" for NA and JP. The address for EU is not
         documented where we could read it: the NA address is an assumption there.
+
+        Args:
+            charge_permission_id: whose.
+            origin: scheme and host of a simulator that has the page.
         """
-        prefix = "https://pay.amazon.com/jp" if self is Region.JP else "https://payments.amazon.com"
-        return f"{prefix}/jr/your-account/ba/{charge_permission_id}"
+        is_japan = self is Region.JP
+        site = origin.rstrip("/") if origin else "https://pay.amazon.com" if is_japan else "https://payments.amazon.com"
+        return f"{site}{'/jp' if is_japan else ''}/jr/your-account/ba/{charge_permission_id}"
+
+    def checkout_script(self, origin: str | None = None) -> str:
+        """The script that draws the button on a merchant's page.
+
+        Source: Amazon Pay, "add the Amazon Pay button".
+
+        Args:
+            origin: scheme and host of a simulator that has the script.
+        """
+        return f"{origin.rstrip('/') if origin else f'https://{_SCRIPT_HOSTS[self]}'}/checkout.js"
 
 
 _HOSTS: Final = {
     Region.NA: "pay-api.amazon.com",
     Region.EU: "pay-api.amazon.eu",
     Region.JP: "pay-api.amazon.jp",
+}
+_SCRIPT_HOSTS: Final = {
+    Region.NA: "static-na.payments-amazon.com",
+    Region.EU: "static-eu.payments-amazon.com",
+    Region.JP: "static-fe.payments-amazon.com",
 }
 _ALIASES: Final = {
     "na": Region.NA,

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from amazon_pay_simulator.refusals import Refusal
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -30,6 +32,11 @@ class Card:
         """As Amazon answers it in `paymentPreferences`."""
         return f"{self.brand} ****{self.last_digits} (Amazon Pay)"
 
+    @property
+    def succeeds(self) -> bool:
+        """Whether nothing comes in between."""
+        return self.cancels is None and not self.pends
+
 
 CARDS: Final = MappingProxyType(
     {
@@ -48,3 +55,14 @@ CARDS: Final = MappingProxyType(
     }
 )
 DEFAULT_CARD: Final = "1111"
+
+
+def card_of(last_digits: str) -> Card:
+    """A card by its last digits.
+
+    Raises:
+        Refusal: InvalidParameterValue.
+    """
+    if last_digits not in CARDS:
+        raise Refusal("InvalidParameterValue", f"There is no test card {last_digits}; accepted are {', '.join(CARDS)}")
+    return CARDS[last_digits]

@@ -10,10 +10,12 @@
         return (await answer.json())[extractAmazonCheckoutSessionId];
     }
 
-    async function press({ createCheckoutSession, createCheckoutSessionConfig, signInConfig, productType }) {
+    async function press({
+        createCheckoutSession, createCheckoutSessionConfig, signInConfig, productType, publicKeyId,
+    }) {
         const fields = createCheckoutSession
             ? { checkoutSessionId: await createdSession(createCheckoutSession) }
-            : { ...(signInConfig ?? createCheckoutSessionConfig) };
+            : { publicKeyId, ...(signInConfig ?? createCheckoutSessionConfig) };
         if (productType !== 'SignIn') fields.productType = productType;
         const form = document.createElement('form');
         form.method = 'post';

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from amazon_pay_client import Environment
 from amazon_pay_simulator.account import Account
+from amazon_pay_simulator.agreements import agreements_router
 from amazon_pay_simulator.answers import answer_refusal
 from amazon_pay_simulator.api import AmazonPayApi
 from amazon_pay_simulator.assumptions import Assumptions
@@ -149,6 +150,7 @@ class MerchantAccount:
         )
         self.pages: Final = FastAPI(openapi_url=None)
         self.pages.include_router(pages_router(self.account, shared.clock, self._keys))
+        self.pages.include_router(agreements_router(self.account, shared.clock))
         self.pages.include_router(downloads_router(self.account, shared.clock))
         self.pages.add_exception_handler(Refusal, answer_refusal)
 

@@ -4,22 +4,21 @@ and the one on which the buyer approves, is declined, or cancels.
 
 from collections.abc import Mapping
 from datetime import datetime
-from html import escape
 from importlib.resources import files
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from amazon_pay_client.models.charge_permissions import Frequency
 from amazon_pay_client.models.checkout_sessions import CheckoutMode, CheckoutSession, WebCheckoutDetails
 from amazon_pay_client.models.sign_in import SignInRequest
 from amazon_pay_simulator.account import Account
 from amazon_pay_simulator.button import PressedButton, payload_of
-from amazon_pay_simulator.cards import CARDS, DEFAULT_CARD
+from amazon_pay_simulator.cards import DEFAULT_CARD
 from amazon_pay_simulator.clock import Clock
+from amazon_pay_simulator.framing import NOTHING_LEFT, choice_of_cards, form_of, framed, how_often
 from amazon_pay_simulator.operations.checkout_sessions import PAGE, CheckoutSessions
 from amazon_pay_simulator.refusals import Refusal
 
@@ -27,17 +26,6 @@ SCRIPT: Final = "/checkout.js"
 """Where a merchant's page finds what stands in for Amazon's script."""
 
 _SCRIPT: Final = files("amazon_pay_simulator").joinpath("checkout.js").read_text(encoding="utf-8")
-_STYLE: Final = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 32rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-h1 { font-size: 1.3rem } .note { color: #666; font-size: .9rem }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 1rem } dt { color: #666 }
-dd { margin: 0; overflow-wrap: anywhere }
-fieldset { border: 1px solid #ccc; border-radius: .4rem; margin: 1.5rem 0 }
-label { display: grid; grid-template-columns: 1.5rem 12.5rem 1fr; align-items: baseline; padding: .2rem 0 }
-button { font: inherit; padding: .5rem 1rem; margin: 0 .5rem .5rem 0; border: 1px solid #888; border-radius: .4rem }
-button[value=approve], button[value=sign_in] { background: #222; border-color: #222; color: #fff }
-"""
-_BANNER: Final = "This is a simulator. No money moves here."
 
 
 def pages_router(account: Account, clock: Clock, public_keys: Mapping[str, RSAPublicKey]) -> APIRouter:
@@ -54,7 +42,7 @@ def pages_router(account: Account, clock: Clock, public_keys: Mapping[str, RSAPu
     async def press(request: Request) -> Response:
         """What the button of the merchant's page posts: its signed payload, or the id of a session that exists."""
         now = clock.time_of(request.headers)
-        button = PressedButton.read(await _form_of(request))
+        button = PressedButton.read(await form_of(request))
         if button.checkout_session_id:
             return _to_page(account.sessions.show_button(button.checkout_session_id, button.product_type, now))
         payload, release_environment = payload_of(button, public_keys, request.url.path)
@@ -74,7 +62,7 @@ def pages_router(account: Account, clock: Clock, public_keys: Mapping[str, RSAPu
         checkout_session_id: str,
     ) -> Response:
         now = clock.time_of(request.headers)
-        form = await _form_of(request)
+        form = await form_of(request)
         decision, card = form.get("decision", ""), form.get("card", DEFAULT_CARD)
         session = _decided(account.sessions, checkout_session_id, decision, card, now)
         return RedirectResponse(_where_next(session, decision), 303)
@@ -110,10 +98,6 @@ def _decided(
             )
 
 
-async def _form_of(request: Request) -> dict[str, str]:
-    return dict(parse_qsl((await request.body()).decode(errors="replace")))
-
-
 def _to_page(session: CheckoutSession) -> Response:
     return RedirectResponse(f"{PAGE}/{session.checkout_session_id}", 303)
 
@@ -142,13 +126,6 @@ def _signs_in_first(session: CheckoutSession) -> bool:
     return session.buyer is None and web.checkout_review_return_url is not None and not pays_at_once
 
 
-def _how_often(frequency: Frequency) -> str:
-    if frequency.unit == "Variable":
-        return "from time to time"
-    unit = frequency.unit.lower()
-    return f"every {unit}" if frequency.value == "1" else f"every {frequency.value} {unit}s"
-
-
 def _page(session: CheckoutSession) -> str:
     state = session.status_details
     details = session.payment_details
@@ -160,31 +137,18 @@ def _page(session: CheckoutSession) -> str:
         "State": f"{state.state}{f' ({state.reason_code})' if state.reason_code else ''}",
         "To pay": f"{amount.amount} {amount.currency_code}" if amount else "not set yet",
         "Payment intent": (details.payment_intent if details else None) or "not set yet",
-        "Recurring": _how_often(recurring) if recurring else "no",
+        "Recurring": how_often(recurring) if recurring else "no",
         "Charge permission": session.charge_permission_id or "none yet",
     }
-    listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in facts.items())
-    form = '<p class="note">Nothing is left to decide here.</p>'
+    form = NOTHING_LEFT
     if state.state == "Open":
         form = _SIGN_IN if _signs_in_first(session) else _APPROVE
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width"><title>Simulated Amazon Pay</title>'
-        f"<style>{_STYLE}</style><h1>Simulated Amazon Pay checkout</h1>"
-        f'<p class="note">{_BANNER}</p><dl>{listed}</dl>{form}</html>'
-    )
+    return framed("Simulated Amazon Pay checkout", facts, form)
 
 
-_CHOICES: Final = "".join(
-    f'<label><input type="radio" name="card" value="{card.last_digits}"'
-    f"{' checked' if card.last_digits == DEFAULT_CARD else ''}><span>{card.brand} …{card.last_digits}</span>"
-    f'<span class="note">{card.story}</span></label>'
-    for card in CARDS.values()
-)
-_FORM: Final = f'<form method="post"><fieldset><legend>Pay with</legend>{_CHOICES}</fieldset>'
 _CANCEL: Final = '<button name="decision" value="cancel">Cancel</button></form>'
-_SIGN_IN: Final = f'{_FORM}<button name="decision" value="sign_in">Sign in</button>{_CANCEL}'
+_SIGN_IN: Final = f'{choice_of_cards()}<button name="decision" value="sign_in">Sign in</button>{_CANCEL}'
 _APPROVE: Final = (
-    f'{_FORM}<button name="decision" value="approve">Approve</button>'
+    f'{choice_of_cards()}<button name="decision" value="approve">Approve</button>'
     f'<button name="decision" value="decline">Be declined</button>{_CANCEL}'
 )

@@ -18,8 +18,9 @@ from amazon_pay_client.models import (
     Price,
     Reason,
 )
-from amazon_pay_client.models.charge_permissions import UpdateChargePermissionRequest
+from amazon_pay_client.models.charge_permissions import PaymentPreference, UpdateChargePermissionRequest
 from amazon_pay_simulator.agenda import Deadlines
+from amazon_pay_simulator.cards import card_of
 from amazon_pay_simulator.context import Context
 from amazon_pay_simulator.durations import months_later
 from amazon_pay_simulator.environments import permission_id
@@ -123,13 +124,21 @@ class ChargePermissions:
         """A permission that was just opened was never given, as its first charge was refused."""
         del self._books.permissions[charge_permission_id]
 
-    def mend_payment_method(self, charge_permission_id: str, now: datetime) -> ChargePermission:
-        """The buyer updated the payment method.
+    def mend_payment_method(
+        self, charge_permission_id: str, now: datetime, card: str | None = None
+    ) -> ChargePermission:
+        """The buyer updated the payment method, to a test card where one is named by its last digits.
 
         Raises:
-            Refusal: the permission is unknown or closed.
+            Refusal: the permission is unknown or closed, or there is no such card.
         """
         self.check_not_closed(charge_permission_id, now)
+        if card is not None:
+            preference = PaymentPreference(payment_descriptor=card_of(card).descriptor)
+            changed = self._books.permission(charge_permission_id).model_copy(
+                update={"payment_preferences": (preference,)}
+            )
+            self._books.permissions[charge_permission_id] = changed
         return self.set_state(charge_permission_id, ChargePermissionState.CHARGEABLE, (), now)
 
     def break_payment_method(self, charge_permission_id: str, reason: str, now: datetime) -> ChargePermission:

@@ -23,7 +23,7 @@ from amazon_pay_client.models.checkout_sessions import (
 from amazon_pay_client.models.common import Address
 from amazon_pay_simulator.agenda import Deadlines
 from amazon_pay_simulator.books import Approval, ScriptedAnswer
-from amazon_pay_simulator.cards import CARDS, Card
+from amazon_pay_simulator.cards import CARDS, card_of
 from amazon_pay_simulator.context import Context, new_session_id
 from amazon_pay_simulator.environments import ReleaseEnvironment
 from amazon_pay_simulator.operations.charge_permissions import ChargePermissions
@@ -201,7 +201,7 @@ class CheckoutSessions:
         changes = {
             "buyer": BUYER,
             "shipping_address": session.shipping_address or (ADDRESS if ships else None),
-            "payment_preferences": (PaymentPreference(payment_descriptor=_card(card).descriptor),),
+            "payment_preferences": (PaymentPreference(payment_descriptor=card_of(card).descriptor),),
         }
         return self._keep(session.model_copy(update=changes))
 
@@ -346,12 +346,6 @@ class CheckoutSessions:
         )
         self._books.sessions[session.checkout_session_id] = session
         return session
-
-
-def _card(last_digits: str) -> Card:
-    if last_digits not in CARDS:
-        raise Refusal("InvalidParameterValue", f"There is no test card {last_digits}; accepted are {', '.join(CARDS)}")
-    return CARDS[last_digits]
 
 
 def _address(given: AddressDetails | None) -> Address | None:
