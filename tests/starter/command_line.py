@@ -49,11 +49,21 @@ async def typed(*arguments: str, **environment: str) -> Said:
         Exception: whatever the command did not turn into an exit code: a person would have seen a traceback.
     """
     theirs: dict[str, str | None] = {name: None for name in os.environ if name.startswith(("PERENNIAL_", "TEMPORAL_"))}
-    with logging_as_it_was():
+    with logging_as_it_was(), variables_as_they_were():
         result = await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=theirs | environment)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Said(result.exit_code, result.stdout, result.stderr)
+
+
+@contextmanager
+def variables_as_they_were() -> Iterator[None]:
+    """What a command adds from the profile of a `perennial dev` is taken away again."""
+    kept = set(os.environ)
+    yield
+    for name in set(os.environ) - kept:
+        if name.startswith(("PERENNIAL_", "TEMPORAL_")):
+            del os.environ[name]
 
 
 @contextmanager
