@@ -59,7 +59,7 @@ def held(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise StartupError(f"--data-folder: {folder} cannot be used ({error.strerror or error})") from None
     try:
-        if not _take(lock):
+        if not _take(lock, fcntl.LOCK_EX):
             raise StartupError(f"--data-folder: a `perennial dev` runs in {folder} already; end it, or name another")
         yield
     finally:
@@ -114,14 +114,14 @@ def use_profile() -> str | None:
 def _is_held(folder: Path) -> bool:
     lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
     try:
-        return not _take(lock)
+        return not _take(lock, fcntl.LOCK_SH)  # shared: two who look at once must not take each other for a running one
     finally:
         os.close(lock)
 
 
-def _take(lock: int) -> bool:
+def _take(lock: int, how: int) -> bool:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

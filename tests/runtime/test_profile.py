@@ -1,12 +1,13 @@
 """How a command finds a running `perennial dev`: by its profile, unless the environment says what it is to work on."""
 
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
 from perennial_billing.runtime.errors import StartupError
-from perennial_billing.runtime.profile import DECIDING, PROFILE_FILE, held, profile, use_profile
+from perennial_billing.runtime.profile import DECIDING, LOCK_FILE, PROFILE_FILE, held, profile, use_profile
 
 THERE = {"TEMPORAL_ADDRESS": "127.0.0.1:7011", "PERENNIAL_LOG_LEVEL": "ERROR"}
 
@@ -67,6 +68,18 @@ def test_one_that_was_killed_is_said_and_not_used(tmp_path: Path) -> None:
     assert said is not None
     assert "has ended" in said
     assert "TEMPORAL_ADDRESS" not in os.environ
+
+
+def test_two_who_look_at_once_do_not_take_each_other_for_a_running_one(tmp_path: Path) -> None:
+    with held(tmp_path):
+        pass
+    (tmp_path / PROFILE_FILE).write_text('{"environment": {"TEMPORAL_ADDRESS": "127.0.0.1:7012"}}')
+    with (tmp_path / LOCK_FILE).open("r+") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        said = use_profile()
+
+    assert said is not None
+    assert "has ended" in said
 
 
 def test_a_file_that_is_no_profile_is_named(tmp_path: Path) -> None:
