@@ -9,13 +9,16 @@ RUN := $(UV) run --frozen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak faults attack check format lint types imports
+.PHONY: help demo dev test soak faults attack check format lint types imports
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: .venv/.synced ## three subscribers live a virtual year; the books are compared at the end
 	@$(RUN) perennial demo
+
+dev: .venv/.synced ## everything on this machine until Ctrl-C: server, Web UI, simulator, receiver, ledger, API, worker
+	@$(RUN) perennial dev
 
 test: check ## everything CI runs: format, lint, types, import contracts, tests
 	$(RUN) pytest -n 4 --dist loadfile --no-loadscope-reorder

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.protocol.notices import Notice
@@ -196,6 +196,32 @@ async def timeline(ledger: Ledger, charge_permission_id: str, *, after: int = 0,
     )
     async with reading(ledger.engine) as connection:
         return [_entry(dict(row)) for row in (await connection.execute(query)).mappings()]
+
+
+async def told_since(ledger: Ledger, after: int, *, limit: int = PAGE) -> list[EntryFound]:
+    """A page of what all subscriptions told, in the order in which it was recorded.
+
+    Args:
+        ledger: where.
+        after: the id of the last entry that is known.
+        limit: how many at most.
+
+    Raises:
+        LedgerUnavailableError: the database cannot be used now.
+    """
+    query = select(entries).where(entries.c.id > after).order_by(entries.c.id).limit(limit)
+    async with reading(ledger.engine) as connection:
+        return [_entry(dict(row)) for row in (await connection.execute(query)).mappings()]
+
+
+async def last_told(ledger: Ledger) -> int:
+    """The id of the newest entry; 0 where there is none.
+
+    Raises:
+        LedgerUnavailableError: the database cannot be used now.
+    """
+    async with reading(ledger.engine) as connection:
+        return int((await connection.execute(select(func.max(entries.c.id)))).scalar() or 0)
 
 
 def found_of(row: Row) -> Found:

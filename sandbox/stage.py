@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import ExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,8 +30,22 @@ from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
 PUBLIC_KEY_ID: Final = "SANDBOX-SIMULATOR"
 MERCHANT_ID: Final = "A1SIMULATOR"
 HOST: Final = "127.0.0.1"
+TEMPORAL_FILE: Final = "temporal.db"
+SIMULATOR_FILE: Final = "simulator.db"
 UNLIMITED: Final = 10_000.0
 """Calls a second: on the stage nobody has to be paced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the stage listens; 0 is any free port."""
+
+    server: int = 0
+    simulator: int = 0
+    ipn: int = 0
+
+
+ANYWHERE: Final = Ports()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,8 @@ async def stage(
     ledger_url: str | None = None,
     throttled_as: Environment | None = None,
     calls_per_second: float = UNLIMITED,
+    folder: Path | None = None,
+    ports: Ports = ANYWHERE,
 ) -> AsyncIterator[Stage]:
     """Sets up server, simulator, IPN receiver and worker; takes everything down again however it is left.
 
@@ -105,16 +121,21 @@ async def stage(
         ledger_url: the ledger's database, which gets its tables; a file of the stage's own when not given.
         throttled_as: the environment whose limits the simulator keeps; it takes all that comes when not given.
         calls_per_second: how often the workers call each operation.
+        folder: keeps keys, ledger, and the databases of the Temporal server and the simulator, so that another stage
+            goes on where this one ended; nothing is kept when it is not given.
+        ports: where it listens, beside the Web UI.
 
     Raises:
         StartupError: a port is taken or the `temporal` program is missing.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="perennial-") as name,
-        bind(HOST, 0) as simulator_listener,
-        bind(HOST, 0) as ipn_listener,
+        ExitStack() as stack,
+        bind(HOST, ports.simulator) as simulator_listener,
+        bind(HOST, ports.ipn) as ipn_listener,
     ):
-        keys = Path(name)
+        keys = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perennial-")))
+        if folder is not None:
+            database = database or folder / TEMPORAL_FILE
         private_key = merchant_key(keys)
         ipn_url = origin_of(ipn_listener) + IPN_PATH
         config = SimulatorConfig(
@@ -125,6 +146,7 @@ async def stage(
             signer=NotificationSigner.load_or_create(keys),
             assumptions=assumptions or Assumptions(),
             throttled_as=throttled_as,
+            database=folder / SIMULATOR_FILE if folder is not None else None,
         )
         settings = Settings(
             merchant_id=MERCHANT_ID,
@@ -145,7 +167,9 @@ async def stage(
         if ledger_url is not None:
             await set_up_ledger(settings)
         async with (
-            embedded_server(SEARCH_ATTRIBUTES, binary=binary, ui_port=ui_port, database=database) as server,
+            embedded_server(
+                SEARCH_ATTRIBUTES, binary=binary, port=ports.server, ui_port=ui_port, database=database
+            ) as server,
             serving(create_app(config), simulator_listener) as origin,
             SimulatorHandle(origin) as simulator,
             serving(create_ipn_app(server.client, settings), ipn_listener),
@@ -153,6 +177,8 @@ async def stage(
             amazon_pay_client(settings) as amazon_pay,
         ):
             reader = AmazonPayReader(amazon_pay)
+            if folder is not None:
+                await simulator.send_notifications_to(ipn_url)  # a database keeps where they went the last time
             set_up = Stage(
                 server=server,
                 simulator=simulator,

@@ -93,6 +93,14 @@ def _only_one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_elses_data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Commands find neither the ledger nor the `perennial dev` of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
 @pytest_asyncio.fixture(scope="session")
 async def notices() -> AsyncIterator[Endpoint]:
     """Where the house sends its notices."""

@@ -39,6 +39,12 @@ COMMANDS: Final = (
         "Watch three subscribers being billed through a virtual year.",
         COMMANDS_PANEL,
     ),
+    Command(
+        "dev",
+        ".dev.command:dev",
+        "Run everything on this machine, with nothing to configure, until Ctrl-C.",
+        COMMANDS_PANEL,
+    ),
     Command("start", ".subscriptions:start", "Start billing a new subscriber."),
     Command(
         "show",

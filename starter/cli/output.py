@@ -18,6 +18,7 @@ from rich.text import Text
 
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.loop import new_event_loop
+from perennial_billing.runtime.profile import use_profile
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -79,11 +80,15 @@ class RefusedError(Exception):
 def asynchronous(command: Callable[Parameters, Coroutine[Any, Any, None]]) -> Callable[Parameters, None]:
     """Makes a command that typer can call of a coroutine function, which may raise what `run` knows.
 
-    Typer sees the function's own options and help.
+    Typer sees the function's own options and help. Where nothing says what it is to work on, it works on the
+    `perennial dev` that runs, if one does; standard error says so.
     """
 
     @wraps(command)
     def run_command(*arguments: Parameters.args, **options: Parameters.kwargs) -> None:
+        found = use_profile()
+        if found is not None:
+            err.print(Text.assemble(("dev:", "bold"), " ", found))
         run(command(*arguments, **options))
 
     return run_command

@@ -75,13 +75,13 @@ async def api(
     listener = bind(host or settings.api_host, settings.api_port if port is None else port)
     with listener:
         client = await connect(patient=True, runtime=runtime_with_metrics(settings))
-        async with _services(client, settings) as services, serving(create_app(services), listener) as origin:
+        async with services_for(client, settings) as services, serving(create_app(services), listener) as origin:
             out.print(f"HTTP API at {origin}/v1, its documentation at {origin}/docs")
             await _until_stopped()
 
 
 @asynccontextmanager
-async def _services(client: "Client", settings: "Settings") -> "AsyncIterator[Services]":
+async def services_for(client: "Client", settings: "Settings") -> "AsyncIterator[Services]":
     """What the API works with; without keys of Amazon Pay it cannot ask there, and does all else."""
     from contextlib import nullcontext
 

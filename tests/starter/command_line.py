@@ -60,7 +60,7 @@ async def typed(*arguments: str, **environment: str) -> Said:
         _IS_TYPED.set(True)  # in the thread's own copy of the context, from which all that it starts has its own
         return _Runner().invoke(app, list(arguments), env=theirs | environment)
 
-    with logging_as_it_was():
+    with logging_as_it_was(), variables_as_they_were():
         result = await asyncio.to_thread(type_it)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -98,6 +98,16 @@ class _ToEachTheirOwn:
 
     def __getattr__(self, name: str) -> Any:  # Any: whatever a stream has
         return getattr(self._typed if _IS_TYPED.get() else self._others, name)
+
+
+@contextmanager
+def variables_as_they_were() -> Iterator[None]:
+    """What a command adds from the profile of a `perennial dev` is taken away again."""
+    kept = set(os.environ)
+    yield
+    for name in set(os.environ) - kept:
+        if name.startswith(("PERENNIAL_", "TEMPORAL_")):
+            del os.environ[name]
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""The command `perennial dev`: everything on this machine, kept across restarts."""

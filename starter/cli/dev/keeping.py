@@ -1,0 +1,50 @@
+"""What `perennial dev` keeps in its folder: the API's key, and which files are its own."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from perennial_billing.ledger.api_keys import Scope, key_of, make
+from perennial_billing.ledger.ledger import Ledger
+from perennial_billing.runtime.errors import StartupError
+
+API_KEY_FILE: Final = "api-key"
+API_KEY_NAME: Final = "dev"
+_OWN: Final = (
+    "temporal.db*",
+    "simulator.db*",
+    "ledger.db*",
+    "merchant-private-key.pem",
+    "sns-certificate.pem",
+    "sns-key.pem",
+    "dev-profile.json",
+    API_KEY_FILE,
+)
+"""Beside the lock, which is held meanwhile."""
+
+
+async def api_key(folder: Path, ledger: Ledger) -> str:
+    """The key of an earlier run, or a new one of every scope where there is none that is valid.
+
+    Raises:
+        StartupError: its file cannot be used.
+        LedgerError: the ledger cannot be used.
+    """
+    path = folder / API_KEY_FILE
+    try:
+        if path.exists():
+            token = path.read_text().strip()
+            if await key_of(ledger, token) is not None:
+                return token
+            path.unlink()
+        token = (await make(ledger, API_KEY_NAME, list(Scope))).token
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(token)
+    except OSError as error:
+        raise StartupError(f"--data-folder: {path} cannot be used ({error.strerror or error})") from None
+    return token
+
+
+def own_files(folder: Path) -> list[Path]:
+    """What is there of earlier runs; a folder may hold other files, which are left alone."""
+    return sorted(path for pattern in _OWN for path in folder.glob(pattern))
