@@ -255,6 +255,11 @@ PAYLOADS: Final[Mapping[NoticeType, Payload]] = MappingProxyType(
         NoticeType.CHARGE_PERMISSION_REPLACED: _of(
             "The subscription goes on under another one: `successor`.", ("successor",)
         ),
+        NoticeType.SUBSCRIPTION_CONTINUED: _of(
+            "It goes on under this charge permission, from `predecessor`.",
+            ("predecessor",),
+            predecessor="S00-0000000-0000009",
+        ),
         NoticeType.REPLACEMENT_REFUSED: _of(
             "It does not go on under `successor`, and nothing was closed.",
             ("successor", "reason"),

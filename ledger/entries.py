@@ -31,6 +31,7 @@ _FACTS: Final = (
     "successor",
     "request",
     "reference",
+    "predecessor",
 )
 
 _LIKE_THE_NOTICE: Final = (

@@ -21,7 +21,7 @@ from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlread
 from perennial_billing.activities.signatures import Announcement, NoticeActivities
 from perennial_billing.billing.agenda import next_command
 from perennial_billing.billing.changes import gets_dearer
-from perennial_billing.billing.couplings.ending import continued
+from perennial_billing.billing.couplings.ending import begun_elsewhere
 from perennial_billing.billing.machine import apply, ask
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.parts.ledger import PeriodRecord
@@ -262,7 +262,7 @@ class Life:
 
     async def _start_successor(self) -> SuccessorAnswer:
         """Starts the same subscription under its new charge permission; its end here stands in the same history."""
-        successor, self._starts_successor = continued(self.subscription), True
+        successor, self._starts_successor = begun_elsewhere(self.subscription, workflow.now()), True
         try:
             await workflow.start_child_workflow(
                 SUBSCRIPTION_WORKFLOW,

@@ -209,6 +209,12 @@ def continued(subscription: Subscription) -> Subscription:
     )
 
 
+def begun_elsewhere(subscription: Subscription, now: datetime) -> Subscription:
+    """What begins under the new charge permission. It tells so at once: the ledger is to know who it is."""
+    predecessor = subscription.terms.charge_permission_id
+    return telling(continued(subscription), NoticeType.SUBSCRIPTION_CONTINUED, now, predecessor=predecessor)
+
+
 def handed_over(subscription: Subscription, now: datetime) -> Subscription:
     """The subscription lives on under its new charge permission; here it ends, and the old one is closed."""
     successor = subscription.lifecycle.successor.charge_permission_id if subscription.lifecycle.successor else None

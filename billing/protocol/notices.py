@@ -73,6 +73,8 @@ class NoticeType(StrEnum):
     """By the buyer, by Amazon or by its age: nothing can be charged any more."""
     CHARGE_PERMISSION_REPLACED = "charge_permission.replaced"
     """The subscription goes on under another one: `successor`."""
+    SUBSCRIPTION_CONTINUED = "subscription.continued"
+    """It goes on under this charge permission, from `predecessor`."""
     REPLACEMENT_REFUSED = "charge_permission.replacement_refused"
     """It does not go on under `successor`, as somebody had asked; `reason` says why, and nothing was closed."""
     SUBSCRIPTION_ENDED = "subscription.ended"
@@ -102,6 +104,7 @@ class Notice(Value):
         deadline: until when the buyer may mend the payment method or approve a new charge permission, or the merchant
             may capture (UTC).
         successor: the charge permission under which the subscription goes on, or was to.
+        predecessor: the charge permission from which it goes on.
         credit: how much of a period was paid by credit, beside its amount; at the end what is left of the credit, as
             nobody will be charged less for it any more.
         credited: how much of the paid period before a change was credited, as its days are not served; of a refund that
@@ -129,6 +132,7 @@ class Notice(Value):
     next_action_at: AwareDatetime | None = None
     deadline: AwareDatetime | None = None
     successor: str | None = None
+    predecessor: str | None = None
     credit: Money | None = None
     credited: Money | None = None
     items: Money | None = None

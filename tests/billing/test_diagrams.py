@@ -7,7 +7,12 @@ from perennial_billing.billing.protocol.commands import Command, Elapse, Timer
 from perennial_billing.billing.protocol.notices import NoticeType
 from tests.billing.diagrams import PAGE, journey_of_a_period, stages_of_a_collection, with_diagrams
 
-TOLD_WITHOUT_A_COMMAND = {NoticeType.SUBSCRIPTION_STARTED, NoticeType.SUBSCRIPTION_CHANGED, NoticeType.PLAN_CHANGED}
+TOLD_WITHOUT_A_COMMAND = {
+    NoticeType.SUBSCRIPTION_STARTED,
+    NoticeType.SUBSCRIPTION_CHANGED,
+    NoticeType.PLAN_CHANGED,
+    NoticeType.SUBSCRIPTION_CONTINUED,
+}
 """When it begins, and when the merchant asks for a change."""
 
 

@@ -68,8 +68,9 @@ async def test_a_permission_closed_between_dates_is_replaced_and_the_billing_day
         "charge_permission.replaced",
         "subscription.ended",
     ]
-    (paid,) = await notices.told(after.charge_permission_id, 1)
-    assert (paid["type"], paid["data"]["number"]) == ("period.paid", len(told) + 1), "the numbers go on"
+    begun, paid = await notices.told(after.charge_permission_id, 2)
+    assert (begun["type"], begun["data"]["predecessor"]) == ("subscription.continued", story.charge_permission_id)
+    assert (paid["type"], paid["data"]["number"]) == ("period.paid", len(told) + 2), "the numbers go on"
 
 
 async def test_the_audit_finds_nothing_on_either_side_of_a_new_checkout(house: Stage) -> None:
