@@ -59,7 +59,7 @@ async def test_a_checkout_that_charges_says_so_in_the_payload() -> None:
         (SHOP, {name: value for name, value in KEYS.items() if "MERCHANT" not in name}, "PERENNIAL_MERCHANT_ID"),
         (SHOP, {name: value for name, value in KEYS.items() if "PRIVATE" not in name}, "PERENNIAL_PRIVATE_KEY_PATH"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_what_is_missing_or_wrong_is_named_as_it_was_typed(
     options: tuple[str, ...], environment: dict[str, str], named: str
