@@ -16,6 +16,7 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -35,6 +36,9 @@ PLAN: Final = {
     "amount": {"amount": "8.45", "currency": "USD"},
     "interval": {"unit": "month", "count": 1},
 }
+_LATER: Final = (datetime.now(UTC) + timedelta(days=20)).isoformat()
+"""When the first charge is made: not while it is measured."""
+
 _BARE: Final = """
 import asyncio, json, sys
 from fastapi import FastAPI, Request
@@ -108,7 +112,7 @@ async def api_rate(requests: int, rounds: int, connections: int) -> Report:
 
 
 def _start(address: tuple[str, int], token: str, permission: str) -> bytes:
-    body = json.dumps({"charge_permission_id": permission, "plan": PLAN, "anchor": "2100-01-01T00:00:00Z"}).encode()
+    body = json.dumps({"charge_permission_id": permission, "plan": PLAN, "anchor": _LATER}).encode()
     headers = {
         "Authorization": f"Bearer {token}",
         "Idempotency-Key": permission,

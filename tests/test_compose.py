@@ -418,6 +418,10 @@ def test_every_setting_that_is_named_exists() -> None:
 NOT_HANDED_ON = {
     "private_key": "a container's environment is read by whoever may inspect it; its file is a secret of the stack",
     "temporal_binary": "of a server that a process starts by itself, and the stack has one",
+    **dict.fromkeys(
+        ("api_host", "api_port", "api_requests_per_minute"),
+        "of the HTTP API, which the stack does not have yet: `perennial api` runs beside it",
+    ),
     "send_virtual_time": "of a server whose time is moved, and the stack's is not",
 }
 """Settings that the stack leaves out, and why."""

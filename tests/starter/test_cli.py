@@ -57,6 +57,7 @@ COMMANDS = [
     "ipn",
     "api",
     "keys",
+    "dev",
 ]
 NOBODY = "C01-0000000-0000000"
 

@@ -240,7 +240,7 @@ class TestARequestId:
     async def test_of_a_refund_says_what_is_missing(
         self, house: Stage, tmp_path: Path, arguments: tuple[str, ...], trouble: str
     ) -> None:
-        said = await typed(*arguments, **joined_to(house), PERENNIAL_DATA_FOLDER=str(tmp_path))
+        said = await typed(*arguments, **joined_to(house) | {"PERENNIAL_DATA_FOLDER": str(tmp_path)})
 
         assert said.code in {1, 2}
         assert trouble in said.trouble

@@ -20,6 +20,7 @@ AS_WISHED = {
     *(NoticeType.SUBSCRIPTION_STARTED, NoticeType.PERIOD_PAID, NoticeType.PERIOD_FREE, NoticeType.PERIOD_SKIPPED),
     *(NoticeType.CHARGE_UPCOMING, NoticeType.TRIAL_ENDING, NoticeType.RENEWAL_UPCOMING, NoticeType.PRICE_CHANGING),
     *(NoticeType.REFUND_COMPLETED, NoticeType.SUBSCRIPTION_RESUMED, NoticeType.PAYMENT_METHOD_MENDED),
+    NoticeType.SUBSCRIPTION_CONTINUED,
 }
 """Told where all goes well."""
 

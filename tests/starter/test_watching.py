@@ -106,7 +106,8 @@ async def test_another_ledger_than_the_workers_is_noticed_once(house: Stage, tmp
     story = await Story.begin(house)
     await story.cancel()
 
-    said = await typed("watch", story.charge_permission_id, **joined_to(house), PERENNIAL_DATA_FOLDER=str(tmp_path))
+    there = joined_to(house) | {"PERENNIAL_DATA_FOLDER": str(tmp_path)}
+    said = await typed("watch", story.charge_permission_id, **there)
 
     assert said.code == 0
     assert said.err.count("mind: 2 notices that it told are not in this ledger") == 1
