@@ -244,10 +244,12 @@ class Refunds(Value):
     def read(self, refund_id: str, answer: RefundAnswer, now: datetime) -> "Refunds":
         """One that was reported, as it was read."""
         before = next((each for each in self.reported if each.refund_id == refund_id), None)
-        after = before.answered(answer, now) if before else None
-        if after is None:
+        if answer.state is not RefundState.PENDING:
             return self.counting(refund_id)
-        return self.but(reported=tuple(after if each is before else each for each in self.reported))
+        after = before.answered(answer, now) if before else None
+        others = tuple(each for each in self.reported if each is not before)
+        # One that is given up is not settled: it is read again where Amazon tells of it once more.
+        return self.but(reported=others if after is None else (*others, after))
 
     def not_answered(self, number: int, now: datetime) -> "Refunds":
         """Amazon has not said whether it took the one with a number."""

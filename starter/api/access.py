@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from math import ceil
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
@@ -48,13 +49,13 @@ class Keys:
                 self._known.clear()
             known = self._known[token] = (now + KNOWN_FOR_SECONDS, key)
         if not await self._limiter.hit(self._limit, known[1].id):
-            _, left = await self._limiter.get_window_stats(self._limit, known[1].id), 0
+            window = await self._limiter.get_window_stats(self._limit, known[1].id)
             raise ProblemError(
                 429,
                 "too-often",
                 "The key is used too often",
                 f"{self._limit} are taken of a key; wait, and send it again",
-                headers={"Retry-After": str(max(1, left))},
+                headers={"Retry-After": str(max(1, ceil(window.reset_time - time.time())))},
             )
         return known[1]
 

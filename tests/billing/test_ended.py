@@ -199,6 +199,8 @@ def test_a_refund_that_amazon_never_shows_is_given_up() -> None:
         readings += 1
 
     assert readings == MOST_READINGS_OF_A_REFUND
+    again = late.reported(Refresh(Thing.REFUND, "S01-1-1-R000099"), NOW).next_command
+    assert isinstance(again, ReadRefund), "it was never settled, so what Amazon tells of it is news"
 
 
 def test_what_the_ledger_knows_is_beside_what_is_remembered_and_the_larger_refund_counts() -> None:
