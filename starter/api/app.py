@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from perennial_billing.ledger.api_answers import forget_old_answers
 from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.starter.api.access import Keys
-from perennial_billing.starter.api.problems import Problem, ProblemError, answers_with_problems
+from perennial_billing.starter.api.problems import ProblemError, answer_with, answers_with_problems
 from perennial_billing.starter.api.routes import asking, checkout, looking, many, notices, plans, reports, starting
 from perennial_billing.starter.api.services import Services
 
@@ -102,14 +102,7 @@ def _too_large(request: Request) -> JSONResponse:
     error = ProblemError(
         413, "too-large", "The body is too large", f"at most {LARGEST_BODY_BYTES} bytes are taken, of a stated length"
     )
-    problem = Problem(
-        type=f"urn:perennial:problem:{error.kind}",
-        title=error.title,
-        status=error.status,
-        detail=error.detail,
-        request_id=request.state.request_id,
-    )
-    return JSONResponse(problem.model_dump(mode="json", exclude={"errors"}), 413, media_type="application/problem+json")
+    return answer_with(request, error)
 
 
 async def _forget_daily(services: Services) -> None:

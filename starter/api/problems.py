@@ -107,13 +107,13 @@ def of_refused(refused: Refused, about: str = "") -> ProblemError:
 
 
 async def _problem(request: Request, error: Exception) -> JSONResponse:
-    return _answer(request, error) if isinstance(error, ProblemError) else await _fault(request, error)
+    return answer_with(request, error) if isinstance(error, ProblemError) else await _fault(request, error)
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, EndpointNotFoundError):
-        return _answer(request, ProblemError(404, "not-found", "There is no such endpoint", str(error), [error]))
-    return _answer(request, of_refused(error)) if isinstance(error, Refused) else await _fault(request, error)
+        return answer_with(request, ProblemError(404, "not-found", "There is no such endpoint", str(error), [error]))
+    return answer_with(request, of_refused(error)) if isinstance(error, Refused) else await _fault(request, error)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -124,7 +124,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     elif isinstance(error, ValidationError):
         found = refusals_of(error)
     in_words = "; ".join(map(str, found)) or "it cannot be read"
-    return _answer(request, ProblemError(422, "not-accepted", "A field is not accepted", in_words, found))
+    return answer_with(request, ProblemError(422, "not-accepted", "A field is not accepted", in_words, found))
 
 
 def _lines(found: Sequence[Any]) -> list[Any]:  # Any: pydantic's error details, as FastAPI passes them on
@@ -160,13 +160,13 @@ async def _subscription(request: Request, error: Exception) -> JSONResponse:
             problem = ProblemError(503, "no-worker", "No worker answers", str(error), headers=again)
         case _:
             problem = ProblemError(400, "not-possible", "It is not possible", str(error))
-    return _answer(request, problem)
+    return answer_with(request, problem)
 
 
 async def _ledger(request: Request, error: Exception) -> JSONResponse:
     again = {"Retry-After": str(AGAIN_AFTER_SECONDS)}
     problem = ProblemError(503, "ledger-unavailable", "The ledger cannot be used now", str(error), headers=again)
-    return _answer(request, problem)
+    return answer_with(request, problem)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
@@ -175,7 +175,7 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     word = {404: "no-such-address", 405: "no-such-method"}.get(status, "not-possible")
     detail = str(error.detail) if isinstance(error, HTTPException) else ""
-    return _answer(
+    return answer_with(
         request, ProblemError(status, word, detail, f"{request.method} {request.url.path}: {detail}", headers=headers)
     )
 
@@ -183,10 +183,11 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 async def _fault(request: Request, error: Exception) -> JSONResponse:
     _log.error("request failed", path=request.url.path, error=type(error).__name__, exc_info=error)
     detail = "this is a fault of ours: the log has it under the request's id. The same request may be sent again"
-    return _answer(request, ProblemError(500, "fault", "Something is wrong here", detail))
+    return answer_with(request, ProblemError(500, "fault", "Something is wrong here", detail))
 
 
-def _answer(request: Request, error: ProblemError) -> JSONResponse:
+def answer_with(request: Request, error: ProblemError) -> JSONResponse:
+    """The problem as it is answered."""
     problem = Problem(
         type=ABOUT + error.kind,
         title=error.title,

@@ -6,6 +6,7 @@ import pytest
 
 from perennial_billing.billing.changes import RefundPeriod
 from perennial_billing.billing.ended import EndedSubscription
+from perennial_billing.billing.keys import late_refund_key
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.parts.disputes import MOST_READINGS
 from perennial_billing.billing.parts.ledger import Ledger
@@ -106,6 +107,8 @@ def test_money_goes_back_under_a_key_of_its_name_up_to_what_is_left() -> None:
     assert (command.amount, command.period, command.at_once) == (Money.parse("5.25 EUR"), 3, True)
     assert isinstance(again, CreateRefund)
     assert again.idempotency_key == command.idempotency_key, "whoever forgets it all still gives it back once"
+    assert late_refund_key(CHARGE, "ticket-81") == command.idempotency_key
+    assert len({late_refund_key(of, name) for of in (CHARGE, "S01-1-1-C000002") for name in ("a", "b")}) == 4
     with pytest.raises(Refused, match=r"at most 1\.25 EUR is left"):
         late.asked(wanted.but(reference="ticket-82"), known(refunded="6.00 EUR"), NOW, "request-3")
     same = late.asked(wanted, known(refunded="6.00 EUR"), NOW, "request-4")

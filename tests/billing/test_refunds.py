@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from perennial_billing.billing.agenda import main_command, next_command
-from perennial_billing.billing.changes import RefundPeriod, ReplacePermission
+from perennial_billing.billing.changes import Cancel, RefundPeriod, ReplacePermission, Share, When
 from perennial_billing.billing.couplings.ending import continued
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.parts.refunds import KEPT, refundable
@@ -14,7 +14,19 @@ from perennial_billing.billing.protocol.commands import Action, CreateRefund, Re
 from perennial_billing.billing.protocol.events import Answered, Refresh, Thing
 from perennial_billing.billing.refusals import Kind, Refused
 from perennial_billing.billing.status import Status
-from tests.billing.support import CAPTURED, FREE, PERMISSION_ID, PRICE, SOFT, Life, at, chargeable, closed, terms
+from tests.billing.support import (
+    CAPTURED,
+    FREE,
+    PENDING,
+    PERMISSION_ID,
+    PRICE,
+    SOFT,
+    Life,
+    at,
+    chargeable,
+    closed,
+    terms,
+)
 
 TAKEN = RefundAnswer(state=RefundState.PENDING, refund_id="S01-1-1-R000001")
 DONE = RefundAnswer(state=RefundState.REFUNDED, refund_id="S01-1-1-R000001")
@@ -257,3 +269,15 @@ def test_the_state_with_refunds_goes_through_json() -> None:
 
     assert life.subscription.terms.charge_permission_id == PERMISSION_ID
     assert life.subscription.refunds.latest[0].requested_at + timedelta(0) == at("2026-02-05 12:00")
+
+
+@pytest.mark.parametrize("back", [Share.LAST, Share.ALL])
+def test_a_cancellation_gives_nothing_back_while_it_is_not_known_whether_a_charge_takes_money(back: Share) -> None:
+    life = paid()
+    life.step(Action.CHARGE, "2026-02-28 09:00", PENDING)
+    before = life.subscription
+
+    with pytest.raises(Refused, match="period 1 is being charged: ask again") as refusal:
+        life.wants("2026-02-28 09:05", Cancel(when=When.NOW, refund=back))
+
+    assert (refusal.value.kind, life.subscription) == (Kind.NOT_NOW, before)

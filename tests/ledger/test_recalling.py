@@ -73,6 +73,8 @@ async def test_all_charges_are_those_of_every_permission_before(ledger: Ledger) 
     everything = await recall(ledger, Recollection(charge_permission_id=THIRD, all_charges=True))
     of_the_first = await recall(ledger, Recollection(charge_permission_id=FIRST, all_charges=True))
 
+    await ledger.record(told(refund(6, 1, "1.00 EUR"), permission=THIRD))
+    assert await owner_of(ledger, "C-1") == SECOND, "who made it, not who gave money of it back"
     assert [charge.charge_id for charge in everything.charges] == ["C-0", "C-1", "C-2"]
     assert [charge.charge_id for charge in of_the_first.charges] == ["C-0"]
     assert of_the_first.successor == SECOND
