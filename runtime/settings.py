@@ -89,6 +89,10 @@ class Settings(BaseSettings):
         calls_per_second: how often each operation is called, by all workers together; Amazon's own limit for the
             environment when not given.
         task_queue: the Temporal task queue.
+        worker_versioning: whether workers of subscriptions are versions of a worker deployment, among which
+            `perennial deploy` chooses; without, all workers are alike to Temporal.
+        deployment_name: of that deployment.
+        build_id: of this build; the version and a digest of what decides when it is not given.
         graceful_shutdown_seconds: how long a stopping worker lets calls finish; above the client's 40 s.
         ipn_host: where the IPN receiver listens.
         ipn_port: the port it listens on.
@@ -131,6 +135,9 @@ class Settings(BaseSettings):
     calls_per_second: Annotated[float, Field(gt=0)] | None = None
 
     task_queue: Annotated[str, Field(min_length=1)] = "perennial"
+    worker_versioning: bool = False
+    deployment_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "perennial"
+    build_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
     graceful_shutdown_seconds: Annotated[float, Field(ge=0, le=600)] = 45.0
 
     ipn_host: str = "127.0.0.1"

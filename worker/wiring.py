@@ -27,6 +27,7 @@ from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.settings import PREFIX, Settings
 from perennial_billing.runtime.temporal import has_standalone_activities
+from perennial_billing.worker.release import release_of
 from perennial_billing.workflows.delivery import DeliveryWorkflow
 from perennial_billing.workflows.ended import EndedSubscriptionWorkflow
 from perennial_billing.workflows.names import Call, amounts_queue, call_queue, notices_queue
@@ -173,6 +174,7 @@ def _subscriptions(
         workflow_runner=UnsandboxedWorkflowRunner(),  # see docs/architecture.md, "The workflow"
         activities=[announcer.announce, Recollections(ledger).recall],
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
+        deployment_config=release_of(settings),
     )
 
 

@@ -40,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
     from perennial_billing.workflows.outcomes import outcome_of_refund
     from perennial_billing.workflows.performing import perform
     from perennial_billing.workflows.recalling import recall
+    from perennial_billing.workflows.releases import another_takes_over, go_on
 
 _AT_LEAST: Final = timedelta(milliseconds=1)
 
@@ -96,6 +97,8 @@ class EndedSubscriptionWorkflow:
             await self._say_elsewhere()
             self._ended = self._ended.without_others_orders()
             await self._tell()
+            if self._goes_on_elsewhere:
+                go_on(self._ended)
             command = self._ended.next_command
             if command is not None:
                 if command.at_once or await self._has_come(command):
@@ -117,6 +120,10 @@ class EndedSubscriptionWorkflow:
         self._said += [(said.event, each) for each in said.arguments if isinstance(each, NotificationSignal)]
         if self._ended.successor is None:
             self._ended = self._ended.reported(said.event, workflow.now())
+
+    @workflow.signal
+    async def wake(self) -> None:
+        """Changes nothing: a run that another release takes over from looks up, and goes on there."""
 
     @workflow.update
     async def request(self, wish: Wish) -> Answer:
@@ -244,6 +251,12 @@ class EndedSubscriptionWorkflow:
         return bool(waits) or workflow.all_handlers_finished()
 
     @property
+    def _goes_on_elsewhere(self) -> bool:
+        """Whether another release takes over, and nothing is in this run's hands."""
+        idle = workflow.all_handlers_finished() and not self._is_to_be_said_elsewhere
+        return self._knows and idle and another_takes_over()
+
+    @property
     def _is_to_be_said_elsewhere(self) -> bool:
         return self._ended.successor is not None and bool(self._said)
 
@@ -252,7 +265,7 @@ class EndedSubscriptionWorkflow:
         duration = max(command.at - workflow.now(), _AT_LEAST)
         try:
             await workflow.wait_condition(
-                lambda: self._ended.next_command != command or self._is_to_be_said_elsewhere,
+                lambda: self._ended.next_command != command or self._is_to_be_said_elsewhere or self._goes_on_elsewhere,
                 timeout=duration,
                 timeout_summary=command.why,
             )

@@ -57,10 +57,14 @@ from perennial_billing.workflows.names import SUBSCRIPTION_WORKFLOW, in_summary,
 from perennial_billing.workflows.outcomes import outcome_of
 from perennial_billing.workflows.performing import perform
 from perennial_billing.workflows.recalling import recall
+from perennial_billing.workflows.releases import another_takes_over, go_on
 
 PERIODS_PER_RUN: Final = 13
 """A year of monthly periods and the one that closes it. A wake after a month replays the run, so runs stay short; the
 next one carries the whole state."""
+
+LONGEST_RUN: Final = timedelta(days=366)
+"""Where periods are long, so that what a run began with is not older than a year."""
 
 REFUSED: Final = "Refused"
 """The type of the error when a rule says no to a request; its details are a `Refusal`."""
@@ -97,6 +101,7 @@ class Life:
     def __init__(self, subscription: Subscription) -> None:
         self.subscription = subscription
         self._first_period, self._revision = subscription.next_period, subscription.contract.revision
+        self._began_at = workflow.now()
         self._dates_are_old = False
         self._starts_successor = False
 
@@ -330,20 +335,22 @@ class Life:
     def _continues_as_new(self) -> bool:
         """Whether it goes on as a new run, whose input holds the dates that it will act on.
 
-        That is so after a year of periods, where Temporal finds the history long, and also where dates were reckoned
-        in this run, as the plan was changed, or are to be reckoned anew, as the zones' rules have changed. A request
-        under way is not waited for: it may be waiting for this run's next step. The run goes on, and looks again then.
+        That is so after a year, or a year of months, where Temporal finds the history long or another release takes
+        over, and also where dates were reckoned in this run, as the plan was changed, or are to be reckoned anew, as
+        the zones' rules have changed. A request under way is not waited for: it may be waiting for this run's next
+        step. The run goes on, and looks again then.
         """
         periods = self.subscription.next_period - self._first_period
         reckoned = self.subscription.contract.revision != self._revision
         old = self._dates_are_old and self.subscription.collection is None
-        long = periods >= PERIODS_PER_RUN or workflow.info().is_continue_as_new_suggested()
-        return (long or reckoned or old) and workflow.all_handlers_finished()
+        lasted = workflow.now() - self._began_at
+        long = periods >= PERIODS_PER_RUN or lasted >= LONGEST_RUN or workflow.info().is_continue_as_new_suggested()
+        return (long or reckoned or old or another_takes_over()) and workflow.all_handlers_finished()
 
     def _continue_as_new_when_long(self) -> None:
         if self._continues_as_new:
             self._show()
-            workflow.continue_as_new(self.subscription.carried_on())
+            go_on(self.subscription.carried_on())
 
     # How it looks
 

@@ -71,6 +71,9 @@ ENDED_WORKFLOW: Final = "EndedSubscriptionWorkflow"
 AMAZON_PAY_NOTIFICATION: Final = "amazon_pay_notification"
 """The signal for Amazon's notifications about a charge, a refund or a dispute."""
 
+WAKE: Final = "wake"
+"""The signal that changes nothing, and lets a run see whether another release takes over."""
+
 
 def call_queue(task_queue: str, call: Call) -> str:
     """The task queue of one operation, so that its rate is limited by itself and for all workers together."""

@@ -70,6 +70,10 @@ class SubscriptionWorkflow:
         if said is not None:
             await self._life.said(said)
 
+    @workflow.signal
+    async def wake(self) -> None:
+        """Changes nothing: a run that another release takes over from looks up, and goes on there."""
+
     @workflow.update
     async def request(self, wish: Wish) -> Answer:
         """Takes a request, and answers what came of it so far; `outcome` tells the rest, so that none blocks another.

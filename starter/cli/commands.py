@@ -150,6 +150,12 @@ COMMANDS: Final = (
         "Run the receiver of Amazon's notifications (IPNs) at /ipn.",
         PROCESSES_PANEL,
     ),
+    Command(
+        "deploy",
+        ".deploy:deploy",
+        "See and choose which release of the workers has which subscriptions.",
+        PROCESSES_PANEL,
+    ),
     Command("api", ".processes:api", "Serve the HTTP API, with its documentation at /docs.", PROCESSES_PANEL),
     Command("keys", ".api:keys", "Make and revoke keys of the HTTP API.", PROCESSES_PANEL),
 )
