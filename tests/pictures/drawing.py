@@ -150,10 +150,11 @@ class Drawing:
     def svg(self) -> str:
         """The file."""
         size = f'viewBox="0 0 {WIDTH} {self._height}" width="{WIDTH}" height="{self._height}"'
+        font = f'font-family="{_FONT}" font-size="{_LARGE}"'
         frame = f'x="0.5" y="0.5" width="{WIDTH - 1}" height="{self._height - 1}" rx="8"'
         return "\n".join(
             (
-                f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" font-family="{_FONT}" font-size="{_LARGE}">',
+                f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" {font}>',
                 f"<title>{escape(self._title, quote=False)}</title>",
                 f'<rect {frame} fill="{Colour.GROUND}" stroke="{Colour.FAINT}"/>',
                 *self._things,
