@@ -7,8 +7,8 @@ SELECT
     )                                                                   AS plan,
     CONCAT(REPLACE(due.meta_value, ' ', 'T'), '+00:00')                 AS anchor,
     COALESCE(NULLIF(site.option_value, ''), 'UTC')                      AS zone,
-    CASE WHEN COALESCE(over.meta_value, '0') IN ('', '0') THEN ''
-         ELSE CONCAT(REPLACE(over.meta_value, ' ', 'T'), '+00:00') END  AS ends_at,
+    CASE WHEN COALESCE(final.meta_value, '0') IN ('', '0') THEN ''
+         ELSE CONCAT(REPLACE(final.meta_value, ' ', 'T'), '+00:00') END  AS ends_at,
     CONCAT('woo-subscription-', subscription.ID)                        AS merchant_reference
 FROM wp_posts AS subscription
 JOIN wp_postmeta AS permission
@@ -25,8 +25,8 @@ JOIN wp_postmeta AS span
   ON span.post_id = subscription.ID AND span.meta_key = '_billing_interval'
 JOIN wp_postmeta AS due
   ON due.post_id = subscription.ID AND due.meta_key = '_schedule_next_payment'
-LEFT JOIN wp_postmeta AS over
-  ON over.post_id = subscription.ID AND over.meta_key = '_schedule_end'
+LEFT JOIN wp_postmeta AS final
+  ON final.post_id = subscription.ID AND final.meta_key = '_schedule_end'
 LEFT JOIN wp_options AS site
   ON site.option_name = 'timezone_string'
 WHERE subscription.post_type = 'shop_subscription'

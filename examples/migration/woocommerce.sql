@@ -9,8 +9,8 @@ SELECT
     )                                                                   AS plan,
     CONCAT(REPLACE(due.meta_value, ' ', 'T'), '+00:00')                 AS anchor,
     COALESCE(NULLIF(site.option_value, ''), 'UTC')                      AS zone,
-    CASE WHEN COALESCE(over.meta_value, '0') IN ('', '0') THEN ''
-         ELSE CONCAT(REPLACE(over.meta_value, ' ', 'T'), '+00:00') END  AS ends_at,
+    CASE WHEN COALESCE(final.meta_value, '0') IN ('', '0') THEN ''
+         ELSE CONCAT(REPLACE(final.meta_value, ' ', 'T'), '+00:00') END  AS ends_at,
     CONCAT('woo-subscription-', subscription.id)                        AS merchant_reference
 FROM wp_wc_orders AS subscription
 JOIN wp_wc_orders_meta AS permission
@@ -21,8 +21,8 @@ JOIN wp_wc_orders_meta AS span
   ON span.order_id = subscription.id AND span.meta_key = '_billing_interval'
 JOIN wp_wc_orders_meta AS due
   ON due.order_id = subscription.id AND due.meta_key = '_schedule_next_payment'
-LEFT JOIN wp_wc_orders_meta AS over
-  ON over.order_id = subscription.id AND over.meta_key = '_schedule_end'
+LEFT JOIN wp_wc_orders_meta AS final
+  ON final.order_id = subscription.id AND final.meta_key = '_schedule_end'
 LEFT JOIN wp_options AS site
   ON site.option_name = 'timezone_string'
 WHERE subscription.type = 'shop_subscription'

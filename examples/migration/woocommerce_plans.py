@@ -1,6 +1,6 @@
 """The plan files that a WooCommerce export names: `python woocommerce_plans.py subscribers.csv plans/`.
 
-A plan's name is made by woocommerce.sql of what it costs and how often, such as `woo-19.90-eur-1-month`, and says it all.
+A plan's name is made by woocommerce.sql of what it costs and how often, such as `woo-19.90-eur-1-month`.
 Give them better names before you start: a plan's id stands in each notice and report from then on.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 def plan(name: str) -> str:
     """The file of one plan."""
     _, amount, currency, count, unit = name.split("-")
-    if currency in {"jpy"}:  # has no decimals
+    if currency == "jpy":  # has no decimals
         amount = amount.removesuffix(".00")
     return (
         f'plan_id = "{name}"\n'
