@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from tests.pages import PAGES, ROOT, blocks, headings, inline, links, named, slu
 from tests.test_documentation import in_tables
 
 DOCS: Final = ROOT / "docs"
+OURS: Final = ("amazon_pay_client", "amazon_pay_simulator", "perennial_billing")
 FAMILIES: Final = {kind.value.partition(".")[0] for kind in NoticeType}
 BESIDE_SETTINGS: Final = {"PERENNIAL_ENDPOINT_SECRET"}
 """Read by one command alone."""
@@ -103,6 +105,21 @@ def test_code_that_a_page_shows_can_be_read(page: Path) -> None:
         read = tomllib.loads(block)
         if "plan_id" in read:
             Plan.model_validate(read)
+
+
+@every_page
+def test_what_shown_code_imports_of_ours_is_there(page: Path) -> None:
+    for block in blocks(page.read_text(), "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OURS):
+                module = import_module(node.module or "")
+                assert [name.name for name in node.names if not hasattr(module, name.name)] == []
+
+
+def test_commands_are_found_where_there_are_many() -> None:
+    found = {named(page): len([*typed(page.read_text())]) for page in PAGES}
+
+    assert min(found["README.md"], found["docs/operations.md"], found["docs/guides/from-cron.md"]) > 12
 
 
 @pytest.mark.parametrize("page", ["dunning", "legal-notices"])
