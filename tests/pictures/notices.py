@@ -38,7 +38,7 @@ def picture() -> str:
             drawing.words(
                 x + 22,
                 140,
-                f"503; again after {RETRY_DELAYS[0].seconds} s, {RETRY_DELAYS[1].seconds // 60} min, ...",
+                "503; again later",
                 small=True,
                 colour=Colour.RED,
             )

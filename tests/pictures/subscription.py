@@ -15,7 +15,6 @@ _COLOURS: Final = {
 }
 _GRAY: Final = (Colour.PLAIN, Colour.MUTED)
 _TOP, _HEIGHT = 92, 40
-_WIDE: Final = 100
 _AXIS: Final = Axis(BEGINS, ENDS, 24, WIDTH - 24)
 
 
@@ -28,9 +27,8 @@ def picture() -> str:
         left, right = _AXIS.at(since), _AXIS.at(until)
         drawing.box(left, _TOP, right - left, _HEIGHT, fill=fill, edge=edge)
         words = "awaiting payment method" if status is Status.AWAITING_PAYMENT_METHOD else status.value
-        if right - left > _WIDE or status in {Status.ACTIVE, Status.CANCELED}:
-            if right - left > 7 * len(words):
-                drawing.words((left + right) / 2, _TOP + 25, words, colour=edge, anchor="middle", small=True)
+        if right - left > 7 * len(words):
+            drawing.words((left + right) / 2, _TOP + 25, words, colour=edge, anchor="middle", small=True)
         else:
             drawing.line(((left + right) / 2, _TOP), ((left + right) / 2, _TOP - 12), edge)
             drawing.words((left + right) / 2, _TOP - 17, words, colour=edge, anchor="middle", small=True)
