@@ -67,9 +67,10 @@ def test_a_command_that_would_be_refused_is_found(line: str, why: str) -> None:
 
 
 @every_page
-def test_the_headings_that_a_page_links_to_are_there(page: Path) -> None:
+def test_the_files_and_headings_that_a_page_links_to_are_there(page: Path) -> None:
     for path, heading in links(page.read_text()):
         target = page.parent / path if path else page
+        assert target.exists(), path
         if heading and target.suffix == ".md":
             assert heading in headings(target.read_text()), f"{path}#{heading}"
 
@@ -77,6 +78,12 @@ def test_the_headings_that_a_page_links_to_are_there(page: Path) -> None:
 def test_a_heading_is_known_by_its_anchor() -> None:
     assert slug("What a status means, and what to do") == "what-a-status-means-and-what-to-do"
     assert headings("# One\n\n```\n# none\n```\n## Two `words`\n") == {"one", "two-words"}
+
+
+@every_page
+def test_files_of_ours_that_a_page_names_in_code_exist(page: Path) -> None:
+    for name in re.findall(r"`((?:billing|examples)/[\w./-]+\w)`", page.read_text()):
+        assert (ROOT / name).exists(), name
 
 
 @every_page
