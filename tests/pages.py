@@ -20,6 +20,10 @@ _INDENTED: Final = re.compile(r"(?:^ {4,}[^\n]*\n)+", re.MULTILINE)
 _TYPED: Final = re.compile(r"^(?:\$ )?(?:[A-Z_]+=\S+ )*(?:uv run |\.venv/bin/)?perennial (?P<rest>.*)$", re.MULTILINE)
 _INLINE: Final = re.compile(r"`perennial (?P<rest>[^`]+)`")
 _ENDS: Final = frozenset({"|", "&", ">", "&&", ";"})
+_SUBSTITUTED: Final = re.compile(r"\$\([^)]*\)")
+"""What a shell would put something in the place of."""
+_SYNOPSIS: Final = frozenset({"[OPTIONS]", "[COMMAND]", "[ARGS]..."})
+"""What says how a command is typed, and is not typed itself."""
 _HEADING: Final = re.compile(r"^#{1,6} (?P<words>.+)$", re.MULTILINE)
 _LINK: Final = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 
@@ -48,7 +52,9 @@ def typed(page: str) -> Iterator[list[str]]:
     code += [re.sub(r"^ {4,8}", "", found[0], flags=re.MULTILINE) for found in _INDENTED.finditer(without_fences)]
     for block in code:
         for found in _TYPED.finditer(re.sub(r"\\\n\s*", " ", block)):
-            yield _words(found["rest"])
+            words = _words(found["rest"])
+            if not _SYNOPSIS & set(words):
+                yield words
 
 
 def inline(page: str) -> Iterator[list[str]]:
@@ -59,7 +65,7 @@ def inline(page: str) -> Iterator[list[str]]:
 
 def _words(rest: str) -> list[str]:
     words: list[str] = []
-    for word in shlex.split(rest, comments=True):
+    for word in shlex.split(_SUBSTITUTED.sub("word", rest), comments=True):
         if word in _ENDS:
             break
         words.append(word)
