@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from calendar import monthrange
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,6 +43,16 @@ async def taken_over(house: Stage, file: Path, plans: Path) -> list[Said]:
 
 # A cron job
 
+COFFEE: Final = 'plan_id = "coffee"\namount = { amount = "19.90", currency = "EUR" }\ninterval = { unit = "month" }\n'
+
+
+def coffee_plans(folder: Path) -> Path:
+    """A folder with one plan."""
+    plans = folder / "plans"
+    plans.mkdir()
+    (plans / "coffee.toml").write_text(COFFEE)
+    return plans
+
 
 def cron_table(rows: list[tuple[Any, ...]]) -> sqlite3.Connection:
     """The guide's own table, with these rows."""
@@ -63,10 +74,7 @@ def exported(database: sqlite3.Connection, to: Path) -> Path:
 
 
 async def test_who_was_billed_by_a_cron_job_is_charged_once_by_one_of_both(house: Stage, tmp_path: Path) -> None:
-    plans, today = tmp_path / "plans", datetime.now(UTC).date()
-    plans.mkdir()
-    coffee = 'plan_id = "coffee"\namount = { amount = "19.90", currency = "EUR" }\ninterval = { unit = "month" }\n'
-    (plans / "coffee.toml").write_text(coffee)
+    plans, today = coffee_plans(tmp_path), datetime.now(UTC).date()
     soon, charged, owing = [await permission(house) for _ in range(3)]
     in_five_days, yesterday = today + 5 * DAY, today - DAY
     database = cron_table(
@@ -91,12 +99,39 @@ async def test_who_was_billed_by_a_cron_job_is_charged_once_by_one_of_both(house
     assert not [call for call in books.calls if call.charge_permission_id in upcoming]
 
 
+async def test_a_second_export_starts_who_is_new_and_leaves_who_runs_as_they_are(house: Stage, tmp_path: Path) -> None:
+    plans, today = coffee_plans(tmp_path), datetime.now(UTC).date()
+    runs, new = [await permission(house) for _ in range(2)]
+    soon, later = str(today + 2 * DAY), str(today + 32 * DAY)
+    first = exported(cron_table([(1, runs, "coffee", soon, 0, 1)]), tmp_path / "first.csv")
+    assert (await command(house, "import", "start", str(first), "--plans", str(plans))).code == 0
+    rows = [(1, runs, "coffee", later, 0, 1), (2, new, "coffee", soon, 0, 1)]  # the job has charged the first since
+
+    second = exported(cron_table(rows), tmp_path / "second.csv")
+    said = await command(house, "import", "start", str(second), "--plans", str(plans), "--json")
+
+    assert (said.code, said.data["done"], said.data["refused"]) == (1, 1, 1)
+    (refusal,) = said.data["refusals"]
+    assert "has a subscription with another anchor" in refusal["why"], refusal
+    assert {(await house.subscriptions.status(each)).status for each in (runs, new)} == {Status.PAUSED}
+
+
+async def test_who_joined_on_the_31st_has_it_back_where_the_first_date_is_the_anchor(
+    house: Stage, tmp_path: Path
+) -> None:
+    plans, theirs = coffee_plans(tmp_path), await permission(house)
+    begun = datetime(datetime.now(UTC).year - 1, 1, 31, 3, tzinfo=UTC)
+    file = tmp_path / "subscribers.csv"
+    file.write_text(f"charge_permission_id,plan,anchor\n{theirs},coffee,{begun.isoformat()}\n")
+
+    await taken_over(house, file, plans)
+
+    dates = [charge.due.date() for charge in await house.subscriptions.upcoming(theirs, 12)]
+    assert [day.day for day in dates] == [min(31, monthrange(day.year, day.month)[1]) for day in dates]
+
+
 async def test_the_way_back_leaves_the_permission_to_the_job(house: Stage, tmp_path: Path) -> None:
-    plans = tmp_path / "plans"
-    plans.mkdir()
-    coffee = 'plan_id = "coffee"\namount = { amount = "19.90", currency = "EUR" }\ninterval = { unit = "month" }\n'
-    (plans / "coffee.toml").write_text(coffee)
-    theirs = await permission(house)
+    plans, theirs = coffee_plans(tmp_path), await permission(house)
     database = cron_table([(1, theirs, "coffee", str(datetime.now(UTC).date() + 5 * DAY), 0, 1)])
     await taken_over(house, exported(database, tmp_path / "subscribers.csv"), plans)
 
