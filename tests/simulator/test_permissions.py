@@ -185,3 +185,17 @@ async def test_a_permission_that_the_buyer_closed_stays_closed(simulator: Simula
             await attempt(permission)
         assert caught.value.response.status_code == 422
     assert await state_of(simulator, permission) == ("Closed", ["BuyerClosed"])
+
+
+@pytest.mark.parametrize("what", ["mend-payment-method", "break-payment-method", "close-by-buyer"])
+async def test_what_a_buyer_does_without_a_time_of_its_own_comes_after_what_happened_last(
+    simulator: SimulatorHandle, permission: str, what: str
+) -> None:
+    """Whoever has moved a subscription into the next year would take anything dated today for an older reading."""
+    ahead = JANUARY.replace(month=5)
+    await simulator.break_payment_method(permission, "PaymentMethodInvalid", ahead)
+
+    async with httpx.AsyncClient(base_url=simulator.origin) as http:
+        answer = await http.post(f"/simulator/charge-permissions/{permission}/{what}")
+
+    assert answer.json()["statusDetails"]["lastUpdatedTimestamp"] == f"{ahead + timedelta(seconds=1):%Y%m%dT%H%M%SZ}"

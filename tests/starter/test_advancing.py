@@ -13,6 +13,7 @@ from perennial_billing.billing.money import Money
 from perennial_billing.billing.parts.ledger import PeriodOutcome
 from perennial_billing.billing.plan import Plan
 from perennial_billing.billing.refusals import Refused
+from perennial_billing.billing.status import Status
 from perennial_billing.runtime import embedded
 from perennial_billing.runtime.embedded import embedded_server
 from perennial_billing.runtime.payloads import DATA_CONVERTER
@@ -116,6 +117,22 @@ async def test_by_a_duration_it_goes_on_from_where_it_is_and_no_other_is_moved(h
     )
     assert abs(await clock.now(other.charge_permission_id) - datetime.now(UTC)) < timedelta(minutes=1)
     assert (await other.status()).ledger == ()
+
+
+async def test_a_buyer_who_mends_the_payment_method_after_time_was_moved_is_noticed(house: Stage) -> None:
+    """As somebody does by hand: the control API is asked without a time, by a clock that is two months behind."""
+    story = await Story.begin(house)
+    await house.simulator.script(story.charge_permission_id, [None, "HardDeclined"])
+    async for _step in clock_of(house).advance(story.charge_permission_id, by=By.parse("40 days")):
+        pass
+    assert (await story.status()).status is Status.AWAITING_PAYMENT_METHOD
+
+    await house.simulator.mend_payment_method(story.charge_permission_id)
+    async for _step in clock_of(house).advance(story.charge_permission_id, by=By.parse("hour")):
+        pass
+
+    assert (await story.status()).status is Status.ACTIVE
+    assert len((await story.status()).ledger) == 2
 
 
 async def test_it_stops_where_the_subscription_ends(house: Stage) -> None:

@@ -6,7 +6,7 @@ ends with the charge permission's id, that of Japan has one more part in front. 
 that buyers may end an agreement at Amazon is. At Amazon the buyer signs in first.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -37,19 +37,13 @@ def agreements_router(account: Account, clock: Clock) -> APIRouter:
 
     async def decide(request: Request, charge_permission_id: str) -> Response:
         form, now = await form_of(request), clock.time_of(request.headers)
-        _decided(account, charge_permission_id, form, _after_all_else(account, charge_permission_id, now))
+        _decided(account, charge_permission_id, form, account.permissions.after_all_else(charge_permission_id, now))
         return RedirectResponse(request.url.path, 303)
 
     for path in PATHS:
         router.add_api_route(f"{path}/{{charge_permission_id}}", show, methods=["GET"])
         router.add_api_route(f"{path}/{{charge_permission_id}}", decide, methods=["POST"])
     return router
-
-
-def _after_all_else(account: Account, charge_permission_id: str, now: datetime) -> datetime:
-    """When the buyer acts: after what happened last, also where the subscription's own time is ahead of the clock."""
-    last = account.permissions.current(charge_permission_id, now).status_details.last_updated_timestamp
-    return now if last is None else max(now, last + timedelta(seconds=1))
 
 
 def _decided(account: Account, charge_permission_id: str, form: dict[str, str], now: datetime) -> None:

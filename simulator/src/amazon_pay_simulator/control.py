@@ -18,6 +18,7 @@ from amazon_pay_client.models.disputes import Dispute, DisputeFilingReason
 from amazon_pay_simulator.assumptions import Assumptions
 from amazon_pay_simulator.books import ExportedBooks, Script, ScriptedAnswer
 from amazon_pay_simulator.cards import DEFAULT_CARD
+from amazon_pay_simulator.clock import TIME_HEADER
 from amazon_pay_simulator.context import new_session_id
 from amazon_pay_simulator.durations import ReadDuration
 from amazon_pay_simulator.faults import FaultPlan
@@ -408,6 +409,13 @@ def _permissions(simulation: Simulation, account_of: Any) -> APIRouter:  # Any: 
     router = APIRouter(tags=["buyers"])
     clock = simulation.clock
 
+    def acts_at(request: Request, of: MerchantAccount, charge_permission_id: str) -> datetime:
+        """When what is asked for happens: at the time that the request brings along, else after all else."""
+        now = clock.time_of(request.headers)
+        if TIME_HEADER in request.headers:
+            return now
+        return of.account.permissions.after_all_else(charge_permission_id, now)
+
     @router.post("/buyers", status_code=201)
     async def sign_in(of: Annotated[MerchantAccount, account_of]) -> dict[str, str]:
         """A buyer signs in with Amazon; the token serves for Get Buyer."""
@@ -436,7 +444,9 @@ def _permissions(simulation: Simulation, account_of: Any) -> APIRouter:  # Any: 
         request: Request, charge_permission_id: str, of: Annotated[MerchantAccount, account_of]
     ) -> ChargePermission:
         """The buyer updates the payment method."""
-        return of.account.permissions.mend_payment_method(charge_permission_id, clock.time_of(request.headers))
+        return of.account.permissions.mend_payment_method(
+            charge_permission_id, acts_at(request, of, charge_permission_id)
+        )
 
     @router.post("/charge-permissions/{charge_permission_id}/break-payment-method")
     async def break_(
@@ -446,7 +456,7 @@ def _permissions(simulation: Simulation, account_of: Any) -> APIRouter:  # Any: 
         why: Annotated[Reason, Body(default_factory=Reason)],
     ) -> ChargePermission:
         """The payment method becomes unusable."""
-        now = clock.time_of(request.headers)
+        now = acts_at(request, of, charge_permission_id)
         return of.account.permissions.break_payment_method(charge_permission_id, why.reason, now)
 
     @router.post("/charge-permissions/{charge_permission_id}/close-by-buyer")
@@ -457,7 +467,9 @@ def _permissions(simulation: Simulation, account_of: Any) -> APIRouter:  # Any: 
         why: Annotated[ClosureReason, Body(default_factory=ClosureReason)],
     ) -> ChargePermission:
         """The buyer ends the agreement at Amazon; or Amazon does, with another reason."""
-        return of.account.permissions.close(charge_permission_id, why.reason, clock.time_of(request.headers))
+        return of.account.permissions.close(
+            charge_permission_id, why.reason, acts_at(request, of, charge_permission_id)
+        )
 
     return router
 

@@ -161,6 +161,15 @@ class ChargePermissions:
         self.check_not_closed(charge_permission_id, now)
         return self.set_state(charge_permission_id, ChargePermissionState.CLOSED, (reason,), now, description)
 
+    def after_all_else(self, charge_permission_id: str, now: datetime) -> datetime:
+        """When a buyer acts now: after what happened last, also where the permission's own time is ahead of the clock.
+
+        Raises:
+            Refusal: ResourceNotFound.
+        """
+        last = self.current(charge_permission_id, now).status_details.last_updated_timestamp
+        return now if last is None else max(now, last + timedelta(seconds=1))
+
     # What charges need of it
 
     def current(self, charge_permission_id: str, now: datetime) -> ChargePermission:
