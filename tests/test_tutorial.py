@@ -1,4 +1,4 @@
-"""docs/tutorial.md is followed as it is printed, from an empty home to the books, on a machine without uv on its PATH."""
+"""docs/tutorial.md is followed as it is printed, from an empty home to the books, on a machine that has no uv."""
 
 import os
 import socket
