@@ -56,4 +56,5 @@ format: .venv/.synced ## format and fix what can be fixed
 		fi; \
 	done; \
 	if [ -z "$$python" ]; then echo "Perennial needs Python 3.11 or later on the PATH; none was found." >&2; exit 2; fi; \
+	echo "Setting up what uv.lock names, from the package registry: once, about a minute."; \
 	$$python -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)

@@ -175,6 +175,17 @@ async def last_recorded(ledger: Ledger) -> datetime | None:
         return (await connection.execute(query)).scalar()
 
 
+async def last_happened(ledger: Ledger) -> datetime | None:
+    """When what happened last did (UTC, by the subscriptions' own time); None in an empty ledger.
+
+    Raises:
+        LedgerUnavailableError: the database cannot be used now.
+    """
+    async with reading(ledger.engine) as connection:
+        query = select(entries.c.at).order_by(entries.c.at.desc()).limit(1)
+        return (await connection.execute(query)).scalar()
+
+
 async def timeline(ledger: Ledger, charge_permission_id: str, *, after: int = 0, limit: int = PAGE) -> list[EntryFound]:
     """A page of what one subscription told, oldest first.
 

@@ -1,6 +1,6 @@
 """The connection to Temporal: address and credentials as for every Temporal tool, payloads as pydantic models."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -27,6 +27,7 @@ __all__ = [
     "is_unknown",
     "namespace_is_missing",
     "result_of",
+    "time_of",
 ]
 
 MOST_SKIPS: Final = 10_000
@@ -77,6 +78,18 @@ async def is_busy(client: Client, workflow_id: str) -> bool:
         retry=True,
     )
     return bool(described.pending_activities) or described.HasField("pending_workflow_task")
+
+
+async def time_of(handle: WorkflowHandle[Any, Any]) -> datetime:  # Any: a workflow's type
+    """A workflow's time (UTC): everybody's, unless a server that can skip time has moved it.
+
+    Raises:
+        RPCError: there is no such workflow, or Temporal does not answer.
+    """
+    known = (await handle.describe()).raw_description.workflow_extended_info
+    if not known.HasField("time_skipping_info"):
+        return datetime.now(UTC)
+    return known.time_skipping_info.current_time.ToDatetime(UTC)
 
 
 async def result_of(handle: WorkflowHandle[Any, Result], within: timedelta) -> Result | None:  # Any: a workflow's type

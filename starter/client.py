@@ -44,7 +44,7 @@ from perennial_billing.billing.requests import NOBODY, Asker, Request
 from perennial_billing.billing.status import Status
 from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.view import RefundView, SubscriptionView
-from perennial_billing.runtime.temporal import is_unknown, result_of
+from perennial_billing.runtime.temporal import is_unknown, result_of, time_of
 from perennial_billing.starter.errors import (
     NotAnsweredError,
     NoWorkerError,
@@ -331,7 +331,7 @@ class Subscriptions:
         Args:
             charge_permission_id: whose.
             request: what would be asked for.
-            at: when (UTC); now when not given.
+            at: when (UTC); now when not given, by the subscription's own time.
 
         Raises:
             SubscriptionNotFoundError: there is none.
@@ -339,9 +339,9 @@ class Subscriptions:
             NoWorkerError: no worker answers.
         """
         self._check_consent(charge_permission_id, request)
-        question = Question.model_validate({"request": request, "at": at or datetime.now(UTC)})
         handle = self._handle(charge_permission_id)
         try:
+            question = Question.model_validate({"request": request, "at": at or await time_of(handle)})
             answer = await handle.query(SubscriptionWorkflow.dry_run, question, rpc_timeout=CALL_TIMEOUT)
         except (RPCError, WorkflowQueryRejectedError) as error:
             raise _explained(error, charge_permission_id) from error

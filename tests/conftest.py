@@ -117,6 +117,7 @@ async def house(notices: Endpoint) -> AsyncIterator[Stage]:
 
 _LONGEST: Final = (
     "tests/benchmarks/test_benchmarks.py",
+    "tests/test_tutorial.py",
     "tests/billing/test_paid_is_served.py",
     "tests/scenarios/test_decision_table.py",
     "tests/worker/test_crash.py",

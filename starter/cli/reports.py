@@ -12,6 +12,7 @@ from perennial_billing.starter.cli.output import JsonOption, asynchronous, say
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from perennial_billing.ledger.ledger import Ledger
     from perennial_billing.ledger.reports.forecast import Quota
     from perennial_billing.runtime.settings import Settings
 
@@ -59,7 +60,10 @@ async def revenue_(
     since: Annotated[
         datetime | None, typer.Option(help="From then on, in the zone; twelve months where not given.")
     ] = None,
-    until: Annotated[datetime | None, typer.Option(help="Before then, in the zone; until now where not given.")] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(help="Before then, in the zone; now where not given, or later as far as time was skipped."),
+    ] = None,
     zone: ZoneOption = "UTC",
     account: AccountOption = None,
     as_json: JsonOption = False,
@@ -77,10 +81,10 @@ async def revenue_(
     from perennial_billing.worker.books import ledger_of
 
     rules = _rules_of(zone)
-    end = _at(until, rules) or datetime.now(UTC)
-    first = add_months(end.astimezone(rules).date().replace(day=1), 1 - MONTHS)
-    begin = _at(since, rules) or datetime(first.year, first.month, 1, tzinfo=rules)
     async with ledger_of(load_settings()) as ledger:
+        end = _at(until, rules) or await _latest(ledger)
+        first = add_months(end.astimezone(rules).date().replace(day=1), 1 - MONTHS)
+        begin = _at(since, rules) or datetime(first.year, first.month, 1, tzinfo=rules)
         report = await revenue(ledger, begin, end, zone=zone, account=account)
     say(revenue_data(report), *revenue_page(report), as_json=as_json)
 
@@ -146,6 +150,15 @@ def quota_of(settings: "Settings") -> "Quota":
     amazons = RATES[Environment(settings.environment.value)][Call.CREATE_CHARGE]
     rate = calls_per_second(settings, Call.CREATE_CHARGE)
     return Quota(amazons.burst if rate >= amazons.per_second else 1, rate)
+
+
+async def _latest(ledger: "Ledger") -> datetime:
+    """Now, or just after what happened last where a test clock has brought that about."""
+    from perennial_billing.ledger.finding import last_happened
+
+    happened = await last_happened(ledger)
+    now = datetime.now(UTC)
+    return max(now, happened + timedelta(seconds=1)) if happened is not None else now
 
 
 def _rules_of(zone: str) -> "ZoneInfo":

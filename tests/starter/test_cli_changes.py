@@ -56,6 +56,24 @@ async def test_an_upgrade_now_is_charged_at_once(house: Stage) -> None:
     assert len(await story.charges()) == 2
 
 
+async def test_a_dry_run_goes_by_the_time_to_which_a_subscription_was_moved(house: Stage) -> None:
+    """9.99 a month, and a second unit eleven days into the fourth year, to which no other clock has come."""
+    story = await paid(house)
+    await story.until_due(36)
+    await story.after(timedelta(days=11))
+    upgrade = ["plan", "--quantity", "2", "--when", "now"]
+
+    tried = await change(house, story, *upgrade, "--dry-run", "--json")
+    changed = await change(house, story, *upgrade, "--json")
+    await story.quiet()
+
+    assert (tried.code, changed.code) == (0, 0), f"{tried.err}{changed.err}"
+    [today] = tried.data["charged_now"]
+    last = (await story.charges())[-1]
+    assert today["amount"] == {"amount": str(last.charge_amount.amount), "currency": "USD"}
+    assert tried.data["effective_at"][:13] == changed.data["effective_at"][:13]
+
+
 async def test_it_is_paused_resumed_skipped_and_ended_later(house: Stage) -> None:
     story = await paid(house)
 

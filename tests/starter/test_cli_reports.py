@@ -99,6 +99,17 @@ async def test_revenue_tells_each_currency_by_month_and_what_recurs(there: dict[
     assert [each["charged"] for each in west["taken"]] == ["14.90 EUR"], "the yen came at seven in the evening before"
 
 
+async def test_revenue_without_dates_goes_as_far_as_time_was_skipped(tmp_path: Path) -> None:
+    skipped_to = datetime.now(UTC) + timedelta(days=400)
+    async with Ledger.open(file_url(tmp_path / "ledger.db"), set_up=True) as ledger:
+        await ledger.record(told(notice(1, at=skipped_to, amount=Money.parse("6.20 EUR"), charge_id="S04-C1")))
+
+    data = (await typed("report", "revenue", "--json", PERENNIAL_DATA_FOLDER=str(tmp_path))).data
+
+    assert [(each["month"], each["charged"]) for each in data["taken"]] == [(f"{skipped_to:%Y-%m}-01", "6.20 EUR")]
+    assert len(data["subscriptions"]) == 12
+
+
 async def test_aging_tells_how_long_what_has_been_owed(there: dict[str, str]) -> None:
     data = (await typed("report", "aging", "--at", "2028-02-01", "--json", **there)).data
     page = (await typed("report", "aging", "--at", "2028-02-01", **there)).out
