@@ -36,7 +36,8 @@ from benchmarks.report import Report
 from perennial_billing.runtime.http import bind, serving
 from perennial_billing.runtime.logs import configure_logging
 from perennial_billing.runtime.settings import Settings
-from perennial_billing.sandbox.stage import HOST, stage
+from perennial_billing.sandbox.house import HOST
+from perennial_billing.sandbox.stage import stage
 
 SECRET: Final = "whsec_YSBzZWNyZXQgb2YgYmVuY2htYXJrcyBvbmx5IQ=="  # noqa: S105 - signs notices to this very process
 MOST_EVENTS: Final = 13

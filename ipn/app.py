@@ -28,7 +28,7 @@ from perennial_billing.ipn.certificates import (
 )
 from perennial_billing.ipn.metrics import IpnMetrics
 from perennial_billing.ipn.proof import Prover
-from perennial_billing.ipn.receiver import CONFIRMING, LATER, Answer, Receiver
+from perennial_billing.ipn.receiver import CONFIRMING, LATER, Answer, Noticed, Receiver
 from perennial_billing.ipn.routing import Router
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.settings import PREFIX, Environment, Settings
@@ -66,8 +66,16 @@ _POSTED: Final[dict[str, Any]] = {  # Any: a part of an OpenAPI document
 _log = structlog.get_logger("ipn")
 
 
-def create_app(client: Client, settings: Settings, meter: MetricMeter = MetricMeter.noop) -> FastAPI:
+def create_app(
+    client: Client, settings: Settings, meter: MetricMeter = MetricMeter.noop, noticed: Noticed | None = None
+) -> FastAPI:
     """Makes the receiver.
+
+    Args:
+        client: of the server whose workflows are told.
+        settings: of this process.
+        meter: of this process; counts nowhere when there is none.
+        noticed: is told of each notification that is proven to be Amazon's.
 
     Raises:
         StartupError: the trusted certificate cannot be used; or it is not set in `live` whose messages are taken.
@@ -84,7 +92,7 @@ def create_app(client: Client, settings: Settings, meter: MetricMeter = MetricMe
         longest_age=settings.ipn_longest_age,
     )
     metrics = IpnMetrics(meter)
-    receiver = Receiver(prover, Router(client, settings.task_queue), http, metrics)
+    receiver = Receiver(prover, Router(client, settings.task_queue), http, metrics, noticed)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -3,12 +3,13 @@
 The answer decides whether SNS sends the message again: it does after a 5xx or none at all, and never after a 4xx.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from amazon_pay_client.ipn import Envelope, EnvelopeType
+from amazon_pay_client.ipn import Envelope, EnvelopeType, Notification
 from amazon_pay_client.outbound.bounds import Bounds
 from amazon_pay_client.outbound.library import httpx
 from perennial_billing.ipn.certificates import CertificateUnavailableError, is_amazon_sns_url
@@ -20,6 +21,9 @@ from perennial_billing.ipn.routing import NotYetRunningError, Routed, Router, Te
 CONFIRMING: Final = Bounds(seconds=4.0, answer_bytes=64 * 1024)
 """The visit that confirms a topic's subscription. With the body and the certificate it stays within the 15 s that SNS
 gives a receiver."""
+
+Noticed = Callable[[Notification], None]
+"""Is told of each notification that is proven to be Amazon's, whatever becomes of it."""
 
 _log = structlog.get_logger("ipn")
 
@@ -45,13 +49,22 @@ class Receiver:
         router: hands notifications to workflows.
         http: visits the address that confirms a topic's subscription.
         metrics: counts.
+        noticed: is told of each notification.
     """
 
-    def __init__(self, prover: Prover, router: Router, http: httpx.AsyncClient, metrics: IpnMetrics) -> None:
+    def __init__(
+        self,
+        prover: Prover,
+        router: Router,
+        http: httpx.AsyncClient,
+        metrics: IpnMetrics,
+        noticed: Noticed | None = None,
+    ) -> None:
         self._prover = prover
         self._router = router
         self._http = http
         self._metrics = metrics
+        self._noticed = noticed
         self._repeats = Repeats()
 
     async def take(self, body: bytes) -> Answer:
@@ -86,6 +99,8 @@ class Receiver:
 
     async def _hand_over(self, envelope: Envelope) -> Answer:
         notification = self._prover.notification(envelope)
+        if self._noticed is not None:
+            self._noticed(notification)
 
         async def route() -> Routed:
             routed = await self._router.route(notification)

@@ -1,10 +1,12 @@
 """The connection profile of a running `perennial dev`: how other commands find it without environment variables.
 
 It is a file of environment variables beside the databases, and a lock that the running process holds: a file whose
-lock nobody holds is of one that was killed.
+lock nobody holds is of one that was killed. One that works on Amazon's sandbox has a folder and a profile of its own,
+which is looked at after the simulator's.
 
 What is set in the environment wins, and wins as a whole: where anything is set that decides on which system a command
-works, the profile is left alone, so that no command works on a mixture of two. In `live` there is none.
+works, and says another than the profile does, the profile is left alone, so that no command works on a mixture of two.
+In `live` there is none.
 """
 
 import fcntl
@@ -20,9 +22,14 @@ import platformdirs
 from perennial_billing.runtime.errors import StartupError
 
 PROFILE_FILE: Final = "dev-profile.json"
+SANDBOX_FOLDER: Final = "amazon-sandbox"
+"""Inside the folder of the simulator's: that of a `perennial dev --sandbox`."""
 LOCK_FILE: Final = "dev.lock"
 
 FOLDER_VARIABLE: Final = "PERENNIAL_DATA_FOLDER"
+KEY_ID_VARIABLE: Final = "PERENNIAL_PUBLIC_KEY_ID"
+KEY_VARIABLES: Final = ("PERENNIAL_PRIVATE_KEY", "PERENNIAL_PRIVATE_KEY_PATH")
+"""Of one key, so only one of them is set; it is the same key where its id is the same."""
 DECIDING: Final = (
     "TEMPORAL_ADDRESS",
     "TEMPORAL_NAMESPACE",
@@ -32,9 +39,8 @@ DECIDING: Final = (
     "PERENNIAL_AMAZON_PAY_ORIGIN",
     "PERENNIAL_LEDGER_URL",
     "PERENNIAL_MERCHANT_ID",
-    "PERENNIAL_PUBLIC_KEY_ID",
-    "PERENNIAL_PRIVATE_KEY",
-    "PERENNIAL_PRIVATE_KEY_PATH",
+    KEY_ID_VARIABLE,
+    *KEY_VARIABLES,
     "PERENNIAL_TASK_QUEUE",
 )
 """Variables of which each says on which system a command works."""
@@ -92,23 +98,60 @@ def use_profile() -> str | None:
     Raises:
         StartupError: there is a profile that cannot be read.
     """
-    folder = dev_folder()
-    path = folder / PROFILE_FILE
-    if os.environ.get("PERENNIAL_ENVIRONMENT") == "live" or any(os.environ.get(name) for name in DECIDING):
+    if os.environ.get("PERENNIAL_ENVIRONMENT") == "live":
         return None
+    left = None
+    for folder in (dev_folder(), dev_folder() / SANDBOX_FOLDER):
+        try:
+            found = _found_in(folder)
+        except StartupError:
+            if any(os.environ.get(name) for name in DECIDING):
+                continue
+            raise
+        if found is None or says_otherwise(os.environ, found[0]):
+            continue
+        variables, runs = found
+        if runs:
+            _use(variables)
+            return f"works on the `perennial dev` that runs in {folder}"
+        left = left or (
+            f"the `perennial dev` of {folder} has ended without a word, and is not used; {folder / PROFILE_FILE} is "
+            "what it left"
+        )
+    return left
+
+
+def says_otherwise(environment: Mapping[str, str], variables: Mapping[str, str]) -> list[str]:
+    """The variables of an environment that name another system than a profile's variables do."""
+    key_id = environment.get(KEY_ID_VARIABLE)
+    same_key = bool(key_id) and key_id == variables.get(KEY_ID_VARIABLE)
+    deciding = [name for name in DECIDING if not (same_key and name in KEY_VARIABLES)]
+    return [name for name in deciding if (given := environment.get(name)) and given != variables.get(name)]
+
+
+def _use(variables: Mapping[str, str]) -> None:
+    has_key = any(os.environ.get(name) for name in KEY_VARIABLES)
+    for name, value in variables.items():
+        if not os.environ.get(name) and not (has_key and name in KEY_VARIABLES):
+            os.environ[name] = value
+    if FOLDER_VARIABLE in variables:  # which named where to look, and the sandbox's is inside of that
+        os.environ[FOLDER_VARIABLE] = variables[FOLDER_VARIABLE]
+
+
+def _found_in(folder: Path) -> tuple[dict[str, str], bool] | None:
+    """The variables of the profile in a folder, and whether it runs; None where there is none.
+
+    Raises:
+        StartupError: there is one that cannot be read.
+    """
+    path = folder / PROFILE_FILE
     try:
-        variables = json.loads(path.read_text())["environment"]
-        runs = _is_held(folder)
+        return dict(json.loads(path.read_text())["environment"]), _is_held(folder)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no profile"
         raise StartupError(f"{path}: cannot be read ({why}); start `perennial dev` again, or remove it") from None
-    if not runs:
-        return f"the `perennial dev` of {folder} has ended without a word, and is not used; {path} is what it left"
-    for name, value in variables.items():
-        os.environ.setdefault(name, value)
-    return f"works on the `perennial dev` that runs in {folder}"
 
 
 def _is_held(folder: Path) -> bool:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, nullcontext
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,22 +15,16 @@ from amazon_pay_simulator import SimulatorConfig, SimulatorHandle, create_app
 from amazon_pay_simulator.assumptions import Assumptions
 from amazon_pay_simulator.merchant_key import MERCHANT_KEY_FILE, merchant_key
 from amazon_pay_simulator.notifications import CERTIFICATE_FILE, NotificationSigner
-from perennial_billing.ipn.app import PATH as IPN_PATH
-from perennial_billing.ipn.app import create_app as create_ipn_app
 from perennial_billing.ledger.ledger import Ledger
-from perennial_billing.runtime.embedded import EmbeddedServer, embedded_server
+from perennial_billing.runtime.embedded import EmbeddedServer
 from perennial_billing.runtime.http import bind, origin_of, serving
 from perennial_billing.runtime.settings import Settings
-from perennial_billing.starter.amazon_pay import AmazonPayReader
+from perennial_billing.sandbox.house import HOST, TEMPORAL_FILE, house, ipn_url_at
 from perennial_billing.starter.client import Subscriptions
-from perennial_billing.worker.books import ledger_of, set_up_ledger
-from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
-from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
+from perennial_billing.worker.books import set_up_ledger
 
 PUBLIC_KEY_ID: Final = "SANDBOX-SIMULATOR"
 MERCHANT_ID: Final = "A1SIMULATOR"
-HOST: Final = "127.0.0.1"
-TEMPORAL_FILE: Final = "temporal.db"
 SIMULATOR_FILE: Final = "simulator.db"
 UNLIMITED: Final = 10_000.0
 """Calls a second: on the stage nobody has to be paced."""
@@ -137,7 +131,7 @@ async def stage(
         if folder is not None:
             database = database or folder / TEMPORAL_FILE
         private_key = merchant_key(keys)
-        ipn_url = origin_of(ipn_listener) + IPN_PATH
+        ipn_url = ipn_url_at(ipn_listener)
         config = SimulatorConfig(
             public_keys={PUBLIC_KEY_ID: private_key.public_key()},
             merchant_id=MERCHANT_ID,
@@ -167,36 +161,25 @@ async def stage(
         if ledger_url is not None:
             await set_up_ledger(settings)
         async with (
-            embedded_server(
-                SEARCH_ATTRIBUTES, binary=binary, port=ports.server, ui_port=ui_port, database=database
-            ) as server,
             serving(create_app(config), simulator_listener) as origin,
             SimulatorHandle(origin) as simulator,
-            serving(create_ipn_app(server.client, settings), ipn_listener),
-            ledger_of(settings) as ledger,
-            amazon_pay_client(settings) as amazon_pay,
+            house(
+                settings,
+                ipn_listener,
+                with_worker=with_worker,
+                port=ports.server,
+                ui_port=ui_port,
+                binary=binary,
+                database=database,
+            ) as set_up,
         ):
-            reader = AmazonPayReader(amazon_pay)
             if folder is not None:
                 await simulator.send_notifications_to(ipn_url)  # a database keeps where they went the last time
-            set_up = Stage(
-                server=server,
+            yield Stage(
+                server=set_up.server,
                 simulator=simulator,
-                subscriptions=Subscriptions(
-                    server.client,
-                    settings.task_queue,
-                    ledger=lambda: nullcontext(ledger),
-                    amazon=lambda: nullcontext(reader),
-                ),
-                ledger=ledger,
+                subscriptions=set_up.subscriptions,
+                ledger=set_up.ledger,
                 settings=settings,
                 ipn_url=ipn_url,
             )
-            if not with_worker:
-                yield set_up
-                return
-            async with (
-                billing_workers(server.client, amazon_pay, ledger, settings) as workers,
-                workers.running(),
-            ):
-                yield set_up

@@ -2,9 +2,7 @@
 
 Owns: what can be typed, and how it is printed. Does not decide: anything; `starter.client` does the asking.
 
-Exit codes: 0 done, 1 refused or not true (no such subscription, books that differ), 2 cannot start (a wrong option,
-setting, file or port), 3 asked and not answered yet (no worker was there, or Amazon has not answered: ask again with
-the request id that is printed), 130 and 143 ended by SIGINT and SIGTERM.
+Exit codes: see docs/operations.md, "Exit codes"; their names are in `output`.
 """
 
 import sys

@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from perennial_billing.starter.cli.commands import ABOUT, COMMANDS, DISTRIBUTION, PROGRAM, VERSION_HELP, Command
+
+COMPLETION_WIDTH: Final = 50
+"""Of what a shell shows beside a command. Typer breaks longer ones, and the rest would be completed as a word."""
 
 
 class SparingOption(TyperOption):
@@ -74,6 +77,20 @@ class LazyGroup(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:  # Any: as typer has them
         return sparing(super().get_params(ctx))
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:  # Any: as typer has them
+        """The commands that begin so, from the table of commands; typer would load each for its help."""
+        from textwrap import shorten
+
+        from typer.core import CompletionItem  # type: ignore[attr-defined]  # typer offers it nowhere else
+
+        if incomplete.startswith("-"):
+            return list(super().shell_complete(ctx, incomplete))
+        return [
+            CompletionItem(each.name, help=shorten(each.help, COMPLETION_WIDTH, placeholder=" ..."))
+            for each in COMMANDS
+            if each.name.startswith(incomplete)
+        ]
+
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Any: as typer has them
         from perennial_billing.starter.cli.front_page import print_front_page
 
@@ -87,7 +104,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,  # locals may hold secrets
-    add_completion=False,
 )
 
 

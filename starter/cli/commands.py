@@ -9,6 +9,16 @@ from typing import Final, NamedTuple
 PROGRAM: Final = "perennial"
 DISTRIBUTION: Final = "perennial-billing"
 VERSION_HELP: Final = "Show the version and exit."
+OPTIONS: Final = (
+    ("--version", VERSION_HELP),
+    ("--install-completion", "Install completion for the current shell."),
+    (
+        "--show-completion",
+        "Show completion for the current shell, to copy it or customize the installation.",
+    ),
+    ("--help", "Show this message and exit."),
+)
+"""Of `perennial` itself; the last three are typer's own, and so are their words."""
 ABOUT: Final = "Durable subscription billing for merchants who take Amazon Pay, on Temporal."
 
 COMMANDS_PANEL: Final = "Commands"

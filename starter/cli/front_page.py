@@ -9,18 +9,18 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
+from rich.columns import Columns
 from rich.console import Console
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from perennial_billing.starter.cli.commands import ABOUT, COMMANDS, PROGRAM, VERSION_HELP, Command
+from perennial_billing.starter.cli.commands import ABOUT, COMMANDS, OPTIONS, PROGRAM, Command
 
 _NAME_WIDTH: Final = max(len(command.name) for command in COMMANDS)
-_OPTION_WIDTH: Final = len("--version")
-_NO_OTHER_FORMS: Final = " " * 8
-"""The room that an option's short form and its opposite would take."""
+_NO_OTHER_FORMS: Final = ("", "", "")
+"""The columns that an option's short form and its opposites would take."""
 
 
 def print_front_page() -> None:
@@ -39,13 +39,10 @@ def _panel(name: str, table: Table) -> Panel:
 
 
 def _options() -> Table:
-    kind = Text.assemble(("<", "dim"), "bool", (">", "dim"), style="bold yellow")
+    kind = Text.assemble(("<", "dim"), "bool", (">", "dim"), style="bold yellow", overflow="fold")
     table = _bare_table()
-    table.add_column(no_wrap=True)
-    table.add_column(ratio=1)
-    for name, told in (("--version", VERSION_HELP), ("--help", "Show this message and exit.")):
-        option = Text.assemble((name, "bold cyan"), " " * (_OPTION_WIDTH - len(name)), _NO_OTHER_FORMS, kind)
-        table.add_row(option, told)
+    for name, told in OPTIONS:
+        table.add_row(Text.assemble((name, "bold cyan")), *_NO_OTHER_FORMS, kind, Columns([told]))
     return table
 
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, ParamSpec
 
@@ -115,6 +116,15 @@ def say(data: object, *texts: RenderableType, as_json: bool) -> None:
 def say_json(data: object) -> None:
     """Prints data for machines: never in colours, whatever the environment asks for, and in ASCII."""
     sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
+
+
+def working(words: str) -> AbstractContextManager[object]:
+    """Shows a terminal that something is under way of which nobody knows how much is left; a pipe is told nothing.
+
+    Args:
+        words: what is done, such as "adding up".
+    """
+    return err.status(words) if err.is_terminal else nullcontext()
 
 
 def mind(message: str) -> None:

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from perennial_billing.starter.cli.ledger import in_utc
-from perennial_billing.starter.cli.output import JsonOption, asynchronous, say
+from perennial_billing.starter.cli.output import JsonOption, asynchronous, say, working
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 MONTHS: int = 12
 """Of revenue, where nobody says how many."""
+
+ADDING_UP: str = "adding up"
+"""What a terminal is told meanwhile: a ledger of years takes its time."""
 
 AccountOption = Annotated[str | None, typer.Option(help="Only of the merchant account with this short name.")]
 ZoneOption = Annotated[
@@ -49,8 +52,9 @@ async def recovery_(
     from perennial_billing.starter.cli.report_pages import recovery_data, recovery_page
     from perennial_billing.worker.books import ledger_of
 
-    async with ledger_of(load_settings()) as ledger:
-        report = await recovery(ledger, in_utc(since), in_utc(until), account=account)
+    with working(ADDING_UP):
+        async with ledger_of(load_settings()) as ledger:
+            report = await recovery(ledger, in_utc(since), in_utc(until), account=account)
     say(recovery_data(report), *recovery_page(report), as_json=as_json)
 
 
@@ -81,11 +85,12 @@ async def revenue_(
     from perennial_billing.worker.books import ledger_of
 
     rules = _rules_of(zone)
-    async with ledger_of(load_settings()) as ledger:
-        end = _at(until, rules) or await _latest(ledger)
-        first = add_months(end.astimezone(rules).date().replace(day=1), 1 - MONTHS)
-        begin = _at(since, rules) or datetime(first.year, first.month, 1, tzinfo=rules)
-        report = await revenue(ledger, begin, end, zone=zone, account=account)
+    with working(ADDING_UP):
+        async with ledger_of(load_settings()) as ledger:
+            end = _at(until, rules) or await _latest(ledger)
+            first = add_months(end.astimezone(rules).date().replace(day=1), 1 - MONTHS)
+            begin = _at(since, rules) or datetime(first.year, first.month, 1, tzinfo=rules)
+            report = await revenue(ledger, begin, end, zone=zone, account=account)
     say(revenue_data(report), *revenue_page(report), as_json=as_json)
 
 
@@ -105,8 +110,9 @@ async def aging_(
     from perennial_billing.starter.cli.report_pages import aging_data, aging_page
     from perennial_billing.worker.books import ledger_of
 
-    async with ledger_of(load_settings()) as ledger:
-        report = await aging(ledger, in_utc(at) or datetime.now(UTC), account=account)
+    with working(ADDING_UP):
+        async with ledger_of(load_settings()) as ledger:
+            report = await aging(ledger, in_utc(at) or datetime.now(UTC), account=account)
     say(aging_data(report), *aging_page(report), as_json=as_json)
 
 
@@ -132,8 +138,9 @@ async def forecast_(
 
     settings, rules = load_settings(), _rules_of(zone)
     begin = _at(since, rules) or datetime.now(UTC)
-    async with ledger_of(settings) as ledger:
-        report = await forecast(ledger, begin, days, quota_of(settings), zone=zone, account=account)
+    with working(ADDING_UP):
+        async with ledger_of(settings) as ledger:
+            report = await forecast(ledger, begin, days, quota_of(settings), zone=zone, account=account)
     nothing = [Text(f"nothing falls due within {timedelta(days=days).days} days")]
     page = forecast_page(report, every_hour=every_hour) if report.days else nothing
     say(forecast_data(report), *page, as_json=as_json)

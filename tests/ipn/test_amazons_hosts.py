@@ -18,7 +18,8 @@ from perennial_billing.ipn.app import PATH, create_app
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.http import bind, serving
 from perennial_billing.runtime.settings import Environment, Settings, load_settings
-from perennial_billing.sandbox.stage import HOST, MERCHANT_ID, Stage
+from perennial_billing.sandbox.house import HOST
+from perennial_billing.sandbox.stage import MERCHANT_ID, Stage
 from tests.ipn.amazon_on_loopback import CERTIFICATE_URL, AmazonOnLoopback, answer
 from tests.ipn.amazon_on_loopback import HOST as AMAZONS_HOST
 from tests.ipn.messages import TOPIC, body, confirmation, notification, signed

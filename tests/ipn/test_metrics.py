@@ -17,7 +17,8 @@ from perennial_billing.runtime.http import bind, serving
 from perennial_billing.runtime.metrics import runtime_with_metrics
 from perennial_billing.runtime.payloads import DATA_CONVERTER
 from perennial_billing.runtime.settings import Settings
-from perennial_billing.sandbox.stage import HOST, Stage
+from perennial_billing.sandbox.house import HOST
+from perennial_billing.sandbox.stage import Stage
 from tests.ipn.messages import TOPIC, body, confirmation, envelope, message, notification, signed, signer_of
 from tests.scenarios.story import Story
 from tests.starter.command_line import taken_port

@@ -20,7 +20,8 @@ from perennial_billing.runtime.embedded import embedded_server
 from perennial_billing.runtime.http import bind, serving
 from perennial_billing.runtime.payloads import DATA_CONVERTER
 from perennial_billing.runtime.settings import Settings
-from perennial_billing.sandbox.stage import HOST, MERCHANT_ID
+from perennial_billing.sandbox.house import HOST
+from perennial_billing.sandbox.stage import MERCHANT_ID
 from perennial_billing.workflows.messages import NotificationSignal
 from perennial_billing.workflows.names import SEARCH_ATTRIBUTES, workflow_id
 from tests.ipn.amazon_on_loopback import CERTIFICATE_URL

@@ -2,12 +2,22 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from perennial_billing.runtime.errors import StartupError
-from perennial_billing.runtime.profile import DECIDING, LOCK_FILE, PROFILE_FILE, held, profile, use_profile
+from perennial_billing.runtime.profile import (
+    DECIDING,
+    LOCK_FILE,
+    PROFILE_FILE,
+    SANDBOX_FOLDER,
+    held,
+    profile,
+    says_otherwise,
+    use_profile,
+)
 
 THERE = {"TEMPORAL_ADDRESS": "127.0.0.1:7011", "PERENNIAL_LOG_LEVEL": "ERROR"}
 
@@ -92,3 +102,72 @@ def test_a_file_that_is_no_profile_is_named(tmp_path: Path) -> None:
 def test_two_in_one_folder_are_refused(tmp_path: Path) -> None:
     with held(tmp_path), pytest.raises(StartupError, match=r"runs in .* already"), held(tmp_path):
         pass
+
+
+SANDBOX = {
+    "TEMPORAL_ADDRESS": "127.0.0.1:7013",
+    "PERENNIAL_PUBLIC_KEY_ID": "SANDBOX-A7",
+    "PERENNIAL_PRIVATE_KEY_PATH": "/keys/sandbox.pem",
+}
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a running one on Amazon's sandbox."""
+    folder = tmp_path / SANDBOX_FOLDER
+    with held(folder), profile(folder, SANDBOX | {"PERENNIAL_DATA_FOLDER": str(folder)}):
+        yield folder
+
+
+def test_one_on_amazons_sandbox_is_found_in_its_own_folder_and_its_ledger_is_kept_there(sandbox: Path) -> None:
+    said = use_profile()
+
+    assert said == f"works on the `perennial dev` that runs in {sandbox}"
+    assert os.environ["TEMPORAL_ADDRESS"] == "127.0.0.1:7013"
+    assert os.environ["PERENNIAL_DATA_FOLDER"] == str(sandbox)
+
+
+def test_the_simulators_comes_first_and_nothing_of_the_sandboxs_is_mixed_in(sandbox: Path, tmp_path: Path) -> None:
+    with held(tmp_path), profile(tmp_path, THERE):
+        use_profile()
+
+    assert os.environ["TEMPORAL_ADDRESS"] == "127.0.0.1:7011"
+    assert not os.environ.get("PERENNIAL_PUBLIC_KEY_ID")
+
+
+def test_the_key_id_says_which_of_two_is_meant(sandbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERENNIAL_PUBLIC_KEY_ID", "SANDBOX-A7")
+    with held(tmp_path), profile(tmp_path, THERE | {"PERENNIAL_PUBLIC_KEY_ID": "SANDBOX-SIMULATOR"}):
+        use_profile()
+
+    assert os.environ["TEMPORAL_ADDRESS"] == "127.0.0.1:7013"
+
+
+@pytest.mark.parametrize("name", ["PERENNIAL_PRIVATE_KEY", "PERENNIAL_PRIVATE_KEY_PATH"])
+def test_the_same_key_in_another_form_keeps_nobody_away(
+    sandbox: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("PERENNIAL_PUBLIC_KEY_ID", "SANDBOX-A7")
+    monkeypatch.setenv(name, "the same key")
+
+    assert use_profile() is not None
+    given = {each: os.environ.get(each) for each in ("PERENNIAL_PRIVATE_KEY", "PERENNIAL_PRIVATE_KEY_PATH")}
+    assert {each for each in given if given[each]} == {name}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PERENNIAL_PUBLIC_KEY_ID", "SANDBOX-A8"),
+        ("PERENNIAL_PRIVATE_KEY_PATH", "/keys/other.pem"),
+        ("PERENNIAL_LEDGER_URL", "postgresql://books@db/perennial"),
+        ("TEMPORAL_ADDRESS", "temporal.shop.example:7233"),
+    ],
+)
+def test_another_account_or_another_place_is_left_alone(
+    sandbox: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    assert use_profile() is None
+    assert says_otherwise(os.environ, SANDBOX) == [name]

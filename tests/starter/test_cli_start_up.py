@@ -9,7 +9,7 @@ from typing import Final, get_args
 import pytest
 from rich.style import Style
 from rich.text import Text
-from typer.main import get_group
+from typer.main import get_command, get_group
 from typer.models import Context
 from typer.rich_utils import rich_format_help
 
@@ -99,7 +99,7 @@ def test_the_front_page_looks_as_typer_would_draw_it(
 ) -> None:
     for name, value in {"COLUMNS": str(width), "FORCE_COLOR": "1", "TERM": "xterm-256color"}.items():
         monkeypatch.setenv(name, value)
-    group = get_group(app)
+    group = get_command(app)
 
     rich_format_help(obj=group, ctx=Context(group, info_name=PROGRAM), markup_mode="rich")
     typers = capsys.readouterr().out

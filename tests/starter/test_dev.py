@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,21 +23,26 @@ class Dev:
         self.process = process
         self.folder = folder
         self.where: dict[str, str] = {}
+        self.checks: dict[str, str] = {}
 
     async def ready(self) -> None:
         async with asyncio.timeout(START_SECONDS):
             while (line := await self.line()) != "Ready. Ctrl-C ends all.":
                 name, _, address = line.partition(": ")
                 assert address, f"{line} {await finished(self.process)}"
-                self.where[name] = address
+                state, _, check = name.partition("  ")
+                if check:
+                    self.checks[check.strip()] = line
+                else:
+                    self.where[state] = address
 
     async def line(self) -> str:
         assert self.process.stdout is not None
         return (await self.process.stdout.readline()).decode().strip()
 
-    async def typed(self, *arguments: str) -> Said:
-        """A command in another shell, which is told nothing but the folder."""
-        return await typed(*arguments, PERENNIAL_DATA_FOLDER=str(self.folder))
+    async def typed(self, *arguments: str, **environment: str) -> Said:
+        """A command in another shell, which is told nothing but the folder, unless more is given."""
+        return await typed(*arguments, PERENNIAL_DATA_FOLDER=str(self.folder), **environment)
 
     async def end(self) -> tuple[int, str]:
         self.process.send_signal(signal.SIGINT)
@@ -50,9 +55,11 @@ class Dev:
 
 
 @asynccontextmanager
-async def running(folder: Path, server: Server, *arguments: str) -> AsyncIterator[Dev]:
-    environment = server.environment | {"PERENNIAL_DATA_FOLDER": str(folder)}
-    async with perennial("dev", *arguments, environment=environment) as process:
+async def running(
+    folder: Path, server: Server, *arguments: str, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Dev]:
+    given = server.environment | {"PERENNIAL_DATA_FOLDER": str(folder)} | dict(environment or {})
+    async with perennial("dev", *arguments, environment=given) as process:
         dev = Dev(process, folder)
         await dev.ready()
         yield dev

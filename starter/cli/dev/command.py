@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.live import Live
 
 from perennial_billing.runtime.errors import StartupError
-from perennial_billing.runtime.profile import dev_folder, held, profile
+from perennial_billing.runtime.profile import SANDBOX_FOLDER, dev_folder, held, profile
 from perennial_billing.starter.cli.output import RefusedError, mind, out, run
 
 if TYPE_CHECKING:
+    from perennial_billing.runtime.settings import Settings
+    from perennial_billing.sandbox.house import House
     from perennial_billing.sandbox.stage import Stage
+    from perennial_billing.starter.cli.dev.amazon import Notifications
 
 HOST: Final = "127.0.0.1"
 PORTS: Final = {"Temporal": 7233, "Web UI": 8233, "simulator": 8600, "notifications": 8601, "HTTP API": 8602}
@@ -31,49 +34,106 @@ def dev(
     ] = None,
     reset: Annotated[bool, typer.Option("--reset", help="Forget all that was kept, and start afresh.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --reset.")] = False,
+    sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--sandbox",
+            help="Work on Amazon's sandbox with your own keys instead of the simulator. What it needs of Seller "
+            "Central is checked first, step by step.",
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --sandbox: print the checks as JSON, and start nothing.")
+    ] = False,
 ) -> None:
     """Run everything on this machine, with nothing to configure, until Ctrl-C.
 
     A Temporal server with its Web UI, a simulator in place of Amazon, the receiver of its notifications, the ledger,
     the HTTP API and a worker. All is kept in a folder, so subscriptions go on where they were after a restart. Every
     other command finds it by itself while nothing is set that says otherwise.
+
+    With --sandbox, Amazon's own sandbox is used, with the keys that PERENNIAL_PUBLIC_KEY_ID and
+    PERENNIAL_PRIVATE_KEY_PATH name. Its data is kept apart from the simulator's. Live is never touched.
     """
-    run(_dev((data_folder or dev_folder()).absolute(), reset=reset, yes=yes))
+    folder = (data_folder or dev_folder()).absolute()
+    if as_json and not sandbox:
+        run(_json_is_for_the_checks())
+    elif sandbox:
+        run(_sandbox(folder / SANDBOX_FOLDER, reset=reset, yes=yes, as_json=as_json))
+    else:
+        run(_simulated(folder, reset=reset, yes=yes))
 
 
-async def _dev(folder: Path, *, reset: bool, yes: bool) -> None:
+async def _json_is_for_the_checks() -> None:
+    raise StartupError("--json: is accepted with --sandbox alone, whose checks it prints")
+
+
+async def _simulated(folder: Path, *, reset: bool, yes: bool) -> None:
+    settings = _settings()
+    with held(folder):
+        if reset:
+            _reset(folder, yes=yes, sandbox=False)
+        await _until_stopped(folder, _with_simulator(folder, settings.temporal_binary))
+
+
+async def _sandbox(folder: Path, *, reset: bool, yes: bool, as_json: bool) -> None:
+    from perennial_billing.runtime.http import origin_of
+    from perennial_billing.starter.cli.dev.amazon import Notifications, all_checked
+
+    settings = _settings()
+    usual = PORTS["notifications"]
+    if as_json:
+        await all_checked(settings, Notifications(f"http://{HOST}:{usual}"), as_json=True)
+        return
+    with _listener(usual) as listener, held(folder):
+        notifications = Notifications(origin_of(listener))
+        await all_checked(settings, notifications, as_json=False)
+        if reset:
+            _reset(folder, yes=yes, sandbox=True)
+        await _until_stopped(folder, _with_amazon(folder, settings, listener, notifications), notifications)
+
+
+def _settings() -> "Settings":
+    """Those of the environment, with logs that say nothing but errors.
+
+    Raises:
+        StartupError: one is wrong, or says live.
+    """
     from perennial_billing.runtime.logs import configure_logging
     from perennial_billing.runtime.settings import Environment, load_settings
-    from perennial_billing.starter.cli.dev.screen import panel, tell
-    from perennial_billing.starter.cli.processes import stop_signals
 
     settings = load_settings()
     if settings.environment is Environment.LIVE:
         raise StartupError("PERENNIAL_ENVIRONMENT: `perennial dev` takes no real money; sandbox is accepted")
     configure_logging(settings.model_copy(update={"log_level": "ERROR"}))
-    with held(folder):
-        if reset:
-            _reset(folder, yes=yes)
-        async with stop_signals() as stop, _everything(folder, settings.temporal_binary) as (set_up, where):
-            if not out.is_terminal:
-                for name, address in where.items():
-                    out.print(f"{name}: {address}", soft_wrap=True)
-                out.print("Ready. Ctrl-C ends all.")
-            with Live(panel(where), console=out) if out.is_terminal else nullcontext():
-                telling = asyncio.create_task(tell(set_up.ledger))
-                stopping = asyncio.create_task(stop.wait())
-                try:
-                    await asyncio.wait({telling, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    telling.cancel()
-                    stopping.cancel()
-                    await asyncio.wait({telling, stopping})
-            if not telling.cancelled():
-                telling.result()
-            out.print(f"Ending. Everything is kept in {folder}.", soft_wrap=True)
+    return settings
 
 
-def _reset(folder: Path, *, yes: bool) -> None:
+async def _until_stopped(
+    folder: Path,
+    everything: "AbstractAsyncContextManager[tuple[Stage | House, dict[str, str]]]",
+    notifications: "Notifications | None" = None,
+) -> None:
+    """Runs it, and tells what happens there."""
+    from perennial_billing.starter.cli.dev.screen import shown, tell
+    from perennial_billing.starter.cli.processes import stop_signals
+
+    async with stop_signals() as stop, everything as (set_up, where):
+        async with shown(where, notifications):
+            telling = asyncio.create_task(tell(set_up.ledger))
+            stopping = asyncio.create_task(stop.wait())
+            try:
+                await asyncio.wait({telling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                telling.cancel()
+                stopping.cancel()
+                await asyncio.wait({telling, stopping})
+        if not telling.cancelled():
+            telling.result()
+        out.print(f"Ending. Everything is kept in {folder}.", soft_wrap=True)
+
+
+def _reset(folder: Path, *, yes: bool, sandbox: bool) -> None:
     """Deletes what earlier runs left.
 
     Raises:
@@ -81,7 +141,7 @@ def _reset(folder: Path, *, yes: bool) -> None:
     """
     from perennial_billing.starter.cli.dev.keeping import own_files
 
-    files = own_files(folder)
+    files = own_files(folder, sandbox=sandbox)
     if not files:
         return
     if not yes:
@@ -94,40 +154,90 @@ def _reset(folder: Path, *, yes: bool) -> None:
 
 
 @asynccontextmanager
-async def _everything(folder: Path, binary: Path | None) -> "AsyncIterator[tuple[Stage, dict[str, str]]]":
+async def _with_simulator(folder: Path, binary: Path | None) -> "AsyncIterator[tuple[Stage, dict[str, str]]]":
     """All of it, with its profile; gives what runs where."""
-    from perennial_billing.runtime.http import bind, serving
     from perennial_billing.sandbox.stage import Ports, stage
+
+    ports = _free_ports(*PORTS)
+    async with (
+        stage(
+            ui_port=ports["Web UI"],
+            binary=binary,
+            folder=folder,
+            ports=Ports(server=ports["Temporal"], simulator=ports["simulator"], ipn=ports["notifications"]),
+        ) as set_up,
+        _with_api(folder, set_up, ports["HTTP API"], f"{set_up.simulator.origin}/docs", simulated=True) as where,
+    ):
+        certificate = str(set_up.settings.ipn_trusted_certificate_path)
+        variables = set_up.worker_environment() | {"PERENNIAL_IPN_TRUSTED_CERTIFICATE_PATH": certificate}
+        with profile(folder, variables):
+            yield set_up, where
+
+
+@asynccontextmanager
+async def _with_amazon(
+    folder: Path, settings: "Settings", listener: socket, notifications: "Notifications"
+) -> "AsyncIterator[tuple[House, dict[str, str]]]":
+    """The same on Amazon's sandbox."""
+    from perennial_billing.sandbox.house import TEMPORAL_FILE, house
+    from perennial_billing.starter.cli.dev.amazon import asked, joining, mind_what_is_set, settings_in
+
+    own, ports = settings_in(folder, settings), _free_ports("Temporal", "Web UI", "HTTP API")
+    async with (
+        house(
+            own,
+            listener,
+            port=ports["Temporal"],
+            ui_port=ports["Web UI"],
+            binary=own.temporal_binary,
+            database=folder / TEMPORAL_FILE,
+            noticed=notifications.take,
+        ) as set_up,
+        _with_api(folder, set_up, ports["HTTP API"], asked(own), simulated=False) as where,
+    ):
+        variables = joining(set_up)
+        mind_what_is_set(variables)
+        with profile(folder, variables):
+            yield set_up, where
+
+
+@asynccontextmanager
+async def _with_api(
+    folder: Path, set_up: "Stage | House", port: int, amazon: str, *, simulated: bool
+) -> AsyncIterator[dict[str, str]]:
+    """The HTTP API beside it; gives what runs where."""
+    from perennial_billing.runtime.http import bind, serving
     from perennial_billing.starter.api.app import create_app
     from perennial_billing.starter.cli.dev.keeping import API_KEY_FILE, api_key
     from perennial_billing.starter.cli.processes import services_for
 
-    ports = {name: _free(name, port) for name, port in PORTS.items()}
-    async with stage(
-        ui_port=ports["Web UI"],
-        binary=binary,
-        folder=folder,
-        ports=Ports(server=ports["Temporal"], simulator=ports["simulator"], ipn=ports["notifications"]),
-    ) as set_up:
-        token = await api_key(folder, set_up.ledger)
-        async with (
-            services_for(set_up.client, set_up.settings) as services,
-            serving(create_app(services), bind(HOST, ports["HTTP API"])) as api,
-        ):
-            where = {
-                "Temporal Web UI": f"{set_up.server.ui}/namespaces/{set_up.client.namespace}/workflows",
-                "Temporal": set_up.server.address,
-                "Amazon Pay, simulated": f"{set_up.simulator.origin}/docs",
-                "Notifications": set_up.ipn_url,
-                "HTTP API": f"{api}/v1",
-                "HTTP API, documentation": f"{api}/docs",
-                "HTTP API, key": f"{token} (also in {folder / API_KEY_FILE})",
-                "Everything is kept in": str(folder),
-            }
-            certificate = str(set_up.settings.ipn_trusted_certificate_path)
-            variables = set_up.worker_environment() | {"PERENNIAL_IPN_TRUSTED_CERTIFICATE_PATH": certificate}
-            with profile(folder, variables):
-                yield set_up, where
+    token = await api_key(folder, set_up.ledger)
+    async with (
+        services_for(set_up.client, set_up.settings) as services,
+        serving(create_app(services), bind(HOST, port)) as api,
+    ):
+        yield {
+            "Temporal Web UI": f"{set_up.server.ui}/namespaces/{set_up.client.namespace}/workflows",
+            "Temporal": set_up.server.address,
+            "Amazon Pay, simulated" if simulated else "Amazon Pay, sandbox": amazon,
+            "Notifications": set_up.ipn_url,
+            "HTTP API": f"{api}/v1",
+            "HTTP API, documentation": f"{api}/docs",
+            "HTTP API, key": f"{token} (also in {folder / API_KEY_FILE})",
+            "Everything is kept in": str(folder),
+        }
+
+
+def _listener(port: int) -> socket:
+    """Where the receiver will listen, known before anything starts: there, or at any port where it is taken."""
+    from perennial_billing.runtime.http import bind
+
+    return bind(HOST, _free("notifications", port))
+
+
+def _free_ports(*names: str) -> dict[str, int]:
+    """A port for each."""
+    return {name: _free(name, PORTS[name]) for name in names}
 
 
 def _free(name: str, port: int) -> int:

@@ -10,17 +10,10 @@ from perennial_billing.runtime.errors import StartupError
 
 API_KEY_FILE: Final = "api-key"
 API_KEY_NAME: Final = "dev"
-_OWN: Final = (
-    "temporal.db*",
-    "simulator.db*",
-    "ledger.db*",
-    "merchant-private-key.pem",
-    "sns-certificate.pem",
-    "sns-key.pem",
-    "dev-profile.json",
-    API_KEY_FILE,
-)
+_OWN: Final = ("temporal.db*", "ledger.db*", "dev-profile.json", API_KEY_FILE)
 """Beside the lock, which is held meanwhile."""
+_SIMULATOR: Final = ("simulator.db*", "merchant-private-key.pem", "sns-certificate.pem", "sns-key.pem")
+"""Of a simulator's account. In the sandbox's folder, such a key would be the merchant's, of which there is no other."""
 
 
 async def api_key(folder: Path, ledger: Ledger) -> str:
@@ -45,6 +38,12 @@ async def api_key(folder: Path, ledger: Ledger) -> str:
     return token
 
 
-def own_files(folder: Path) -> list[Path]:
-    """What is there of earlier runs; a folder may hold other files, which are left alone."""
-    return sorted(path for pattern in _OWN for path in folder.glob(pattern))
+def own_files(folder: Path, *, sandbox: bool) -> list[Path]:
+    """What is there of earlier runs; a folder may hold other files, which are left alone.
+
+    Args:
+        folder: which.
+        sandbox: whether it is that of Amazon's sandbox, or of the simulator.
+    """
+    patterns = _OWN if sandbox else (*_OWN, *_SIMULATOR)
+    return sorted(path for pattern in patterns for path in folder.glob(pattern))

@@ -1,9 +1,12 @@
 """What `perennial dev` shows: what runs where, and a line for each thing that is told."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+from rich.console import Group
+from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +16,8 @@ from perennial_billing.starter.cli.output import out
 if TYPE_CHECKING:
     from perennial_billing.ledger.finding import EntryFound
     from perennial_billing.ledger.ledger import Ledger
+    from perennial_billing.starter.checks.check import Check
+    from perennial_billing.starter.cli.dev.amazon import Notifications
 
 LOOKS_EVERY_SECONDS: Final = 0.5
 
@@ -25,9 +30,44 @@ def addresses(where: Mapping[str, str]) -> Table:
     return table
 
 
-def panel(where: Mapping[str, str]) -> Panel:
-    """The same at the foot of a terminal, beneath what is told."""
-    return Panel(addresses(where), title="perennial dev", subtitle="Ctrl-C ends all", border_style="dim")
+def panel(where: Mapping[str, str], check: "Check | None" = None) -> Panel:
+    """The same at the foot of a terminal, beneath what is told; with a check that is not over yet."""
+    from perennial_billing.starter.cli.dev.amazon import line as line_of
+
+    shown = addresses(where) if check is None else Group(addresses(where), "", line_of(check))
+    return Panel(shown, title="perennial dev", subtitle="Ctrl-C ends all", border_style="dim")
+
+
+@asynccontextmanager
+async def shown(where: Mapping[str, str], notifications: "Notifications | None") -> AsyncIterator[None]:
+    """Shows what runs where, and that notifications arrive as soon as one has, where that is waited for."""
+    if out.is_terminal:
+        with Live(panel(where, notifications.check if notifications else None), console=out) as live:
+            async with _told_once(notifications, lambda check: live.update(panel(where, check), refresh=True)):
+                yield
+        return
+    from perennial_billing.starter.cli.dev.amazon import line as line_of
+
+    for name, address in where.items():
+        out.print(f"{name}: {address}", soft_wrap=True)
+    out.print("Ready. Ctrl-C ends all.")
+    async with _told_once(notifications, lambda check: out.print(line_of(check), soft_wrap=True)):
+        yield
+
+
+@asynccontextmanager
+async def _told_once(notifications: "Notifications | None", tell_of: "Callable[[Check], None]") -> AsyncIterator[None]:
+    async def tell_it() -> None:
+        if notifications is not None:
+            await notifications.arrived.wait()
+            tell_of(notifications.check)
+
+    telling = asyncio.create_task(tell_it())
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.wait({telling})
 
 
 async def tell(ledger: "Ledger") -> None:
