@@ -23,6 +23,30 @@ Made from the code by `python -m tests.starter.cli_reference`; a test says when 
 Every command knows `--help`. Where nothing says what a command is to work on, it works on the `perennial dev` that runs
 on this machine, and says so; else by [settings](settings.md). What it tells goes to standard output, as JSON with
 `--json`; trouble goes to standard error, in one line.
+
+A tour:
+
+    perennial worker                  # hosts subscriptions, calls Amazon Pay
+    perennial ipn                     # receives Amazon's notifications
+    perennial plan preview examples/plans/magazine-with-trial.toml --billing-day 31
+    perennial start C01-1234567-1234567 --plan examples/plans/coffee-monthly.toml --zone Europe/Berlin
+    perennial watch C01-1234567-1234567                               # how it stands and what it tells, live
+    perennial upcoming C01-1234567-1234567
+    perennial list --past-due
+    perennial change plan C01-1234567-1234567 --quantity 2 --when now --dry-run     # what would be charged today
+    perennial change pause C01-1234567-1234567 --until 2027-03-01T00:00:00+01:00
+    perennial refund C01-1234567-1234567 --period 3 --amount "5.00 EUR"
+    perennial refund --charge C01-1234567-1234567-C000017             # of any age, also when it has ended
+    perennial cancel C01-1234567-1234567 --reason "moved away" --refund last
+    perennial import check subscribers.csv --plans examples/plans     # who is billed elsewhere until now
+
+    perennial find --reference order-4711                             # whose it is, also years after it has ended
+    perennial timeline C01-1234567-1234567                            # everything that happened to it
+    perennial report forecast                                         # when the first of the month is done
+    perennial export entries --since 2027-01-01 --to books.csv        # for whoever keeps the books
+
+Each request has an id (`--request-id`): repeated with it, it asks for nothing new. From Python, the same is done by
+`perennial_billing.starter.client.Subscriptions`.
 """
 
 EXIT_CODES: Final = {
