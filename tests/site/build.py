@@ -2,9 +2,9 @@
 
     python -m tests.site.build     # into the folder site, which is opened by its index.html, or served
 
-It is built from a copy, in which links to files of the repository that are no pages lead to copies of those. A warning
-of the builder is an error, and so is a page that stands nowhere in the navigation, a reference to what is not there,
-and whatever would be loaded from another host.
+It is built from a copy, in which links to files of the repository that are no pages lead to copies of those, and what a
+block of code says to tests after its language is left out. A warning of the builder is an error, and so is a page that
+stands nowhere in the navigation, a reference to what is not there, and whatever would be loaded from another host.
 """
 
 import re
@@ -27,6 +27,9 @@ _FILES: Final = "repository"
 """Where copies of the repository's files are kept in the site."""
 
 _OUT: Final = re.compile(r"(?<=\]\()((?:\.\./)+[^)#\s]+)(?:#[^)\s]*)?(?=\))")
+_FENCE: Final = re.compile(r"^( *```+[\w-]+)(?: +[\w.-]+)+ *$", re.MULTILINE)
+"""The first line of a block with words after the language, which the builder takes for no block at all."""
+
 _SHIM_OF_THE_BUILDER: Final = re.compile(r"https://unpkg\.com/iframe-worker/shim")
 _SHIM: Final = "assets/iframe-worker.js"
 """What lets the search work from a folder; the builder would have it from another host."""
@@ -52,7 +55,7 @@ def build(site: Path) -> None:
         _is_found(draft / "docs")
         _is_drawn(draft / "docs")
         for page in sorted((draft / "docs").rglob("*.md")):
-            _with_files_along(page, draft)
+            _prepare(page, draft)
         _rendered(draft)
         for page in sorted((draft / "site").rglob("*.html")):
             up = "../" * (len(page.relative_to(draft / "site").parts) - 1)
@@ -82,8 +85,8 @@ def _about() -> str:
     return next(line.removeprefix(_ABOUT) for line in lines if line.startswith(_ABOUT))
 
 
-def _with_files_along(page: Path, draft: Path) -> None:
-    """Links that lead out of the documentation lead to copies."""
+def _prepare(page: Path, draft: Path) -> None:
+    """Links that lead out of the documentation lead to copies; blocks of code have a language and nothing more."""
     docs = draft / "docs"
     place = ROOT / page.relative_to(draft)
 
@@ -98,7 +101,7 @@ def _with_files_along(page: Path, draft: Path) -> None:
         up = "../" * (len(page.relative_to(docs).parts) - 1)
         return up + copy.relative_to(docs).as_posix()
 
-    page.write_text(_OUT.sub(along, page.read_text()))
+    page.write_text(_FENCE.sub(r"\1", _OUT.sub(along, page.read_text())))
 
 
 def _rendered(draft: Path) -> None:

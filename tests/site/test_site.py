@@ -2,10 +2,13 @@
 
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+from playwright.async_api import async_playwright
 
+from tests.interop.programs import absent
 from tests.site.build import CONFIGURATION, ROOT, BuildError, build
 from tests.site.fences import FOLDER, blocks, drawing_of
 from tests.site.links import Reference, Site
@@ -75,6 +78,7 @@ def test_what_leads_nowhere_or_elsewhere_fails_the_build(tmp_path: Path, monkeyp
     assert wrong(
         *("![a picture](images/shop.png)", "[a file](../examples/november.toml)", "[this is there](#home)"),
         '<img src="https://pictures.example/shop.png">',
+        "```text shown.txt output\n[what a block shows](is-no-link.md)\n```",
     ).splitlines() == [
         "index.html: images/shop.png is not there",
         "index.html: ../examples/november.toml is not there",
@@ -84,6 +88,28 @@ def test_what_leads_nowhere_or_elsewhere_fails_the_build(tmp_path: Path, monkeyp
 
     (house / "docs" / "forgotten.md").write_text("# Forgotten\n")
     assert wrong() == "docs/forgotten.md: stands nowhere in docs/.nav.yml"
+
+
+@needs_the_builder
+async def test_a_reader_without_a_network_searches_a_page_and_nothing_is_asked_of_anybody(site: Path) -> None:
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        absent("chromium is not installed")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--no-proxy-server"])
+        page = await browser.new_page()
+        page.set_default_timeout(20_000)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.goto((site / "architecture.html").as_uri())
+        await page.wait_for_function("[...document.images].every(image => image.naturalWidth > 0)")
+        await page.keyboard.press("Control+k")
+        await page.keyboard.type("chargeback")
+        await page.get_by_text(re.compile(r"[1-9]\d* results?")).first.wait_for()
+        await browser.close()
+
+    assert len(asked) > 5
+    assert [each for each in asked if not each.startswith(("file:", "data:", "blob:", "about:"))] == []
 
 
 def test_every_page_stands_in_the_navigation_once() -> None:
