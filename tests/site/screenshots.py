@@ -46,6 +46,7 @@ async def main() -> None:
             await _simulator(page, dev)
             await _api(page, dev)
             await browser.close()
+            await dev.end()
 
 
 async def _subscribed(dev: Dev) -> Sequence[str]:
