@@ -9,7 +9,7 @@ RUN := $(UV) run --frozen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test soak faults attack check format lint types imports
+.PHONY: help demo dev test docs soak faults attack check format lint types imports
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,7 +21,11 @@ dev: .venv/.synced ## everything on this machine until Ctrl-C: server, Web UI, s
 	@$(RUN) perennial dev
 
 test: check ## everything CI runs: format, lint, types, import contracts, tests
-	$(RUN) pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(RUN) --group docs pytest -n 4 --dist loadfile --no-loadscope-reorder
+
+docs: .venv/.synced ## the documentation as a site, in the folder site; a warning or a dead link is an error
+	@$(RUN) --group docs python -m tests.site.build
+	@echo "site/index.html is its first page"
 
 soak: .venv/.synced ## many random stories: of money by the rules alone, and on a real server; takes hours
 	$(RUN) pytest -n 2 tests/billing/test_paid_is_served.py --hypothesis-profile soak

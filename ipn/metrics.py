@@ -1,4 +1,4 @@
-"""What is counted of Amazon's notifications. Names and labels are an interface: docs/operations.md lists them."""
+"""What is counted of Amazon's notifications. Names and labels are an interface; docs/operations/network.md has them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

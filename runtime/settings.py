@@ -77,15 +77,17 @@ class Settings(BaseSettings):
     """One object for all processes; each reads what it needs.
 
     Attributes:
-        environment: Amazon Pay's.
-        region: the seller account's region: na (us), eu (de, uk) or jp.
-        merchant_id: the seller id; notifications for another are refused.
-        public_key_id: of the key pair made in Seller Central.
-        private_key: the private key as PEM text.
-        private_key_path: or a file that holds it.
-        private_key_passphrase: if it is encrypted.
+        environment: Amazon Pay's, `sandbox` or `live`. What would be dangerous with real money is refused in `live`.
+        region: the seller account's region: `na` (`us`), `eu` (`de`, `uk`) or `jp`.
+        merchant_id: the seller id; notifications for another are refused, and settlements of another. Any when not
+            given; the receiver needs it in `live`.
+        public_key_id: of the key pair made in Seller Central; whoever calls Amazon needs it.
+        private_key: the private key as PEM text; this or its file is needed by whoever calls Amazon.
+        private_key_path: the file with the private key (PEM), instead of its text.
+        private_key_passphrase: when the private key is encrypted.
         amazon_pay_origin: scheme and host of a simulator instead of Amazon's; sandbox only.
         send_virtual_time: tell the simulator the workflow's time with each call; sandbox only.
+<<<<<<< HEAD
         calls_per_second: how often each operation is called, by all workers together; Amazon's own limit for the
             environment when not given.
         task_queue: the Temporal task queue.
@@ -94,27 +96,37 @@ class Settings(BaseSettings):
         deployment_name: of that deployment.
         build_id: of this build; the version and a digest of what decides when it is not given.
         graceful_shutdown_seconds: how long a stopping worker lets calls finish; above the client's 40 s.
+=======
+        calls_per_second: how often each operation of Amazon's is called a second, by all workers together; Amazon's own
+            limit for the environment when not given.
+        task_queue: the Temporal task queue; others begin with its name.
+        graceful_shutdown_seconds: how long a stopping worker lets calls finish, in seconds; above the client's 40 s.
+>>>>>>> site
         ipn_host: where the IPN receiver listens.
         ipn_port: the port it listens on.
-        ipn_topic_arns: the SNS topics whose messages are taken, separated by commas; empty takes every topic.
-        ipn_longest_age: how long ago a message may have been published, in seconds or as an ISO 8601 duration; not
-            below what Amazon needs to send one again after an outage of yours.
+        ipn_topic_arns: the SNS topics whose messages are taken, separated by commas; every topic when not given, and
+            needed in `live`.
+        ipn_longest_age: how long ago a message may have been published, in seconds or as an ISO 8601 duration such
+            as `PT1H`; not below what Amazon needs to send one again after an outage of yours.
         ipn_trusted_certificate_path: a certificate to trust instead of Amazon's, the simulator's; sandbox only.
         api_host: where the HTTP API listens.
         api_port: the port it listens on.
-        api_requests_per_minute: how often each key may be used, of each process.
+        api_requests_per_minute: how often each key may be used a minute, of each process.
         metrics_address: host:port where Prometheus finds `/metrics`; not served when it is not given.
-        log_level: DEBUG, INFO, WARNING or ERROR.
-        log_format: json or console.
-        ledger_url: the database of the ledger, `postgresql://user:password@host/database` or `sqlite:////folder/file`;
-            an SQLite file in the data folder when it is not given.
+        log_level: `DEBUG`, `INFO`, `WARNING` or `ERROR`.
+        log_format: `json` or `console`.
+        ledger_url: the database of the ledger, `postgresql://user:password@host:5432/database` or
+            `sqlite:////folder/ledger.db`, of which `perennial setup` makes the tables; when it is not given, an SQLite
+            file in the data folder with tables of its own making.
         data_folder: where such a file is kept; the system's folder for the data of programs when it is not given.
         temporal_binary: the `temporal` program for the embedded server; found on the PATH when not given.
-        webhook_url: the merchant's endpoint for notices; they are logged when it is not given. https, in live.
-        webhook_secret: what they are signed with, `whsec_` and base64 (Standard Webhooks specification).
+        webhook_url: the merchant's endpoint for notices; they are logged when it is not given. `https`, in live.
+        webhook_secret: what notices are signed with: `whsec_` and the base64 of 24 to 64 bytes (Standard Webhooks
+            specification).
         webhook_private_addresses: whether endpoints for notices may be in a network of one's own, in live; in sandbox
             they always may.
-        amount_hook_url: the merchant's endpoint that decides amounts, for plans that ask for it. https, in live.
+        amount_hook_url: the merchant's endpoint that says what a period costs; plans with `amounts = "asked"` need it.
+            `https`, in live.
         amount_hook_secret: what the questions are signed with, as notices are.
     """
 

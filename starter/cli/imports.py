@@ -18,7 +18,8 @@ from perennial_billing.starter.many.runner import Result
 from perennial_billing.workflows.names import Call
 
 FileArgument = Annotated[
-    Path, typer.Argument(help="Subscribers, a .csv with a header or .jsonl; docs/operations.md lists the columns.")
+    Path,
+    typer.Argument(help="Subscribers, a .csv with a header or .jsonl; docs/operations/importing.md lists the columns."),
 ]
 PlansOption = Annotated[
     Path, typer.Option("--plans", help="Folder of the plan files that the rows name by plan_id.", file_okay=False)

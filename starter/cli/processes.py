@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 async def worker() -> None:
     """Run a worker: hosts the subscriptions and calls Amazon Pay.
 
-    Settings come from PERENNIAL_ and TEMPORAL_ environment variables; docs/operations.md lists them. SIGTERM stops
-    it after the calls under way.
+    Settings come from PERENNIAL_ and TEMPORAL_ environment variables; docs/reference/settings.md lists them. SIGTERM
+    stops it after the calls under way.
     """
     from perennial_billing.runtime.logs import configure_logging
     from perennial_billing.runtime.settings import load_settings

@@ -15,7 +15,7 @@ SCHEMA: Final = DOCS / "schemas" / f"notices.v{SCHEMA_VERSION}.json"
 _HEAD: Final = f"""# Notices, type by type
 
 Made from the code by `python -m tests.activities.notice_pages`; a test says when that is due.
-[Operations](operations.md#notices) says how notices are delivered, verified and sent again.
+[Operations](operations/notices.md) says how notices are delivered, verified and sent again.
 
 Each is posted to your endpoint as JSON: a `type`, a `timestamp` (when it happened, by the subscription's time) and
 `data`. `data` always has `charge_permission_id`, `merchant_reference`, `plan_id` and `number`. Instants are ISO 8601 in

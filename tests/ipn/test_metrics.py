@@ -138,7 +138,7 @@ def test_an_address_that_cannot_be_had_is_said(address: str) -> None:
 def test_the_reference_lists_every_metric() -> None:
     source = Path("ipn/metrics.py").read_text(encoding="utf-8")
     names = re.findall(r'"(perennial_ipn_\w+)"', source)
-    described = Path("docs/operations.md").read_text(encoding="utf-8")
+    described = Path("docs/operations/network.md").read_text(encoding="utf-8")
 
     assert names
     assert [name for name in names if name not in described] == []

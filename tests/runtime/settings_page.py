@@ -1,0 +1,153 @@
+"""Makes the page of all settings of the model that reads them: `python -m tests.runtime.settings_page`."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from perennial_billing.runtime.settings import PREFIX, Settings
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
+
+_HEAD: Final = """# Settings
+
+Made from the code by `python -m tests.runtime.settings_page`; a test says when that is due.
+
+Settings are environment variables; an empty one counts as not set. What is wrong is said in one line when a process
+starts, with the variable's name and what is accepted, and never with what is set. A **secret** is in no log, error or
+list; [keys and secrets](#keys-and-secrets) says how its file is guarded. *Read by* names the processes that take a
+variable into account: `worker`, `ipn` (the receiver) and `api` for `perennial worker`, `ipn` and `api`; *commands* for
+those that ask Amazon or the ledger by themselves; *dev* for `perennial dev` and `demo`, which set all else for
+themselves.
+"""
+
+_TAIL: Final = """## Temporal
+
+The connection is set as for every Temporal tool, and read by whatever connects: `TEMPORAL_ADDRESS`,
+`TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY` (a **secret**), `TEMPORAL_TLS_...`, or a profile (`TEMPORAL_PROFILE`) in
+`TEMPORAL_CONFIG_FILE`.
+
+## The network
+
+`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR` count for every request that
+goes out.
+
+## Keys and secrets
+
+The private key's file is read as `ssh` reads one: where it is the user's own as whom the process runs, nobody else may
+have any right to it (`chmod 600`), or the command ends with a line that says so. A file of another user's is theirs to
+guard, so what is mounted into a container as root's and readable by all (`0444`, as Docker and Kubernetes do it) is
+taken by a process that is not root, as in our image. Refusing that too would refuse how secrets are mounted; only
+warning would be a line that nobody reads. A container that runs as root wants the mount's mode as `0400`. Files that
+settings and options name are ordinary ones of bounded size: no device, no pipe. What stands in a setting where a path
+was expected, and looks like a key, is not shown.
+"""
+
+_WORKER, _IPN, _API, _COMMANDS, _DEV = "worker", "ipn", "api", "commands", "dev"
+_ALL: Final = (_WORKER, _IPN, _API, _COMMANDS)
+_AMAZON: Final = (_WORKER, _API, _COMMANDS)
+
+SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "Amazon Pay": {
+        "environment": _ALL,
+        "region": _AMAZON,
+        "merchant_id": (_IPN, _API, _COMMANDS),
+        "public_key_id": _AMAZON,
+        "private_key_path": _AMAZON,
+        "private_key": _AMAZON,
+        "private_key_passphrase": _AMAZON,
+        "calls_per_second": _AMAZON,
+    },
+    "Subscriptions": {
+        "task_queue": _ALL,
+        "graceful_shutdown_seconds": (_WORKER,),
+    },
+    "The ledger": {
+        "ledger_url": _AMAZON,
+        "data_folder": (*_AMAZON, _DEV),
+    },
+    "Whom is told, and asked": {
+        "webhook_url": (_WORKER, _COMMANDS),
+        "webhook_secret": (_WORKER, _COMMANDS),
+        "webhook_private_addresses": (_WORKER, _COMMANDS),
+        "amount_hook_url": (_WORKER,),
+        "amount_hook_secret": (_WORKER,),
+    },
+    "The receiver of Amazon's notifications": {
+        "ipn_host": (_IPN,),
+        "ipn_port": (_IPN,),
+        "ipn_topic_arns": (_IPN,),
+        "ipn_longest_age": (_IPN,),
+    },
+    "The HTTP API": {
+        "api_host": (_API,),
+        "api_port": (_API,),
+        "api_requests_per_minute": (_API,),
+    },
+    "Logs and metrics": {
+        "log_level": (_WORKER, _IPN, _API),
+        "log_format": (_WORKER, _IPN, _API, _DEV),
+        "metrics_address": (_WORKER, _IPN, _API),
+    },
+    "A simulator in place of Amazon": {
+        "amazon_pay_origin": _AMAZON,
+        "send_virtual_time": (_WORKER,),
+        "ipn_trusted_certificate_path": (_IPN,),
+        "temporal_binary": (_DEV,),
+    },
+}
+"""Each setting once, and who takes it into account."""
+
+_ATTRIBUTE: Final = re.compile(r"^    (\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
+
+
+def page() -> str:
+    """The page, from the model and its docstring."""
+    meanings = said()
+    lines = [_HEAD]
+    for title, settings in SECTIONS.items():
+        lines += [f"## {title}\n", "| variable | meaning | default | read by |", "| --- | --- | --- | --- |"]
+        lines += [_row(name, meanings[name], readers) for name, readers in settings.items()]
+        lines.append("")
+    return "\n".join([*lines, _TAIL])
+
+
+def said() -> dict[str, str]:
+    """What the model's docstring says of each setting."""
+    _, _, attributes = inspect.getdoc(Settings).partition("Attributes:\n")  # type: ignore[union-attr]
+    return {name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(attributes)}
+
+
+def _row(name: str, meaning: str, readers: tuple[str, ...]) -> str:
+    field = Settings.model_fields[name]
+    secret = " **Secret.**" if is_secret(field) else ""
+    default = "; ".join(_default(field))
+    return (
+        f"| `{PREFIX}{name.upper()}` | {meaning[0].upper()}{meaning[1:]}{secret} | {default} | {', '.join(readers)} |"
+    )
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether what is set is never shown."""
+    return SecretStr in (field.annotation, *get_args(field.annotation))
+
+
+def _default(field: FieldInfo) -> Iterator[str]:
+    value: Any = field.default
+    if isinstance(value, bool):
+        yield f"`{str(value).lower()}`"
+    elif isinstance(value, timedelta):
+        yield f"`P{value.days}DT{value.seconds // 3600}H`"
+    elif value not in (None, ()):
+        yield f"`{value.value if isinstance(value, Enum) else value}`"
+
+
+if __name__ == "__main__":
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page())
