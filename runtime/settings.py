@@ -87,21 +87,14 @@ class Settings(BaseSettings):
         private_key_passphrase: when the private key is encrypted.
         amazon_pay_origin: scheme and host of a simulator instead of Amazon's; sandbox only.
         send_virtual_time: tell the simulator the workflow's time with each call; sandbox only.
-<<<<<<< HEAD
-        calls_per_second: how often each operation is called, by all workers together; Amazon's own limit for the
-            environment when not given.
-        task_queue: the Temporal task queue.
+        calls_per_second: how often each operation of Amazon's is called a second, by all workers together; Amazon's own
+            limit for the environment when not given.
+        task_queue: the Temporal task queue; others begin with its name.
         worker_versioning: whether workers of subscriptions are versions of a worker deployment, among which
             `perennial deploy` chooses; without, all workers are alike to Temporal.
         deployment_name: of that deployment.
         build_id: of this build; the version and a digest of what decides when it is not given.
-        graceful_shutdown_seconds: how long a stopping worker lets calls finish; above the client's 40 s.
-=======
-        calls_per_second: how often each operation of Amazon's is called a second, by all workers together; Amazon's own
-            limit for the environment when not given.
-        task_queue: the Temporal task queue; others begin with its name.
         graceful_shutdown_seconds: how long a stopping worker lets calls finish, in seconds; above the client's 40 s.
->>>>>>> site
         ipn_host: where the IPN receiver listens.
         ipn_port: the port it listens on.
         ipn_topic_arns: the SNS topics whose messages are taken, separated by commas; every topic when not given, and

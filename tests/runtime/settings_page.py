@@ -66,6 +66,9 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     },
     "Subscriptions": {
         "task_queue": _ALL,
+        "worker_versioning": (_WORKER,),
+        "deployment_name": (_WORKER, _COMMANDS),
+        "build_id": (_WORKER,),
         "graceful_shutdown_seconds": (_WORKER,),
     },
     "The ledger": {
