@@ -1,6 +1,6 @@
 """What the routes work with."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -8,7 +8,6 @@ from fastapi import Depends, Request
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.ledger.reports.forecast import Quota
 from perennial_billing.runtime.settings import Settings
-from perennial_billing.starter.api.repeating import Locks
 from perennial_billing.starter.client import Subscriptions
 
 
@@ -22,7 +21,6 @@ class Services:
         settings: of the process.
         quota: of Create Charge, for each merchant account.
         amazon_pay: a client of Amazon Pay; None where no keys are set, and nothing can be asked there.
-        locks: of requests that are being answered.
     """
 
     subscriptions: Subscriptions
@@ -30,11 +28,10 @@ class Services:
     settings: Settings
     quota: Quota
     amazon_pay: Any = None  # Any: the client is known to the routes that need it
-    locks: Locks = field(default_factory=Locks)
 
 
-def services_of(request: Request) -> Services:
-    """Those of the application that takes a request."""
+async def services_of(request: Request) -> Services:
+    """Those of the application that takes a request. A coroutine: of a plain function FastAPI makes a thread's work."""
     services = request.app.state.services
     if not isinstance(services, Services):
         raise AssertionError("the application was made without its services")

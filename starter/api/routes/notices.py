@@ -94,7 +94,7 @@ async def add_endpoint(
         made = await endpoints.add_endpoint(services.ledger, services.settings, wanted.url, wanted.types, wanted.secret)
         return MadeEndpoint(endpoint=EndpointView.of(made.endpoint), secret_id=made.secret_id, secret=made.secret)
 
-    return await once(request, services.ledger, services.locks, key, idempotency_key, add, status=201)
+    return await once(request, key, idempotency_key, add, status=201)
 
 
 @router.delete("/endpoints/{endpoint_id}", operation_id="removeEndpoint", status_code=204, responses=problems(404, 409))
