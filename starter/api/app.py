@@ -19,7 +19,18 @@ from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.starter.api.access import Keys
 from perennial_billing.starter.api.problems import ProblemError, answer_with, answers_with_problems
 from perennial_billing.starter.api.repeating import Repetitions
-from perennial_billing.starter.api.routes import asking, checkout, looking, many, notices, plans, reports, starting
+from perennial_billing.starter.api.routes import (
+    asking,
+    checkout,
+    clock,
+    looking,
+    many,
+    notices,
+    plans,
+    reports,
+    sending,
+    starting,
+)
 from perennial_billing.starter.api.services import Services
 
 TITLE: Final = "Perennial"
@@ -65,9 +76,11 @@ def create_app(services: Services) -> FastAPI:
         starting.router,
         asking.router,
         many.router,
+        clock.router,
         plans.router,
         reports.router,
         notices.router,
+        sending.router,
     ):
         app.include_router(router)
 

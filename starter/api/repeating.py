@@ -68,6 +68,19 @@ class Repetitions:
         headers = {} if is_new else {REPLAYED: "true"}
         return Response(kept.body, kept.status, headers, "application/json")
 
+    async def first(self, key: ApiKey, request_id: str, decide: Callable[[], Awaitable[str]]) -> str:
+        """What was decided for a request when it was first sent: kept before anything is done by it, so that its
+        repetition does the same, also where the process died before it had answered.
+
+        Raises:
+            LedgerError: it is not kept, so nothing may be done by it.
+        """
+        name = f"first of {request_id}"  # it has a space, and no idempotency key of anybody's has
+        kept = await self._answers.kept(key.id, name)
+        if kept is None:
+            kept = await self._answers.keep(key.id, name, KeptAnswer("", 0, await decide()))
+        return kept.body
+
     @asynccontextmanager
     async def _held(self, name: str) -> AsyncIterator[None]:
         """The repetitions of a request wait for it."""
@@ -76,6 +89,12 @@ class Repetitions:
             lock = self._locks[name] = asyncio.Lock()
         async with lock:
             yield
+
+
+def repetitions_of(request: Request) -> Repetitions:
+    """Those of the application that takes a request."""
+    repetitions: Repetitions = request.app.state.repetitions
+    return repetitions
 
 
 async def once(request: Request, key: ApiKey, idempotency_key: str, do: Do, status: int = 200) -> Response:
@@ -87,5 +106,4 @@ async def once(request: Request, key: ApiKey, idempotency_key: str, do: Do, stat
         ProblemError: the key is that of another request.
         LedgerError: nothing was done, or what was done is not kept; the same may be sent again.
     """
-    repetitions: Repetitions = request.app.state.repetitions
-    return await repetitions.answer(request, key, idempotency_key, do, status)
+    return await repetitions_of(request).answer(request, key, idempotency_key, do, status)
