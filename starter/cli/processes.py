@@ -119,7 +119,7 @@ def reach_of(client: "Client", ledger: "Ledger", settings: "Settings") -> "Reach
     return Reach(
         client,
         deliveries=lambda: deliveries_on(client, settings),
-        endpoints=Endpoints(ledger, own_endpoint(settings)),
+        endpoints=Endpoints(ledger, own_endpoint(settings), seconds=0.0),
         posts=lambda: endpoints_client(settings, at_once=1),
     )
 

@@ -39,7 +39,10 @@ async def test_a_subscription_is_moved_by_three_weeks_and_repeated_no_further(ap
     assert timedelta(weeks=3) <= at - began < timedelta(weeks=3, minutes=5)
     assert arrived["subscription"]["periods_paid"] == 4
     paid = [notice for notice in arrived["told"] if notice["type"] == "period.paid"]
-    assert [notice["period"] for notice in paid] in ([0, 1, 2, 3], [1, 2, 3])  # the first may be paid before it is moved
+    assert [notice["period"] for notice in paid] in (
+        [0, 1, 2, 3],
+        [1, 2, 3],
+    )  # the first may be paid before it is moved
     assert again.text == moved.text
     assert "idempotency-replayed" not in after_a_crash.headers
     assert after_a_crash.json()["subscription"]["periods_paid"] == 4

@@ -151,9 +151,7 @@ async def send_sample(
 
 
 @router.post("/endpoints/{endpoint_id}/test/dry-run", operation_id="tryTestEndpoint", responses=problems(404))
-async def try_sample_of(
-    _key: Admin, services: ServicesDep, endpoint_id: EndpointPath, wanted: Sample
-) -> SignedSample:
+async def try_sample_of(_key: Admin, services: ServicesDep, endpoint_id: EndpointPath, wanted: Sample) -> SignedSample:
     """A sample, signed for an endpoint, and not sent: for a test of the endpoint's own."""
     message = sample_of(wanted.type, Region.parse(services.settings.region))
     return SignedSample(headers=headers_of(message, await _endpoint(services, endpoint_id)), body=message.body)
