@@ -8,12 +8,13 @@ import httpx
 import pytest
 from sqlalchemy import delete
 from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import TimeSkipper
 
 from perennial_billing.ledger.tables import api_answers
 from perennial_billing.runtime.http import bind, serving
 from perennial_billing.runtime.settings import Environment
 from perennial_billing.starter.api.app import create_app
-from perennial_billing.starter.clock import SubscriptionClock, TimeSkipper
+from perennial_billing.starter.clock import SubscriptionClock
 from tests.api.conftest import Api
 
 WEEKLY: dict[str, Any] = {

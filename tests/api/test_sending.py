@@ -45,7 +45,11 @@ async def test_what_came_while_an_endpoint_was_disabled_is_sent_when_somebody_as
         await api.http.post(f"/v1/endpoints/{endpoint}/disable")
         permission = await api.started()
         await charged(api, permission)
-        undelivered = {"undelivered": True, "endpoint": endpoint, "charge_permission_id": permission}
+        undelivered: dict[str, str | bool] = {
+            "undelivered": True,
+            "endpoint": endpoint,
+            "charge_permission_id": permission,
+        }
         waiting = (await api.http.get("/v1/deliveries", params=undelivered)).json()["data"]
         wanted = {"endpoint": endpoint, "charge_permission_id": permission}
 
