@@ -146,6 +146,20 @@ class SubscriptionClock:
         except RPCError as error:
             raise _explained(error, charge_permission_id) from error
 
+    async def departure(self, charge_permission_id: str, *, to: datetime | None = None, by: By | None = None) -> Step:
+        """Where a subscription is before it is moved, and where it would be moved to; arguments and errors as of
+        `advance`."""
+        view, now = await self.settled(charge_permission_id)
+        if view.has_ended:
+            raise SubscriptionEndedError(
+                f"charge permission {charge_permission_id}: its subscription has ended already"
+            )
+        try:
+            target = _target(now, view.terms.zone, to, by)
+        except Refused as refused:
+            raise RequestRefusedError(charge_permission_id, refused) from None
+        return Step(now, view, target)
+
     async def advance(
         self, charge_permission_id: str, *, to: datetime | None = None, by: By | None = None
     ) -> AsyncIterator[Step]:
@@ -169,16 +183,9 @@ class SubscriptionClock:
             NotSettledError: what is under way at a date does not end.
             NoTestClockError: the server cannot skip time.
         """
-        view, now = await self.settled(charge_permission_id)
-        if view.has_ended:
-            raise SubscriptionEndedError(
-                f"charge permission {charge_permission_id}: its subscription has ended already"
-            )
-        try:
-            target = _target(now, view.terms.zone, to, by)
-        except Refused as refused:
-            raise RequestRefusedError(charge_permission_id, refused) from None
-        yield Step(now, view, target)
+        first = await self.departure(charge_permission_id, to=to, by=by)
+        now, view, target = first.at, first.view, first.target
+        yield first
         while now <= target and not view.has_ended:
             at = view.next.at if view.next is not None and now < view.next.at < target else target
             await self._skip(charge_permission_id, at - now + PAST_THE_DATE)

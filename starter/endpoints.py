@@ -75,7 +75,13 @@ async def get_endpoint(ledger: Ledger, endpoint_id: str) -> Endpoint:
 
 
 async def add_endpoint(
-    ledger: Ledger, settings: Settings, url: str, types: Sequence[str] = (), secret: str | None = None
+    ledger: Ledger,
+    settings: Settings,
+    url: str,
+    types: Sequence[str] = (),
+    secret: str | None = None,
+    *,
+    identifier: str | None = None,
 ) -> Made:
     """Makes an endpoint known; workers tell it within seconds.
 
@@ -85,6 +91,7 @@ async def add_endpoint(
         url: where it listens.
         types: of notices, or beginnings of types such as `period.*`; every one where none is given.
         secret: what is signed with, `whsec_` and base64; made where it is not given.
+        identifier: its id; made where it is not given. Where one with it is there, it was added before, and is found.
 
     Raises:
         Refused: the URL, a type or the secret is not taken, or there are too many endpoints.
@@ -93,9 +100,13 @@ async def add_endpoint(
     check_url(settings, url)
     check_types(types)
     signs = _checked_secret(secret)
-    if len(await kept.all_endpoints(ledger)) >= MOST_ENDPOINTS:
+    known = {each.id: each for each in await kept.all_endpoints(ledger)}
+    if identifier is not None and identifier in known:
+        first = known[identifier].secrets[0]
+        return Made(known[identifier], first.id, first.value)
+    if len(known) >= MOST_ENDPOINTS:
         raise Refused("endpoints", MOST_ENDPOINTS, "no more than that are; remove one", Kind.NOT_NOW)
-    identifier = f"ep-{secrets.token_hex(_ID_BYTES)}"
+    identifier = identifier or f"ep-{secrets.token_hex(_ID_BYTES)}"
     await kept.add_endpoint(ledger, identifier, url, list(dict.fromkeys(types)), signs)
     endpoint = await get_endpoint(ledger, identifier)
     return Made(endpoint, endpoint.secrets[0].id, signs)
@@ -136,7 +147,8 @@ async def disable_endpoint(ledger: Ledger, endpoint_id: str) -> Endpoint:
 
 
 async def add_secret(ledger: Ledger, endpoint_id: str, secret: str | None = None) -> Made:
-    """From now on it signs beside those that are there: the receiver may come to know it at any time.
+    """From now on it signs beside those that are there: the receiver may come to know it at any time. One that signs
+    already is found.
 
     Raises:
         EndpointNotFoundError: there is no such endpoint.
@@ -145,6 +157,9 @@ async def add_secret(ledger: Ledger, endpoint_id: str, secret: str | None = None
     """
     endpoint = await _with_secrets(ledger, endpoint_id)
     signs = _checked_secret(secret)
+    for each in endpoint.secrets:
+        if each.value == signs:
+            return Made(endpoint, each.id, signs)
     if len(endpoint.secrets) >= MOST_SECRETS:
         raise Refused("secrets", MOST_SECRETS, "no more than that are; retire one", Kind.NOT_NOW)
     added = await kept.add_secret(ledger, endpoint_id, signs)
@@ -211,6 +226,11 @@ async def _with_secrets(ledger: Ledger, endpoint_id: str) -> Endpoint:
     if endpoint.id == OF_THE_ENVIRONMENT:
         raise Refused("endpoint", endpoint_id, f"its secret is {PREFIX}WEBHOOK_SECRET; one that was added is accepted")
     return endpoint
+
+
+def new_secret() -> str:
+    """A secret that nobody knows."""
+    return _checked_secret(None)
 
 
 def _checked_secret(secret: str | None) -> str:

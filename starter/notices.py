@@ -69,14 +69,21 @@ class SendingAgain:
         self._region = region
         self._origin = origin
 
-    async def all_of(self, search: DeliverySearch, per_second: float = PER_SECOND) -> AsyncIterator[Result]:
+    async def all_of(
+        self, search: DeliverySearch, per_second: float = PER_SECOND, *, after: str = ""
+    ) -> AsyncIterator[Result]:
         """Sends again what is searched for, and not faster than a rate; may be broken off and repeated.
+
+        Args:
+            search: what.
+            per_second: the rate.
+            after: goes on after this delivery.
 
         Raises:
             LedgerError: the ledger cannot be used now; what was begun before stays so.
             RPCError: Temporal does not take it.
         """
-        pace, after = Pace(per_second), ""
+        pace = Pace(per_second)
         while page := await find_deliveries(self._ledger, search, after=after):
             endpoints = {each.id: each for each in await all_endpoints(self._ledger)}
             for each in page:
@@ -116,10 +123,10 @@ class SendingAgain:
         return Result(found.id, Outcome.DONE)
 
 
-def sample_of(kind: NoticeType, region: Region) -> WebhookMessage:
-    """A sample of a type, about nobody's charge permission; each has a webhook id of its own."""
+def sample_of(kind: NoticeType, region: Region, name: str | None = None) -> WebhookMessage:
+    """A sample of a type, about nobody's charge permission; each has a webhook id of its own, or by a name's."""
     example = example_of(kind, region)
-    return example.model_copy(update={"id": f"sample-{secrets.token_hex(8)}"})
+    return example.model_copy(update={"id": f"sample-{name or secrets.token_hex(8)}"})
 
 
 def headers_of(message: WebhookMessage, endpoint: Endpoint) -> dict[str, str]:

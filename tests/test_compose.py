@@ -65,6 +65,7 @@ RAW: Model = yaml.safe_load(COMPOSE.read_text())
 PACKAGES = ["perennial_billing"]
 SOURCES = [*(path.name for path in (ROOT / "perennial_billing").iterdir() if path.is_symlink()), "client", "simulator"]
 OURS = sorted(name for name, service in RAW["services"].items() if "build" in service)
+PROCESSES = ("worker", "ipn", "api")
 ONE_SHOT = {"temporal-schema", "temporal-namespace"}
 
 _VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<kind>:[-?])(?P<rest>[^}]*))?\}|(?P<wrong>))")
@@ -351,6 +352,7 @@ def test_nothing_starts_before_what_it_needs() -> None:
             assert ("profiles" in other) == (how.get("required") is False), f"{name} needs {needed}"
     for name in ("worker", "ipn"):
         assert set(RAW["services"][name]["depends_on"]) == {"temporal", "temporal-namespace", "simulator"}
+    assert set(RAW["services"]["api"]["depends_on"]) == {"temporal", "temporal-namespace", "simulator", "worker"}
 
 
 def test_what_serves_is_started_again_and_watched_and_what_sets_up_runs_once() -> None:
@@ -363,7 +365,11 @@ def test_a_stopping_process_has_the_time_that_it_takes() -> None:
     graceful = float(environment("worker", FILLED_IN)["PERENNIAL_GRACEFUL_SHUTDOWN_SECONDS"])
     assert graceful >= Settings.model_fields["graceful_shutdown_seconds"].default
     assert seconds(RAW["services"]["worker"]["stop_grace_period"]) > graceful + HARD_DEADLINE_SECONDS
-    for name, its_own in {"ipn": SHUTDOWN_SECONDS, "simulator": SIMULATORS_SHUTDOWN_SECONDS}.items():
+    for name, its_own in {
+        "ipn": SHUTDOWN_SECONDS,
+        "api": SHUTDOWN_SECONDS,
+        "simulator": SIMULATORS_SHUTDOWN_SECONDS,
+    }.items():
         assert seconds(RAW["services"][name]["stop_grace_period"]) > its_own
 
 
@@ -418,17 +424,13 @@ def test_every_setting_that_is_named_exists() -> None:
 NOT_HANDED_ON = {
     "private_key": "a container's environment is read by whoever may inspect it; its file is a secret of the stack",
     "temporal_binary": "of a server that a process starts by itself, and the stack has one",
-    **dict.fromkeys(
-        ("api_host", "api_port", "api_requests_per_minute"),
-        "of the HTTP API, which the stack does not have yet: `perennial api` runs beside it",
-    ),
     "send_virtual_time": "of a server whose time is moved, and the stack's is not",
 }
 """Settings that the stack leaves out, and why."""
 
 
 def test_every_setting_is_handed_on_to_a_process_or_left_out_for_a_reason() -> None:
-    ours = [RAW["services"][name]["environment"] for name in ("worker", "ipn")]
+    ours = [RAW["services"][name]["environment"] for name in PROCESSES]
     given = {name.removeprefix(PREFIX).lower() for each in ours for name in each if name.startswith(PREFIX)}
     classes = [each for each in _settings_classes(BaseSettings) if each.__module__.split(".")[0] in PACKAGES]
     assert Settings in classes
@@ -441,9 +443,16 @@ def test_every_setting_is_handed_on_to_a_process_or_left_out_for_a_reason() -> N
 
 def test_what_one_process_alone_reads_is_handed_on_to_that_one() -> None:
     shared = {"environment", "merchant_id", "task_queue", "metrics_address", "log_level", "log_format"}
+    workers = {"amount_hook_url", "amount_hook_secret", "graceful_shutdown_seconds"}
     for name in set(Settings.model_fields) - NOT_HANDED_ON.keys():
-        receives = {each for each in ("worker", "ipn") if PREFIX + name.upper() in RAW["services"][each]["environment"]}
-        expected = {"worker", "ipn"} if name in shared else {"ipn"} if name.startswith("ipn_") else {"worker"}
+        receives = {each for each in PROCESSES if PREFIX + name.upper() in RAW["services"][each]["environment"]}
+        own, _, _ = name.partition("_")
+        if name in shared:
+            expected = set(PROCESSES)
+        elif own in {"ipn", "api"}:
+            expected = {own}
+        else:
+            expected = {"worker"} if name in workers else {"worker", "api"}
         assert receives == expected, name
 
 
@@ -481,7 +490,7 @@ def test_a_line_in_the_env_file_reaches_whom_it_is_for(line: str, monkeypatch: p
         variables[name.replace("_URL", "_SECRET")] = secret
     found = [
         getattr(settings(service, variables, monkeypatch), name.removeprefix(PREFIX).lower())
-        for service in ("worker", "ipn")
+        for service in PROCESSES
         if name in environment(service, variables)
     ]
     assert found
@@ -506,8 +515,9 @@ def neighbours(service: str) -> set[str]:
 
 def test_each_reaches_whom_it_needs_and_nobody_else() -> None:
     assert neighbours("postgres") == {"temporal", "temporal-schema"}
-    assert neighbours("worker") == {"temporal", "temporal-namespace", "temporal-ui", "ipn", "simulator"}
-    assert neighbours("simulator") == {"worker", "ipn"}
+    assert neighbours("worker") == {"temporal", "temporal-namespace", "temporal-ui", "ipn", "api", "simulator"}
+    assert neighbours("api") == {"temporal", "temporal-namespace", "temporal-ui", "ipn", "worker", "simulator"}
+    assert neighbours("simulator") == {"worker", "ipn", "api"}
     for name, service in RAW["services"].items():
         for needed in service.get("depends_on", {}):
             assert needed in ONE_SHOT | neighbours(name), f"{name} needs {needed}"
@@ -534,7 +544,7 @@ def test_a_server_of_several_networks_is_told_the_address_by_which_it_finds_itse
 
 
 @STACKS
-@pytest.mark.parametrize("service", ["worker", "ipn"])
+@pytest.mark.parametrize("service", PROCESSES)
 def test_the_settings_given_to_a_process_load(
     service: str, variables: Variables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -548,12 +558,12 @@ def test_the_settings_given_to_a_process_load(
 @STACKS
 def test_our_processes_find_the_temporal_server_and_the_namespace_that_is_made(variables: Variables) -> None:
     variables = {**variables, "TEMPORAL_NAMESPACE": "another", "PERENNIAL_TASK_QUEUE": "queue"}
-    for name in ("worker", "ipn", "temporal-namespace"):
+    for name in (*PROCESSES, "temporal-namespace"):
         given = environment(name, variables)
         host, port = given["TEMPORAL_ADDRESS"].split(":")
         assert int(port) in {target for _, target in bound_to(RAW["services"][host])}, name
         assert given["TEMPORAL_NAMESPACE"] == "another"
-    assert {environment(name, variables)["PERENNIAL_TASK_QUEUE"] for name in ("worker", "ipn")} == {"queue"}
+    assert {environment(name, variables)["PERENNIAL_TASK_QUEUE"] for name in PROCESSES} == {"queue"}
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -578,7 +588,7 @@ def test_with_amazon_the_worker_reads_the_key_from_its_secret_and_trusts_nobody_
     assert worker.amazon_pay_origin is None
     ipn = settings("ipn", variables, monkeypatch)
     assert ipn.ipn_trusted_certificate_path is None
-    assert [name for name, service in RAW["services"].items() if "secrets" in service] == ["worker"]
+    assert [name for name, service in RAW["services"].items() if "secrets" in service] == ["worker", "api"]
 
 
 def test_where_the_private_key_is_can_be_said() -> None:
@@ -631,7 +641,7 @@ def test_only_the_simulator_may_write_its_keys_where_all_three_have_them() -> No
 
 def test_a_stack_with_the_simulator_cannot_be_made_live(monkeypatch: pytest.MonkeyPatch) -> None:
     variables = {**SIMULATED, "PERENNIAL_ENVIRONMENT": "live"}
-    for service in ("worker", "ipn"):
+    for service in PROCESSES:
         with pytest.raises(ValidationError, match="accepted only with PERENNIAL_ENVIRONMENT=sandbox"):
             settings(service, variables, monkeypatch)
 

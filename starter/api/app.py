@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 from uuid import uuid4
@@ -10,13 +10,27 @@ from uuid import uuid4
 import structlog
 from fastapi import FastAPI, Request
 from fastapi_offline import FastAPIOffline
-from starlette.responses import JSONResponse, Response
+from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from perennial_billing.ledger.api_answers import forget_old_answers
 from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.starter.api.access import Keys
 from perennial_billing.starter.api.problems import ProblemError, answer_with, answers_with_problems
-from perennial_billing.starter.api.routes import asking, checkout, looking, many, notices, plans, reports, starting
+from perennial_billing.starter.api.repeating import Repetitions
+from perennial_billing.starter.api.routes import (
+    asking,
+    checkout,
+    clock,
+    looking,
+    many,
+    notices,
+    plans,
+    reports,
+    sending,
+    starting,
+)
 from perennial_billing.starter.api.services import Services
 
 TITLE: Final = "Perennial"
@@ -52,18 +66,21 @@ def create_app(services: Services) -> FastAPI:
         title=TITLE, version=VERSION, description=_ABOUT, lifespan=lifespan, separate_input_output_schemas=False
     )
     app.state.services = services
+    app.state.repetitions = Repetitions(services.ledger)
     app.state.keys = Keys(services.settings.api_requests_per_minute)
     answers_with_problems(app)
-    app.middleware("http")(_each_request)
+    app.add_middleware(EachRequest)
     for router in (
         checkout.router,
         looking.router,
         starting.router,
         asking.router,
         many.router,
+        clock.router,
         plans.router,
         reports.router,
         notices.router,
+        sending.router,
     ):
         app.include_router(router)
 
@@ -75,27 +92,49 @@ def create_app(services: Services) -> FastAPI:
     return app
 
 
-async def _each_request(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Names each request, bounds what it brings, and writes a line about it; never what it says."""
-    given = request.headers.get("x-request-id", "")
-    request.state.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+class EachRequest:
+    """Names each request, bounds what it brings, and writes a line about it; never what it says.
+
+    A bare ASGI application around the other: Starlette's helper for this makes a task and a queue of each request.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Takes one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        given = request.headers.get("x-request-id", "")
+        request.state.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        status = None
+
+        async def named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request.state.request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request.state.request_id):
+            app = self._app if _is_bounded(request) else _too_large(request)
+            await app(scope, receive, named)
+            _log.info(
+                "request",
+                method=request.method,
+                path=getattr(scope.get("route"), "path", None),
+                status=status,
+                actor=getattr(request.state, "api_key", None),
+            )
+
+
+def _is_bounded(request: Request) -> bool:
+    if request.method not in {"POST", "PUT", "PATCH"}:
+        return True
     length = request.headers.get("content-length", "0")
-    with structlog.contextvars.bound_contextvars(request_id=request.state.request_id):
-        if request.method in {"POST", "PUT", "PATCH"} and not (
-            length.isdigit() and int(length) <= LARGEST_BODY_BYTES and "transfer-encoding" not in request.headers
-        ):
-            response: Response = _too_large(request)
-        else:
-            response = await call_next(request)
-        response.headers["X-Request-Id"] = request.state.request_id
-        _log.info(
-            "request",
-            method=request.method,
-            path=getattr(request.scope.get("route"), "path", None),
-            status=response.status_code,
-            actor=getattr(request.state, "api_key", None),
-        )
-    return response
+    return length.isdigit() and int(length) <= LARGEST_BODY_BYTES and "transfer-encoding" not in request.headers
 
 
 def _too_large(request: Request) -> JSONResponse:

@@ -15,7 +15,9 @@ from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.starter.endpoints import EndpointNotFoundError
 from perennial_billing.starter.errors import (
     NotAnsweredError,
+    NoTestClockError,
     NotReadError,
+    NotSettledError,
     NoWorkerError,
     RequestRefusedError,
     SubscriptionConflictError,
@@ -156,6 +158,10 @@ async def _subscription(request: Request, error: Exception) -> JSONResponse:
             problem = ProblemError(503, "not-answered", "It was not answered in time", detail, headers=again)
         case NotReadError():
             problem = ProblemError(503, "amazon-silent", "Amazon did not answer", str(error), headers=again)
+        case NoTestClockError():
+            problem = ProblemError(409, "no-test-clock", "The time cannot be moved here", str(error))
+        case NotSettledError():
+            problem = ProblemError(503, "not-settled", "Something is under way", str(error), headers=again)
         case NoWorkerError():
             problem = ProblemError(503, "no-worker", "No worker answers", str(error), headers=again)
         case _:

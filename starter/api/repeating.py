@@ -16,7 +16,7 @@ from fastapi import Header, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from perennial_billing.ledger.api_answers import KEPT_FOR, KeptAnswer, keep_answer, kept_answer
+from perennial_billing.ledger.api_answers import KEPT_FOR, Answers, KeptAnswer
 from perennial_billing.ledger.api_keys import ApiKey
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.starter.api.problems import ProblemError
@@ -40,15 +40,50 @@ Do = Callable[[str], Awaitable[BaseModel]]
 """Does what is wanted, under an id by which it is recognised."""
 
 
-class Locks:
-    """One for each request that is being answered, so that its repetitions wait for it."""
+class Repetitions:
+    """Recognises the requests of one process that were sent before, or are being answered.
 
-    def __init__(self) -> None:
+    Args:
+        ledger: where answers are kept.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._answers = Answers(ledger)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
+    async def answer(self, request: Request, key: ApiKey, idempotency_key: str, do: Do, status: int) -> Response:
+        """See `once`."""
+        said = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await request.body()
+        wish = hashlib.sha256(said).hexdigest()
+        request_id = hashlib.sha256(f"{key.id} {idempotency_key}".encode()).hexdigest()[:32]
+        async with self._held(request_id):
+            kept = await self._answers.kept(key.id, idempotency_key)
+            is_new = kept is None
+            if kept is None:
+                done = (await do(request_id)).model_dump_json(exclude_none=True)
+                kept = await self._answers.keep(key.id, idempotency_key, KeptAnswer(wish, status, done))
+        if kept.wish != wish:
+            detail = "the Idempotency-Key is that of another request; each thing that is wanted has its own"
+            raise ProblemError(409, "key-in-use", "Another request has this key", detail)
+        headers = {} if is_new else {REPLAYED: "true"}
+        return Response(kept.body, kept.status, headers, "application/json")
+
+    async def first(self, key: ApiKey, request_id: str, decide: Callable[[], Awaitable[str]]) -> str:
+        """What was decided for a request when it was first sent: kept before anything is done by it, so that its
+        repetition does the same, also where the process died before it had answered.
+
+        Raises:
+            LedgerError: it is not kept, so nothing may be done by it.
+        """
+        name = f"first of {request_id}"  # it has a space, and no idempotency key of anybody's has
+        kept = await self._answers.kept(key.id, name)
+        if kept is None:
+            kept = await self._answers.keep(key.id, name, KeptAnswer("", 0, await decide()))
+        return kept.body
+
     @asynccontextmanager
-    async def held(self, name: str) -> AsyncIterator[None]:
-        """Holds the lock of a name."""
+    async def _held(self, name: str) -> AsyncIterator[None]:
+        """The repetitions of a request wait for it."""
         lock = self._locks.get(name)
         if lock is None:
             lock = self._locks[name] = asyncio.Lock()
@@ -56,9 +91,13 @@ class Locks:
             yield
 
 
-async def once(
-    request: Request, ledger: Ledger, locks: Locks, key: ApiKey, idempotency_key: str, do: Do, status: int = 200
-) -> Response:
+def repetitions_of(request: Request) -> Repetitions:
+    """Those of the application that takes a request."""
+    repetitions: Repetitions = request.app.state.repetitions
+    return repetitions
+
+
+async def once(request: Request, key: ApiKey, idempotency_key: str, do: Do, status: int = 200) -> Response:
     """The answer to a request: what was kept under its key, or what doing it comes to.
 
     Only what was done is kept: a refusal has changed nothing, and may be none the next time.
@@ -67,16 +106,4 @@ async def once(
         ProblemError: the key is that of another request.
         LedgerError: nothing was done, or what was done is not kept; the same may be sent again.
     """
-    wish = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await request.body())
-    request_id = hashlib.sha256(f"{key.id} {idempotency_key}".encode()).hexdigest()[:32]
-    async with locks.held(request_id):
-        kept = await kept_answer(ledger, key.id, idempotency_key)
-        is_new = kept is None
-        if kept is None:
-            done = (await do(request_id)).model_dump_json(exclude_none=True)
-            kept = await keep_answer(ledger, key.id, idempotency_key, KeptAnswer(wish.hexdigest(), status, done))
-    if kept.wish != wish.hexdigest():
-        detail = "the Idempotency-Key is that of another request; each thing that is wanted has its own"
-        raise ProblemError(409, "key-in-use", "Another request has this key", detail)
-    headers = {} if is_new else {REPLAYED: "true"}
-    return Response(kept.body, kept.status, headers, "application/json")
+    return await repetitions_of(request).answer(request, key, idempotency_key, do, status)

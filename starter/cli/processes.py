@@ -13,8 +13,9 @@ from perennial_billing.starter.cli.output import asynchronous, out
 if TYPE_CHECKING:
     from temporalio.client import Client
 
+    from perennial_billing.ledger.ledger import Ledger
     from perennial_billing.runtime.settings import Settings
-    from perennial_billing.starter.api.services import Services
+    from perennial_billing.starter.api.services import Reach, Services
 
 
 @asynchronous
@@ -105,7 +106,22 @@ async def services_for(client: "Client", settings: "Settings") -> "AsyncIterator
             ledger=lambda: nullcontext(ledger),
             amazon=(lambda: nullcontext(AmazonPayReader(amazon_pay))) if amazon_pay is not None else None,
         )
-        yield Services(subscriptions, ledger, settings, quota_of(settings), amazon_pay)
+        reach = reach_of(client, ledger, settings)
+        yield Services(subscriptions, ledger, settings, quota_of(settings), reach, amazon_pay)
+
+
+def reach_of(client: "Client", ledger: "Ledger", settings: "Settings") -> "Reach":
+    """What the API reaches as a worker does."""
+    from perennial_billing.activities.endpoints import Endpoints
+    from perennial_billing.starter.api.services import Reach
+    from perennial_billing.worker.wiring import deliveries_on, endpoints_client, own_endpoint
+
+    return Reach(
+        client,
+        deliveries=lambda: deliveries_on(client, settings),
+        endpoints=Endpoints(ledger, own_endpoint(settings), seconds=0.0),
+        posts=lambda: endpoints_client(settings, at_once=1),
+    )
 
 
 async def _until_stopped() -> None:

@@ -16,6 +16,7 @@ from perennial_billing.sandbox.stage import Stage
 from perennial_billing.starter.amazon_pay import AmazonPayReader
 from perennial_billing.starter.api.app import create_app
 from perennial_billing.starter.api.services import Services
+from perennial_billing.starter.cli.processes import reach_of
 from perennial_billing.starter.cli.reports import quota_of
 from perennial_billing.starter.client import Subscriptions
 from perennial_billing.worker.wiring import amazon_pay_client
@@ -71,7 +72,16 @@ async def api(house: Stage) -> AsyncIterator[Api]:
             ledger=lambda: nullcontext(house.ledger),
             amazon=lambda: nullcontext(AmazonPayReader(amazon_pay)),
         )
-        app = create_app(Services(subscriptions, house.ledger, settings, quota_of(settings), amazon_pay))
+        app = create_app(
+            Services(
+                subscriptions,
+                house.ledger,
+                settings,
+                quota_of(settings),
+                reach_of(house.client, house.ledger, settings),
+                amazon_pay,
+            )
+        )
         key = await make(house.ledger, "shop", list(Scope))
         async with (
             serving(app, bind("127.0.0.1", 0)) as origin,

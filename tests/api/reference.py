@@ -13,7 +13,7 @@ from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.ledger.reports.forecast import Quota
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.starter.api.app import create_app
-from perennial_billing.starter.api.services import Services
+from perennial_billing.starter.api.services import Reach, Services
 from perennial_billing.starter.client import Subscriptions
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
@@ -29,6 +29,7 @@ def described() -> dict[str, Any]:  # Any: an OpenAPI document
         create_autospec(Ledger, instance=True),
         Settings(),
         Quota(burst=1, per_second=1),
+        create_autospec(Reach, instance=True),
     )
     return create_app(services).openapi()
 

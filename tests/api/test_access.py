@@ -26,6 +26,7 @@ def filled(path: str) -> str:
     for name, value in (
         ("charge_permission_id", "C01-0000000-0000000"),
         ("endpoint_id", "none"),
+        ("secret_id", "1"),
         ("type", "period.paid"),
     ):
         path = path.replace(f"{{{name}}}", value)
@@ -94,7 +95,7 @@ async def test_a_key_is_kept_as_a_digest_and_revoked_it_opens_nothing(
 async def test_a_key_that_is_used_too_often_is_told_when_to_come_back(api: Api) -> None:
     services = api.app.state.services
     settings = services.settings.model_copy(update={"api_requests_per_minute": 3})
-    few = create_app(type(services)(services.subscriptions, services.ledger, settings, services.quota))
+    few = create_app(type(services)(services.subscriptions, services.ledger, settings, services.quota, services.reach))
     async with (
         serving(few, bind("127.0.0.1", 0)) as origin,
         httpx.AsyncClient(base_url=origin, headers={"Authorization": f"Bearer {api.key.token}"}) as http,

@@ -152,7 +152,9 @@ async def test_an_api_without_amazon_pay_says_what_it_lacks(api: Api, lacking: s
     services: Services = api.app.state.services
     settings = services.settings.model_copy(update={"merchant_id": None} if lacking == "merchant id" else {})
     amazon_pay = None if lacking == "keys" else services.amazon_pay
-    app = create_app(Services(services.subscriptions, services.ledger, settings, services.quota, amazon_pay))
+    app = create_app(
+        Services(services.subscriptions, services.ledger, settings, services.quota, services.reach, amazon_pay)
+    )
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=api.http.headers) as http:
         answer = await http.post("/v1/checkout/button", json=SHOP)

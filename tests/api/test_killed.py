@@ -6,18 +6,21 @@ As a process of its own, killed with SIGKILL as soon as Amazon's books show what
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
 from amazon_pay_client import AmazonPayClient
 from amazon_pay_client.models import Currency
 from amazon_pay_simulator import SimulatorHandle
 from perennial_billing.worker.wiring import amazon_pay_client
+from perennial_billing.workflows.names import workflow_id
 from tests.api.conftest import PLAN, Api
-from tests.api.test_subscriptions import charged
+from tests.api.test_subscriptions import charged, timeline_of
 from tests.simulator.checkout import recurring_of
 from tests.worker.processes import perennial
 
@@ -66,6 +69,46 @@ async def test_a_refund_goes_back_once(api: Api) -> None:
 
     assert answer.status_code == 200, answer.text
     assert await refunds_of(api, permission) == [answer.json()["refund_id"]]
+
+
+async def test_a_start_begins_one_subscription(api: Api) -> None:
+    permission = await api.permission()
+
+    async def is_begun() -> bool:
+        try:
+            await api.house.client.get_workflow_handle(workflow_id(permission)).describe()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return False
+        return True
+
+    body = {"charge_permission_id": permission, "plan": PLAN, "merchant_reference": "order-5113"}
+    answer = await killed_and_asked_again(api, "/v1/subscriptions", body, is_begun)
+    await charged(api, permission)
+
+    assert (answer.status_code, answer.json()["charge_permission_id"]) == (201, permission), answer.text
+    books = await api.house.simulator.books()
+    assert len([charge for charge in books.charges if charge.charge_permission_id == permission]) == 1
+    told = [each["notice"]["type"] for each in await timeline_of(api, permission)]
+    assert told.count("subscription.started") == 1
+
+
+async def test_a_cancellation_ends_it_once_and_gives_back_once(api: Api) -> None:
+    permission = await api.started()
+    subscriber = await charged(api, permission)
+
+    async def is_booked() -> bool:
+        return bool(await refunds_of(api, permission))
+
+    body = {"when": "now", "refund": "all", "because": "moved abroad"}
+    answer = await killed_and_asked_again(api, f"/v1/subscriptions/{permission}/cancel", body, is_booked)
+
+    assert answer.status_code == 200, answer.text
+    assert len(await refunds_of(api, permission)) == 1
+    assert (await subscriber.after(timedelta(hours=2))).has_ended
+    books = await api.house.simulator.books()
+    assert len([charge for charge in books.charges if charge.charge_permission_id == permission]) == 1
 
 
 async def refunds_of(api: Api, permission: str) -> list[str]:

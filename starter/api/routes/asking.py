@@ -119,7 +119,7 @@ def _asks(way: Way, form: type[BaseModel]) -> Callable[..., Awaitable[Response]]
                 return await subscriptions.refund(charge_permission_id, asked, request_id)
             return await subscriptions.ask(charge_permission_id, asked, request_id)
 
-        return await once(request, services.ledger, services.locks, key, idempotency_key, do)
+        return await once(request, key, idempotency_key, do)
 
     ask.__annotations__ |= {"key": Annotated[ApiKey, Depends(allowing(way.scope))], "wanted": form}
     return ask

@@ -78,4 +78,4 @@ async def change_many(
         found = await asyncio.gather(*(one(each, request_id) for each in wanted.charge_permission_ids))
         return OfMany(results=list(found))
 
-    return await once(request, services.ledger, services.locks, key, idempotency_key, all_of_them)
+    return await once(request, key, idempotency_key, all_of_them)

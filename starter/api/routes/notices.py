@@ -15,7 +15,7 @@ from perennial_billing.ledger.undelivered import DeliverySearch, find_deliveries
 from perennial_billing.starter import endpoints
 from perennial_billing.starter.api.access import Admin, Reader
 from perennial_billing.starter.api.forms import Form, Page
-from perennial_billing.starter.api.repeating import IdempotencyKey, once
+from perennial_billing.starter.api.repeating import IdempotencyKey, once, repetitions_of
 from perennial_billing.starter.api.routes.common import Limit, problems
 from perennial_billing.starter.api.services import ServicesDep
 
@@ -59,6 +59,17 @@ class MadeEndpoint(BaseModel):
     secret_id: int
     secret: str
 
+    @classmethod
+    def of(cls, made: endpoints.Made) -> Self:
+        """What was made."""
+        return cls(endpoint=EndpointView.of(made.endpoint), secret_id=made.secret_id, secret=made.secret)
+
+
+class NewSecret(Form):
+    """Another secret is to sign."""
+
+    secret: str | None = Field(default=None, description="`whsec_` and base64; made where it is not given.")
+
 
 class Delivered(BaseModel):
     """What became of a notice on its way to one endpoint."""
@@ -90,11 +101,18 @@ async def add_endpoint(
     """Tell another endpoint of notices; workers know it within seconds. Its secret is in the answer, and nowhere later
     but in the same answer sent again."""
 
-    async def add(_request_id: str) -> MadeEndpoint:
-        made = await endpoints.add_endpoint(services.ledger, services.settings, wanted.url, wanted.types, wanted.secret)
-        return MadeEndpoint(endpoint=EndpointView.of(made.endpoint), secret_id=made.secret_id, secret=made.secret)
+    async def add(request_id: str) -> MadeEndpoint:
+        made = await endpoints.add_endpoint(
+            services.ledger,
+            services.settings,
+            wanted.url,
+            wanted.types,
+            wanted.secret,
+            identifier=f"ep-{request_id[:12]}",
+        )
+        return MadeEndpoint.of(made)
 
-    return await once(request, services.ledger, services.locks, key, idempotency_key, add, status=201)
+    return await once(request, key, idempotency_key, add, status=201)
 
 
 @router.delete("/endpoints/{endpoint_id}", operation_id="removeEndpoint", status_code=204, responses=problems(404, 409))
@@ -105,7 +123,7 @@ async def remove_endpoint(_key: Admin, services: ServicesDep, endpoint_id: Endpo
 
 @router.post("/endpoints/{endpoint_id}/enable", operation_id="enableEndpoint", responses=problems(404, 409))
 async def enable_endpoint(_key: Admin, services: ServicesDep, endpoint_id: EndpointPath) -> EndpointView:
-    """Tell an endpoint of notices again; what it has missed is sent with `perennial notices resend`."""
+    """Tell an endpoint of notices again; what it has missed is sent by `/v1/deliveries/resend`."""
     return EndpointView.of(await endpoints.enable_endpoint(services.ledger, endpoint_id))
 
 
@@ -113,6 +131,46 @@ async def enable_endpoint(_key: Admin, services: ServicesDep, endpoint_id: Endpo
 async def disable_endpoint(_key: Admin, services: ServicesDep, endpoint_id: EndpointPath) -> EndpointView:
     """Tell an endpoint of nothing for now; what comes meanwhile is kept as not sent."""
     return EndpointView.of(await endpoints.disable_endpoint(services.ledger, endpoint_id))
+
+
+@router.post(
+    "/endpoints/{endpoint_id}/secrets",
+    operation_id="addSecret",
+    status_code=201,
+    response_model=MadeEndpoint,
+    responses=problems(404, 409),
+)
+async def add_secret(
+    request: Request,
+    key: Admin,
+    services: ServicesDep,
+    endpoint_id: EndpointPath,
+    wanted: NewSecret,
+    idempotency_key: IdempotencyKey,
+) -> Response:
+    """Sign with another secret too, so that the receiver may come to know it at any time; then retire the old one."""
+
+    async def add(request_id: str) -> MadeEndpoint:
+        async def decide() -> str:
+            return wanted.secret or endpoints.new_secret()
+
+        secret = await repetitions_of(request).first(key, request_id, decide)
+        return MadeEndpoint.of(await endpoints.add_secret(services.ledger, endpoint_id, secret))
+
+    return await once(request, key, idempotency_key, add, status=201)
+
+
+@router.delete(
+    "/endpoints/{endpoint_id}/secrets/{secret_id}", operation_id="retireSecret", responses=problems(404, 409)
+)
+async def retire_secret(
+    _key: Admin,
+    services: ServicesDep,
+    endpoint_id: EndpointPath,
+    secret_id: Annotated[int, Path(ge=0, le=2**31 - 1, description="The secret's id.")],
+) -> EndpointView:
+    """Sign with a secret no more; the last one stays."""
+    return EndpointView.of(await endpoints.retire_secret(services.ledger, endpoint_id, secret_id))
 
 
 @router.get("/deliveries", operation_id="listDeliveries", responses=problems())

@@ -47,7 +47,7 @@ async def start_subscription(
             same_reference=tuple(await subscriptions.sharing_reference(terms)),
         )
 
-    return await once(request, services.ledger, services.locks, key, idempotency_key, start, status=201)
+    return await once(request, key, idempotency_key, start, status=201)
 
 
 async def _permission(wanted: Begin, amazon_pay: Any) -> tuple[str, str | None]:  # Any: see `Services`
