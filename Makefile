@@ -27,6 +27,9 @@ docs: .venv/.synced ## the documentation as a site, in the folder site; a warnin
 	@$(RUN) --group docs python -m tests.site.build
 	@echo "site/index.html is its first page"
 
+long: .venv/.synced ## the tests that `make test` leaves out, as they take long for what they add; takes minutes
+	$(RUN) pytest -n 2 -m long
+
 soak: .venv/.synced ## many random stories: of money by the rules alone, and on a real server; takes hours
 	$(RUN) pytest -n 2 tests/billing/test_paid_is_served.py --hypothesis-profile soak
 	$(RUN) pytest tests/scenarios/test_any_story.py tests/scenarios/test_many_changes.py --hypothesis-profile soak

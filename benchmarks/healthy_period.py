@@ -60,7 +60,7 @@ SETTLE_SECONDS: Final = 0.3
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
-_OF_VIRTUAL_TIME: Final = frozenset(
+OF_VIRTUAL_TIME: Final = frozenset(
     {
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIME_SKIPPING_TRANSITIONED,
@@ -112,12 +112,12 @@ class _History:
     async def of(cls, client: Client, handle: Handle) -> "_History":
         """Of a workflow's run, without virtual time."""
         history = await handle.fetch_history()
-        events = [event for event in history.events if event.event_type not in _OF_VIRTUAL_TIME]
+        events = [event for event in history.events if event.event_type not in OF_VIRTUAL_TIME]
         execution = WorkflowExecution(workflow_id=handle.id)
         described = await client.workflow_service.describe_workflow_execution(
             DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=execution)
         )
-        of_time = sum(event.ByteSize() for event in history.events if event.event_type in _OF_VIRTUAL_TIME)
+        of_time = sum(event.ByteSize() for event in history.events if event.event_type in OF_VIRTUAL_TIME)
         return cls(
             events=len(events),
             bytes=described.workflow_execution_info.history_size_bytes - of_time,

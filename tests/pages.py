@@ -53,7 +53,7 @@ def typed(page: str) -> Iterator[list[str]]:
     for block in code:
         for found in _TYPED.finditer(re.sub(r"\\\n\s*", " ", block)):
             words = _words(found["rest"])
-            if not _SYNOPSIS & set(words):
+            if words and not _SYNOPSIS & set(words):  # alone it says what it can do
                 yield words
 
 

@@ -216,7 +216,8 @@ class Session:
         for told in (signal.SIGINT, signal.SIGKILL):
             for shell in reversed(self.shells.values()):
                 if shell.process.returncode is None:
-                    os.killpg(shell.process.pid, told)
+                    with suppress(ProcessLookupError):  # it has ended, and nobody was told yet
+                        os.killpg(shell.process.pid, told)
                     try:
                         async with asyncio.timeout(15):
                             await shell.process.wait()

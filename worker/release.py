@@ -1,7 +1,7 @@
 """Which release a worker is of: what Temporal calls the build id of a worker deployment.
 
-It is made of the package's version and a digest of what decides, so that two builds that decide otherwise never go by
-one name, also where nobody has raised the version.
+It is made of the package's version and a digest of what decides, the rules of the time zones among it, so that two
+builds that decide otherwise never go by one name, also where nobody has raised the version.
 """
 
 from functools import cache
@@ -14,6 +14,7 @@ from typing import Final
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import WorkerDeploymentConfig
 
+from perennial_billing.billing.zones import RULES
 from perennial_billing.runtime.settings import Settings
 
 _DECIDES: Final = ("billing", "workflows")
@@ -36,7 +37,7 @@ def release_of(settings: Settings) -> WorkerDeploymentConfig | None:
 @cache
 def build_id() -> str:
     """This build's, such as `0.1.0-5f3a90c1`: the version, and the beginning of a SHA-256 of what decides."""
-    digest = sha256()
+    digest = sha256(f"tzdata {RULES}\0".encode())
     for package in _DECIDES:
         for path, source in sorted(_sources(files("perennial_billing") / package, package)):
             digest.update(f"{path}\0{len(source)}\0".encode())

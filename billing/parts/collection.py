@@ -298,9 +298,11 @@ class Collection(Value):
 
         Amazon answers a key that it knows with what it answered then, for ever. So where a charge permission was billed
         before, by a subscription that is forgotten, its old charges come back as answers. (It is the due date that
-        tells, not the attempt's beginning: after a restore an attempt is begun again whose charge is there already.)
+        tells, not the attempt's beginning: after a restore an attempt is begun again whose charge is there already.
+        Where the zone's rules have changed since, so that the date is reckoned later, it fell due when it was begun.)
         """
-        return answer.created_at is not None and answer.created_at < self.due - CLOCKS_MAY_DIFFER
+        fell_due = min(self.due, self.begun_at)
+        return answer.created_at is not None and answer.created_at < fell_due - CLOCKS_MAY_DIFFER
 
     def checked(self, answer: ChargeAnswer, now: datetime) -> "Collection":
         """What follows a reading of the declined charge that was no success: another attempt, where it is declined."""

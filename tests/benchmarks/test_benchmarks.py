@@ -1,5 +1,6 @@
 """Every benchmark runs to its end with tiny counts and gives its figures. No time is judged here; what is counted is:
-the events and bytes of a period's history, the bytes of a state, and what the auditor finds after faults.
+the events and bytes of a period's history, the bytes of a state, and what the auditor finds after faults. Those that
+only measure run by `make long`.
 """
 
 import asyncio
@@ -55,6 +56,7 @@ async def figures_of(benchmark: str, *options: str) -> dict[str, Any]:
     return figures
 
 
+@pytest.mark.long
 async def test_signing_is_measured_for_both_algorithms_beside_the_bare_signature() -> None:
     figures = await figures_of("signing", "--rounds", "2", "--signatures", "5")
 
@@ -66,6 +68,7 @@ async def test_signing_is_measured_for_both_algorithms_beside_the_bare_signature
     assert figures["machine"]
 
 
+@pytest.mark.long
 async def test_the_simulators_rate_is_measured_beside_its_floors() -> None:
     figures = await figures_of("simulator_rate", "--rounds", "2", "--charges", "10", "--connections", "2")
 
@@ -75,6 +78,7 @@ async def test_the_simulators_rate_is_measured_beside_its_floors() -> None:
     assert figures["machine"]
 
 
+@pytest.mark.long
 async def test_notifications_through_the_receiver_are_measured_beside_bare_signals_and_all_arrive() -> None:
     figures = await figures_of("ipn_rate", "--notifications", "40", "--rounds", "2", "--connections", "4")
 
@@ -95,6 +99,7 @@ async def test_a_healthy_period_is_measured_beside_a_peer_and_a_bare_workflow() 
     assert figures["machine"]
 
 
+@pytest.mark.long
 async def test_help_and_list_are_measured_beside_the_least_that_could_do_it() -> None:
     figures = await figures_of("command_line", "--runs", "2", "--subscriptions", "3")
 
@@ -105,6 +110,7 @@ async def test_help_and_list_are_measured_beside_the_least_that_could_do_it() ->
     assert figures["machine"]
 
 
+@pytest.mark.long
 async def test_a_ledger_is_measured_beside_bare_inserts_and_every_page_report_and_export_is_read() -> None:
     figures = await figures_of("ledger_size", "--subscriptions", "300", "--inserts", "10", "--pages", "1")
 
@@ -118,6 +124,7 @@ async def test_a_ledger_is_measured_beside_bare_inserts_and_every_page_report_an
     assert figures["machine"]
 
 
+@pytest.mark.long
 async def test_the_api_is_measured_beside_what_it_stands_on() -> None:
     figures = await figures_of("api_rate", "--requests", "8", "--rounds", "1", "--connections", "4")
 
@@ -154,6 +161,7 @@ async def test_subscribers_that_live_under_faults_and_are_changed_are_charged_on
     assert figures["asked"]
 
 
+@pytest.mark.long
 async def test_an_audit_beside_a_payday_finds_nothing_and_nobody_is_asked_too_much() -> None:
     figures = await figures_of("payday_audit", "--subscribers", "8", "--ways", "workers", "--share", "1")
 
@@ -164,6 +172,7 @@ async def test_an_audit_beside_a_payday_finds_nothing_and_nobody_is_asked_too_mu
     assert figures["machine"]
 
 
+@pytest.mark.long
 async def test_auditing_many_by_the_ledger_is_measured_beside_reading_them() -> None:
     figures = await figures_of("audit_of_many", "--subscriptions", "450", "--periods", "2")
 
@@ -172,6 +181,7 @@ async def test_auditing_many_by_the_ledger_is_measured_beside_reading_them() -> 
     assert figures["machine"]
 
 
+@pytest.mark.long
 async def test_attacks_on_the_receiver_hold_up_no_genuine_message_and_fool_nobody() -> None:
     figures = await figures_of("attack", "--small")
 

@@ -214,6 +214,14 @@ class TestEarlierCharge:
     def test_clocks_may_differ_a_little_and_a_restored_attempt_finds_its_charge(self, created_at: str) -> None:
         assert begun(paid(created_at=at(created_at))).book == [(0, "paid", 1)]
 
+    def test_a_date_that_other_rules_of_the_zone_put_later_than_it_was_acted_on_is_no_later(self) -> None:
+        begun_at = at("2026-09-14 08:00")
+        pending = begun(ChargeAnswer(outcome=ChargeOutcome.PENDING, charge_id=CHARGE_ID))
+        collection = pending.subscription.owed.but(due=at("2026-09-14 11:00"), begun_at=begun_at)
+
+        assert not collection.is_of_before(paid(created_at=begun_at))
+        assert collection.is_of_before(paid(created_at=at("2026-09-14 07:00")))
+
     def test_the_same_where_amazon_had_to_decide_first(self) -> None:
         earlier = at("2026-03-14 08:00")
         life = begun(ChargeAnswer(outcome=ChargeOutcome.PENDING, charge_id=CHARGE_ID, created_at=earlier))

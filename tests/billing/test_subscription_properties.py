@@ -197,4 +197,4 @@ def is_the_operators(collection: Collection) -> bool:
 
 
 TestAnySubscription = AnySubscription.TestCase
-TestAnySubscription.settings = settings(deadline=None, max_examples=120, stateful_step_count=40)
+TestAnySubscription.settings = settings(deadline=None, max_examples=60, stateful_step_count=40)

@@ -191,7 +191,7 @@ def test_a_field_that_decides_is_read_or_named_and_nothing_else_is_named(model: 
 @pytest.mark.parametrize("operation", ANSWERED, ids=str)
 @given(data=st.data())
 @settings(
-    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 async def test_no_change_of_several_fields_loses_the_outcome_of_any_operation(
     operation: Operation, client: AmazonPayClient, server: Loopback, data: st.DataObject

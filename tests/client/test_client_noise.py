@@ -15,7 +15,7 @@ from tests.client.operations import OPERATIONS, Operation
 
 SERVER_OUTLIVES_EXAMPLES: Final = settings(
     deadline=None,  # sockets have no steady time
-    max_examples=150,
+    max_examples=75,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 JSON: Final = st.recursive(
@@ -110,7 +110,7 @@ async def test_any_answer_is_a_charge_or_a_documented_error_with_its_status(
 
 
 @given(exchange=exchanges(), status=st.sampled_from([200, 201, 202, 204, 303, 400, 422, 500]))
-@settings(SERVER_OUTLIVES_EXAMPLES, max_examples=200)
+@settings(SERVER_OUTLIVES_EXAMPLES, max_examples=100)
 async def test_any_answer_to_any_operation_is_a_result_or_a_documented_error(
     exchange: tuple[Operation, bytes], status: int, client: AmazonPayClient, server: Loopback
 ) -> None:

@@ -22,6 +22,8 @@ VERSION: Final = version("perennial-billing")
 MOST_EVENTS: Final = 600
 """Longer histories show nothing that shorter ones do not."""
 
+_IN_A_ROW: Final = 3
+
 _HISTORY, _COMMANDS, _END = "history.pb", "commands.json", "end.json"
 
 
@@ -50,9 +52,10 @@ def versions() -> list[str]:
     return sorted(path.parent.name for path in FOLDER.glob("*/stories.tar.xz"))
 
 
-def shape_of(history: WorkflowHistory) -> tuple[str, ...]:
-    """What happened in which order, and nothing of when, to whom and how much."""
-    return tuple(_kind_of(event) for event in history.events)
+def turns_of(history: WorkflowHistory) -> set[tuple[str, ...]]:
+    """What happened right after what: any three things in a row, and nothing of when, to whom and how much."""
+    kinds = [_kind_of(event) for event in history.events]
+    return {tuple(kinds[at : at + _IN_A_ROW]) for at in range(len(kinds))}
 
 
 def _kind_of(event: HistoryEvent) -> str:

@@ -55,25 +55,22 @@ async def replay(history: WorkflowHistory) -> Replayed:
         Exception: the workflow made other commands than the history holds.
     """
     replayed = Replayed()
-    lives: list[object] = []
+    lives: list[SubscriptionWorkflow] = []
     replayer = Replayer(
         workflows=[SubscriptionWorkflow, EndedSubscriptionWorkflow],
         data_converter=DATA_CONVERTER,
-        workflow_runner=_Recording(replayed),
+        workflow_runner=_Recording(replayed, lives),
         interceptors=[_Watching(lives)],
     )
     await replayer.replay_workflow(history)
-    for life in lives:
-        if isinstance(life, SubscriptionWorkflow):
-            replayed.end = life.status().model_dump(mode="json")
     return replayed
 
 
 class _Recording(WorkflowRunner):
     """Runs workflows without a sandbox, and writes down what they want."""
 
-    def __init__(self, replayed: Replayed) -> None:
-        self._runner, self._replayed = UnsandboxedWorkflowRunner(), replayed
+    def __init__(self, replayed: Replayed, lives: Sequence[SubscriptionWorkflow]) -> None:
+        self._runner, self._replayed, self._lives = UnsandboxedWorkflowRunner(), replayed, lives
 
     def prepare_workflow(self, defn: Any) -> None:
         self._runner.prepare_workflow(defn)
@@ -83,6 +80,8 @@ class _Recording(WorkflowRunner):
         activate = instance.activate
 
         def recorded(act: WorkflowActivation) -> WorkflowActivationCompletion:
+            if any(job.HasField("remove_from_cache") for job in act.jobs):  # which it takes for being canceled
+                self._replayed.end = next((life.status().model_dump(mode="json") for life in self._lives), None)
             completion = activate(act)
             if completion.successful.commands:
                 self._replayed.commands.append([_plain(MessageToDict(each)) for each in completion.successful.commands])
@@ -95,7 +94,7 @@ class _Recording(WorkflowRunner):
 class _Watching(Interceptor):
     """Knows the workflow's object, which can still be asked when the history is over."""
 
-    def __init__(self, lives: list[object]) -> None:
+    def __init__(self, lives: list[SubscriptionWorkflow]) -> None:
         self._lives = lives
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002 - the SDK's names
@@ -103,7 +102,8 @@ class _Watching(Interceptor):
 
         class Inbound(WorkflowInboundInterceptor):
             async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002 - the SDK's name
-                lives.append(workflow.instance())
+                if isinstance(life := workflow.instance(), SubscriptionWorkflow):
+                    lives.append(life)
                 return await super().execute_workflow(input)
 
         return Inbound

@@ -9,7 +9,7 @@ from temporalio.client import WorkflowHistory
 from perennial_billing.sandbox.stage import Stage
 from tests.workflows.replaying import OTHER_RULES, other_rules, replayer
 
-MOST_REPLAYED: Final = 80
+MOST_REPLAYED: Final = 15
 """Of a process's stories, evenly among them: which process gets which story differs from run to run."""
 
 

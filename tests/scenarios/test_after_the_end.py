@@ -214,6 +214,7 @@ async def test_the_first_period_is_refunded_after_forty(house: Stage) -> None:
             await house.subscriptions.refund(permission, RefundPeriod(period=1))
 
 
+@pytest.mark.long
 async def test_a_daily_plan_of_two_hundred_days_gives_back_its_first_day(house: Stage) -> None:
     story = await Story.begin(house, DAILY)
     await story.until_due(200)

@@ -48,7 +48,7 @@ from perennial_billing.starter.errors import SubscriptionError
 from tests.scenarios.moving import House, moving
 from tests.scenarios.story import MONTHLY, Story, pending_charge_of
 
-EXAMPLES: Final = 4
+EXAMPLES: Final = 2
 EXAMPLES_OF_A_SOAK: Final = 400
 LONGEST_CALM: Final = 40
 """Steps that a subscription may need to settle all, once all goes well."""

@@ -180,6 +180,7 @@ async def test_a_release_without_workers_is_not_made_current_and_runs_without_an
     assert one.runs == 1
 
 
+@pytest.mark.long
 async def test_a_release_that_does_one_thing_more_strands_nobody_and_neither_does_going_back(
     releases: Releases,
 ) -> None:
@@ -196,6 +197,7 @@ async def test_a_release_that_does_one_thing_more_strands_nobody_and_neither_doe
     assert (await build_of(story), await differences(story)) == ("one", ())
 
 
+@pytest.mark.long
 async def test_who_is_stuck_in_a_broken_release_is_seen_and_goes_on_with_the_one_before(releases: Releases) -> None:
     await releases.start("one")
     await releases.promote("one")

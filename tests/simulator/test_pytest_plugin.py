@@ -73,6 +73,7 @@ def test_each_test_has_a_simulator_with_empty_books(pytester: pytest.Pytester) -
     result.assert_outcomes(passed=2)
 
 
+@pytest.mark.long
 def test_it_is_set_up_by_a_file_that_a_setting_names(pytester: pytest.Pytester) -> None:
     pytester.makefile(
         ".toml",
@@ -99,6 +100,7 @@ def test_it_is_set_up_by_a_file_that_a_setting_names(pytester: pytest.Pytester) 
     result.assert_outcomes(passed=2)
 
 
+@pytest.mark.long
 def test_books_that_somebody_keeps_in_a_file_are_left_alone(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +113,7 @@ def test_books_that_somebody_keeps_in_a_file_are_left_alone(
     assert not list(pytester.path.glob("books.db*"))
 
 
+@pytest.mark.long
 def test_a_run_whose_tests_do_not_ask_for_it_imports_no_server(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -165,6 +165,7 @@ async def test_where_nobody_takes_the_questions_that_is_said_in_good_time(small_
     assert said.startswith("GetChargePermission: no worker has taken the question")
 
 
+@pytest.mark.long
 async def test_what_a_subscription_asks_goes_before_all_that_an_audit_has_asked_already() -> None:
     async with stage(calls_per_second=4.0) as house:
         permission = (await house.simulator.open_permission()).charge_permission_id
@@ -414,6 +415,7 @@ def test_how_far_an_audit_is_and_how_long_it_takes() -> None:
     assert how_far(5_000, 100_000, 0, 60.0) == "5,000 of 100,000 audited"
 
 
+@pytest.mark.long
 async def test_where_no_simulator_is_installed_whoever_needs_it_is_told_what_to_install(house: Stage) -> None:
     """As in the worker's image, where the rest of the command works."""
     without = "import sys; sys.modules['amazon_pay_simulator'] = None; "

@@ -53,8 +53,8 @@ async def lines_of(report: Path, at_least: int) -> None:
     ("sent", "code", "suffix"),
     [
         ("SIGINT", 130, ".csv"),
-        ("SIGTERM", 143, ".jsonl"),
-        ("SIGHUP", 129, ".csv"),
+        pytest.param("SIGTERM", 143, ".jsonl", marks=pytest.mark.long),
+        pytest.param("SIGHUP", 129, ".csv", marks=pytest.mark.long),
         ("SIGKILL", -signal.SIGKILL, ".csv"),
     ],
 )

@@ -54,6 +54,7 @@ COMMANDS = [
     "ledger",
     "plan",
     "worker",
+    "deploy",
     "ipn",
     "api",
     "keys",

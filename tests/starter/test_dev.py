@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from amazon_pay_simulator import SimulatorHandle
 from tests.starter.command_line import Said, typed
@@ -104,6 +105,7 @@ async def test_a_subscription_goes_on_after_a_restart_and_other_shells_find_it(t
     assert not server.runs
 
 
+@pytest.mark.long
 async def test_taken_ports_are_said_and_another_folder_runs_beside_it(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
@@ -122,6 +124,7 @@ async def test_taken_ports_are_said_and_another_folder_runs_beside_it(tmp_path: 
     assert not other.runs
 
 
+@pytest.mark.long
 async def test_a_reset_forgets_its_own_files_and_asks_before(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_text("an old ledger")
     (tmp_path / "notes.txt").write_text("somebody's own")

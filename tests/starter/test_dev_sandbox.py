@@ -187,6 +187,7 @@ async def test_checks_as_data_need_a_sandbox_to_check() -> None:
     assert "--sandbox" in said.trouble
 
 
+@pytest.mark.long
 async def test_a_reset_leaves_the_merchants_key_where_it_is(merchant: Merchant, tmp_path: Path) -> None:
     folder = tmp_path / "kept" / "amazon-sandbox"
     folder.mkdir(parents=True)
@@ -207,6 +208,7 @@ async def test_a_reset_leaves_the_merchants_key_where_it_is(merchant: Merchant, 
     assert (folder / "ledger.db").read_bytes().startswith(b"SQLite format 3")
 
 
+@pytest.mark.long
 async def test_what_keeps_other_commands_from_it_is_said(merchant: Merchant, tmp_path: Path) -> None:
     set_here = merchant.environment | {"PERENNIAL_LEDGER_URL": f"sqlite:///{tmp_path}/theirs.db"}
     async with running(tmp_path / "kept", Server(tmp_path), "--sandbox", environment=set_here) as dev:

@@ -64,6 +64,8 @@ COMMAND_OF: Final = {
     "writeOffSubscription": "write-off",
     "tryWriteOffSubscription": "write-off --dry-run",
     "replaceSubscription": "replace",
+    "advanceSubscription": "advance",
+    "advanceMany": "advance --query",
     "changeMany": "bulk cancel --dry-run",
     "explainPlan": "plan explain",
     "previewPlan": "plan preview",
@@ -76,7 +78,11 @@ COMMAND_OF: Final = {
     "removeEndpoint": "endpoints remove",
     "enableEndpoint": "endpoints enable",
     "disableEndpoint": "endpoints disable",
+    "testEndpoint": "endpoints test",
+    "addSecret": "endpoints secrets add",
+    "retireSecret": "endpoints secrets retire",
     "listDeliveries": "notices list",
+    "resendDeliveries": "notices resend --dry-run",
     "getNoticeExample": "notices sample",
 }
 """By operation of docs/openapi.json: what is typed for the same."""
@@ -84,6 +90,7 @@ COMMAND_OF: Final = {
 WITHOUT_COMMAND: Final = {
     "getCheckoutSession": "for a shop's page while its buyer waits; nobody types a session's id",
     "getPaymentMethod": "a link on a shop's page; notices carry the same address as `update_url`",
+    "tryTestEndpoint": "the sample itself: `perennial notices sample` prints it",
     "getNoticeSchema": "a file of the repository: docs/schemas/notices.v1.json",
 }
 """The operations for which nobody types anything, and why."""

@@ -51,6 +51,7 @@ async def test_a_sleeping_subscription_continues_as_new_when_notifications_have_
         assert await replay_all(house.client, story.handle.id) > 1
 
 
+@pytest.mark.long
 async def test_one_that_waits_for_the_merchant_without_a_date_continues_as_new_as_well(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

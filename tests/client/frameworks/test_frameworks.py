@@ -75,6 +75,7 @@ async def celery_worker(environment: Mapping[str, str]) -> AsyncIterator[Process
         await worker.communicate()
 
 
+@pytest.mark.long
 async def test_a_worker_of_forked_processes_reports_what_was_booked(
     environment: Mapping[str, str], books: SimulatorHandle
 ) -> None:

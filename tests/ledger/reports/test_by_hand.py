@@ -256,7 +256,7 @@ async def assert_forecast(ledger: Ledger, everybody: Sequence[Told]) -> None:
         assert all(each.done_at >= each.begins + each.longest_wait for each in done)
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(everybody=subscribers())
 async def test_reports_are_what_a_plain_reckoning_comes_to(ledger: Ledger, everybody: list[Told]) -> None:
     await recorded(ledger, everybody)
