@@ -194,6 +194,16 @@ async def test_attacks_on_the_receiver_hold_up_no_genuine_message_and_fool_nobod
         assert attacks[kind]["memory_peak"] - attacks[kind]["memory_before"] < 64
 
 
+@pytest.mark.long
+async def test_a_release_is_measured_in_both_ways_that_temporal_has() -> None:
+    figures = await figures_of("release_change", "--subscriptions", "2")
+
+    pinned, upgraded = figures["ways"]["pinned, woken"], figures["ways"]["upgraded, patched"]
+    assert (pinned["needed_before_waking"], upgraded["needed_before_waking"]) == (2, 0)
+    assert pinned["events_once"] > upgraded["events_once"] == 0
+    assert upgraded["events_a_period"] > pinned["events_a_period"] > 0
+
+
 def test_every_kind_of_request_is_drawn_for_somebody() -> None:
     """A kind that the table has and the draw never takes would be tried by nobody."""
     begins = datetime(2026, 1, 31, 9, tzinfo=UTC)
