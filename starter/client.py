@@ -59,7 +59,7 @@ from perennial_billing.starter.listing import Listed, list_subscriptions
 from perennial_billing.starter.lives import not_ended
 from perennial_billing.starter.places import CALL_TIMEOUT, AfterTheEnd, Place, Running
 from perennial_billing.starter.reading import OpensAmazon
-from perennial_billing.starter.stopped import stopped
+from perennial_billing.starter.stopped import Stopped, stopped
 from perennial_billing.workflows.life import REFUSED
 from perennial_billing.workflows.memo import FIRST_CHARGE_MEMO, TERMS_MEMO, differing
 from perennial_billing.workflows.messages import (
@@ -340,6 +340,10 @@ class Subscriptions:
             return await self._handle(charge_permission_id).query(SubscriptionWorkflow.status, rpc_timeout=CALL_TIMEOUT)
         except (RPCError, WorkflowQueryRejectedError) as error:
             raise _explained(error, charge_permission_id) from error
+
+    async def stopped(self, charge_permission_id: str) -> Stopped | None:
+        """Whether, and how, a subscription's workflow was ended from outside, so that nobody bills it."""
+        return await stopped(self._client.workflow_service, self._client.namespace, charge_permission_id)
 
     async def upcoming(self, charge_permission_id: str, count: int = 12) -> list[Upcoming]:
         """The charges to come, up to 120, supposing that each succeeds.

@@ -161,7 +161,8 @@ class Recovery:
             events.insert(0, Answered(command, SuccessorAnswer(started=True)))
         if remembered.subscription.lifecycle.goes_on_under is not None:
             events = []  # what is said to it is said to its successor
-        return brought_back(remembered.subscription, events, datetime.now(UTC), self._asker)
+        because = self._asker.because or f"its workflow was ended from outside: {found.how.value}"
+        return brought_back(remembered.subscription, events, datetime.now(UTC), self._asker.but(because=because))
 
     async def _has_begun(self, command: StartSuccessor, found: Stopped) -> bool:
         described = await self._described(command.charge_permission_id)

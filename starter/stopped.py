@@ -41,9 +41,8 @@ _HOW: Final = {
     WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_FAILED: How.FAILED,
     WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TIMED_OUT: How.TIMED_OUT,
 }
-_STOPPED: Final = (
-    f"WorkflowType = '{SUBSCRIPTION_WORKFLOW}' AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
-)
+WAS_STOPPED: Final = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
+"""As Temporal's query language has it: of a run, which need not be the newest of its workflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +143,9 @@ async def every_stopped(
         RPCError: the server does not answer.
     """
     known = set(running)
-    request = ListWorkflowExecutionsRequest(namespace=namespace, query=_STOPPED, page_size=PAGE_SIZE)
+    request = ListWorkflowExecutionsRequest(
+        namespace=namespace, query=f"WorkflowType = '{SUBSCRIPTION_WORKFLOW}' AND {WAS_STOPPED}", page_size=PAGE_SIZE
+    )
     while True:
         page = await service.list_workflow_executions(request, retry=True)
         for execution in page.executions:

@@ -12,6 +12,9 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, delete, insert, update
 from sqlalchemy.sql import Executable
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.service import RPCError, RPCStatusCode
 
 from amazon_pay_client.models import ChargeState, CreateChargeRequest, Currency, Price
 from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
@@ -239,10 +242,38 @@ async def above_the_cap(house: Stage) -> Broken:
     return Broken(permission.charge_permission_id, "period 0: 99 attempts, 15 are allowed", BEGINS)
 
 
-async def not_running(house: Stage) -> Broken:
+async def stopped(house: Stage) -> Broken:
     story = await paid(house)
-    await story.handle.terminate()
-    return Broken(story, "it is active by the ledger, and its workflow is terminated")
+    await story.handle.terminate(reason="the wrong window")
+    return Broken(story, "its workflow was terminated")
+
+
+async def not_running(house: Stage) -> Broken:
+    """Temporal has forgotten it."""
+    story = await paid(house)
+    await forget(house, story)
+    return Broken(story.charge_permission_id, "it is active by the ledger, and its workflow is not known to Temporal")
+
+
+async def is_known(story: Story) -> bool:
+    """Whether Temporal has it."""
+    try:
+        await story.handle.describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
+
+
+async def forget(house: Stage, story: Story) -> None:
+    """As the end of its retention does."""
+    execution = WorkflowExecution(workflow_id=story.handle.id)
+    request = DeleteWorkflowExecutionRequest(namespace=house.client.namespace, workflow_execution=execution)
+    await house.client.workflow_service.delete_workflow_execution(request)
+    async with asyncio.timeout(20):
+        while await is_known(story):
+            await asyncio.sleep(0.05)
 
 
 async def not_recorded(house: Stage) -> Broken:
@@ -306,6 +337,7 @@ WAYS: Final[Mapping[str, Callable[[Stage], Awaitable[Broken]]]] = {
     "closed-and-active": closed_and_active,
     "ended-and-open": ended_and_open,
     "above-the-cap": above_the_cap,
+    "stopped": stopped,
     "not-running": not_running,
     "not-recorded": not_recorded,
     "number-missing": number_missing,
