@@ -102,4 +102,10 @@ def period_of_key(key: str) -> int | None:
     return int(match["period"]) if match else None
 
 
-_OURS: Final = re.compile(rf"[0-9a-f]{{{_DIGEST_CHARACTERS}}}-p(?P<period>\d+)-a\d+")
+def owner_of_key(key: str) -> str | None:
+    """By what a key of ours is recognised as one of the same charge permission and life; None for any other text."""
+    match = _OURS.fullmatch(key)
+    return match["owner"] if match else None
+
+
+_OURS: Final = re.compile(rf"(?P<owner>[0-9a-f]{{{_DIGEST_CHARACTERS}}})-p(?P<period>\d+)-a\d+")

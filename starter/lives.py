@@ -34,9 +34,9 @@ def forgotten(life: EarlierLife) -> str:
     return (
         f"charge permission {found.charge_permission_id}: Temporal does not know its subscription any more, so what "
         "it knew cannot be brought back (open attempts, credit, changes to come). By the ledger it was "
-        f"{_status(life)} at {found.as_of:%Y-%m-%d %H:%M} UTC; {paid}{owed}; {_next(life)}. Look at the charge permission "
-        "in Seller Central: what was charged since is in no account. Then it goes on as a new one, with idempotency "
-        "keys of its own: "
+        f"{_status(life)} at {found.as_of:%Y-%m-%d %H:%M} UTC; {paid}{owed}; {_next(life)}. Look at the charge "
+        "permission in Seller Central: what was charged since is in no account. Then it goes on as a new one, with "
+        "idempotency keys of its own: "
         f"{start_line(life)}"
     )
 

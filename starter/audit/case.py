@@ -36,10 +36,12 @@ STOPPED: Final = frozenset({Presence.TERMINATED, Presence.FAILED, Presence.TIMED
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """A charge as a witness has it, and the period that its idempotency key named; None where no key is known."""
+    """A charge as a witness has it, the period that its idempotency key named, and whose key that was, as
+    `billing.keys.owner_of_key` tells; None where no key is known."""
 
     charge: ChargeAnswer
     period: int | None = None
+    owner: str | None = None
 
     @property
     def charge_id(self) -> str:

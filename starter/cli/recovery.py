@@ -1,7 +1,6 @@
 """The command `perennial recover`: brings back what was terminated by mistake, or failed."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -133,8 +132,8 @@ def _sentences(what: "Recoverable") -> Iterator[str]:
     if stood.owed is not None and stood.owed.attempt_is_open:
         owed = stood.owed
         yield (
-            f"attempt {owed.attempts} of period {owed.period}, {owed.amount}, was open: it is sent again under the same "
-            "idempotency key, so nobody pays twice"
+            f"attempt {owed.attempts} of period {owed.period}, {owed.amount}, was open: it is sent again under the "
+            "same idempotency key, so nobody pays twice"
         )
     if what.fallen_due:
         catch_up = stood.agreed.plan.collection.catch_up.value

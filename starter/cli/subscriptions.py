@@ -181,11 +181,17 @@ async def show(charge_permission_id: PermissionArgument, as_json: JsonOption = F
         if not await shown_by_ledger(charge_permission_id, as_json=as_json):
             raise
     except NoWorkerError as error:
-        raise NoWorkerError(f"{error}; {found}") from error if found is not None else error
+        if found is None:
+            raise
+        raise NoWorkerError(f"{error}. {_begun(str(found))}") from error
     else:
         data = subscription.model_dump(mode="json") | {"stopped": asdict(found) if found else None}
         head = [Text(f"Stopped: {found}.", "bold red")] if found is not None else []
         say(data, *head, Page(details(subscription)), as_json=as_json)
+
+
+def _begun(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 @asynchronous

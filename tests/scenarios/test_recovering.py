@@ -14,7 +14,6 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from amazon_pay_simulator.books import ScriptedAnswer
 from amazon_pay_simulator.faults import Fault
 from perennial_billing.billing.keys import idempotency_key, period_of_key
-from perennial_billing.billing.money import Money
 from perennial_billing.billing.parts.ledger import PeriodOutcome
 from perennial_billing.billing.requests import Asker
 from perennial_billing.billing.status import Status
@@ -315,7 +314,7 @@ async def test_what_temporal_has_forgotten_goes_on_as_a_new_life_under_keys_of_i
     [first] = await story.charges()
     due = story.terms.schedule.due(1)
 
-    with pytest.raises(SubscriptionNotFoundError, match="period 0, due .*, was paid last") as refused:
+    with pytest.raises(SubscriptionNotFoundError, match=r"period 0, due .*, was paid last") as refused:
         await recovery(house).recover(story.charge_permission_id)
     assert f"--anchor {due:%Y-%m-%dT%H:%M:%SZ}" in str(refused.value)
     assert "--amount '9.99 USD' --every '1 month' --plan-id monthly" in str(refused.value)
