@@ -84,7 +84,7 @@ class Recovery:
         """How one would go on; nothing is changed. Raises what `recover` does."""
         found = await self._stopped(charge_permission_id)
         remembered = await remember(self._client, found)
-        return _recoverable(found, remembered, await self._going_on(found, remembered))
+        return _recoverable(found, remembered, await self.going_on(found, remembered))
 
     async def recover(self, charge_permission_id: str) -> Recoverable:
         """Brings one back: a new run begins with all that the last one knew, and takes what that never heard.
@@ -99,7 +99,7 @@ class Recovery:
         """
         found = await self._stopped(charge_permission_id)
         remembered = await remember(self._client, found)
-        goes_on = await self._going_on(found, remembered)
+        goes_on = await self.going_on(found, remembered)
         described = await self._client.get_workflow_handle(
             workflow_id(charge_permission_id), run_id=found.run_id
         ).describe()
@@ -152,8 +152,8 @@ class Recovery:
             return SubscriptionEndedError(ended_before(charge_permission_id))
         return SubscriptionNotFoundError(forgotten(life))
 
-    async def _going_on(self, found: Stopped, remembered: Remembered) -> Subscription:
-        """The state with which the new run begins."""
+    async def going_on(self, found: Stopped, remembered: Remembered) -> Subscription:
+        """The state with which the new run begins: what it knew, and what it was told since."""
         events: list[Event] = [each.said.event for each in remembered.unheard if each.said is not None]
         command = next_command(remembered.subscription)
         if isinstance(command, StartSuccessor) and await self._has_begun(command, found):

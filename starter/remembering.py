@@ -98,17 +98,17 @@ async def remember(client: Client, found: Stopped) -> Remembered:
     if not any(event.event_type == _COMPLETED for event in events[:end]):
         [state] = await client.data_converter.decode(begun.input.payloads, [Subscription])
         return Remembered(state, unheard, begun.task_queue.name)
-    why, replayed = await _replayed(client, WorkflowHistory(name, events[:end]))
-    if replayed is None:
+    why, state = await replayed(client, WorkflowHistory(name, events[:end]))
+    if state is None:
         try:
-            replayed = await handle.query(SubscriptionWorkflow.state, rpc_timeout=CALL_TIMEOUT)
+            state = await handle.query(SubscriptionWorkflow.state, rpc_timeout=CALL_TIMEOUT)
         except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
             raise SubscriptionError(
                 f"charge permission {found.charge_permission_id}: this release cannot replay what its workflow did "
                 f"({why}), and no worker of the release that ran it answers: start one, or use `perennial recover` of "
                 "that release"
             ) from error
-    return Remembered(replayed, unheard, begun.task_queue.name)
+    return Remembered(state, unheard, begun.task_queue.name)
 
 
 def _end_of_last_task(events: Sequence[HistoryEvent], *, failed: bool) -> int:
@@ -147,7 +147,7 @@ _MEANINGS: Final = {
 }
 
 
-async def _replayed(client: Client, history: WorkflowHistory) -> tuple[str, Subscription | None]:
+async def replayed(client: Client, history: WorkflowHistory) -> tuple[str, Subscription | None]:
     """The state at the end of a history; or why it cannot be replayed."""
     runner = _AskedAtTheEnd()
     replayer = Replayer(workflows=[SubscriptionWorkflow], data_converter=client.data_converter, workflow_runner=runner)

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import pytest_asyncio
 from temporalio import workflow
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHistory
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -20,14 +22,17 @@ from perennial_billing.billing.status import Status
 from perennial_billing.ledger.finding import timeline
 from perennial_billing.sandbox.stage import Stage, stage
 from perennial_billing.sandbox.witness import BooksWitness
+from perennial_billing.starter import remembering
 from perennial_billing.starter.audit.auditor import Audited, Auditor
 from perennial_billing.starter.audit.presence import Workflows
 from perennial_billing.starter.errors import (
     SubscriptionConflictError,
     SubscriptionEndedError,
+    SubscriptionError,
     SubscriptionNotFoundError,
 )
 from perennial_billing.starter.recovery import Recovery
+from perennial_billing.starter.remembering import Remembered
 from perennial_billing.starter.stopped import How, Stopped, stopped
 from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
 from perennial_billing.workflows.messages import NotificationSignal
@@ -119,7 +124,6 @@ async def test_a_charge_in_flight_whose_answer_was_lost_is_one_charge_in_the_boo
             while not await story.charges():
                 await asyncio.sleep(0.05)
         await story.handle.terminate()
-    assert story.charge_permission_id not in {each.charge_id for each in await story.charges()}
     await idle.simulator.script(story.charge_permission_id, [])
 
     recovered = await recovery(idle).recover(story.charge_permission_id)
@@ -177,7 +181,7 @@ async def test_what_was_said_and_never_heard_is_taken_a_cancellation_above_all(i
         ("wake", False),
         ("cancel", True),
     ]
-    assert recovered.goes_on.canceled_at is not None or recovered.goes_on.status is Status.ENDING
+    assert (recovered.stood.status, recovered.goes_on.status) == (Status.ACTIVE, Status.ENDING)
     assert status.status is Status.CANCELED
     assert await story.permission_state() == "Closed"
 
@@ -340,3 +344,63 @@ async def test_what_temporal_has_forgotten_goes_on_as_a_new_life_under_keys_of_i
     told = [entry.notice.number for entry in await timeline(house.ledger, story.charge_permission_id)]
     assert told == list(range(1, len(told) + 1))
     assert (await audited(second)).findings == ()
+
+
+async def test_one_whose_successor_runs_already_ends_and_is_not_billed_beside_it(house: Stage) -> None:
+    """It was ended after it had started its successor, and before it could hear of that."""
+    story = await Story.begin(house, first_charge_at=in_days(2))
+    await story.until_due(0)
+    successor = (await house.simulator.open_permission()).charge_permission_id
+    await house.subscriptions.replace_charge_permission(story.charge_permission_id, successor)
+    await story.quiet()
+    history = await story.handle.fetch_history()
+    begun = next(
+        at
+        for at, event in enumerate(history.events)
+        if event.event_type == EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED
+    )
+    why, state = await remembering.replayed(house.client, WorkflowHistory(story.handle.id, history.events[: begun + 1]))
+    assert state is not None, why
+    found = Stopped(story.charge_permission_id, "a-run", How.TERMINATED, datetime.now(UTC))
+
+    goes_on = await recovery(house).going_on(found, Remembered(state, [], house.settings.task_queue))
+
+    assert state.status is Status.ACTIVE
+    assert (goes_on.lifecycle.goes_on_under, goes_on.collection) == (successor, None)
+    assert goes_on.status in {Status.ENDING, Status.REPLACED}
+
+
+async def test_what_this_release_cannot_replay_is_asked_of_the_workers_that_ran_it(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = await Story.begin(house, first_charge_at=in_days(2))
+    await story.until_due(0)
+    await story.handle.terminate()
+
+    async def cannot(*_: object) -> tuple[str, None]:
+        return "Nondeterminism error", None
+
+    monkeypatch.setattr(remembering, "replayed", cannot)
+    recovered = await recovery(house).recover(story.charge_permission_id)
+
+    assert (recovered.stood.periods_paid, recovered.stood.next_period) == (1, 1)
+    await story.until_due(1)
+    assert len(await story.charges()) == 2
+
+
+async def test_where_neither_this_release_nor_a_worker_can_tell_it_is_said_so(
+    idle: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = await Story.begin(idle, first_charge_at=in_days(2))
+    async with working(idle):
+        await story.quiet()
+    await story.handle.terminate()
+
+    async def cannot(*_: object) -> tuple[str, None]:
+        return "Nondeterminism error", None
+
+    monkeypatch.setattr(remembering, "replayed", cannot)
+    monkeypatch.setattr(remembering, "CALL_TIMEOUT", timedelta(seconds=1))
+    with pytest.raises(SubscriptionError, match=r"cannot replay .* \(Nondeterminism error\), and no worker"):
+        await recovery(idle).recover(story.charge_permission_id)
+    assert await how_it_stopped(story) is not None
