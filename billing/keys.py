@@ -12,7 +12,7 @@ LONGEST_IDEMPOTENCY_KEY: Final = 32
 _DIGEST_CHARACTERS: Final = 18
 
 
-def idempotency_key(charge_permission_id: str, period: int, attempt: int) -> str:
+def idempotency_key(charge_permission_id: str, period: int, attempt: int, life: int = 1) -> str:
     """The key of one attempt: the same for each repetition of it, another for every other attempt.
 
     A person can read the period and the attempt in it: `3f0c0d4c2f7c8d9e1a-p12-a1`. The permission's id is
@@ -22,11 +22,12 @@ def idempotency_key(charge_permission_id: str, period: int, attempt: int) -> str
         charge_permission_id: the permission charged.
         period: counted from 0.
         attempt: counted from 1 within the period.
+        life: counted from 1: which of the subscriptions that have lived under this charge permission.
 
     Raises:
         Refused: a number is out of range, so that the key would not be one.
     """
-    key = f"{_digest(charge_permission_id)}-p{period}-a{attempt}"
+    key = f"{_digest(_lived(charge_permission_id, life))}-p{period}-a{attempt}"
     if period < 0 or attempt < 1 or len(key) > LONGEST_IDEMPOTENCY_KEY:
         raise Refused(
             "attempt", f"{attempt} of period {period}", "what fits into an idempotency key of 32 characters is"
@@ -54,17 +55,18 @@ def capture_key(attempt_key: str, capture: int = 1) -> str:
     return f"{head}-c{number}" if capture == 1 else f"{head}-c{number}-{capture}"
 
 
-def refund_key(charge_permission_id: str, number: int) -> str:
+def refund_key(charge_permission_id: str, number: int, life: int = 1) -> str:
     """The key of one refund, such as `3f0c0d4c2f7c8d9e1a-r2`.
 
     Args:
         charge_permission_id: the permission under which the subscription runs when the refund is asked for.
         number: counted from 1 within the subscription.
+        life: as above.
 
     Raises:
         Refused: the number is out of range, so that the key would not be one.
     """
-    key = f"{_digest(charge_permission_id)}-r{number}"
+    key = f"{_digest(_lived(charge_permission_id, life))}-r{number}"
     if number < 1 or len(key) > LONGEST_IDEMPOTENCY_KEY:
         raise Refused("refund", number, "what fits into an idempotency key of 32 characters is")
     return key
@@ -78,6 +80,11 @@ def late_refund_key(charge_id: str, reference: str) -> str:
         reference: the merchant's own name for the refund.
     """
     return f"{_digest(f'{charge_id} {reference}')}-r"
+
+
+def _lived(charge_permission_id: str, life: int) -> str:
+    """Whose keys they are. Amazon keeps keys for ever, so those of the first life stay as they always were."""
+    return charge_permission_id if life == 1 else f"{charge_permission_id} life {life}"
 
 
 def _digest(charge_permission_id: str) -> str:
@@ -95,4 +102,10 @@ def period_of_key(key: str) -> int | None:
     return int(match["period"]) if match else None
 
 
-_OURS: Final = re.compile(rf"[0-9a-f]{{{_DIGEST_CHARACTERS}}}-p(?P<period>\d+)-a\d+")
+def owner_of_key(key: str) -> str | None:
+    """By what a key of ours is recognised as one of the same charge permission and life; None for any other text."""
+    match = _OURS.fullmatch(key)
+    return match["owner"] if match else None
+
+
+_OURS: Final = re.compile(rf"(?P<owner>[0-9a-f]{{{_DIGEST_CHARACTERS}}})-p(?P<period>\d+)-a\d+")

@@ -171,8 +171,11 @@ def _started(subscription: Subscription, now: datetime) -> Subscription:
     """The merchant is told so, once, and of a charge that had paid the first period before. Of a charge permission that
     nothing is known of, its age counts from here."""
     subscription = subscription.but(permission=subscription.permission.with_some_expiry(now))
-    if subscription.outbox.told:
-        return subscription
+    return subscription if subscription.outbox.told else tell_of_start(subscription, now)
+
+
+def tell_of_start(subscription: Subscription, now: datetime) -> Subscription:
+    """Tells that it begins, and of a charge that had paid the first period before."""
     paid = subscription.ledger.records
     first = paid[0].period if paid else subscription.next_period
     told = telling(subscription, NoticeType.SUBSCRIPTION_STARTED, now, amount=subscription.schedule.amount(first))

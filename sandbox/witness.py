@@ -9,7 +9,7 @@ from amazon_pay_client.models import ChargePermission, ChargeState, Limits, Pric
 from amazon_pay_simulator.books import ExportedBooks
 from amazon_pay_simulator.objects import Charge
 from perennial_billing.activities.answers import charge_as_read, permission_answer
-from perennial_billing.billing.keys import period_of_key
+from perennial_billing.billing.keys import owner_of_key, period_of_key
 from perennial_billing.starter.audit.case import Booked
 from perennial_billing.starter.audit.witness import Testimony
 
@@ -41,8 +41,9 @@ class BooksWitness:
         return Testimony(
             permission=permission_answer(_as_read(permission, own, now)) if permission else None,
             charges=[
-                Booked(charge_as_read(charge), period_of_key(self._keys.get(charge_id, "")))
+                Booked(charge_as_read(charge), period_of_key(key), owner_of_key(key))
                 for charge_id, charge in charges.items()
+                for key in (self._keys.get(charge_id, ""),)
             ],
         )
 

@@ -19,7 +19,7 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -37,6 +37,7 @@ from perennial_billing.billing.chargeable import check_chargeable
 from perennial_billing.billing.contract.terms import Terms, check_anchor
 from perennial_billing.billing.first_charge import begun_with
 from perennial_billing.billing.forecast.preview import DryRun, Upcoming, check_count
+from perennial_billing.billing.lives import begun_again
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.refusals import Kind, Refused, refusal_of
 from perennial_billing.billing.register import digest_of
@@ -55,11 +56,12 @@ from perennial_billing.starter.errors import (
     SubscriptionNotFoundError,
 )
 from perennial_billing.starter.listing import Listed, list_subscriptions
+from perennial_billing.starter.lives import not_ended
 from perennial_billing.starter.places import CALL_TIMEOUT, AfterTheEnd, Place, Running
 from perennial_billing.starter.reading import OpensAmazon
-from perennial_billing.workflows.display import initial_search_attributes, static_summary
+from perennial_billing.starter.stopped import Stopped, stopped
 from perennial_billing.workflows.life import REFUSED
-from perennial_billing.workflows.memo import FIRST_CHARGE_MEMO, TERMS_MEMO, differing, first_charge_memo, initial_memo
+from perennial_billing.workflows.memo import FIRST_CHARGE_MEMO, TERMS_MEMO, differing
 from perennial_billing.workflows.messages import (
     Answer,
     CancelRequest,
@@ -76,6 +78,7 @@ from perennial_billing.workflows.messages import (
     Unknown,
 )
 from perennial_billing.workflows.names import AMAZONS_NAME, MERCHANT_ACCOUNT, MERCHANT_REFERENCE, workflow_id
+from perennial_billing.workflows.starting import start_options
 from perennial_billing.workflows.subscription import SubscriptionWorkflow
 
 if TYPE_CHECKING:
@@ -169,6 +172,7 @@ class Subscriptions:
         backdated: bool = False,
         first_charge: str | None = None,
         unchecked: bool = False,
+        new_life: bool = False,
     ) -> Started:
         """Starts a subscription; starting it again with the same terms finds the running one.
 
@@ -183,13 +187,17 @@ class Subscriptions:
             first_charge: Amazon's id of a charge that was made with the checkout and has paid period 0. It is read at
                 Amazon in any case; where no anchor was given, its time is the anchor.
             unchecked: start without reading the charge permission.
+            new_life: a subscription has lived under it before that never ended and that Temporal has forgotten; this
+                one begins anew, with idempotency keys of its own.
 
         Raises:
             Refused: it began more than a period ago, and nobody says that this is meant.
             RequestRefusedError: it cannot be charged under the charge permission, or the charge has not paid period 0.
             NotReadError: Amazon did not answer.
-            SubscriptionConflictError: it was started with other terms, or another first charge; nothing was changed.
+            SubscriptionConflictError: it was started with other terms, or another first charge, or its workflow was
+                ended from outside; nothing was changed.
             SubscriptionEndedError: it has ended already, so nothing would be billed under that permission.
+            LedgerError: whether one has lived under the charge permission before cannot be looked up.
         """
         reads = first_charge is not None or not unchecked
         known = await self._described(terms.charge_permission_id) if reads else None
@@ -209,7 +217,7 @@ class Subscriptions:
             )
             if not backdated:
                 check_anchor(subscription.terms, datetime.now(UTC))
-        return await self._start(subscription, first_charge, anchor_was_given=anchor_was_given)
+        return await self._start(subscription, first_charge, anchor_was_given=anchor_was_given, new_life=new_life)
 
     async def _checked(
         self, terms: Terms, first_charge: str | None, *, anchor_was_given: bool, unchecked: bool
@@ -255,21 +263,20 @@ class Subscriptions:
                 return None
             raise _explained(error, charge_permission_id) from error
 
-    async def _start(self, subscription: Subscription, first_charge: str | None, *, anchor_was_given: bool) -> Started:
+    async def _start(
+        self, subscription: Subscription, first_charge: str | None, *, anchor_was_given: bool, new_life: bool = False
+    ) -> Started:
+        subscription = await self._of_its_life(subscription, new_life=new_life)
         terms = subscription.terms
         identifier = workflow_id(terms.charge_permission_id)
         try:
             await self._client.start_workflow(
                 SubscriptionWorkflow.run,
                 subscription,
-                id=identifier,
+                **start_options(subscription, first_charge),
                 task_queue=self._task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                search_attributes=initial_search_attributes(subscription),
-                static_summary=static_summary(terms),
-                memo={**initial_memo(terms), **first_charge_memo(first_charge)},
-                priority=Priority(fairness_key=terms.merchant_account),
             )
         except RPCError as error:
             raise _explained(error, terms.charge_permission_id) from error
@@ -280,6 +287,30 @@ class Subscriptions:
         number = subscription.next_period
         due = subscription.schedule.due(number) if subscription.schedule.has_period(number) else None
         return Started(identifier, already=False, first_due=due)
+
+    async def _of_its_life(self, subscription: Subscription, *, new_life: bool) -> Subscription:
+        """The same, with keys of its own where another has lived under the charge permission before.
+
+        Raises:
+            SubscriptionConflictError: that one has not ended; or there was none, and a new life was asked for.
+        """
+        identifier = subscription.terms.charge_permission_id
+        life = None
+        if self._ledger is not None:
+            from perennial_billing.ledger.lives import earlier_life
+
+            async with self._ledger() as ledger:
+                life = await earlier_life(ledger, identifier)
+        if life is None:
+            if new_life:
+                why = "the ledger knows of no subscription that has lived under it: start it as any other"
+                raise SubscriptionConflictError(f"charge permission {identifier}: {why}")
+            return subscription
+        if await self._described(identifier) is not None:
+            return subscription  # Temporal knows it, so it is not started again
+        if not (life.has_ended or new_life):
+            raise SubscriptionConflictError(not_ended(life))
+        return begun_again(subscription, life.lives + 1, life.told, datetime.now(UTC))
 
     async def sharing_reference(self, terms: Terms) -> list[str]:
         """The charge permissions of the other running subscriptions with the same merchant reference and account.
@@ -309,6 +340,10 @@ class Subscriptions:
             return await self._handle(charge_permission_id).query(SubscriptionWorkflow.status, rpc_timeout=CALL_TIMEOUT)
         except (RPCError, WorkflowQueryRejectedError) as error:
             raise _explained(error, charge_permission_id) from error
+
+    async def stopped(self, charge_permission_id: str) -> Stopped | None:
+        """Whether, and how, a subscription's workflow was ended from outside, so that nobody bills it."""
+        return await stopped(self._client.workflow_service, self._client.namespace, charge_permission_id)
 
     async def upcoming(self, charge_permission_id: str, count: int = 12) -> list[Upcoming]:
         """The charges to come, up to 120, supposing that each succeeds.
@@ -658,6 +693,10 @@ class Subscriptions:
         anchor_was_given: bool,
     ) -> None:
         if description.status is not WorkflowExecutionStatus.RUNNING:
+            service, namespace = self._client.workflow_service, self._client.namespace
+            found = await stopped(service, namespace, terms.charge_permission_id)
+            if found is not None:
+                raise SubscriptionConflictError(f"charge permission {terms.charge_permission_id}: {found}")
             raise SubscriptionEndedError(
                 f"charge permission {terms.charge_permission_id}: its subscription has ended already; billing goes on "
                 "under the charge permission of a new checkout"

@@ -72,6 +72,7 @@ class Listed:
         needs_attention: whether somebody has to do something.
         past_due: whether a period is owed that could not be collected at once.
         as_of: when it was so, where it is the ledger that tells it; None where Temporal does, now.
+        stopped: how its workflow was ended from outside, so that nobody bills it; a value of `starter.stopped.How`.
     """
 
     charge_permission_id: str
@@ -84,6 +85,7 @@ class Listed:
     needs_attention: bool
     past_due: bool
     as_of: datetime | None = None
+    stopped: str | None = None
 
 
 async def list_subscriptions(

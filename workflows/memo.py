@@ -24,7 +24,8 @@ def first_charge_memo(charge_id: str | None) -> dict[str, str]:
 
 
 def differing(running: Terms, wanted: Terms, *, anchor_was_given: bool) -> list[str]:
-    """The names of what was agreed otherwise, in plain words; empty where the same is meant.
+    """The names of what was agreed otherwise, in plain words; empty where the same is meant. Which life it is was not
+    agreed on: whoever starts one does not know it.
 
     Args:
         running: what the running subscription was started with.
@@ -34,5 +35,5 @@ def differing(running: Terms, wanted: Terms, *, anchor_was_given: bool) -> list[
     return [
         name.replace("_", " ")
         for name in Terms.model_fields
-        if (name != "anchor" or anchor_was_given) and getattr(running, name) != getattr(wanted, name)
+        if name != "life" and (name != "anchor" or anchor_was_given) and getattr(running, name) != getattr(wanted, name)
     ]

@@ -93,6 +93,11 @@ class SubscriptionWorkflow:
         return view_of(self._life.subscription)
 
     @workflow.query
+    def state(self) -> Subscription:
+        """All that it knows, as it would be carried to another run."""
+        return self._life.subscription
+
+    @workflow.query
     def outcome(self, request_id: str) -> Answer:
         """What became of a request, by its id."""
         return Answer(outcome=outcome_of(self._life.subscription, request_id))

@@ -46,7 +46,7 @@ def with_refund(
     """
     refunds = subscription.refunds
     number = refunds.asked + 1
-    key = refund_key(subscription.terms.charge_permission_id, number)
+    key = refund_key(subscription.terms.charge_permission_id, number, subscription.terms.life)
     texts = texts_of(subscription.contract, record.period)
     descriptor = texts.soft_descriptor if texts else None
     refund = Refund.of(record, amount, number, key, now, reference, descriptor)

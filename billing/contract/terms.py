@@ -47,6 +47,8 @@ class Terms(Value):
         zone: IANA zone in which months, days and wall times are counted.
         merchant_reference: the merchant's own reference (customer, order). Never personal data.
         merchant_account: the short name of the Amazon Pay account that is charged for.
+        life: counted from 1: which of the subscriptions that have lived under this charge permission, one after the
+            other. Each has idempotency keys of its own.
     """
 
     charge_permission_id: ChargePermissionId
@@ -58,6 +60,7 @@ class Terms(Value):
     zone: ZoneName = "UTC"
     merchant_reference: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/#-]{0,128}$")] = ""
     merchant_account: MerchantAccount = DEFAULT_ACCOUNT
+    life: Annotated[int, Field(ge=1)] = 1
 
     @field_validator("anchor", "ends_at")
     @classmethod

@@ -193,7 +193,8 @@ def continued(subscription: Subscription) -> Subscription:
     """
     if subscription.lifecycle.successor is None:
         raise AssertionError("no other charge permission was named")
-    terms = subscription.terms.but(charge_permission_id=subscription.lifecycle.successor.charge_permission_id)
+    successor = subscription.lifecycle.successor.charge_permission_id
+    terms = subscription.terms.but(charge_permission_id=successor, life=1)
     balance, owed = subscription.balance, subscription.collection
     return Subscription(
         contract=subscription.contract.but(terms=terms).written_down(subscription.next_period),

@@ -62,6 +62,7 @@ def open_collection(subscription: Subscription, now: datetime) -> Subscription:
         credit=bill.credit,
         items=bill.items,
         zone=subscription.terms.zone,
+        life=subscription.terms.life,
         spread=spread_of(subscription.terms.charge_permission_id),
         capture=subscription.plan.capture,
         cut_at=subscription.cut_at(number),

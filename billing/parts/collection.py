@@ -108,6 +108,7 @@ class Collection(Value):
         credit: how much of its price a credit has paid already; it is not in the amount.
         items: how much of the amount is for one-off items.
         zone: the subscription's zone, for calendar months and hours of the day.
+        life: of the subscription, among those under this charge permission; see `billing.keys`.
         spread: which part of a jitter is the subscriber's, in thousandths.
         capture: when the money is taken.
         attempt: the last attempt that was begun.
@@ -136,6 +137,7 @@ class Collection(Value):
     credit: Money | None = None
     items: Money | None = None
     zone: ZoneName = "UTC"
+    life: int = 1
     spread: int = 0
     capture: WhenCaptured = WhenCaptured.NOW
     attempt: Attempt | None = None
@@ -260,7 +262,7 @@ class Collection(Value):
             period=self.period,
             number=number,
             amount=self.amount,
-            idempotency_key=idempotency_key(self.charge_permission_id, self.period, number),
+            idempotency_key=idempotency_key(self.charge_permission_id, self.period, number, self.life),
             handles_pending=handles_pending,
             capture_now=self.capture is WhenCaptured.NOW and not handles_pending,
         )

@@ -12,7 +12,9 @@ from perennial_billing.billing.money import Money
 from perennial_billing.billing.plan import Plan
 from perennial_billing.billing.protocol.notices import Notice
 from perennial_billing.billing.status import Status
+from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.ledger.finding import EntryFound, Found
+from perennial_billing.starter.stopped import How, Stopped
 
 Item = TypeVar("Item")
 
@@ -107,6 +109,32 @@ class Began(BaseModel):
     same_reference: tuple[str, ...] = Field(
         default=(), description="Other running subscriptions with this merchant reference: one customer may pay twice."
     )
+
+
+class StoppedAt(BaseModel):
+    """How a subscription's workflow was ended from outside."""
+
+    how: How
+    at: AwareDatetime
+    by: str | None = Field(default=None, description="Who did it, as Temporal knows them.")
+    why: str | None = Field(default=None, description="The reason that they gave, or what failed.")
+    to_do: str = Field(description="What brings it back.")
+
+
+class Standing(SubscriptionView):
+    """How a subscription stands, and whether anybody bills it."""
+
+    stopped: StoppedAt | None = Field(
+        default=None, description="Its workflow was ended from outside, so nobody bills it until it is recovered."
+    )
+
+    @classmethod
+    def of(cls, view: SubscriptionView, found: Stopped | None) -> Self:
+        """A view, with what Temporal says of the workflow."""
+        stopped = None
+        if found is not None:
+            stopped = StoppedAt(how=found.how, at=found.at, by=found.by, why=found.why, to_do=found.advice)
+        return cls(**dict(view), stopped=stopped)
 
 
 class Recorded(BaseModel):

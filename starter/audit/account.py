@@ -41,6 +41,8 @@ class Charged:
         since: no later than it was made, as far as is known (UTC).
         at: when it was told last (UTC).
         last_entry: the id of the entry that told of it last; 0 where there is none.
+        life: which of the subscriptions that have lived under the charge permission, counted from 1: each has periods
+            of its own.
     """
 
     charge_id: str | None
@@ -52,6 +54,7 @@ class Charged:
     at: datetime
     authorized: Money | None = None
     last_entry: int = 0
+    life: int = 1
 
     @property
     def most(self) -> Money:
@@ -153,9 +156,15 @@ class _Telling:
         self._made: dict[int, datetime] = {}
         self._held: set[int] = set()
         self._pending_since: datetime | None = None
+        self._life, self._last_number = 1, 0
 
     def take(self, entry: Entry) -> None:
         """One more thing was told."""
+        # What is told again after Temporal was set back has a number that is known already, and is no new life.
+        if entry.type == NoticeType.SUBSCRIPTION_STARTED.value and entry.number > self._last_number > 0:
+            self._life += 1
+            self._made.clear()
+        self._last_number = max(self._last_number, entry.number)
         if entry.type == NoticeType.REFUND_COMPLETED.value:
             self._refunds[entry.refund_id or str(entry.id)] = entry
         if entry.type == NoticeType.CHARGE_PENDING.value:
@@ -181,7 +190,8 @@ class _Telling:
             since = min(self._made.get(period, entry.at), entry.at)
             authorized = entry.amount if standing is Standing.AUTHORIZED else None
             self._charges[key] = Charged(
-                *(entry.charge_id, period, entry.due, entry.amount, standing, since, entry.at, authorized, entry.id)
+                *(entry.charge_id, period, entry.due, entry.amount, standing, since, entry.at, authorized, entry.id),
+                life=self._life,
             )
         else:
             self._charges[key] = replace(

@@ -266,6 +266,7 @@ class Auditor:
             subscription=view,
             presence=after.presence,
             began_at=after.began_at,
+            stopped=after.stopped,
             is_busy=before.is_busy or after.is_busy,
         )
         await self._read_again(looked, view, after)
@@ -290,7 +291,7 @@ class Auditor:
             looked.case = replace(looked.case, record=looked.record, account=account)
 
     async def _strangers(self) -> AsyncIterator[list[str]]:
-        """Charge permissions of which the ledger knows nothing: of the witness's, and of the workflows that run."""
+        """Charge permissions of which the ledger knows nothing: of the witness's, and of the workflows."""
         if self._witness is not None:
             for some in _some_at_a_time(self._witness.charge_permission_ids):
                 yield await self._unknown_of(some)
@@ -298,7 +299,7 @@ class Auditor:
             return
         names: list[str] = []
         try:
-            async for name in self._workflows.running():
+            async for name in self._workflows.open():
                 names.append(name)
                 if len(names) >= _NAMES_AT_ONCE:
                     yield await self._unknown_of(names)

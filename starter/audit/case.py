@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
@@ -11,6 +12,7 @@ from perennial_billing.billing.status import Status
 from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.ledger.records import Record
 from perennial_billing.starter.audit.account import Account
+from perennial_billing.starter.stopped import Stopped
 
 
 class Presence(StrEnum):
@@ -28,12 +30,18 @@ class Presence(StrEnum):
     UNASKED = "unasked"
 
 
+STOPPED: Final = frozenset({Presence.TERMINATED, Presence.FAILED, Presence.TIMED_OUT})
+"""It was ended from outside, or by a fault."""
+
+
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """A charge as a witness has it, and the period that its idempotency key named; None where no key is known."""
+    """A charge as a witness has it, the period that its idempotency key named, and whose key that was, as
+    `billing.keys.owner_of_key` tells; None where no key is known."""
 
     charge: ChargeAnswer
     period: int | None = None
+    owner: str | None = None
 
     @property
     def charge_id(self) -> str:
@@ -64,6 +72,7 @@ class Case:
         subscription: as it shows itself; None where it does not run, or was not asked.
         presence: what Temporal says of its workflow.
         began_at: when its workflow's run began (UTC), where Temporal says so.
+        stopped: how its workflow was ended from outside, where it was.
         is_busy: a call to Amazon or a task of the workflow is under way, so it may be behind for a good reason.
         permission: the charge permission, by the witness; None where it was not asked.
         charges: those that the witness was asked for, or has, by their ids.
@@ -77,6 +86,7 @@ class Case:
     subscription: SubscriptionView | None = None
     presence: Presence = Presence.UNASKED
     began_at: datetime | None = None
+    stopped: Stopped | None = None
     is_busy: bool = False
     permission: PermissionAnswer | None = None
     charges: Mapping[str, Booked] = field(default_factory=dict)

@@ -12,10 +12,11 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from perennial_billing.billing.view import SubscriptionView
-from perennial_billing.starter.audit.case import Presence
+from perennial_billing.starter.audit.case import STOPPED, Presence
 from perennial_billing.starter.client import Subscriptions
 from perennial_billing.starter.errors import NoWorkerError
 from perennial_billing.starter.listing import STORE_LAG
+from perennial_billing.starter.stopped import Stopped, every_stopped, stopped
 from perennial_billing.workflows.names import workflow_id
 
 _OF_STATUS: Final = {
@@ -37,11 +38,13 @@ class Seen:
         presence: whether it runs, or how it ended.
         is_busy: an activity or a task of it is under way.
         began_at: when its latest run began (UTC).
+        stopped: how it was ended from outside, where it was.
     """
 
     presence: Presence
     is_busy: bool = False
     began_at: datetime | None = None
+    stopped: Stopped | None = None
 
 
 class Workflows:
@@ -73,11 +76,16 @@ class Workflows:
                 return Seen(Presence.ABSENT)
             raise
         info = described.workflow_execution_info
+        presence = _OF_STATUS.get(info.status, Presence.RUNNING)
         return Seen(
-            _OF_STATUS.get(info.status, Presence.RUNNING),
+            presence,
             bool(described.pending_activities) or described.HasField("pending_workflow_task"),
             info.start_time.ToDatetime(tzinfo=UTC),
+            await self._stopped(charge_permission_id) if presence in STOPPED else None,
         )
+
+    async def _stopped(self, charge_permission_id: str) -> Stopped | None:
+        return await stopped(self._client.workflow_service, self._client.namespace, charge_permission_id)
 
     async def view(self, charge_permission_id: str) -> SubscriptionView:
         """How a subscription shows itself.
@@ -89,11 +97,13 @@ class Workflows:
             raise NoWorkerError("no worker runs by which the subscription could say how it stands")
         return await self._subscriptions.status(charge_permission_id)
 
-    async def running(self) -> AsyncIterator[str]:
-        """The charge permissions of all that run.
+    async def open(self) -> AsyncIterator[str]:
+        """The charge permissions of all that run, and of those whose workflow was ended from outside.
 
         Raises:
             RPCError: the server does not answer.
         """
         async for listed in self._subscriptions.list(lag=STORE_LAG):
             yield listed.charge_permission_id
+        async for found in every_stopped(self._client.workflow_service, self._client.namespace):
+            yield found.charge_permission_id

@@ -108,6 +108,11 @@ COMMANDS: Final = (
         "Give an owed period up: it is not collected any more. The subscription goes on with the next one.",
     ),
     Command(
+        "recover",
+        ".recovery:recover",
+        "Bring back a subscription whose workflow was terminated, failed or timed out, with all it knew.",
+    ),
+    Command(
         "advance",
         ".advance:advance",
         "Move a subscription, or a group, through virtual time, and show what happens on the way.",

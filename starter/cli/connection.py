@@ -1,6 +1,6 @@
 """How commands reach the subscriptions that the environment names."""
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,11 +21,12 @@ PermissionArgument = Annotated[
 ]
 
 
-async def subscriptions(*, needs_consent: bool = False) -> "Subscriptions":
+async def subscriptions(*, needs_consent: bool = False, ledger: "Ledger | None" = None) -> "Subscriptions":
     """The merchant's way in.
 
     Args:
         needs_consent: whether a buyer has to agree to another plan; see `needs_consent`.
+        ledger: one that is open already, where many are started; it is opened for each else.
     """
     from perennial_billing.runtime.settings import load_settings
     from perennial_billing.runtime.temporal import connect
@@ -33,16 +34,16 @@ async def subscriptions(*, needs_consent: bool = False) -> "Subscriptions":
 
     settings = load_settings()
 
-    def ledger() -> "AbstractAsyncContextManager[Ledger]":
+    def opened() -> "AbstractAsyncContextManager[Ledger]":
         from perennial_billing.worker.books import ledger_of
 
-        return ledger_of(settings)
+        return ledger_of(settings) if ledger is None else nullcontext(ledger)
 
     return Subscriptions(
         await connect(),
         settings.task_queue,
         needs_consent=needs_consent,
-        ledger=ledger,
+        ledger=opened,
         amazon=lambda: amazon_of(settings),
     )
 

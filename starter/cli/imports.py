@@ -66,9 +66,13 @@ async def start(
 
     A row whose merchant reference is that of another subscription, too, is started and told of.
     """
-    client = await subscriptions()
-    starter = Starter(client, await References.of_running(client))
-    await _import_each(file, plans, starter.start, "started", report, rate, as_json=as_json)
+    from perennial_billing.runtime.settings import load_settings
+    from perennial_billing.worker.books import ledger_of
+
+    async with ledger_of(load_settings()) as ledger:
+        client = await subscriptions(ledger=ledger)
+        starter = Starter(client, await References.of_running(client))
+        await _import_each(file, plans, starter.start, "started", report, rate, as_json=as_json)
 
 
 @imports.command("cut-over")

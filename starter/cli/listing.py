@@ -1,16 +1,20 @@
 """The command `perennial list`. It is typed most often, so what asks Temporal imports little."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
+from temporalio.service import RPCError
 
+from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.service import connect_service
 from perennial_billing.starter.cli.output import JsonOption, asynchronous, say
 from perennial_billing.starter.cli.tables import Cell, Column, Sheet
 from perennial_billing.starter.listing import Listed, StatusName, list_subscriptions
+from perennial_billing.starter.stopped import WAS_STOPPED, every_stopped
 
 if TYPE_CHECKING:
     from perennial_billing.ledger.finding import Found
@@ -56,17 +60,35 @@ async def list_(
             " is past due, ",
             ("!", "bold yellow"),
             " needs attention",
+            *_advice(found),
         ),
         as_json=as_json,
     )
 
 
 async def _temporals(status: StatusName | None, *, past_due: bool, ended: bool) -> list[Listed]:
+    """Those that run, and those whose workflow was ended from outside."""
     there = await connect_service()
-    lines = list_subscriptions(
-        there.service.workflow_service, there.namespace, status=status, past_due=past_due, ended=ended
-    )
-    return [listed async for listed in lines]
+    service, namespace = there.service.workflow_service, there.namespace
+    lines = list_subscriptions(service, namespace, status=status, past_due=past_due, ended=ended)
+    found = [listed async for listed in lines]
+    stopped = {each.charge_permission_id: each.how.value async for each in every_stopped(service, namespace)}
+    known = {listed.charge_permission_id for listed in found}
+    if stopped.keys() - known:
+        lines = list_subscriptions(service, namespace, status=status, past_due=past_due, ended=True, query=WAS_STOPPED)
+        found += [
+            listed
+            async for listed in lines
+            if listed.charge_permission_id in stopped and listed.charge_permission_id not in known
+        ]
+    return [replace(listed, stopped=stopped.get(listed.charge_permission_id)) for listed in found]
+
+
+async def _stopped() -> dict[str, str]:
+    """Those whose workflow was ended from outside, and how, which only Temporal knows."""
+    there = await connect_service()
+    service = there.service.workflow_service
+    return {each.charge_permission_id: each.how.value async for each in every_stopped(service, there.namespace)}
 
 
 async def _ledgers(status: StatusName | None, *, past_due: bool, ended: bool) -> tuple[list[Listed], str]:
@@ -92,7 +114,12 @@ async def _ledgers(status: StatusName | None, *, past_due: bool, ended: bool) ->
         place = ledger.place
     if at is None:
         return found, f"as nothing is in the ledger yet ({place}); --live asks Temporal"
-    return found, f"as the ledger had them at {at:%Y-%m-%d %H:%M:%S} UTC"
+    words = f"as the ledger had them at {at:%Y-%m-%d %H:%M:%S} UTC"
+    try:
+        stopped = await _stopped()
+    except (StartupError, RPCError):
+        return found, f"{words}; whether their workflows run is not known, as Temporal does not answer"
+    return [replace(listed, stopped=stopped.get(listed.charge_permission_id)) for listed in found], words
 
 
 def _listed(found: "Found") -> Listed:
@@ -120,14 +147,20 @@ def sheet_of(found: Sequence[Listed]) -> Sheet:
 def _row(listed: Listed) -> tuple[Cell, ...]:
     attention = (" !", "bold yellow") if listed.needs_attention else ""
     owes = (" owes", "yellow") if listed.past_due else ""
+    stopped = (f" {listed.stopped}", "bold red") if listed.stopped else ""
     return (
         listed.charge_permission_id,
-        Text.assemble(listed.status or "-", owes, attention),
+        Text.assemble(listed.status or "-", owes, attention, stopped),
         _minute(listed.next_action_at),
         listed.last_reason or "-",
         listed.plan or "-",
         listed.merchant_reference or "-",
     )
+
+
+def _advice(found: Sequence[Listed]) -> tuple[str, ...]:
+    stopped = sum(1 for listed in found if listed.stopped)
+    return (f"; the workflow of {stopped} was ended, and nobody bills them: `perennial recover`",) if stopped else ()
 
 
 def _minute(at: datetime | None) -> str:
@@ -146,4 +179,5 @@ def _as_data(listed: Listed) -> dict[str, object]:
         "needs_attention": listed.needs_attention,
         "past_due": listed.past_due,
         "as_of": listed.as_of.isoformat() if listed.as_of else None,
+        "stopped": listed.stopped,
     }

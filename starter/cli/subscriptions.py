@@ -1,11 +1,13 @@
 """The commands about one subscription: start, show, cancel, and what is done about its charges."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
+from rich.text import Text
 
 from perennial_billing.billing.calendar import Interval
 from perennial_billing.billing.changes import Cancel, Capture, RefundPeriod, Resolve, RetryNow, Share, When, WriteOff
@@ -91,6 +93,14 @@ async def start(
     unchecked: Annotated[
         bool, typer.Option("--unchecked", help="Start without reading the charge permission at Amazon first.")
     ] = False,
+    new_life: Annotated[
+        bool,
+        typer.Option(
+            "--new-life",
+            help="One has lived under it that Temporal has forgotten (`perennial recover` says so): begin anew, with "
+            "idempotency keys of its own.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start billing a new subscriber.
@@ -122,6 +132,7 @@ async def start(
         backdated=backdated,
         first_charge=first_charge,
         unchecked=unchecked,
+        new_life=new_life,
     )
     others = await _sharing_reference(client, terms)
     how = "runs already with these terms"
@@ -159,16 +170,28 @@ async def show(charge_permission_id: PermissionArgument, as_json: JsonOption = F
     Of one that Temporal does not know any more, the ledger tells how it stood when it last told something.
     """
     from perennial_billing.starter.cli.page import Page
-    from perennial_billing.starter.errors import SubscriptionNotFoundError
+    from perennial_billing.starter.errors import NoWorkerError, SubscriptionNotFoundError
     from perennial_billing.workflows.display import details
 
+    client = await subscriptions()
+    found = await client.stopped(charge_permission_id)
     try:
-        subscription = await (await subscriptions()).status(charge_permission_id)
+        subscription = await client.status(charge_permission_id)
     except SubscriptionNotFoundError:
         if not await shown_by_ledger(charge_permission_id, as_json=as_json):
             raise
+    except NoWorkerError as error:
+        if found is None:
+            raise
+        raise NoWorkerError(f"{error}. {_begun(str(found))}") from error
     else:
-        say(subscription.model_dump(mode="json"), Page(details(subscription)), as_json=as_json)
+        data = subscription.model_dump(mode="json") | {"stopped": asdict(found) if found else None}
+        head = [Text(f"Stopped: {found}.", "bold red")] if found is not None else []
+        say(data, *head, Page(details(subscription)), as_json=as_json)
+
+
+def _begun(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 @asynchronous

@@ -10,6 +10,7 @@ from perennial_billing.billing.keys import (
     MOST_CAPTURES,
     capture_key,
     idempotency_key,
+    owner_of_key,
     period_of_key,
     refund_key,
     spread_of,
@@ -44,6 +45,18 @@ def test_the_keys_of_neighbours_differ_by_permission_by_period_and_by_attempt() 
 
 def test_a_key_never_changes_because_amazon_keeps_it_for_ever() -> None:
     assert idempotency_key(PERMISSION, 12, 1) == "43988f285848b4e234-p12-a1"
+
+
+def test_a_second_life_under_a_charge_permission_has_keys_of_its_own_and_they_are_read_as_any() -> None:
+    first, second, third = (idempotency_key(PERMISSION, 12, 1, life) for life in (1, 2, 3))
+
+    assert first == idempotency_key(PERMISSION, 12, 1)
+    assert len({first, second, third, refund_key(PERMISSION, 1), refund_key(PERMISSION, 1, 2)}) == 5
+    assert [period_of_key(key) for key in (first, second, third)] == [12, 12, 12]
+    assert len({owner_of_key(key) for key in (first, second, third)}) == 3
+    assert owner_of_key(second) == owner_of_key(idempotency_key(PERMISSION, 0, 4, 2))
+    assert owner_of_key("a-key-of-somebody-else") is None
+    assert AMAZONS_ALPHABET.fullmatch(idempotency_key(PERMISSION, 99_999, 99_999, 2))
 
 
 @pytest.mark.parametrize(("period", "attempt"), [(-1, 1), (0, 0), (0, -1), (99_999_999, 999), (0, 10**12)])

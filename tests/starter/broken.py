@@ -5,6 +5,7 @@ Each breaks what is real: the simulator's books, rows of the ledger's tables, a 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +13,9 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, delete, insert, update
 from sqlalchemy.sql import Executable
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.service import RPCError, RPCStatusCode
 
 from amazon_pay_client.models import ChargeState, CreateChargeRequest, Currency, Price
 from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
@@ -168,6 +172,7 @@ async def not_refunded(house: Stage) -> Broken:
 async def stray_authorization(house: Stage) -> Broken:
     story = await paid(house)
     stray = await charged(story, "one-more-key", capture_now=False)
+    await story.quiet()  # while Amazon's notification of it is taken, it may still be the subscription's own
     return Broken(story, f"charge {stray} is authorized at Amazon, and in no account")
 
 
@@ -239,10 +244,39 @@ async def above_the_cap(house: Stage) -> Broken:
     return Broken(permission.charge_permission_id, "period 0: 99 attempts, 15 are allowed", BEGINS)
 
 
-async def not_running(house: Stage) -> Broken:
+async def stopped(house: Stage) -> Broken:
     story = await paid(house)
-    await story.handle.terminate()
-    return Broken(story, "it is active by the ledger, and its workflow is terminated")
+    await story.handle.terminate(reason="the wrong window")
+    return Broken(story, "its workflow was terminated")
+
+
+async def not_running(house: Stage) -> Broken:
+    """Temporal has forgotten it."""
+    story = await paid(house)
+    await forget(house, story)
+    return Broken(story.charge_permission_id, "it is active by the ledger, and its workflow is not known to Temporal")
+
+
+async def is_known(story: Story) -> bool:
+    """Whether Temporal has it."""
+    try:
+        await story.handle.describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
+
+
+async def forget(house: Stage, story: Story) -> None:
+    """As the end of its retention does."""
+    execution = WorkflowExecution(workflow_id=story.handle.id)
+    request = DeleteWorkflowExecutionRequest(namespace=house.client.namespace, workflow_execution=execution)
+    async with asyncio.timeout(60):
+        while await is_known(story):  # a request is lost where the end of the run is not settled everywhere yet
+            with suppress(RPCError):
+                await house.client.workflow_service.delete_workflow_execution(request)
+            await asyncio.sleep(0.2)
 
 
 async def not_recorded(house: Stage) -> Broken:
@@ -306,6 +340,7 @@ WAYS: Final[Mapping[str, Callable[[Stage], Awaitable[Broken]]]] = {
     "closed-and-active": closed_and_active,
     "ended-and-open": ended_and_open,
     "above-the-cap": above_the_cap,
+    "stopped": stopped,
     "not-running": not_running,
     "not-recorded": not_recorded,
     "number-missing": number_missing,

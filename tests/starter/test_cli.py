@@ -25,6 +25,8 @@ from tests.starter.command_line import dead_port, joined_to, typed
 from tests.starter.test_listing import listed
 
 COMMANDS = [
+    "deploy",
+    "recover",
     "demo",
     "start",
     "show",
@@ -183,6 +185,7 @@ async def test_the_list_is_a_table_for_people_and_json_for_machines(house: Stage
         "needs_attention": False,
         "past_due": False,
         "as_of": None if live else as_of.isoformat(),
+        "stopped": None,
     } in as_json.data
     assert ("as Temporal has them" if live else "as the ledger had them at ") in table.out
     for words in (terms.charge_permission_id, "active", f"{terms.anchor:%Y-%m-%d %H:%M}", "coffee"):

@@ -7,10 +7,9 @@ from pydantic import AwareDatetime, BaseModel
 
 from perennial_billing.billing.forecast.preview import MOST_CHARGES, Upcoming
 from perennial_billing.billing.status import Status
-from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.ledger.finding import Search, find, timeline
 from perennial_billing.starter.api.access import Reader
-from perennial_billing.starter.api.forms import Entry, Page, Recorded
+from perennial_billing.starter.api.forms import Entry, Page, Recorded, Standing
 from perennial_billing.starter.api.problems import ProblemError
 from perennial_billing.starter.api.routes.common import Limit, PermissionPath, problems
 from perennial_billing.starter.api.services import ServicesDep
@@ -69,11 +68,14 @@ async def list_subscriptions(
 
 
 @router.get("/{charge_permission_id}", operation_id="getSubscription", responses=problems(404))
-async def get_subscription(
-    _key: Reader, services: ServicesDep, charge_permission_id: PermissionPath
-) -> SubscriptionView:
-    """How a subscription stands: the running one itself is asked, or one that Temporal still retains."""
-    return await services.subscriptions.status(charge_permission_id)
+async def get_subscription(_key: Reader, services: ServicesDep, charge_permission_id: PermissionPath) -> Standing:
+    """How a subscription stands: the running one itself is asked, or one that Temporal still retains.
+
+    Where its workflow was ended from outside, `stopped` says so, and the rest is how it stood then: nobody bills it.
+    """
+    view = await services.subscriptions.status(charge_permission_id)
+    found = await services.subscriptions.stopped(charge_permission_id)
+    return Standing.of(view, found)
 
 
 @router.get("/{charge_permission_id}/record", operation_id="getRecord", responses=problems(404))

@@ -70,9 +70,12 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule("above-the-cap", course.no_attempt_is_above_the_cap, "`perennial write-off` ends it; tell us: it is a fault"),
     Rule(
-        "not-running",
-        course.every_open_subscription_runs,
-        "start it anew under a new charge permission, or `temporal workflow reset` it to before it was ended",
+        "stopped",
+        course.no_subscription_is_stopped,
+        "`perennial recover` brings it back with all it knew; Temporal forgets it when its retention is over",
+    ),
+    Rule(
+        "not-running", course.every_open_subscription_runs, "`perennial recover` says what is known, and how it goes on"
     ),
     Rule(
         "not-recorded",

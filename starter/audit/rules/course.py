@@ -9,7 +9,7 @@ from perennial_billing.billing.parts.unanswered import OUTCOME_UNKNOWN
 from perennial_billing.billing.protocol.answers import PermissionState
 from perennial_billing.billing.status import Status
 from perennial_billing.billing.view import SubscriptionView
-from perennial_billing.starter.audit.case import Case, Presence
+from perennial_billing.starter.audit.case import STOPPED, Case, Presence
 
 STUCK_AFTER: Final = timedelta(minutes=70)
 """After an hour the subscription itself says that it has no answer. What is under way for longer is stuck: no worker
@@ -99,12 +99,18 @@ def no_attempt_is_above_the_cap(case: Case) -> Iterator[str]:
         yield f"period {owed.period}: {owed.attempts_spent} attempts, {owed.max_attempts} are allowed"
 
 
+def no_subscription_is_stopped(case: Case) -> Iterator[str]:
+    """Nobody has terminated the workflow of a subscription that has not ended, and it has not failed."""
+    if case.stopped is not None and not case.has_ended:
+        yield f"{case.stopped.happened}: nobody bills it"
+
+
 def every_open_subscription_runs(case: Case) -> Iterator[str]:
-    """What has not ended by its own account runs: nobody has terminated its workflow, and Temporal has not lost it."""
+    """What has not ended by its own account runs: Temporal knows it still, and it has come to no other end."""
     row = case.record.row if case.record is not None else None
     if row is None or row.status is None or row.status.has_ended:
         return
-    if case.presence not in {Presence.RUNNING, Presence.UNASKED}:
+    if case.presence not in {Presence.RUNNING, Presence.UNASKED, *STOPPED}:
         yield f"it is {row.status.value} by the ledger, and its workflow is {case.presence.value}: nobody bills it"
 
 

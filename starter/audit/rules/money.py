@@ -25,15 +25,18 @@ LAPSES_AFTER: Final = AUTHORIZATION_LIVES + timedelta(days=1)
 
 def no_period_is_charged_twice(case: Case) -> Iterator[str]:
     """At most one captured charge a period: by the keys that the charges were made with, and by the account."""
-    by_key = Counter(booked.period for booked in case.captured if booked.period is not None)
-    yield from (f"period {period} was charged {count} times" for period, count in by_key.items() if count > 1)
-    by_account: defaultdict[int, set[str]] = defaultdict(set)
+    keys = Counter((booked.owner, booked.period) for booked in case.captured if booked.period is not None)
+    yield from (f"period {period} was charged {count} times" for (_, period), count in keys.items() if count > 1)
+    by_key = {period for (_, period), count in keys.items() if count > 1}
+    by_account: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
     before = case.record.predecessor.periods if case.record and case.record.predecessor else frozenset()
-    own = {(each.period, each.charge_id) for each in case.account.paid if each.charge_id is not None}
-    for period, charge_id in own | before:
-        by_account[period].add(charge_id)
-    for period, charge_ids in sorted(by_account.items()):
-        if len(charge_ids) > 1 and by_key[period] <= 1:
+    for each in case.account.paid:
+        if each.charge_id is not None:
+            by_account[each.life, each.period].add(each.charge_id)
+    for period, charge_id in before:
+        by_account[1, period].add(charge_id)
+    for (_, period), charge_ids in sorted(by_account.items()):
+        if len(charge_ids) > 1 and period not in by_key:
             yield f"period {period} was charged {len(charge_ids)} times: {', '.join(sorted(charge_ids))}"
 
 

@@ -1,0 +1,193 @@
+"""Brings subscriptions back whose workflow was ended from outside: each goes on with all that it knew.
+
+Nobody pays twice by it. What was open is sent again under its own idempotency key and with its own amount, which a new
+run does by itself; and the server starts no second run beside one that runs.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from perennial_billing.billing.agenda import next_command
+from perennial_billing.billing.lives import brought_back
+from perennial_billing.billing.protocol.answers import SuccessorAnswer
+from perennial_billing.billing.protocol.commands import StartSuccessor
+from perennial_billing.billing.protocol.events import Answered, Event
+from perennial_billing.billing.requests import NOBODY, Asker
+from perennial_billing.billing.subscription import Subscription
+from perennial_billing.billing.view import SubscriptionView, view_of
+from perennial_billing.ledger.lives import earlier_life
+from perennial_billing.runtime.temporal import is_unknown
+from perennial_billing.starter.client import OpensLedger
+from perennial_billing.starter.errors import (
+    SubscriptionConflictError,
+    SubscriptionEndedError,
+    SubscriptionError,
+    SubscriptionNotFoundError,
+)
+from perennial_billing.starter.lives import ended_before, forgotten
+from perennial_billing.starter.places import CALL_TIMEOUT
+from perennial_billing.starter.remembering import Remembered, Unheard, remember
+from perennial_billing.starter.stopped import Stopped, every_stopped, stopped
+from perennial_billing.workflows.memo import FIRST_CHARGE_MEMO
+from perennial_billing.workflows.names import workflow_id
+from perennial_billing.workflows.starting import start_options
+from perennial_billing.workflows.subscription import SubscriptionWorkflow
+
+
+@dataclass(frozen=True, slots=True)
+class Recoverable:
+    """A subscription that can be brought back, or was.
+
+    Attributes:
+        stopped: what happened to it.
+        stood: how it stood then.
+        goes_on: how it goes on, with what it never heard.
+        unheard: what was said to it since it did something last.
+        fallen_due: how many periods have fallen due that it has not begun to collect.
+    """
+
+    stopped: Stopped
+    stood: SubscriptionView
+    goes_on: SubscriptionView
+    unheard: Sequence[Unheard]
+    fallen_due: int
+
+
+class Recovery:
+    """Finds them, and brings them back.
+
+    Args:
+        client: connected with the project's data converter.
+        ledger: opens the ledger, which tells of those that Temporal has forgotten.
+        asker: who brings them back, and why.
+    """
+
+    def __init__(self, client: Client, *, ledger: OpensLedger | None = None, asker: Asker = NOBODY) -> None:
+        self._client, self._ledger, self._asker = client, ledger, asker
+
+    async def every_stopped(self) -> AsyncIterator[Stopped]:
+        """All that can be brought back, as Temporal retains them.
+
+        Raises:
+            RPCError: the server does not answer.
+        """
+        async for found in every_stopped(self._client.workflow_service, self._client.namespace):
+            yield found
+
+    async def look(self, charge_permission_id: str) -> Recoverable:
+        """How one would go on; nothing is changed. Raises what `recover` does."""
+        found = await self._stopped(charge_permission_id)
+        remembered = await remember(self._client, found)
+        return _recoverable(found, remembered, await self.going_on(found, remembered))
+
+    async def recover(self, charge_permission_id: str) -> Recoverable:
+        """Brings one back: a new run begins with all that the last one knew, and takes what that never heard.
+
+        Raises:
+            SubscriptionConflictError: it runs.
+            SubscriptionEndedError: it has ended by itself, so it is not brought back.
+            SubscriptionNotFoundError: nobody knows it, or Temporal has forgotten it; says what the ledger knows.
+            SubscriptionError: what it knew cannot be had now.
+            LedgerError: Temporal has forgotten it, and the ledger cannot be read.
+            RPCError: the server does not answer.
+        """
+        found = await self._stopped(charge_permission_id)
+        remembered = await remember(self._client, found)
+        goes_on = await self.going_on(found, remembered)
+        described = await self._client.get_workflow_handle(
+            workflow_id(charge_permission_id), run_id=found.run_id
+        ).describe()
+        first_charge = await described.memo_value(FIRST_CHARGE_MEMO, None, type_hint=str)
+        try:
+            await self._client.start_workflow(
+                SubscriptionWorkflow.run,
+                goes_on,
+                **start_options(goes_on, first_charge),
+                task_queue=remembered.task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            )
+        except WorkflowAlreadyStartedError:
+            raise _runs(charge_permission_id) from None
+        await self._tell_successor(remembered)
+        return _recoverable(found, remembered, goes_on)
+
+    async def _stopped(self, charge_permission_id: str) -> Stopped:
+        found = await stopped(self._client.workflow_service, self._client.namespace, charge_permission_id)
+        if found is not None:
+            return found
+        described = await self._described(charge_permission_id)
+        if described is None:
+            raise await self._forgotten(charge_permission_id)
+        if described.status is WorkflowExecutionStatus.RUNNING:
+            raise _runs(charge_permission_id)
+        raise SubscriptionEndedError(ended_before(charge_permission_id))
+
+    async def _described(self, charge_permission_id: str) -> WorkflowExecutionDescription | None:
+        try:
+            handle = self._client.get_workflow_handle(workflow_id(charge_permission_id))
+            return await handle.describe(rpc_timeout=CALL_TIMEOUT)
+        except RPCError as error:
+            if is_unknown(error):
+                return None
+            raise
+
+    async def _forgotten(self, charge_permission_id: str) -> SubscriptionError:
+        """Of one that Temporal does not know any more, what the ledger knows, and what would be needed."""
+        life = None
+        if self._ledger is not None:
+            async with self._ledger() as ledger:
+                life = await earlier_life(ledger, charge_permission_id)
+        if life is None:
+            return SubscriptionNotFoundError(
+                f"charge permission {charge_permission_id}: neither Temporal nor the ledger knows a subscription"
+            )
+        if life.has_ended:
+            return SubscriptionEndedError(ended_before(charge_permission_id))
+        return SubscriptionNotFoundError(forgotten(life))
+
+    async def going_on(self, found: Stopped, remembered: Remembered) -> Subscription:
+        """The state with which the new run begins: what it knew, and what it was told since."""
+        events: list[Event] = [each.said.event for each in remembered.unheard if each.said is not None]
+        command = next_command(remembered.subscription)
+        if isinstance(command, StartSuccessor) and await self._has_begun(command, found):
+            # Its successor runs already, and it was ended before it could hear of that: else both would be billed.
+            events.insert(0, Answered(command, SuccessorAnswer(started=True)))
+        if remembered.subscription.lifecycle.goes_on_under is not None:
+            events = []  # what is said to it is said to its successor
+        because = self._asker.because or f"its workflow was ended from outside: {found.how.value}"
+        return brought_back(remembered.subscription, events, datetime.now(UTC), self._asker.but(because=because))
+
+    async def _has_begun(self, command: StartSuccessor, found: Stopped) -> bool:
+        described = await self._described(command.charge_permission_id)
+        if described is None:
+            return False
+        parent = described.raw_description.workflow_execution_info.parent_execution
+        return bool(parent.workflow_id == workflow_id(found.charge_permission_id))
+
+    async def _tell_successor(self, remembered: Remembered) -> None:
+        elsewhere = remembered.subscription.lifecycle.goes_on_under
+        if elsewhere is None:
+            return
+        for each in remembered.unheard:
+            if each.said is not None:
+                handle = self._client.get_workflow_handle(workflow_id(elsewhere))
+                await handle.signal(each.said.signal, args=each.said.arguments)
+
+
+def _runs(charge_permission_id: str) -> SubscriptionConflictError:
+    return SubscriptionConflictError(
+        f"charge permission {charge_permission_id}: its subscription runs, so there is nothing to bring back"
+    )
+
+
+def _recoverable(found: Stopped, remembered: Remembered, goes_on: Subscription) -> Recoverable:
+    stood = remembered.subscription
+    begun = stood.schedule.periods_due(datetime.now(UTC)) - stood.first_to_come
+    return Recoverable(found, view_of(stood), view_of(goes_on), remembered.unheard, max(0, begun))
