@@ -114,13 +114,14 @@ def walks_of(api: Api, url: str, walked: Walked, loop: asyncio.AbstractEventLoop
             return output
 
         def before_call(self, case: Any) -> None:
+            case.headers["Authorization"] = f"Bearer {api.key.token}"
             if case.operation.method == "post":
                 case.headers["Idempotency-Key"] = uuid4().hex
             if case.operation.label.endswith("/advance"):
                 case.body = {"by": "month"}
 
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:
-            return {"base_url": api.origin, "headers": {"Authorization": f"Bearer {api.key.token}"}, "timeout": 60}
+            return {"base_url": api.origin, "timeout": 60}
 
         def after_call(self, response: Any, case: Any) -> None:
             super().after_call(response, case)

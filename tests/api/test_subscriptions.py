@@ -152,6 +152,17 @@ async def test_what_is_wrong_is_said_by_field_with_what_is_accepted(api: Api) ->
     assert (zero.status_code, zero.json()["errors"][0]["field"]) == (422, "quantity")
 
 
+@pytest.mark.parametrize("body", [b"\x1b\xfd tea", b'{"quantity": 2', b""])
+async def test_a_body_that_cannot_be_read_is_not_accepted(api: Api, body: bytes) -> None:
+    answer = await api.http.post(
+        "/v1/subscriptions/C01-1234567-7654321/change-plan/dry-run",
+        content=body,
+        headers={"Content-Type": "application/json"},
+    )
+
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:perennial:problem:not-accepted"), answer.text
+
+
 async def test_what_is_not_there_not_possible_or_not_answered_is_a_problem(api: Api) -> None:
     nowhere = await api.http.get("/v1/subscriptions/C01-0000000-0000000")
     unheard = await api.http.get("/v1/subscriptions/C01-0000000-0000000/record")

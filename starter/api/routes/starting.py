@@ -22,7 +22,7 @@ from perennial_billing.starter.api.services import ServicesDep
 router = APIRouter(prefix="/v1/subscriptions", tags=["Starting"])
 
 
-_THEN = (*LOOKING, "getRecord", "getPaymentMethod", "advanceSubscription", *OPERATIONS)
+_THEN = (*LOOKING, "getPaymentMethod", "advanceSubscription", *OPERATIONS)
 
 
 @router.post(
