@@ -182,7 +182,8 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == HTTPStatus.BAD_REQUEST:
         return answer_with(
-            request, ProblemError(422, "not-accepted", "The body cannot be read", "it is not JSON in UTF-8, which is accepted")
+            request,
+            ProblemError(422, "not-accepted", "The body cannot be read", "it is not JSON in UTF-8, which is accepted"),
         )
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     word = {404: "no-such-address", 405: "no-such-method"}.get(status, "not-possible")
