@@ -6,14 +6,19 @@ It imports schemathesis, which is dear, so tests import it where they walk.
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 from uuid import uuid4
 
 import requests
 import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.errors import Flaky
 from hypothesis.stateful import Bundle, initialize
 from schemathesis.checks import not_a_server_error
-from schemathesis.generation.stateful.state_machine import APIStateMachine, StepInput
+from schemathesis.core.failures import FailureGroup
+from schemathesis.engine.errors import is_inconsistent_replay
+from schemathesis.generation.stateful.state_machine import StepInput
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     ensure_resource_availability,
@@ -43,6 +48,21 @@ SOUND: Final[dict[str, dict[str, Any]]] = {
 """What makes sense, where of what is sent at random hardly anything does; every second time."""
 
 
+@dataclass
+class Walked:
+    """What became of all steps.
+
+    Attributes:
+        walks: how many came to their end.
+        linked: how often what a link led to was answered, by the operation's id and the status.
+        failed: what was no answer as it is described, and how to send the same.
+    """
+
+    walks: int = 0
+    linked: Counter[tuple[str, int]] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+
+
 class Steps:
     """What a walk does beside following links: it begins with a subscription and an endpoint of its own.
 
@@ -50,13 +70,13 @@ class Steps:
         api: which is walked through.
         loop: in which it runs.
         url: of the merchant's endpoint.
-        linked: how often what a link led to was answered, by the operation's id and the status.
+        walked: is told of each step.
     """
 
     api: ClassVar[Api]
     loop: ClassVar[asyncio.AbstractEventLoop]
     url: ClassVar[str]
-    linked: ClassVar[Counter[tuple[str, int]]]
+    walked: ClassVar[Walked]
     endpoint = ""
 
     @initialize(target=Bundle("POST /v1/subscriptions -> 201"))
@@ -103,21 +123,51 @@ class Steps:
     def after_call(self: Any, response: Any, case: Any) -> None:
         self.recorder.record_response(case_id=case.id, response=response)
         if self.recorder.cases[case.id].is_transition_applied:
-            self.linked[case.operation.definition.raw["operationId"], response.status_code] += 1
+            self.walked.linked[case.operation.definition.raw["operationId"], response.status_code] += 1
 
     def validate_response(self: Any, response: Any, case: Any, *_args: Any, **kwargs: Any) -> None:
-        case.validate_response(response, checks=CHECKS, transport_kwargs=kwargs or None, recorder=self.recorder)
+        try:
+            case.validate_response(response, checks=CHECKS, transport_kwargs=kwargs or None, recorder=self.recorder)
+        except FailureGroup as group:
+            self.walked.failed.append("\n".join(map(str, (group, *group.exceptions))))
 
     def teardown(self) -> None:
         """The house tells an endpoint of everybody's notices for as long as it is there."""
+        self.walked.walks += 1
         if self.endpoint:
             self.done(self.api.http.delete(f"/v1/endpoints/{self.endpoint}"))
 
 
-def walks_along(api: Api, url: str, loop: asyncio.AbstractEventLoop) -> tuple[type[APIStateMachine], Counter[Any]]:
-    """The state machine of the links, and what it counts; see `Steps`."""
-    linked: type[APIStateMachine] = schemathesis.openapi.from_dict(api.app.openapi()).as_state_machine()
+def walk(api: Api, url: str, loop: asyncio.AbstractEventLoop, *, walks: int, steps: int) -> Walked:
+    """Walks along the links.
+
+    Args:
+        api: see `Steps`.
+        url: see `Steps`.
+        loop: see `Steps`; this is called in another thread.
+        walks: how many.
+        steps: of each, at most.
+    """
+    schema = schemathesis.openapi.from_dict(api.app.openapi())
+    schema.config.phases.stateful.inference.algorithms = []  # links that are only guessed are nobody's promise
+    linked = schema.as_state_machine()
     nowhere_else = dict.fromkeys(linked.root_rules)  # who follows links begins at none of these
-    counted: Counter[Any] = Counter()
-    own = {"api": api, "url": url, "loop": loop, "linked": counted}
-    return type("Walks", (Steps, linked), nowhere_else | own), counted
+    walked = Walked()
+    own = {"api": api, "url": url, "loop": loop, "walked": walked}
+    machine: Any = type("Walks", (Steps, linked), nowhere_else | own)
+    while walked.walks < walks:
+        so_many = settings(
+            max_examples=walks - walked.walks,
+            stateful_step_count=steps,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+            database=None,
+        )
+        try:
+            machine.run(settings=so_many)
+        except (Flaky, AssertionError) as error:
+            # The house goes on meanwhile, so the same steps are answered otherwise: Hypothesis cannot know that.
+            if not isinstance(error, Flaky) and not is_inconsistent_replay(error):
+                raise
+    return walked
