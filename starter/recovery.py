@@ -23,7 +23,7 @@ from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.view import SubscriptionView, view_of
 from perennial_billing.ledger.lives import earlier_life
 from perennial_billing.runtime.temporal import is_unknown
-from perennial_billing.starter.client import OpensLedger
+from perennial_billing.starter.client.recalling import OpensLedger
 from perennial_billing.starter.errors import (
     SubscriptionConflictError,
     SubscriptionEndedError,

@@ -1,7 +1,7 @@
 """A pause, its end, and a period that is left out."""
 
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Final, Literal
 
 from pydantic import AwareDatetime
 
@@ -19,6 +19,10 @@ from perennial_billing.billing.refusals import Kind, Refused
 from perennial_billing.billing.requests import Request
 from perennial_billing.billing.subscription import Subscription
 
+LONGEST_PAUSE: Final = timedelta(days=3_653)
+"""Ten years. Each period within is kept as not owed when the pause ends: of days, and of centuries, that is more than a
+workflow can carry, or look ahead over within the two seconds that Temporal gives it."""
+
 
 class PauseSubscription(Request):
     """Nothing that falls due is owed until it is resumed.
@@ -28,7 +32,7 @@ class PauseSubscription(Request):
 
     Attributes:
         when: from now on, from the end of the paid period, or from an instant.
-        until: when it is resumed by itself (UTC); by a request only when not given.
+        until: when it is resumed by itself (UTC), within ten years; by a request only when not given.
         keeps_anchor: whether the due dates stay where they are; else they move by as long as the pause lasts, so that
             no day that is paid is lost.
         stops_collecting: what is owed already waits too, and is tried again when it is resumed.
@@ -55,6 +59,9 @@ class PauseSubscription(Request):
             _check_can_be_moved(subscription, now)
         if self.until is not None and self.until <= since:
             accepted = f"instants after the pause begins, {since:%Y-%m-%dT%H:%M:%SZ}, are"
+            raise Refused("until", self.until.isoformat(), accepted)
+        if self.until is not None and self.until - since > LONGEST_PAUSE:
+            accepted = f"instants up to {since + LONGEST_PAUSE:%Y-%m-%d}, ten years on, are; or none, and it is resumed"
             raise Refused("until", self.until.isoformat(), accepted)
         pause = Pause(since=since, until=self.until, keeps_anchor=self.keeps_anchor)
         pause = pause.but(stops_collecting=self.stops_collecting)

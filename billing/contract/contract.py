@@ -4,6 +4,7 @@ What holds already is a row of agreements, each from a period on. What is planne
 periods before it finds it a new place among them.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
@@ -266,7 +267,7 @@ class Contract(Value):
         """
         settled = self.fixed(next_period)
         if settled.skips and settled.skips[0] < next_period:
-            settled = settled.but(skips=tuple(number for number in settled.skips if number >= next_period))
+            settled = settled.but(skips=settled.skips[bisect_left(settled.skips, next_period) :])
         over = sum(each.first <= oldest for each in settled.agreements)
         if not over:
             return settled

@@ -1,6 +1,7 @@
 """What goes wrong, as RFC 9457 says it: a type, a title, what to do, and for each field what is accepted."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -176,8 +177,14 @@ async def _ledger(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
-    """What the framework itself refuses: an address that is none, or a method that it does not have."""
+    """What the framework itself refuses: an address that is none, a method that it does not have, bytes that no text
+    is made of."""
     status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == HTTPStatus.BAD_REQUEST:
+        return answer_with(
+            request,
+            ProblemError(422, "not-accepted", "The body cannot be read", "it is not JSON in UTF-8, which is accepted"),
+        )
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     word = {404: "no-such-address", 405: "no-such-method"}.get(status, "not-possible")
     detail = str(error.detail) if isinstance(error, HTTPException) else ""

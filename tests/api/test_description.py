@@ -1,19 +1,30 @@
-"""The API keeps to its own description, whatever is sent; and says enough for a client to be made of it."""
+"""The API keeps to its own description, whatever is sent; and says enough for a client to be made of it.
+
+pytest tests/api/test_description.py                               # a few requests to each operation
+pytest tests/api/test_description.py --hypothesis-profile soak     # many
+"""
 
 import asyncio
 from typing import Any, Final
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.api.conftest import Api
 
+SOAKS: Final = settings.get_current_profile_name() == "soak"
 UNHURRIED: Final = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=200 if SOAKS else 4,
+    deadline=None,
+    phases=list(Phase) if SOAKS else [Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    database=None,
 )
+"""Operations are many, so a few requests to each; walks along the links send more: `tests.api.test_links`."""
 
 
+@pytest.mark.timeout(3_600)
 async def test_every_operation_keeps_to_the_description_and_none_fails(api: Api) -> None:
     import schemathesis  # dear to import, and every process imports this file
     from schemathesis.checks import not_a_server_error

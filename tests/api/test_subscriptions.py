@@ -81,6 +81,39 @@ async def test_a_start_that_is_sent_a_thousand_times_at_once_starts_one(api: Api
     assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
 
 
+async def test_a_refund_that_is_sent_many_times_at_once_is_given_once(api: Api) -> None:
+    permission = await api.started()
+    subscriber = await charged(api, permission)
+    path, key = f"/v1/subscriptions/{permission}/refunds", uuid4().hex
+    body = {"period": 0, "amount": {"amount": "2.35", "currency": "USD"}}
+
+    answers = await asyncio.gather(*(api.post(path, body, once=key) for _ in range(40)))
+
+    assert {answer.status_code for answer in answers} == {200}, answers[0].text
+    assert len({answer.text for answer in answers}) == 1
+    assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
+    (refund,) = (await subscriber.quiet()).refunds
+    books = await api.house.simulator.books()
+    made = [each for each in books.refunds if each.charge_id == refund.charge_id]
+    assert [str(each.refund_amount.amount) for each in made] == ["2.35"]
+
+
+async def test_a_cancellation_that_is_sent_many_times_at_once_ends_it_once(api: Api) -> None:
+    permission = await api.started()
+    subscriber = await charged(api, permission)
+    path, key = f"/v1/subscriptions/{permission}/cancel", uuid4().hex
+    body = {"when": "now", "because": "moved to Bremen"}
+
+    answers = await asyncio.gather(*(api.post(path, body, once=key) for _ in range(40)))
+
+    assert {answer.status_code for answer in answers} == {200}, answers[0].text
+    assert len({answer.text for answer in answers}) == 1
+    assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
+    assert (await subscriber.quiet()).has_ended
+    told = [each["notice"]["type"] for each in await timeline_of(api, permission)]
+    assert told.count("subscription.ended") == 1
+
+
 async def test_a_refund_whose_answer_was_lost_is_given_once_and_answered_the_same(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +183,17 @@ async def test_what_is_wrong_is_said_by_field_with_what_is_accepted(api: Api) ->
     assert neither.json()["errors"][0]["accepted"] == "one is: a charge permission, or a checkout session"
     zero = await api.post("/v1/subscriptions", {"charge_permission_id": permission, "plan": PLAN, "quantity": 0})
     assert (zero.status_code, zero.json()["errors"][0]["field"]) == (422, "quantity")
+
+
+@pytest.mark.parametrize("body", [b"\x1b\xfd tea", b'{"quantity": 2', b""])
+async def test_a_body_that_cannot_be_read_is_not_accepted(api: Api, body: bytes) -> None:
+    answer = await api.http.post(
+        "/v1/subscriptions/C01-1234567-7654321/change-plan/dry-run",
+        content=body,
+        headers={"Content-Type": "application/json"},
+    )
+
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:perennial:problem:not-accepted"), answer.text
 
 
 async def test_what_is_not_there_not_possible_or_not_answered_is_a_problem(api: Api) -> None:

@@ -353,6 +353,11 @@ class TestPause:
                 Kind.INVALID,
             ),
             (
+                PauseSubscription(until=at("2036-05-10 12:01")),
+                "until: 2036-05-10T12:01:00.* is not accepted; instants up to 2036-05-10, ten years on, are",
+                Kind.INVALID,
+            ),
+            (
                 PauseSubscription(when=at("2026-05-10 11:59")),
                 "when: 2026-05-10T11:59:00.* is not accepted; instants from now on are; it is 2026-05-10T12:00:00Z",
                 Kind.INVALID,

@@ -20,9 +20,9 @@ from perennial_billing.billing.protocol.commands import Action
 from perennial_billing.billing.status import Status
 from perennial_billing.sandbox.stage import Stage
 from perennial_billing.sandbox.witness import BooksWitness
-from perennial_billing.starter import client
 from perennial_billing.starter.audit.auditor import Auditor
 from perennial_billing.starter.audit.presence import Workflows
+from perennial_billing.starter.client import asking
 from perennial_billing.starter.errors import NotAnsweredError, RequestRefusedError, SubscriptionEndedError
 from perennial_billing.workflows.life import PERIODS_PER_RUN
 from tests.endpoint import Endpoint
@@ -205,7 +205,7 @@ async def test_what_cannot_be_charged_as_it_needs_is_refused(house: Stage, how: 
 async def test_while_amazon_does_not_answer_nothing_is_closed_and_what_falls_due_is_charged(
     house: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "CALL_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(asking, "CALL_TIMEOUT", timedelta(seconds=1))
     story = await Story.begin(house)
     await story.until_due(0)
     new = await new_permission(house)
@@ -286,7 +286,7 @@ async def test_cancelling_while_a_replacement_waits_ends_both_and_hangs_nothing(
 async def test_who_asked_is_told_that_a_charge_is_awaited_and_not_that_nobody_answers(
     house: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "CALL_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(asking, "CALL_TIMEOUT", timedelta(seconds=1))
     story = await Story.begin(house, script=["AuthorizationInitiated"])
     await story.until_due(0)
 

@@ -14,8 +14,8 @@ from perennial_billing.billing.money import Money
 from perennial_billing.billing.refusals import Kind
 from perennial_billing.billing.status import Status
 from perennial_billing.sandbox.stage import Stage
-from perennial_billing.starter import client
-from perennial_billing.starter.client import new_request_id
+from perennial_billing.starter import places
+from perennial_billing.starter.client import asking, new_request_id
 from perennial_billing.starter.errors import NotAnsweredError, RequestRefusedError
 from perennial_billing.workflows.life import PERIODS_PER_RUN
 from tests.scenarios.moving import House, moving
@@ -37,7 +37,7 @@ async def test_what_is_asked_while_no_worker_is_there_is_no_failure_and_is_done_
     story = await Story.begin(moving_house.stage)
     await story.until_due(0)
     await moving_house.stop_worker()
-    monkeypatch.setattr(client, "CALL_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(places, "CALL_TIMEOUT", timedelta(seconds=1))
 
     with pytest.raises(NotAnsweredError, match="ask again with the request id") as asked:
         await subscriptions.change(story.charge_permission_id, GIFT)
@@ -92,7 +92,7 @@ async def test_requests_that_wait_for_amazon_block_no_other(house: Stage, monkey
         return await create(self, *given, **named)
 
     monkeypatch.setattr(Refunds, "create", slow)
-    monkeypatch.setattr(client, "CALL_TIMEOUT", timedelta(seconds=2))
+    monkeypatch.setattr(asking, "CALL_TIMEOUT", timedelta(seconds=2))
     story = await Story.begin(house)
     await story.until_due(0)
     wanted = [RefundPeriod(period=0, amount=Money.parse("0.25 USD"), reference=f"apple-{n}") for n in range(12)]

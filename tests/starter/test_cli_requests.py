@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from perennial_billing.billing.status import Status
 from perennial_billing.sandbox.stage import Stage
-from perennial_billing.starter import client
-from perennial_billing.starter.client import Subscriptions
+from perennial_billing.starter import places
+from perennial_billing.starter.client import Subscriptions, looking
 from tests.scenarios.moving import House, moving
 from tests.scenarios.story import Story
 from tests.starter.agreements import new_terms
@@ -264,7 +264,7 @@ class TestWithoutAWorker:
         story = await Story.begin(moving_house.stage)
         await story.until_due(0)
         await moving_house.stop_worker()
-        monkeypatch.setattr(client, "CALL_TIMEOUT", timedelta(seconds=1))
+        monkeypatch.setattr(places, "CALL_TIMEOUT", timedelta(seconds=1))
 
         unanswered = await change(moving_house.stage, story, "item", *GIFT)
         given = printed_id(unanswered)
@@ -294,7 +294,7 @@ class TestWithoutAWorker:
     async def test_each_command_ends_with_three_and_the_id_that_it_was_given(
         self, house: Stage, monkeypatch: pytest.MonkeyPatch, command: list[str]
     ) -> None:
-        monkeypatch.setattr(client, "CALL_TIMEOUT", timedelta(seconds=0.5))
+        monkeypatch.setattr(places, "CALL_TIMEOUT", timedelta(seconds=0.5))
         terms = await new_terms(house)
         await Subscriptions(house.client, "where-no-worker-listens").start(terms, unchecked=True)
         name, *options = command
@@ -307,7 +307,7 @@ class TestWithoutAWorker:
         assert printed_id(said) == "mine-1"
 
     async def test_a_question_has_no_id_and_is_refused(self, house: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(client, "CALL_TIMEOUT", timedelta(seconds=0.5))
+        monkeypatch.setattr(looking, "CALL_TIMEOUT", timedelta(seconds=0.5))
         terms = await new_terms(house)
         await Subscriptions(house.client, "where-no-worker-listens").start(terms, unchecked=True)
 

@@ -19,8 +19,9 @@ from perennial_billing.billing.plan import Plan
 from perennial_billing.billing.status import Status
 from perennial_billing.sandbox.stage import Stage
 from perennial_billing.sandbox.subscriber import Subscriber
-from perennial_billing.starter import client as module
-from perennial_billing.starter.client import LOST, MOST_LOST, Subscriptions
+from perennial_billing.starter.client import Subscriptions, looking
+from perennial_billing.starter.client.asking import MOST_LOST
+from perennial_billing.starter.client.explaining import LOST
 from perennial_billing.starter.errors import (
     NotAnsweredError,
     NoWorkerError,
@@ -171,7 +172,7 @@ async def test_what_nobody_started_can_neither_be_shown_nor_canceled(house: Stag
 async def test_without_a_worker_it_starts_and_is_canceled_and_whoever_asks_is_told_why_nothing_answers(
     house: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CALL_TIMEOUT", timedelta(seconds=0.5))
+    monkeypatch.setattr(looking, "CALL_TIMEOUT", timedelta(seconds=0.5))
     terms = await new_terms(house)
     alone = Subscriptions(house.client, "where-no-worker-listens")
 

@@ -31,6 +31,7 @@ from perennial_billing.billing.requests import Request as Wanted
 from perennial_billing.billing.view import RefundView
 from perennial_billing.ledger.api_keys import ApiKey, Scope
 from perennial_billing.starter.api.access import Reader, allowing
+from perennial_billing.starter.api.links import AS_ASKED, AS_STARTED, LOOKING, Link, leading, to_subscription
 from perennial_billing.starter.api.problems import ProblemError
 from perennial_billing.starter.api.repeating import IdempotencyKey, once
 from perennial_billing.starter.api.routes.common import PermissionPath, problems
@@ -51,6 +52,7 @@ class Way:
         scope: what the key must allow.
         says: what it does, in a line.
         has_dry_run: whether it can be tried.
+        then: operations that may follow, beside looking.
     """
 
     path: str
@@ -59,19 +61,66 @@ class Way:
     scope: Scope
     says: str
     has_dry_run: bool = True
+    then: tuple[str, ...] = ()
+
+    @property
+    def operation(self) -> str:
+        """Its id in the description."""
+        first, *rest = self.path.split("-")
+        return first + "".join(part.capitalize() for part in rest) + "Subscription"
+
+    @property
+    def dry_run(self) -> str:
+        """The id of the operation that tries it."""
+        return f"try{self.operation[0].upper()}{self.operation[1:]}"
 
 
 WAYS: Final = (
-    Way("change-plan", ChangePlan, Changed, Scope.ACT, "Change the plan or the quantity."),
-    Way("change-billing-day", ChangeBillingDay, Changed, Scope.ACT, "Move the due dates to another day of the month."),
+    Way(
+        "change-plan",
+        ChangePlan,
+        Changed,
+        Scope.ACT,
+        "Change the plan or the quantity.",
+        then=("undoChangesSubscription",),
+    ),
+    Way(
+        "change-billing-day",
+        ChangeBillingDay,
+        Changed,
+        Scope.ACT,
+        "Move the due dates to another day of the month.",
+        then=("undoChangesSubscription",),
+    ),
     Way("undo-changes", UndoChanges, Changed, Scope.ACT, "Take back changes that have not taken effect."),
-    Way("pause", PauseSubscription, Changed, Scope.ACT, "Pause: what falls due meanwhile is not owed."),
+    Way(
+        "pause",
+        PauseSubscription,
+        Changed,
+        Scope.ACT,
+        "Pause: what falls due meanwhile is not owed.",
+        then=("resumeSubscription",),
+    ),
     Way("resume", ResumeSubscription, Changed, Scope.ACT, "Go on after a pause."),
     Way("skip", SkipPeriod, Changed, Scope.ACT, "Do not charge the next period, or take that back."),
-    Way("cancel", Cancel, Changed, Scope.ACT, "Cancel now, at the end of the paid period, or at an instant."),
+    Way(
+        "cancel",
+        Cancel,
+        Changed,
+        Scope.ACT,
+        "Cancel now, at the end of the paid period, or at an instant.",
+        then=("undoCancelSubscription", "refundsSubscription"),
+    ),
     Way("undo-cancel", UndoCancellation, Changed, Scope.ACT, "Take a planned cancellation back."),
     Way("items", AddItem, Changed, Scope.ACT, "Add a one-off item to the next charge, charge it now, or give credit."),
-    Way("capture", Capture, CaptureResult, Scope.ACT, "Capture a period's authorized charge."),
+    Way(
+        "capture",
+        Capture,
+        CaptureResult,
+        Scope.ACT,
+        "Capture a period's authorized charge.",
+        then=("refundsSubscription",),
+    ),
     Way("refunds", RefundPeriod, RefundView, Scope.REFUND, "Give money back, of a charge of any age."),
     Way("retry", RetryNow, Retried, Scope.ACT, "Try what is owed again now."),
     Way("resolve", Resolve, Resolved, Scope.ACT, "Settle a held attempt by hand."),
@@ -85,6 +134,14 @@ WAYS: Final = (
         has_dry_run=False,
     ),
 )
+
+OPERATIONS: Final = tuple(
+    operation
+    for way in WAYS
+    for operation in (way.operation, way.dry_run)
+    if way.has_dry_run or operation == way.operation
+)
+"""The ids of all operations that ask a subscription for something, or try that."""
 
 Because = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,255}$")]
 """Why somebody asks, in a line; kept in the ledger. Never personal data."""
@@ -146,9 +203,10 @@ def _check_scope(key: ApiKey, asked: Wanted) -> None:
         raise ProblemError(403, "not-allowed", "The key does not allow it", detail)
 
 
-def _operation(path: str) -> str:
-    first, *rest = path.split("-")
-    return first + "".join(part.capitalize() for part in rest) + "Subscription"
+def _links_of(way: Way) -> tuple[Link, ...]:
+    """From what was done; of a replacement, to the subscription that goes on."""
+    goes_on = AS_STARTED if way.kind is ReplacePermission else AS_ASKED
+    return to_subscription(*LOOKING, *way.then, by=goes_on)
 
 
 for _way in WAYS:
@@ -157,10 +215,10 @@ for _way in WAYS:
         f"/{_way.path}",
         _asks(_way, _form),
         methods=["POST"],
-        operation_id=_operation(_way.path),
+        operation_id=_way.operation,
         summary=_way.says,
         response_model=_way.answer,
-        responses=problems(400, 404, 409),
+        responses=problems(400, 404, 409) | leading(*_links_of(_way)),
         tags=["Asking"],
     )
     if _way.has_dry_run:
@@ -168,9 +226,10 @@ for _way in WAYS:
             f"/{_way.path}/dry-run",
             _tries(_way, _form),
             methods=["POST"],
-            operation_id=f"try{_operation(_way.path)[0].upper()}{_operation(_way.path)[1:]}",
+            operation_id=_way.dry_run,
             summary=f"What it would come to: {_way.says}",
             response_model=DryRun,
-            responses=problems(404, 409),
+            responses=problems(404, 409)
+            | leading(Link(_way.operation, {"charge_permission_id": AS_ASKED}, "$request.body")),
             tags=["Trying"],
         )

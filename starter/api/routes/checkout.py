@@ -13,6 +13,7 @@ from perennial_billing.billing.status import Status
 from perennial_billing.runtime.settings import Environment
 from perennial_billing.starter.api.access import Actor, Reader
 from perennial_billing.starter.api.forms import NOBODY, Agreed
+from perennial_billing.starter.api.links import Link, leading
 from perennial_billing.starter.api.problems import ProblemError
 from perennial_billing.starter.api.routes.common import PermissionPath, problems
 from perennial_billing.starter.api.services import Services, ServicesDep
@@ -88,7 +89,12 @@ async def make_checkout_button(_key: Actor, services: ServicesDep, wanted: Butto
     return button_of(offer, signed, settings.merchant_id, script, is_live=is_live)
 
 
-@router.get("/checkout/sessions/{checkout_session_id}", operation_id="getCheckoutSession", responses=problems(404, 502))
+@router.get(
+    "/checkout/sessions/{checkout_session_id}",
+    operation_id="getCheckoutSession",
+    responses=problems(404, 502)
+    | leading(Link("startSubscription", body={"checkout_session_id": "$response.body#/checkout_session_id"})),
+)
 async def get_checkout_session(_key: Reader, services: ServicesDep, checkout_session_id: SessionPath) -> SessionState:
     """How a checkout session stands at Amazon: for the page on which the buyer reviews the order."""
     try:

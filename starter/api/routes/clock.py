@@ -16,6 +16,7 @@ from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.ledger.api_keys import ApiKey
 from perennial_billing.starter.api.access import Actor, Admin
 from perennial_billing.starter.api.forms import Form
+from perennial_billing.starter.api.links import AS_ASKED, LOOKING, Link, leading, to_subscription
 from perennial_billing.starter.api.problems import ProblemError
 from perennial_billing.starter.api.repeating import IdempotencyKey, once, repetitions_of
 from perennial_billing.starter.api.routes.common import PermissionPath, problems
@@ -117,7 +118,11 @@ class Advanced(BaseModel):
     "/subscriptions/{charge_permission_id}/advance",
     operation_id="advanceSubscription",
     response_model=Advanced,
-    responses=problems(404, 409),
+    responses=problems(404, 409)
+    | leading(
+        *to_subscription(*LOOKING, "getRecord", "refundsSubscription"),
+        Link("listDeliveries", {"charge_permission_id": AS_ASKED}),
+    ),
 )
 async def advance_subscription(
     request: Request,

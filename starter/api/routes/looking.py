@@ -1,6 +1,6 @@
 """Looking: subscriptions, what happened to them, what they will be charged."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel
@@ -10,6 +10,7 @@ from perennial_billing.billing.status import Status
 from perennial_billing.ledger.finding import Search, find, timeline
 from perennial_billing.starter.api.access import Reader
 from perennial_billing.starter.api.forms import Entry, Page, Recorded, Standing
+from perennial_billing.starter.api.links import AS_ASKED, Link, leading, to_next_page, to_subscription
 from perennial_billing.starter.api.problems import ProblemError
 from perennial_billing.starter.api.routes.common import Limit, PermissionPath, problems
 from perennial_billing.starter.api.services import ServicesDep
@@ -54,7 +55,17 @@ class Filters(BaseModel):
         )
 
 
-@router.get("", operation_id="listSubscriptions", responses=problems())
+_FIRST: Final = "$response.body#/data/0/charge_permission_id"
+
+
+@router.get(
+    "",
+    operation_id="listSubscriptions",
+    responses=problems()
+    | leading(
+        *to_subscription("getSubscription", "getRecord", "listTimeline", by=_FIRST), to_next_page("listSubscriptions")
+    ),
+)
 async def list_subscriptions(
     _key: Reader, services: ServicesDep, wanted: Annotated[Filters, Query()]
 ) -> Page[Recorded]:
@@ -67,7 +78,12 @@ async def list_subscriptions(
     return Page(data=[Recorded.of(each) for each in found], next_cursor=more)
 
 
-@router.get("/{charge_permission_id}", operation_id="getSubscription", responses=problems(404))
+@router.get(
+    "/{charge_permission_id}",
+    operation_id="getSubscription",
+    responses=problems(404)
+    | leading(*to_subscription("listUpcoming", "listTimeline", "getRecord", "getPaymentMethod")),
+)
 async def get_subscription(_key: Reader, services: ServicesDep, charge_permission_id: PermissionPath) -> Standing:
     """How a subscription stands: the running one itself is asked, or one that Temporal still retains.
 
@@ -78,7 +94,15 @@ async def get_subscription(_key: Reader, services: ServicesDep, charge_permissio
     return Standing.of(view, found)
 
 
-@router.get("/{charge_permission_id}/record", operation_id="getRecord", responses=problems(404))
+@router.get(
+    "/{charge_permission_id}/record",
+    operation_id="getRecord",
+    responses=problems(404)
+    | leading(
+        *to_subscription("listTimeline", "refundsSubscription"),
+        Link("listSubscriptions", {"reference": "$response.body#/merchant_reference"}),
+    ),
+)
 async def get_record(_key: Reader, services: ServicesDep, charge_permission_id: PermissionPath) -> Recorded:
     """How a subscription stood when it last told something, for as long as the ledger is kept."""
     found = await find(services.ledger, Search(charge_permission_id=charge_permission_id), limit=1)
@@ -99,7 +123,17 @@ async def list_upcoming(
     return await services.subscriptions.upcoming(charge_permission_id, count)
 
 
-@router.get("/{charge_permission_id}/timeline", operation_id="listTimeline", responses=problems())
+@router.get(
+    "/{charge_permission_id}/timeline",
+    operation_id="listTimeline",
+    responses=problems()
+    | leading(
+        Link(
+            "listTimeline", {"charge_permission_id": AS_ASKED, "cursor": "$response.body#/next_cursor"}, name="nextPage"
+        ),
+        Link("listDeliveries", {"charge_permission_id": AS_ASKED}),
+    ),
+)
 async def list_timeline(
     _key: Reader,
     services: ServicesDep,

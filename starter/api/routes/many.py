@@ -14,6 +14,7 @@ from perennial_billing.billing.refusals import Refused
 from perennial_billing.billing.requests import Asker
 from perennial_billing.starter.api.access import Admin
 from perennial_billing.starter.api.forms import Form
+from perennial_billing.starter.api.links import LOOKING, leading, to_subscription
 from perennial_billing.starter.api.repeating import IdempotencyKey, once
 from perennial_billing.starter.api.routes.asking import Because
 from perennial_billing.starter.api.routes.common import problems
@@ -51,7 +52,15 @@ class OfMany(BaseModel):
     results: list[OfOne]
 
 
-@router.post("/changes", operation_id="changeMany", response_model=OfMany, responses=problems())
+_FIRST: Final = "$response.body#/results/0/charge_permission_id"
+
+
+@router.post(
+    "/changes",
+    operation_id="changeMany",
+    response_model=OfMany,
+    responses=problems() | leading(*to_subscription(*LOOKING, by=_FIRST)),
+)
 async def change_many(
     request: Request, key: Admin, services: ServicesDep, wanted: Bulk, idempotency_key: IdempotencyKey
 ) -> Response:

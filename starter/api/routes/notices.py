@@ -1,7 +1,7 @@
 """Where notices go, and what became of them."""
 
 import json
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
@@ -15,6 +15,7 @@ from perennial_billing.ledger.undelivered import DeliverySearch, find_deliveries
 from perennial_billing.starter import endpoints
 from perennial_billing.starter.api.access import Admin, Reader
 from perennial_billing.starter.api.forms import Form, Page
+from perennial_billing.starter.api.links import Link, leading, to_endpoint, to_next_page
 from perennial_billing.starter.api.repeating import IdempotencyKey, once, repetitions_of
 from perennial_billing.starter.api.routes.common import Limit, problems
 from perennial_billing.starter.api.services import ServicesDep
@@ -86,14 +87,37 @@ class Delivered(BaseModel):
     updated_at: AwareDatetime
 
 
-@router.get("/endpoints", operation_id="listEndpoints", responses=problems())
+_TAKES: Final = ("testEndpoint", "tryTestEndpoint", "disableEndpoint", "enableEndpoint", "addSecret", "removeEndpoint")
+_AS_ADDED: Final = "$response.body#/endpoint/id"
+_AS_ASKED: Final = "$request.path.endpoint_id"
+
+
+@router.get(
+    "/endpoints",
+    operation_id="listEndpoints",
+    responses=problems()
+    | leading(
+        *to_endpoint(*_TAKES, by="$response.body#/0/id"), Link("listDeliveries", {"endpoint": "$response.body#/0/id"})
+    ),
+)
 async def list_endpoints(_key: Admin, services: ServicesDep) -> list[EndpointView]:
     """The endpoints that are told of notices, and how each stands."""
     return [EndpointView.of(each) for each in await all_endpoints(services.ledger)]
 
 
 @router.post(
-    "/endpoints", operation_id="addEndpoint", status_code=201, response_model=MadeEndpoint, responses=problems(409)
+    "/endpoints",
+    operation_id="addEndpoint",
+    status_code=201,
+    response_model=MadeEndpoint,
+    responses=problems(409)
+    | leading(
+        *to_endpoint(*_TAKES, by=_AS_ADDED),
+        Link("listEndpoints"),
+        Link("listDeliveries", {"endpoint": _AS_ADDED}),
+        Link("retireSecret", {"endpoint_id": _AS_ADDED, "secret_id": "$response.body#/secret_id"}),
+        status=201,
+    ),
 )
 async def add_endpoint(
     request: Request, key: Admin, services: ServicesDep, wanted: NewEndpoint, idempotency_key: IdempotencyKey
@@ -121,13 +145,26 @@ async def remove_endpoint(_key: Admin, services: ServicesDep, endpoint_id: Endpo
     await endpoints.remove_endpoint(services.ledger, endpoint_id)
 
 
-@router.post("/endpoints/{endpoint_id}/enable", operation_id="enableEndpoint", responses=problems(404, 409))
+@router.post(
+    "/endpoints/{endpoint_id}/enable",
+    operation_id="enableEndpoint",
+    responses=problems(404, 409)
+    | leading(
+        *to_endpoint("testEndpoint", "disableEndpoint"),
+        Link("resendDeliveries", body={"endpoint": _AS_ASKED}),
+    ),
+)
 async def enable_endpoint(_key: Admin, services: ServicesDep, endpoint_id: EndpointPath) -> EndpointView:
     """Tell an endpoint of notices again; what it has missed is sent by `/v1/deliveries/resend`."""
     return EndpointView.of(await endpoints.enable_endpoint(services.ledger, endpoint_id))
 
 
-@router.post("/endpoints/{endpoint_id}/disable", operation_id="disableEndpoint", responses=problems(404, 409))
+@router.post(
+    "/endpoints/{endpoint_id}/disable",
+    operation_id="disableEndpoint",
+    responses=problems(404, 409)
+    | leading(*to_endpoint("enableEndpoint", "removeEndpoint"), Link("listDeliveries", {"endpoint": _AS_ASKED})),
+)
 async def disable_endpoint(_key: Admin, services: ServicesDep, endpoint_id: EndpointPath) -> EndpointView:
     """Tell an endpoint of nothing for now; what comes meanwhile is kept as not sent."""
     return EndpointView.of(await endpoints.disable_endpoint(services.ledger, endpoint_id))
@@ -138,7 +175,12 @@ async def disable_endpoint(_key: Admin, services: ServicesDep, endpoint_id: Endp
     operation_id="addSecret",
     status_code=201,
     response_model=MadeEndpoint,
-    responses=problems(404, 409),
+    responses=problems(404, 409)
+    | leading(
+        *to_endpoint("testEndpoint", "tryTestEndpoint"),
+        Link("retireSecret", {"endpoint_id": _AS_ASKED, "secret_id": "$response.body#/endpoint/secret_ids/1"}),
+        status=201,
+    ),
 )
 async def add_secret(
     request: Request,
@@ -173,7 +215,18 @@ async def retire_secret(
     return EndpointView.of(await endpoints.retire_secret(services.ledger, endpoint_id, secret_id))
 
 
-@router.get("/deliveries", operation_id="listDeliveries", responses=problems())
+_DELIVERY: Final = {
+    "charge_permission_id": "$response.body#/data/0/charge_permission_id",
+    "number": "$response.body#/data/0/number",
+    "endpoint": "$response.body#/data/0/endpoint",
+}
+
+
+@router.get(
+    "/deliveries",
+    operation_id="listDeliveries",
+    responses=problems() | leading(Link("resendDeliveries", body=_DELIVERY), to_next_page("listDeliveries")),
+)
 async def list_deliveries(
     _key: Reader,
     services: ServicesDep,

@@ -16,6 +16,7 @@ from perennial_billing.ledger.endpoints import Endpoint
 from perennial_billing.ledger.undelivered import DeliverySearch
 from perennial_billing.starter.api.access import Admin
 from perennial_billing.starter.api.forms import Form
+from perennial_billing.starter.api.links import Link, leading, to_endpoint
 from perennial_billing.starter.api.problems import AGAIN_AFTER_SECONDS, ProblemError
 from perennial_billing.starter.api.repeating import IdempotencyKey, once
 from perennial_billing.starter.api.routes.common import problems
@@ -87,7 +88,16 @@ class SignedSample(BaseModel):
     body: str
 
 
-@router.post("/deliveries/resend", operation_id="resendDeliveries", response_model=SentAgain, responses=problems(404))
+@router.post(
+    "/deliveries/resend",
+    operation_id="resendDeliveries",
+    response_model=SentAgain,
+    responses=problems(404)
+    | leading(
+        Link("resendDeliveries", body={"cursor": "$response.body#/next_cursor"}, name="nextPage"),
+        Link("listDeliveries"),
+    ),
+)
 async def resend_deliveries(
     request: Request, key: Admin, services: ServicesDep, wanted: Again, idempotency_key: IdempotencyKey
 ) -> Response:
@@ -121,7 +131,10 @@ async def resend_deliveries(
 
 
 @router.post(
-    "/endpoints/{endpoint_id}/test", operation_id="testEndpoint", response_model=SampleSent, responses=problems(404)
+    "/endpoints/{endpoint_id}/test",
+    operation_id="testEndpoint",
+    response_model=SampleSent,
+    responses=problems(404) | leading(*to_endpoint("disableEndpoint", "enableEndpoint")),
 )
 async def send_sample(
     request: Request,
@@ -150,7 +163,12 @@ async def send_sample(
     return await once(request, key, idempotency_key, send)
 
 
-@router.post("/endpoints/{endpoint_id}/test/dry-run", operation_id="tryTestEndpoint", responses=problems(404))
+@router.post(
+    "/endpoints/{endpoint_id}/test/dry-run",
+    operation_id="tryTestEndpoint",
+    responses=problems(404)
+    | leading(Link("testEndpoint", {"endpoint_id": "$request.path.endpoint_id"}, "$request.body")),
+)
 async def try_sample_of(_key: Admin, services: ServicesDep, endpoint_id: EndpointPath, wanted: Sample) -> SignedSample:
     """A sample, signed for an endpoint, and not sent: for a test of the endpoint's own."""
     message = sample_of(wanted.type, Region.parse(services.settings.region))

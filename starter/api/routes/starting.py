@@ -12,15 +12,26 @@ from perennial_billing.billing.refusals import Refused
 from perennial_billing.billing.requests import Asker
 from perennial_billing.starter.api.access import Actor
 from perennial_billing.starter.api.forms import Began, Begin
+from perennial_billing.starter.api.links import AS_STARTED, LOOKING, leading, to_subscription
 from perennial_billing.starter.api.problems import ProblemError
 from perennial_billing.starter.api.repeating import IdempotencyKey, once
+from perennial_billing.starter.api.routes.asking import OPERATIONS
 from perennial_billing.starter.api.routes.common import problems
 from perennial_billing.starter.api.services import ServicesDep
 
 router = APIRouter(prefix="/v1/subscriptions", tags=["Starting"])
 
 
-@router.post("", operation_id="startSubscription", status_code=201, response_model=Began, responses=problems(409, 502))
+_THEN = (*LOOKING, "getPaymentMethod", "advanceSubscription", *OPERATIONS)
+
+
+@router.post(
+    "",
+    operation_id="startSubscription",
+    status_code=201,
+    response_model=Began,
+    responses=problems(409, 502) | leading(*to_subscription(*_THEN, by=AS_STARTED), status=201),
+)
 async def start_subscription(
     request: Request, key: Actor, services: ServicesDep, wanted: Begin, idempotency_key: IdempotencyKey
 ) -> Response:

@@ -1,0 +1,58 @@
+"""What Temporal's errors mean for whoever asked about a subscription."""
+
+from typing import Final
+
+from temporalio.client import (
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from perennial_billing.starter.errors import (
+    NoWorkerError,
+    RequestRefusedError,
+    SubscriptionEndedError,
+    SubscriptionError,
+    SubscriptionNotFoundError,
+)
+from perennial_billing.workflows.life import REFUSED
+from perennial_billing.workflows.messages import Refusal
+
+LOST: Final = "UnprocessedUpdate"
+"""What the server says of a request whose workflow task came to nothing, as where a worker was too slow or died."""
+
+
+def explained(
+    error: RPCError | WorkflowQueryRejectedError | WorkflowUpdateRPCTimeoutOrCancelledError, charge_permission_id: str
+) -> SubscriptionError:
+    """Why nothing was answered."""
+    subject = f"charge permission {charge_permission_id}"
+    if isinstance(error, WorkflowUpdateRPCTimeoutOrCancelledError):
+        return NoWorkerError(f"{subject}: no worker answers; start one with `perennial worker`")
+    if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+        if "already completed" in error.message:
+            return SubscriptionEndedError(f"{subject}: its subscription has ended already")
+        return SubscriptionNotFoundError(f"{subject}: there is no subscription; `perennial list` shows those there are")
+    if isinstance(error, RPCError) and error.status in {
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.FAILED_PRECONDITION,
+        RPCStatusCode.CANCELLED,
+    }:
+        return NoWorkerError(f"{subject}: no worker answers; start one with `perennial worker`")
+    return SubscriptionError(f"{subject}: {error}")
+
+
+def is_lost(error: WorkflowUpdateFailedError) -> bool:
+    """Whether a request went down with the worker's answer that was to take it; it is in no history, and can be asked
+    again."""
+    return isinstance(error.cause, ApplicationError) and error.cause.type == LOST
+
+
+def refusal(charge_permission_id: str, error: WorkflowUpdateFailedError) -> SubscriptionError:
+    """What a rule said, as it was told by the workflow."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type == REFUSED and cause.details:
+        return RequestRefusedError(charge_permission_id, Refusal.model_validate(cause.details[0]).refused)
+    return SubscriptionError(f"charge permission {charge_permission_id}: {cause}")
