@@ -33,6 +33,7 @@ long: .venv/.synced ## the tests that `make test` leaves out, as they take long 
 soak: .venv/.synced ## many random stories: of money by the rules alone, and on a real server; takes hours
 	$(RUN) pytest -n 2 tests/billing/test_paid_is_served.py --hypothesis-profile soak
 	$(RUN) pytest tests/scenarios/test_any_story.py tests/scenarios/test_many_changes.py --hypothesis-profile soak
+	$(RUN) pytest tests/api/test_links.py tests/api/test_description.py --hypothesis-profile soak
 
 faults: .venv/.synced ## 300 subscribers live a year while nearly everything fails; then they are audited
 	$(RUN) python -m benchmarks.fault_run

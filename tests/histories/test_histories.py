@@ -1,7 +1,7 @@
 """What earlier code wrote is gone on with as it was: the same commands, and the same end."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -35,18 +35,27 @@ async def _differences(story: Story) -> Any:  # an async iterator of texts
         yield f"{story.name}: does not replay: {error}"
         return
     for number, (was, now) in enumerate(zip(story.replayed.commands, replayed.commands, strict=False)):
-        if was != now:
+        if not _agrees(was, now):
             yield f"{story.name}: step {number}: {_first_difference(was, now)}"
     if story.replayed.end is not None:
         for name, value in story.replayed.end.items():
-            if replayed.end.get(name) != value:
+            if not _agrees(value, replayed.end.get(name)):
                 yield f"{story.name}: ends with {name} {replayed.end.get(name)!r}, and ended with {value!r}"
+
+
+def _agrees(was: Any, now: Any) -> bool:
+    """Whether all that was is still so; a field that came since is no other thing."""
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        return all(name in now and _agrees(value, now[name]) for name, value in was.items())
+    if isinstance(was, list) and isinstance(now, list):
+        return len(was) == len(now) and all(map(_agrees, was, now))
+    return bool(was == now)
 
 
 def _first_difference(was: Sequence[Any], now: Sequence[Any]) -> str:
     if len(was) != len(now):
         return f"{len(now)} commands, and were {len(was)}"
-    return next(f"{after}, and was {before}" for before, after in zip(was, now, strict=True) if before != after)
+    return next(f"{after}, was {before}" for before, after in zip(was, now, strict=True) if not _agrees(before, after))
 
 
 @pytest.mark.parametrize("moved", OTHER_RULES)

@@ -25,7 +25,6 @@ from tests.starter.command_line import dead_port, joined_to, typed
 from tests.starter.test_listing import listed
 
 COMMANDS = [
-    "deploy",
     "recover",
     "demo",
     "start",
