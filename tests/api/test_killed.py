@@ -71,6 +71,7 @@ async def test_a_refund_goes_back_once(api: Api) -> None:
     assert await refunds_of(api, permission) == [answer.json()["refund_id"]]
 
 
+@pytest.mark.long
 async def test_a_start_begins_one_subscription(api: Api) -> None:
     permission = await api.permission()
 
@@ -94,6 +95,7 @@ async def test_a_start_begins_one_subscription(api: Api) -> None:
     assert told.count("subscription.started") == 1
 
 
+@pytest.mark.long
 async def test_a_cancellation_ends_it_once_and_gives_back_once(api: Api) -> None:
     permission = await api.started()
     subscriber = await charged(api, permission)

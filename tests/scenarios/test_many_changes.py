@@ -26,6 +26,7 @@ def plan(number: int) -> Plan:
     return Plan.of(f"box-{number}", Money.parse(f"{90 + number % 7}.00 EUR"), Interval(unit=Unit.MONTH))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_ten_changes_a_day_leave_a_subscriber_who_is_billed_previewed_and_canceled_as_any_other(
     house: Stage,

@@ -309,6 +309,7 @@ async def test_the_command_previews_one_brings_all_back_and_finds_none_the_secon
         assert len(await story.charges()) == 1
 
 
+@pytest.mark.long
 async def test_what_temporal_has_forgotten_goes_on_as_a_new_life_under_keys_of_its_own(house: Stage) -> None:
     """Else Amazon would answer the old keys with the old charges, and periods were told as paid for no money."""
     story = await Story.begin(house, first_charge_at=in_days(2))

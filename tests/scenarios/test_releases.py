@@ -163,6 +163,7 @@ async def test_a_run_goes_on_with_the_release_that_began_it_until_it_wakes(relea
     assert await build_of(story) == "two"
 
 
+@pytest.mark.long
 async def test_a_release_without_workers_is_not_made_current_and_runs_without_any_are_said_to_be_stranded(
     releases: Releases,
 ) -> None:

@@ -83,6 +83,7 @@ async def charged(story: Story, key: str, *, capture_now: bool = True) -> str:
             idempotency_key=key,
             headers={SIMULATOR_TIME_HEADER: at},
         )
+    await story.quiet()  # while Amazon's notification of it is taken, it may still be the subscription's own
     return made.charge_id
 
 
@@ -172,7 +173,6 @@ async def not_refunded(house: Stage) -> Broken:
 async def stray_authorization(house: Stage) -> Broken:
     story = await paid(house)
     stray = await charged(story, "one-more-key", capture_now=False)
-    await story.quiet()  # while Amazon's notification of it is taken, it may still be the subscription's own
     return Broken(story, f"charge {stray} is authorized at Amazon, and in no account")
 
 

@@ -242,6 +242,7 @@ async def test_an_audit_that_was_broken_off_goes_on_where_it_stopped() -> None:
     assert (nothing.code, nothing.trouble) == (1, "error: --resume: no audit was broken off; begin one without it")
 
 
+@pytest.mark.long
 async def test_an_interrupt_leaves_an_audit_that_can_be_gone_on_with() -> None:
     async with stage(calls_per_second=4.0) as house:
         stories = [await Story.begin(house, first_charge_in=timedelta(0)) for _ in range(3)]

@@ -61,7 +61,7 @@ async def completed(folder: Path, line: str) -> set[str]:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("perennial re", {"replace", "refund", "retry", "resolve", "reconcile", "report"}),
+        ("perennial re", {"replace", "refund", "retry", "resolve", "reconcile", "recover", "report"}),
         ("perennial plan ", {"explain", "preview", "checkout"}),
         ("perennial dev --sa", {"--sandbox"}),
         ("perennial --sh", {"--show-completion"}),
@@ -104,7 +104,7 @@ async def test_what_a_shell_is_told_of_a_command_is_one_line(folder: Path) -> No
     )
 
     names = [line.split("\t")[0] for line in said.splitlines()]
-    assert sorted(names) == ["reconcile", "refund", "replace", "report", "resolve", "retry"]
+    assert sorted(names) == ["reconcile", "recover", "refund", "replace", "report", "resolve", "retry"]
 
 
 async def test_completion_is_installed_for_the_shell_that_asks(folder: Path, tmp_path: Path) -> None:

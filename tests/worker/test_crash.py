@@ -3,6 +3,8 @@
 import asyncio
 import signal
 
+import pytest
+
 from amazon_pay_simulator.books import ScriptedAnswer
 from perennial_billing.sandbox.comparison import compare
 from perennial_billing.sandbox.stage import stage
@@ -41,6 +43,7 @@ async def test_a_worker_killed_in_the_middle_of_a_charge_leaves_every_period_cha
     assert code == 0
 
 
+@pytest.mark.long
 async def test_a_worker_told_to_stop_finishes_the_charge_under_way_first() -> None:
     async with stage(with_worker=False) as house:
         story = await Story.begin(house, script=[ScriptedAnswer(delay_seconds=2.0)])

@@ -36,11 +36,11 @@ from tests.workflows.replaying import replay_all
         (),
         ("SoftDeclined", "ProcessingFailure"),
         ("HardDeclined",),
-        ("AuthorizationInitiated",),
-        ("PeriodicAmountExceeded",),
-        ("AmazonRejected",),
-        ("TransactionTimedOut", "TransactionTimedOut"),
-        ("ACodeThatNobodyKnows",),
+        pytest.param(("AuthorizationInitiated",), marks=pytest.mark.long),
+        pytest.param(("PeriodicAmountExceeded",), marks=pytest.mark.long),
+        pytest.param(("AmazonRejected",), marks=pytest.mark.long),
+        pytest.param(("TransactionTimedOut", "TransactionTimedOut"), marks=pytest.mark.long),
+        pytest.param(("ACodeThatNobodyKnows",), marks=pytest.mark.long),
     ],
 )
 async def test_the_history_of_a_story_replays(house: Stage, script: tuple[str, ...]) -> None:

@@ -101,6 +101,7 @@ async def test_nothing_more_is_begun_while_the_outbox_is_full_but_a_cancellation
     assert await replay_all(house.client, story.handle.id)
 
 
+@pytest.mark.long
 async def test_each_of_a_hundred_and_ten_days_that_nobody_was_there_for_is_told(
     house: Stage, notices: Endpoint
 ) -> None:
@@ -112,6 +113,7 @@ async def test_each_of_a_hundred_and_ten_days_that_nobody_was_there_for_is_told(
     assert await replay_all(house.client, story.handle.id)
 
 
+@pytest.mark.long
 async def test_each_of_a_hundred_and_four_days_of_a_pause_is_told_after_it(house: Stage, notices: Endpoint) -> None:
     story = await Story.begin(house, DAILY)
     await story.quiet()

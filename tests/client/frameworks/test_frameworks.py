@@ -49,7 +49,9 @@ async def assert_reported_as_booked(reported: list[str], books: SimulatorHandle,
     assert len(booked) == calls
 
 
-@pytest.mark.parametrize(("shop", "calls"), [("django_shop", 60), ("flask_shop", 40)])
+@pytest.mark.parametrize(
+    ("shop", "calls"), [("django_shop", 60), pytest.param("flask_shop", 40, marks=pytest.mark.long)]
+)
 async def test_a_web_application_reports_what_was_booked(
     shop: str, calls: int, environment: Mapping[str, str], books: SimulatorHandle
 ) -> None:
