@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import delete
 from standardwebhooks import Webhook
 
+from perennial_billing.activities.endpoints import KNOWN_SECONDS
 from perennial_billing.ledger.api_keys import Scope, make
 from perennial_billing.ledger.tables import api_answers
 from tests.api.conftest import Api
@@ -43,6 +44,7 @@ async def test_what_came_while_an_endpoint_was_disabled_is_sent_when_somebody_as
     endpoint = await added(api, listening.url)
     try:
         await api.http.post(f"/v1/endpoints/{endpoint}/disable")
+        await asyncio.sleep(KNOWN_SECONDS)  # for so long a worker may not know of an endpoint
         permission = await api.started()
         await charged(api, permission)
         undelivered: dict[str, str | bool] = {
