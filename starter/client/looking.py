@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 from temporalio.client import Client, WorkflowHandle, WorkflowQueryRejectedError
+from temporalio.common import QueryRejectCondition
 from temporalio.service import RPCError, RPCStatusCode
 
 from perennial_billing.billing.forecast.preview import DryRun, Upcoming, check_count
@@ -34,6 +35,17 @@ async def status(client: Client, charge_permission_id: str) -> SubscriptionView:
     try:
         return await handle.query(SubscriptionWorkflow.status, rpc_timeout=CALL_TIMEOUT)
     except (RPCError, WorkflowQueryRejectedError) as error:
+        raise explained(error, charge_permission_id) from error
+
+
+async def standing(client: Client, charge_permission_id: str) -> tuple[SubscriptionView, Stopped | None]:
+    """See `Subscriptions.standing`. Whoever runs, or has ended by itself, is asked once."""
+    handle, only = handle_of(client, charge_permission_id), QueryRejectCondition.NOT_COMPLETED_CLEANLY
+    try:
+        return await handle.query(SubscriptionWorkflow.status, reject_condition=only, rpc_timeout=CALL_TIMEOUT), None
+    except WorkflowQueryRejectedError:
+        return await status(client, charge_permission_id), await stopped_of(client, charge_permission_id)
+    except RPCError as error:
         raise explained(error, charge_permission_id) from error
 
 

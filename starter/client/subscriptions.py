@@ -171,6 +171,10 @@ class Subscriptions:
         """
         return await looking.status(self._client, charge_permission_id)
 
+    async def standing(self, charge_permission_id: str) -> tuple[SubscriptionView, Stopped | None]:
+        """How it stands, and what has ended its workflow from outside, if anything has; errors as of `status`."""
+        return await looking.standing(self._client, charge_permission_id)
+
     async def stopped(self, charge_permission_id: str) -> Stopped | None:
         """Whether, and how, a subscription's workflow was ended from outside, so that nobody bills it."""
         return await looking.stopped_of(self._client, charge_permission_id)

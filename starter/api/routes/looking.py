@@ -89,9 +89,7 @@ async def get_subscription(_key: Reader, services: ServicesDep, charge_permissio
 
     Where its workflow was ended from outside, `stopped` says so, and the rest is how it stood then: nobody bills it.
     """
-    view = await services.subscriptions.status(charge_permission_id)
-    found = await services.subscriptions.stopped(charge_permission_id)
-    return Standing.of(view, found)
+    return Standing.of(*await services.subscriptions.standing(charge_permission_id))
 
 
 @router.get(
