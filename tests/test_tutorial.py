@@ -104,7 +104,7 @@ async def test_a_command_that_fails_is_noticed_also_where_another_follows_it(rea
 async def test_what_is_looked_at_may_come_later_and_another_shell_goes_on(reader: Session) -> None:
     page = """
 ```sh in-other
-for each in one two; do sleep 0.5; echo $each; done; touch done; sleep 300
+for each in one two; do sleep 0.5; echo $each; done; : > done; exec sleep 300
 ```
 ```sh look
 ls done 2>/dev/null || echo not yet
