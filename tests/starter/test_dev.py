@@ -1,10 +1,13 @@
 """`perennial dev` as a person runs it: found by other commands, kept across a restart, and nothing left running."""
 
 import asyncio
+import fcntl
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import IO, Final
 
 import httpx
 import pytest
@@ -15,6 +18,7 @@ from tests.starter.test_demo import Server
 from tests.worker.processes import finished, perennial
 
 START_SECONDS = 60.0
+_TURN: Final = Path(tempfile.gettempdir()) / "perennial-tests-dev.lock"
 
 
 class Dev:
@@ -60,10 +64,23 @@ async def running(
     folder: Path, server: Server, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[Dev]:
     given = server.environment | {"PERENNIAL_DATA_FOLDER": str(folder)} | dict(environment or {})
-    async with perennial("dev", *arguments, environment=given) as process:
-        dev = Dev(process, folder)
-        await dev.ready()
-        yield dev
+    with _TURN.open("w") as turn:
+        while not _has(turn):
+            await asyncio.sleep(0.05)
+        async with perennial("dev", *arguments, environment=given) as process:
+            dev = Dev(process, folder)
+            await dev.ready()
+            turn.close()
+            yield dev
+
+
+def _has(turn: IO[str]) -> bool:
+    """Whether it is this process's turn. Two that begin at one moment find the same ports free."""
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 async def told(dev: Dev, what: str) -> str:
