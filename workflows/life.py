@@ -63,8 +63,9 @@ PERIODS_PER_RUN: Final = 13
 """A year of monthly periods and the one that closes it. A wake after a month replays the run, so runs stay short; the
 next one carries the whole state."""
 
-LONGEST_RUN: Final = timedelta(days=366)
-"""Where periods are long, so that what a run began with is not older than a year."""
+LONGEST_RUN: Final = timedelta(days=360)
+"""Where periods are long: one of a year goes on as new at each of its dates. It is looked at between two commands only,
+so that the thirteenth month is this run's still."""
 
 REFUSED: Final = "Refused"
 """The type of the error when a rule says no to a request; its details are a `Refusal`."""
@@ -335,7 +336,7 @@ class Life:
     def _continues_as_new(self) -> bool:
         """Whether it goes on as a new run, whose input holds the dates that it will act on.
 
-        That is so after a year, or a year of months, where Temporal finds the history long or another release takes
+        That is so after a year of months, where Temporal finds the history long or another release takes
         over, and also where dates were reckoned in this run, as the plan was changed, or are to be reckoned anew, as
         the zones' rules have changed. A request under way is not waited for: it may be waiting for this run's next
         step. The run goes on, and looks again then.
@@ -343,12 +344,12 @@ class Life:
         periods = self.subscription.next_period - self._first_period
         reckoned = self.subscription.contract.revision != self._revision
         old = self._dates_are_old and self.subscription.collection is None
-        lasted = workflow.now() - self._began_at
-        long = periods >= PERIODS_PER_RUN or lasted >= LONGEST_RUN or workflow.info().is_continue_as_new_suggested()
+        long = periods >= PERIODS_PER_RUN or workflow.info().is_continue_as_new_suggested()
         return (long or reckoned or old or another_takes_over()) and workflow.all_handlers_finished()
 
     def _continue_as_new_when_long(self) -> None:
-        if self._continues_as_new:
+        has_lasted = workflow.now() - self._began_at >= LONGEST_RUN and workflow.all_handlers_finished()
+        if self._continues_as_new or has_lasted:
             self._show()
             go_on(self.subscription.carried_on())
 

@@ -20,7 +20,7 @@ from perennial_billing.billing.status import Status
 from perennial_billing.runtime.payloads import DATA_CONVERTER
 from perennial_billing.sandbox.comparison import compare
 from perennial_billing.sandbox.stage import Stage, stage
-from perennial_billing.starter.deployments import Deployment, Deployments, Moved, Role
+from perennial_billing.starter.deployments import Deployment, Deployments, Moved, Release, Role
 from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
 from tests.scenarios.story import MONTHLY, Story
 from tests.starter.command_line import typed
@@ -164,7 +164,19 @@ async def test_a_run_goes_on_with_the_release_that_began_it_until_it_wakes(relea
 
 
 @pytest.mark.long
-async def test_a_release_without_workers_is_not_made_current_and_runs_without_any_are_said_to_be_stranded(
+def test_what_waits_for_workers_that_are_gone_is_stranded_and_what_nobody_waits_for_may_be_stopped() -> None:
+    def release(role: Role, runs: int, workers: int) -> Release:
+        return Release("one", role, None, None, None, runs, 0, workers)
+
+    assert release(Role.FORMER, 1, 0).is_stranded
+    assert not release(Role.FORMER, 0, 0).is_stranded
+    assert not release(Role.CURRENT, 1, 1).is_stranded
+    assert release(Role.FORMER, 0, 2).may_be_stopped
+    assert not release(Role.FORMER, 1, 2).may_be_stopped
+    assert not release(Role.CURRENT, 0, 2).may_be_stopped
+
+
+async def test_a_release_that_has_no_workers_is_not_made_current_and_what_only_the_former_has_is_counted(
     releases: Releases,
 ) -> None:
     await releases.start("one")

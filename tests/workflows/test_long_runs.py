@@ -69,3 +69,14 @@ async def test_one_that_waits_for_the_merchant_without_a_date_continues_as_new_a
         await house.subscriptions.retry_now(story.charge_permission_id)
         assert (await story.quiet()).periods_paid == 1
         assert await replay_all(house.client, story.handle.id) > 1
+
+
+async def test_a_run_of_a_yearly_plan_lasts_until_its_next_date_and_no_longer(house: Stage) -> None:
+    yearly = Plan.of("yearly", Money.parse("61.50 USD"), Interval(unit=Unit.YEAR))
+    story = await Story.begin(house, yearly)
+    counted = []
+    for period in range(3):
+        assert (await story.until_due(period)).periods_paid == period + 1
+        counted.append(len(await runs_of(house, story)))
+
+    assert counted == [1, 2, 3]
