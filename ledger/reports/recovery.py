@@ -15,7 +15,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import CTE, Select, and_, case, func, or_, select
+from sqlalchemy import CTE, Select, String, and_, case, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perennial_billing.billing.money import Money
@@ -268,7 +268,8 @@ def _chain() -> CTE:
 
 def _refused(chain: CTE, since: datetime | None, until: datetime | None, account: str | None) -> CTE:
     """The periods that count: whose they are, what was told of each first, and whether the buyer was asked."""
-    of_first = func.coalesce(chain.c.first, entries.c.charge_permission_id)
+    # SQLite finds rows by an index of it only where it is a text for certain, as the ids are that it is compared with.
+    of_first = cast(func.coalesce(chain.c.first, entries.c.charge_permission_id), String)
     trouble = and_(is_a(*_TROUBLE, *_WITH_THE_BUYER), entries.c.reason_code.is_distinct_from(OUTCOME_UNKNOWN))
     later = and_(is_a(NoticeType.PERIOD_PAID), entries.c.attempt > 1)
     due = func.min(entries.c.due)
@@ -295,8 +296,9 @@ def _refused(chain: CTE, since: datetime | None, until: datetime | None, account
 
 def _settled(chain: CTE, refused: CTE) -> CTE:
     """How each of these periods ended, where it has: by the first entry that tells it."""
+    # Not the bare column: by the index of types SQLite would go through all that was ever paid, for each period anew.
     ends = and_(
-        is_a(NoticeType.PERIOD_PAID, NoticeType.PERIOD_WRITTEN_OFF),
+        func.coalesce(entries.c.type, "").in_([NoticeType.PERIOD_PAID.value, NoticeType.PERIOD_WRITTEN_OFF.value]),
         entries.c.period == refused.c.period,
     )
     columns = (refused.c.first, refused.c.period, entries.c.type, entries.c.id)
