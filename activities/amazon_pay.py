@@ -28,6 +28,7 @@ from amazon_pay_client.models import (
 from amazon_pay_client.models.charge_permissions import UpdateChargePermissionRequest
 from amazon_pay_client.models.charges import CaptureChargeRequest
 from amazon_pay_client.models.refunds import RefundState as AmazonRefundState
+from perennial_billing.activities.agreement import Agreement
 from perennial_billing.activities.answers import (
     charge_answer,
     charge_as_read,
@@ -89,16 +90,19 @@ class AmazonPayCalls(AmazonPayActivities):
 
     Args:
         client: signs and sends.
+        agreement: looks, before anything is changed at Amazon's, whether the ledger knows more of the subscription.
         extra_headers: made for each call; none against Amazon itself.
     """
 
-    def __init__(self, client: AmazonPayClient, extra_headers: ExtraHeaders = dict) -> None:
+    def __init__(self, client: AmazonPayClient, agreement: Agreement, extra_headers: ExtraHeaders = dict) -> None:
         self._client = client
+        self._agreement = agreement
         self._extra_headers = extra_headers
 
     @activity.defn
     async def create_charge(self, request: CreateCharge) -> ChargeAnswer:
         """See `AmazonPayActivities.create_charge`."""
+        await self._agreement.check(request)
         texts = request.texts or ChargeTexts()
         body = CreateChargeRequest(
             charge_permission_id=request.charge_permission_id,
@@ -127,6 +131,7 @@ class AmazonPayCalls(AmazonPayActivities):
     @activity.defn
     async def capture_charge(self, request: CaptureCharge) -> ChargeAnswer:
         """See `AmazonPayActivities.capture_charge`."""
+        await self._agreement.check(request)
         body = CaptureChargeRequest(
             capture_amount=Price(amount=request.amount.amount, currency_code=request.amount.currency),
             soft_descriptor=request.soft_descriptor,
@@ -155,6 +160,7 @@ class AmazonPayCalls(AmazonPayActivities):
     @activity.defn
     async def create_refund(self, request: CreateRefund) -> RefundAnswer:
         """See `AmazonPayActivities.create_refund`."""
+        await self._agreement.check(request)
         body = CreateRefundRequest(
             charge_id=request.charge_id,
             refund_amount=Price(amount=request.amount.amount, currency_code=request.amount.currency),
@@ -211,6 +217,7 @@ class AmazonPayCalls(AmazonPayActivities):
     @activity.defn
     async def update_permission(self, request: UpdatePermission) -> PermissionAnswer:
         """See `AmazonPayActivities.update_permission`."""
+        await self._agreement.check(request)
         body = UpdateChargePermissionRequest(recurring_metadata=recurring_metadata(request.recurrence))
         async with _heartbeats():
             try:
@@ -224,6 +231,7 @@ class AmazonPayCalls(AmazonPayActivities):
     @activity.defn
     async def close_permission(self, request: ClosePermission) -> PermissionAnswer:
         """See `AmazonPayActivities.close_permission`."""
+        await self._agreement.check(request)
         body = CloseChargePermissionRequest(
             closure_reason=request.reason[:LONGEST_CLOSURE_REASON] or "Subscription ended",
             cancel_pending_charges=request.cancel_pending_charges,

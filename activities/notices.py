@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError
 
 from amazon_pay_client import Region
 from amazon_pay_client.outbound.library import httpx
+from perennial_billing.activities.agreement import ledger_ahead
 from perennial_billing.activities.deliveries import Deliveries
 from perennial_billing.activities.endpoints import Endpoints
 from perennial_billing.activities.signatures import (
@@ -32,7 +33,7 @@ from perennial_billing.billing.zones import RULES
 from perennial_billing.ledger.deliveries import Delivery, DeliveryState
 from perennial_billing.ledger.endpoints import DisabledFor, Endpoint, did_not_take, disable, took
 from perennial_billing.ledger.entries import Told
-from perennial_billing.ledger.errors import LedgerError
+from perennial_billing.ledger.errors import LedgerAheadError, LedgerError
 from perennial_billing.ledger.ledger import Ledger
 
 NOT_RECORDED: Final = "perennial_notices_not_recorded"
@@ -81,7 +82,8 @@ class Announcer(NoticeActivities):
         """See `NoticeActivities.announce`.
 
         Raises:
-            LedgerError: nothing was recorded, and nothing is on its way.
+            ApplicationError: of type `LedgerAhead`; nothing was recorded, and nothing is on its way.
+            LedgerError: as well.
         """
         endpoints = await self._record(announcement)
         for notice in announcement.notices:
@@ -109,6 +111,7 @@ class Announcer(NoticeActivities):
             plan_id=announcement.plan_id,
             notices=announcement.notices,
             summary=announcement.summary,
+            state=announcement.state,
         )
         permission = announcement.charge_permission_id
         try:
@@ -126,6 +129,8 @@ class Announcer(NoticeActivities):
                 if each.wants(notice.type)
             ]
             await self._ledger.record(told, queued)
+        except LedgerAheadError as error:
+            raise ledger_ahead(error.told) from None
         except LedgerError:
             activity.metric_meter().create_counter(NOT_RECORDED, "Notices that could not be recorded.").add(
                 len(told.notices), {"merchant_account": told.merchant_account}

@@ -2,14 +2,16 @@
 
 from temporalio import activity
 
-from perennial_billing.activities.signatures import LedgerActivities
+from perennial_billing.activities.agreement import Agreement
+from perennial_billing.activities.signatures import KeptState, LedgerActivities, Standing
 from perennial_billing.billing.protocol.recollection import Recalled, Recollection
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.ledger.recalling import recall
+from perennial_billing.ledger.states import kept_subscription
 
 
 class Recollections(LedgerActivities):
-    """The activity over a real ledger.
+    """The activities over a real ledger.
 
     Args:
         ledger: where all that was told is recorded.
@@ -17,6 +19,7 @@ class Recollections(LedgerActivities):
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._agreement = Agreement(ledger)
 
     @activity.defn
     async def recall(self, wanted: Recollection) -> Recalled:
@@ -26,3 +29,23 @@ class Recollections(LedgerActivities):
             LedgerError: it cannot be looked up now.
         """
         return await recall(self._ledger, wanted)
+
+    @activity.defn
+    async def check_agreement(self, standing: Standing) -> None:
+        """See `LedgerActivities.check_agreement`.
+
+        Raises:
+            ApplicationError: of type `LedgerAhead`.
+        """
+        await self._agreement.check(standing)
+
+    @activity.defn
+    async def kept_state(self, standing: Standing) -> KeptState:
+        """See `LedgerActivities.kept_state`.
+
+        Raises:
+            LedgerError: it cannot be looked up now.
+        """
+        told = await self._ledger.last_told(standing.charge_permission_id)
+        kept = await kept_subscription(self._ledger.engine, standing.charge_permission_id)
+        return KeptState(told=told, subscription=kept.subscription if kept else None)

@@ -18,6 +18,7 @@ from perennial_billing.billing.plan.texts import ChargeTexts
 from perennial_billing.billing.protocol.answers import ChargeAnswer, DisputeAnswer, PermissionAnswer, RefundAnswer
 from perennial_billing.billing.protocol.notices import Notice
 from perennial_billing.billing.protocol.recollection import Recalled, Recollection
+from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.summary import Summary
 
 OUTCOME_UNKNOWN: Final = "OutcomeUnknown"
@@ -60,7 +61,24 @@ class _Input(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class CreateCharge(_Input):
+LEDGER_AHEAD: Final = "LedgerAhead"
+"""The type of the error when the ledger knows more of a subscription than itself, so that nothing was done; its detail
+is the number of the last notice that the ledger knows."""
+
+
+class Acting(_Input):
+    """What changes something at Amazon's. It is not done where the ledger knows more of the subscription.
+
+    Attributes:
+        charge_permission_id: whose subscription it is done for.
+        told: how many notices that has told, or is about to; None where there is nothing to compare.
+    """
+
+    charge_permission_id: str | None = None
+    told: int | None = None
+
+
+class CreateCharge(Acting):
     """The exact request of one attempt: recorded in the history before anything is sent."""
 
     charge_permission_id: str
@@ -72,7 +90,7 @@ class CreateCharge(_Input):
     texts: ChargeTexts | None = None
 
 
-class CaptureCharge(_Input):
+class CaptureCharge(Acting):
     """The exact request to capture an authorized charge: recorded in the history before anything is sent."""
 
     charge_id: str
@@ -87,7 +105,7 @@ class ReadCharge(_Input):
     charge_id: str
 
 
-class CreateRefund(_Input):
+class CreateRefund(Acting):
     """The exact request of one refund: recorded in the history before anything is sent."""
 
     charge_id: str
@@ -114,14 +132,14 @@ class ReadPermission(_Input):
     charge_permission_id: str
 
 
-class UpdatePermission(_Input):
+class UpdatePermission(Acting):
     """What Amazon is to know of the plan that is charged under a charge permission."""
 
     charge_permission_id: str
     recurrence: Recurrence
 
 
-class ClosePermission(_Input):
+class ClosePermission(Acting):
     """Which charge permission to close, and what to tell Amazon as the reason (at most 255 characters)."""
 
     charge_permission_id: str
@@ -164,6 +182,7 @@ class Announcement(_Input):
         rules: the edition of the zones' rules that its dates were reckoned by.
         merchant_account: whose subscription it is.
         summary: how the subscription stands after them; None where it had ended before.
+        state: all that it knows, as JSON; None where it had ended before. A local activity's input is in no history.
     """
 
     charge_permission_id: str
@@ -173,6 +192,32 @@ class Announcement(_Input):
     rules: str = ""
     merchant_account: str = "default"
     summary: Summary | None = None
+    state: str | None = None
+
+
+class Standing(_Input):
+    """How far a subscription knows of itself.
+
+    Attributes:
+        charge_permission_id: whose.
+        told: how many notices it has told, or is about to.
+    """
+
+    charge_permission_id: str
+    told: int
+
+
+class KeptState(_Input):
+    """What the ledger has kept of a subscription.
+
+    Attributes:
+        told: the number of the last notice that the ledger knows.
+        subscription: all that it knew when it told something last; None where it has told nothing since the ledger
+            keeps that.
+    """
+
+    told: int
+    subscription: Subscription | None = None
 
 
 class WebhookMessage(BaseModel):
@@ -211,6 +256,16 @@ class LedgerActivities(ABC):
     @abstractmethod
     async def recall(self, wanted: Recollection) -> Recalled:
         """What the ledger knows."""
+
+    @activity.defn
+    @abstractmethod
+    async def check_agreement(self, standing: Standing) -> None:
+        """Fails, as `LedgerAhead`, where the ledger knows more of a subscription than itself."""
+
+    @activity.defn
+    @abstractmethod
+    async def kept_state(self, standing: Standing) -> KeptState:
+        """What the ledger has kept of a subscription."""
 
 
 class NoticeActivities(ABC):

@@ -25,11 +25,11 @@ from perennial_billing.billing.subscription import Subscription
 
 
 def next_command(subscription: Subscription) -> Command | None:
-    """What is done next of all that stands; None where somebody has to decide, or it has ended.
+    """What is done next of all that stands; None where somebody has to decide, it has ended, or it has diverged.
 
     What follows at once from what happened goes before what waits for its time; of that, the earliest.
     """
-    return None if subscription.has_ended else _first(_commands(subscription))
+    return None if _rests(subscription) else _first(_commands(subscription))
 
 
 def next_that_matters(subscription: Subscription) -> Command | None:
@@ -37,9 +37,14 @@ def next_that_matters(subscription: Subscription) -> Command | None:
 
     That Amazon is told of the new plan is left out: it follows at once, and says nothing of what is charged when.
     """
-    if subscription.has_ended:
+    if _rests(subscription):
         return None
     return _first(each for each in _commands(subscription) if not isinstance(each, UpdatePermission))
+
+
+def _rests(subscription: Subscription) -> bool:
+    """Whether nothing is done by itself: it has ended, or the ledger knows more of it."""
+    return subscription.has_ended or subscription.divergence is not None
 
 
 def _first(commands: Iterable[Command]) -> Command | None:

@@ -91,6 +91,16 @@ class EndedSubscription(Value):
             outbox=self.outbox.but(told=max(self.outbox.told, recalled.told)),
         )
 
+    def numbered_on(self, recalled: Recalled) -> "EndedSubscription":
+        """What is to be told has numbers that the ledger knows for something else, as after a restore of Temporal's
+        database: what it does not know yet is told under the numbers that follow."""
+        news = [
+            each for each in self.outbox.notices if each.refund_id is None or each.refund_id not in recalled.refund_ids
+        ]
+        told = max(self.outbox.told - len(self.outbox.notices), recalled.told)
+        numbered = tuple(each.but(number=number) for number, each in enumerate(news, told + 1))
+        return self.but(outbox=self.outbox.but(notices=numbered, told=told + len(numbered)))
+
     @property
     def is_known(self) -> bool:
         """Whether anything was ever told of it; if not, it may be an order of the same shop."""

@@ -45,6 +45,7 @@ from perennial_billing.billing.couplings.telling import OF_OUTCOME, about_record
 from perennial_billing.billing.couplings.unanswered import not_answered
 from perennial_billing.billing.expiry import check_charged_in_time
 from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.divergence import Divergence
 from perennial_billing.billing.protocol.answers import (
     ChargeAnswer,
     DisputeAnswer,
@@ -77,6 +78,7 @@ from perennial_billing.billing.protocol.events import (
     Elapsed,
     Event,
     HandedOn,
+    LedgerIsAhead,
     NotHandedOn,
     Refresh,
     Started,
@@ -84,10 +86,13 @@ from perennial_billing.billing.protocol.events import (
     Unanswered,
 )
 from perennial_billing.billing.protocol.notices import NoticeType
+from perennial_billing.billing.refusals import Kind, Refused
 from perennial_billing.billing.register import Entry, Result, digest_of
 from perennial_billing.billing.requests import NOBODY, Asker, Request
 from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.values import Value
+
+_Ordinary = Started | Elapsed | Answered | Unanswered | Refresh | CancelAsked | HandedOn | NotHandedOn
 
 
 def apply(subscription: Subscription, event: Event, now: datetime) -> Subscription:
@@ -98,11 +103,15 @@ def apply(subscription: Subscription, event: Event, now: datetime) -> Subscripti
         event: what happened.
         now: when (UTC).
     """
+    if subscription.divergence is not None:
+        return subscription.but(divergence=subscription.divergence.hearing(event))
+    if isinstance(event, LedgerIsAhead):  # nothing follows from what is not so any more
+        return subscription.but(divergence=Divergence(told=event.told, since=now))
     after = collecting_paused(stopped(_after(subscription, event, now), now), now)
     return without_what_is_over(finish(after, now))
 
 
-def _after(subscription: Subscription, event: Event, now: datetime) -> Subscription:
+def _after(subscription: Subscription, event: _Ordinary, now: datetime) -> Subscription:
     match event:
         case Started():
             return _started(subscription, now)
@@ -121,6 +130,12 @@ def _after(subscription: Subscription, event: Event, now: datetime) -> Subscript
         case NotHandedOn():
             return subscription.but(outbox=subscription.outbox.held(now))
     assert_never(event)
+
+
+_DIVERGED: Final = (
+    "the ledger knows more of it than its workflow, as after a restore of Temporal's database; "
+    "`perennial recover` brings both together"
+)
 
 
 def ask(
@@ -153,6 +168,8 @@ def tried(
     Raises:
         Refused: it cannot be, or one of the names is that of another wish; says why.
     """
+    if subscription.divergence is not None:
+        raise Refused("request", request.kind, _DIVERGED, Kind.NOT_NOW)
     names, wish = (*references, *request.references), digest_of(request)
     known = subscription.references.known(names, wish)
     if known is not None:

@@ -20,6 +20,7 @@ from perennial_billing.billing.parts.authorizations import Authorization
 from perennial_billing.billing.parts.balance import Balance, Bill, Item
 from perennial_billing.billing.parts.collection import Collection
 from perennial_billing.billing.parts.disputes import Disputes
+from perennial_billing.billing.parts.divergence import LEDGER_AHEAD, Divergence
 from perennial_billing.billing.parts.ledger import Ledger
 from perennial_billing.billing.parts.lifecycle import AwaitingCheckout, Lifecycle, Pause
 from perennial_billing.billing.parts.outbox import NOTICES_WAITING, Outbox
@@ -73,6 +74,7 @@ class Subscription(Value):
         unanswered: calls to Amazon whose outcome is not known although it was waited for.
         references: what was asked for under a name.
         outbox: what the merchant is to be told.
+        divergence: what is known of it where the ledger knows more; then nothing is done before both agree.
     """
 
     version: Annotated[int, Field(ge=1)] = STATE_VERSION
@@ -89,6 +91,7 @@ class Subscription(Value):
     unanswered: Unanswered = Unanswered()
     references: Register = Register()
     outbox: Outbox = Outbox()
+    divergence: Divergence | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -180,6 +183,8 @@ class Subscription(Value):
     @property
     def status(self) -> Status:
         """The status, derived from what is open."""
+        if self.divergence is not None and not self.has_ended:
+            return Status.ON_HOLD
         if self.lifecycle.status is not None:
             return self.lifecycle.status
         if self.collection is not None:
@@ -200,6 +205,8 @@ class Subscription(Value):
     @property
     def last_reason(self) -> str | None:
         """The reasonCode of the trouble that still stands or that ended it; never text that a person wrote."""
+        if self.divergence is not None:
+            return LEDGER_AHEAD
         if self.unanswered.seen:
             return OUTCOME_UNKNOWN
         if self.lifecycle.ending is not None:
@@ -217,7 +224,7 @@ class Subscription(Value):
     def needs_attention(self) -> bool:
         """Whether the merchant has to look: held, unpaid, a payment method that only the buyer can mend, no answer of
         Amazon's, or notices that cannot be handed on."""
-        if self.outbox.held_since is not None:
+        if self.outbox.held_since is not None or self.divergence is not None:
             return True
         held = self.collection is not None and self.collection.held_for is not None
         undecided = self.renewal.undecided_since is not None

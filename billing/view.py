@@ -262,6 +262,8 @@ class SubscriptionView(Value):
         notices_told: how many the merchant was meant to be sent.
         notices_waiting: how many of them are not on their way.
         notices_held_since: since when they could not be handed on (UTC), as the ledger cannot be written to.
+        ledger_told: the number of the last notice that the ledger knows, where it knows more of the subscription than
+            the workflow; nothing is done then before both agree.
     """
 
     version: int = VIEW_VERSION
@@ -302,6 +304,7 @@ class SubscriptionView(Value):
     notices_told: int
     notices_waiting: int
     notices_held_since: AwareDatetime | None = None
+    ledger_told: int | None = None
 
     @property
     def charge_permission_id(self) -> str:
@@ -356,6 +359,7 @@ def view_of(subscription: Subscription) -> SubscriptionView:
         notices_told=subscription.outbox.told,
         notices_waiting=len(subscription.outbox.notices),
         notices_held_since=subscription.outbox.held_since,
+        ledger_told=subscription.divergence.told if subscription.divergence else None,
     )
 
 
@@ -365,7 +369,7 @@ def _shown(ending: Ending | None) -> Ending | None:
 
 
 def _next_charge_at(subscription: Subscription) -> datetime | None:
-    command = main_command(subscription)
+    command = main_command(subscription) if subscription.divergence is None else None
     waits = isinstance(command, Elapse) and command.timer is Timer.PERIOD
     return command.at if command and waits else None
 

@@ -60,6 +60,7 @@ class Told:
         plan_id: the plan's.
         notices: oldest first.
         summary: how the subscription stands after them; None where it had ended before.
+        state: all that the subscription knows then, as JSON; None where it had ended before.
     """
 
     charge_permission_id: str
@@ -68,6 +69,7 @@ class Told:
     plan_id: str
     notices: Sequence[Notice]
     summary: Summary | None = None
+    state: str | None = None
 
 
 def entries_of(told: Told, recorded_at: datetime) -> Iterator[Row]:

@@ -5,17 +5,18 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Self
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from perennial_billing.ledger import versions
-from perennial_billing.ledger.database import engine_of, place_of, writing
+from perennial_billing.ledger.database import engine_of, place_of, reading, writing
 from perennial_billing.ledger.deliveries import Delivery
 from perennial_billing.ledger.entries import Row, Told, entries_of
-from perennial_billing.ledger.errors import LedgerUnavailableError
+from perennial_billing.ledger.errors import LedgerAheadError, LedgerUnavailableError
 from perennial_billing.ledger.projection import folded
-from perennial_billing.ledger.tables import deliveries, entries, subscriptions
+from perennial_billing.ledger.states import packed
+from perennial_billing.ledger.tables import deliveries, entries, states, subscriptions
 
 
 def _now() -> datetime:
@@ -45,6 +46,14 @@ class Ledger:
         changed = {column.name: put.excluded[column.name] for column in subscriptions.c if not column.primary_key}
         self._put = put.on_conflict_do_update(index_elements=[subscriptions.c.charge_permission_id], set_=changed)
         self._set_out = self.insert(deliveries).on_conflict_do_nothing()
+        whose = entries.c.charge_permission_id == bindparam("whose")
+        self._since = select(entries.c.number, entries.c.digest).where(whose, entries.c.number >= bindparam("first"))
+        self._last = select(func.max(entries.c.number)).where(whose)
+        keep = self.insert(states)
+        kept = {name: keep.excluded[name] for name in ("told", "recorded_at", "state")}
+        self._keep = keep.on_conflict_do_update(
+            index_elements=[states.c.charge_permission_id], set_=kept, where=states.c.told <= keep.excluded.told
+        )
 
     @classmethod
     @asynccontextmanager
@@ -92,17 +101,53 @@ class Ledger:
             queued: the deliveries that are about to be started for it, or are not as an endpoint is disabled.
 
         Raises:
+            LedgerAheadError: something else was told since under the same numbers; nothing was recorded.
             LedgerError: nothing was recorded.
         """
         await self.check_version()
         now = self.now()
         rows = list(entries_of(told, now))
         async with writing(self.engine) as connection:
+            if rows:
+                await self._check_goes_on(connection, told.charge_permission_id, rows)
             new = await self._added(connection, rows)
             if new:
                 await self._project(connection, told.charge_permission_id, new)
+                await self._keep_state(connection, told, now)
             if queued:
                 await self._queue(connection, queued, now)
+
+    async def last_told(self, charge_permission_id: str) -> int:
+        """The number of the last notice of a subscription; 0 where it has told none.
+
+        Raises:
+            LedgerError: the database cannot be used now, or is of another release.
+        """
+        await self.check_version()
+        async with reading(self.engine) as connection:
+            return await connection.scalar(self._last, {"whose": charge_permission_id}) or 0
+
+    async def _check_goes_on(self, connection: AsyncConnection, whose: str, rows: Sequence[Row]) -> None:
+        """Whether what is recorded from the first of these on is these, as far as anything is.
+
+        A task that is lost after it told something is worked on again, and may have heard more by then. So the same may
+        be told under a later number; something else that was told is what nobody knows any more.
+        """
+        found = (await connection.execute(self._since, {"whose": whose, "first": rows[0]["number"]})).all()
+        last = {row["digest"]: row["number"] for row in rows}
+        if any(last.get(digest, 0) < number for number, digest in found):
+            raise LedgerAheadError(max(number for number, _ in found))
+
+    async def _keep_state(self, connection: AsyncConnection, told: Told, now: datetime) -> None:
+        if told.state is None:
+            return
+        row = {
+            "charge_permission_id": told.charge_permission_id,
+            "told": told.notices[-1].number,
+            "recorded_at": now,
+            "state": packed(told.state),
+        }
+        await connection.execute(self._keep, row)
 
     async def _added(self, connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
         """Those that were not there before, in their order."""

@@ -1,5 +1,6 @@
 """Whether a subscription has lived under a charge permission before, for as long as the ledger is kept."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,7 +11,10 @@ from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.ledger.database import reading
 from perennial_billing.ledger.finding import Found, found_of
 from perennial_billing.ledger.ledger import Ledger
-from perennial_billing.ledger.tables import entries, subscriptions
+from perennial_billing.ledger.tables import entries, states, subscriptions
+
+AT_ONCE: Final = 500
+"""Subscriptions that are read at a time."""
 
 _BEGINS: Final = (NoticeType.SUBSCRIPTION_STARTED.value, NoticeType.SUBSCRIPTION_CONTINUED.value)
 
@@ -26,6 +30,7 @@ class EarlierLife:
         told: the number of the last notice.
         last_paid: the period that was paid last, counted from 0; None where none was.
         last_paid_due: when that fell due (UTC).
+        is_kept: whether all that it knew is kept as well.
     """
 
     found: Found
@@ -34,6 +39,7 @@ class EarlierLife:
     told: int
     last_paid: int | None
     last_paid_due: datetime | None
+    is_kept: bool
 
     @property
     def has_ended(self) -> bool:
@@ -59,6 +65,7 @@ async def earlier_life(ledger: Ledger, charge_permission_id: str) -> EarlierLife
         lives = select(func.count(told.number.distinct())).where(whose, told.type.in_(_BEGINS))
         last = select(func.max(told.number)).where(whose)
         paid = select(told.period, told.due).where(whose, told.type == NoticeType.PERIOD_PAID.value)
+        kept = select(func.count()).where(states.c.charge_permission_id == charge_permission_id)
         newest = (await connection.execute(paid.order_by(told.id.desc()).limit(1))).first()
         return EarlierLife(
             found=found_of(dict(row)),
@@ -67,4 +74,27 @@ async def earlier_life(ledger: Ledger, charge_permission_id: str) -> EarlierLife
             told=await connection.scalar(last) or 0,
             last_paid=newest[0] if newest else None,
             last_paid_due=newest[1] if newest else None,
+            is_kept=bool(await connection.scalar(kept)),
         )
+
+
+async def not_ended(ledger: Ledger) -> AsyncIterator[str]:
+    """The charge permissions under which a subscription lives by the ledger, in their order.
+
+    Raises:
+        LedgerError: the database cannot be used now, or is of another release.
+    """
+    await ledger.check_version()
+    column, after = subscriptions.c, ""
+    while True:
+        query = select(column.charge_permission_id).where(
+            column.charge_permission_id > after, column.ended_at.is_(None), column.status.is_not(None)
+        )
+        async with reading(ledger.engine) as connection:
+            page = query.order_by(column.charge_permission_id).limit(AT_ONCE)
+            found = [*(await connection.execute(page)).scalars()]
+        for name in found:
+            yield name
+        if len(found) < AT_ONCE:
+            return
+        after = found[-1]

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -101,6 +102,18 @@ entries: Final = Table(
     sqlite_autoincrement=True,
 )
 """What was told: only ever added to."""
+
+states: Final = Table(
+    "states",
+    metadata,
+    Column("charge_permission_id", String(64), primary_key=True),
+    # The number of the last notice that was told with it.
+    Column("told", Integer, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    # All that the subscription knew then, as JSON compressed by zlib.
+    Column("state", LargeBinary, nullable=False),
+)
+"""What Temporal keeps as well, for when it has forgotten; one row a subscription."""
 
 subscriptions: Final = Table(
     "subscriptions",

@@ -23,6 +23,17 @@ def not_ended(life: EarlierLife) -> str:
     )
 
 
+def kept_in_ledger(life: EarlierLife) -> str:
+    """Of a subscription that Temporal has forgotten, and the ledger has kept."""
+    found = life.found
+    return (
+        f"charge permission {found.charge_permission_id}: Temporal does not know its subscription any more. The ledger "
+        f"has kept all that it knew at {found.as_of:%Y-%m-%d %H:%M} UTC, when it was {_status(life)}: "
+        f"`perennial recover {found.charge_permission_id} --from-ledger` brings it back. Make sure that it runs in no "
+        "other namespace"
+    )
+
+
 def forgotten(life: EarlierLife) -> str:
     """What is known of a subscription that Temporal has forgotten, and how it goes on as a new one."""
     found = life.found

@@ -1,10 +1,13 @@
-"""Brings subscriptions back whose workflow was ended from outside: each goes on with all that it knew.
+"""Brings subscriptions back: each goes on with all that it knew.
 
-Nobody pays twice by it. What was open is sent again under its own idempotency key and with its own amount, which a new
-run does by itself; and the server starts no second run beside one that runs.
+It may be that the workflow was ended from outside; that it runs, and something is amiss with it (`starter.troubles`);
+or that only the ledger knows it, as Temporal's database is lost or its retention over. Nobody pays twice by it. What
+was open is sent again under its own idempotency key and with its own amount, which a new run does by itself; and the
+server starts no second run beside one that runs.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,14 +17,17 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from perennial_billing.billing.agenda import next_command
-from perennial_billing.billing.lives import brought_back
+from perennial_billing.billing.lives import brought_back, brought_together
+from perennial_billing.billing.parts.divergence import LEDGER_AHEAD
 from perennial_billing.billing.protocol.answers import SuccessorAnswer
 from perennial_billing.billing.protocol.commands import StartSuccessor
 from perennial_billing.billing.protocol.events import Answered, Event
 from perennial_billing.billing.requests import NOBODY, Asker
 from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.view import SubscriptionView, view_of
-from perennial_billing.ledger.lives import earlier_life
+from perennial_billing.ledger.ledger import Ledger
+from perennial_billing.ledger.lives import earlier_life, not_ended
+from perennial_billing.ledger.states import kept_subscription
 from perennial_billing.runtime.temporal import is_unknown
 from perennial_billing.starter.client.recalling import OpensLedger
 from perennial_billing.starter.errors import (
@@ -30,12 +36,14 @@ from perennial_billing.starter.errors import (
     SubscriptionError,
     SubscriptionNotFoundError,
 )
-from perennial_billing.starter.lives import ended_before, forgotten
+from perennial_billing.starter.listing import STORE_LAG, list_subscriptions
+from perennial_billing.starter.lives import ended_before, forgotten, kept_in_ledger
 from perennial_billing.starter.places import CALL_TIMEOUT
 from perennial_billing.starter.remembering import Remembered, Unheard, remember
 from perennial_billing.starter.stopped import Stopped, every_stopped, stopped
+from perennial_billing.starter.troubles import Troubled, examine, mend
 from perennial_billing.workflows.memo import FIRST_CHARGE_MEMO
-from perennial_billing.workflows.names import workflow_id
+from perennial_billing.workflows.names import LAST_REASON, workflow_id
 from perennial_billing.workflows.starting import start_options
 from perennial_billing.workflows.subscription import SubscriptionWorkflow
 
@@ -59,6 +67,23 @@ class Recoverable:
     fallen_due: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A subscription that only the ledger knows.
+
+    Attributes:
+        charge_permission_id: which.
+        recorded_at: when it told something last (UTC, the clock of the process that wrote it).
+        stood: how it stood then.
+        goes_on: the state with which it goes on.
+    """
+
+    charge_permission_id: str
+    recorded_at: datetime
+    stood: SubscriptionView
+    goes_on: Subscription
+
+
 class Recovery:
     """Finds them, and brings them back.
 
@@ -66,10 +91,18 @@ class Recovery:
         client: connected with the project's data converter.
         ledger: opens the ledger, which tells of those that Temporal has forgotten.
         asker: who brings them back, and why.
+        task_queue: where the workers listen; needed for those that only the ledger knows.
     """
 
-    def __init__(self, client: Client, *, ledger: OpensLedger | None = None, asker: Asker = NOBODY) -> None:
-        self._client, self._ledger, self._asker = client, ledger, asker
+    def __init__(
+        self,
+        client: Client,
+        *,
+        ledger: OpensLedger | None = None,
+        asker: Asker = NOBODY,
+        task_queue: str | None = None,
+    ) -> None:
+        self._client, self._ledger, self._asker, self._task_queue = client, ledger, asker, task_queue
 
     async def every_stopped(self) -> AsyncIterator[Stopped]:
         """All that can be brought back, as Temporal retains them.
@@ -118,6 +151,128 @@ class Recovery:
         await self._tell_successor(remembered)
         return _recoverable(found, remembered, goes_on)
 
+    # Those that run
+
+    async def every_suspect(self) -> AsyncIterator[str]:
+        """The charge permissions of those that run and of which Temporal's visibility store tells that something is
+        amiss; `every_running` has those too of which nobody tells.
+
+        Raises:
+            RPCError: the server does not answer.
+        """
+        query = f"({LAST_REASON.name} = '{LEDGER_AHEAD}' OR TemporalReportedProblems IS NOT NULL)"
+        async for name in self._running(query):
+            yield name
+
+    async def every_running(self) -> AsyncIterator[str]:
+        """The charge permissions of all that run.
+
+        Raises:
+            RPCError: the server does not answer.
+        """
+        async for name in self._running(None):
+            yield name
+
+    async def _running(self, query: str | None) -> AsyncIterator[str]:
+        service, namespace = self._client.workflow_service, self._client.namespace
+        async for listed in list_subscriptions(service, namespace, query=query, lag=STORE_LAG):
+            yield listed.charge_permission_id
+
+    async def examine(self, charge_permission_id: str) -> Troubled | None:
+        """What is amiss with one that runs; None where nothing is.
+
+        Raises:
+            SubscriptionError: what it did cannot be replayed.
+            LedgerError: the ledger cannot be read.
+            RPCError: the server does not answer.
+        """
+        async with self._opened() as ledger:
+            return await examine(self._client, ledger, charge_permission_id, self._asker)
+
+    async def mend(self, charge_permission_id: str) -> Troubled | None:
+        """Mends what is amiss with one that runs, and says what that was; None where nothing is. Raises as `examine`
+        does, and where no worker answers."""
+        async with self._opened() as ledger:
+            troubled = await examine(self._client, ledger, charge_permission_id, self._asker)
+            if troubled is not None:
+                await mend(self._client, ledger, troubled, self._asker)
+            return troubled
+
+    # Those that only the ledger knows
+
+    async def every_lost(self) -> AsyncIterator[str]:
+        """The charge permissions of those that the ledger knows, that have not ended, and that Temporal does not know.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+            RPCError: the server does not answer.
+        """
+        async with self._opened() as ledger:
+            async for name in not_ended(ledger):
+                if await self._described(name) is None:
+                    yield name
+
+    async def look_up(self, charge_permission_id: str) -> Lost:
+        """How one would go on that only the ledger knows; nothing is changed. Raises what `from_ledger` does."""
+        if await self._described(charge_permission_id) is not None:
+            raise SubscriptionConflictError(
+                f"charge permission {charge_permission_id}: Temporal knows its subscription, so it is not made of the "
+                f"ledger: `perennial recover {charge_permission_id}`"
+            )
+        async with self._opened() as ledger:
+            kept = await kept_subscription(ledger.engine, charge_permission_id)
+            told = await ledger.last_told(charge_permission_id)
+        if kept is None:
+            raise await self._forgotten(charge_permission_id)
+        if kept.subscription.has_ended:
+            raise SubscriptionEndedError(ended_before(charge_permission_id))
+        goes_on = brought_together(kept.subscription, kept.subscription, told, datetime.now(UTC), self._asker)
+        return Lost(charge_permission_id, kept.recorded_at, view_of(kept.subscription), goes_on)
+
+    async def from_ledger(self, charge_permission_id: str) -> Lost:
+        """Starts one again that only the ledger knows, with all that it knew when it told something last.
+
+        Raises:
+            SubscriptionConflictError: Temporal knows it.
+            SubscriptionEndedError: it has ended.
+            SubscriptionNotFoundError: nobody knows it, or the ledger has kept too little.
+            LedgerError: the ledger cannot be read.
+            RPCError: the server does not answer.
+        """
+        lost = await self.look_up(charge_permission_id)
+        if self._task_queue is None:
+            raise AssertionError("where the workers listen was not said")
+        try:
+            await self._client.start_workflow(
+                SubscriptionWorkflow.run,
+                lost.goes_on,
+                **start_options(lost.goes_on, None),
+                task_queue=self._task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            )
+        except WorkflowAlreadyStartedError:
+            raise _runs(charge_permission_id) from None
+        return lost
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[Ledger]:
+        if self._ledger is None:
+            raise AssertionError("no ledger was given")
+        async with self._ledger() as ledger:
+            yield ledger
+
+    # Those whose workflow was ended
+
+    async def is_running(self, charge_permission_id: str) -> bool:
+        """Whether its workflow runs.
+
+        Raises:
+            RPCError: the server does not answer.
+        """
+        described = await self._described(charge_permission_id)
+        return described is not None and described.status is WorkflowExecutionStatus.RUNNING
+
     async def _stopped(self, charge_permission_id: str) -> Stopped:
         found = await stopped(self._client.workflow_service, self._client.namespace, charge_permission_id)
         if found is not None:
@@ -150,6 +305,8 @@ class Recovery:
             )
         if life.has_ended:
             return SubscriptionEndedError(ended_before(charge_permission_id))
+        if life.is_kept:
+            return SubscriptionNotFoundError(kept_in_ledger(life))
         return SubscriptionNotFoundError(forgotten(life))
 
     async def going_on(self, found: Stopped, remembered: Remembered) -> Subscription:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.bridge.proto.workflow_activation import QueryWorkflow, WorkflowActivation
@@ -20,7 +21,9 @@ from temporalio.service import RPCError
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails
 from temporalio.workflow import Info
 
+from perennial_billing.activities.signatures import Announcement
 from perennial_billing.billing.subscription import Subscription
+from perennial_billing.ledger.entries import Told
 from perennial_billing.starter.errors import SubscriptionError
 from perennial_billing.starter.places import CALL_TIMEOUT
 from perennial_billing.starter.stopped import How, Stopped
@@ -50,6 +53,9 @@ CANCELED_IN_TEMPORAL: Final = "cancel in Temporal"
 """Temporal's own cancellation, as it is named beside signals."""
 
 _QUERY: Final = "state"
+
+_ANNOUNCE: Final = "announce"
+"""The type of the activity that hands notices on; what it is given is in no history, and made anew by a replay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +104,16 @@ async def remember(client: Client, found: Stopped) -> Remembered:
     if not any(event.event_type == _COMPLETED for event in events[:end]):
         [state] = await client.data_converter.decode(begun.input.payloads, [Subscription])
         return Remembered(state, unheard, begun.task_queue.name)
-    why, state = await replayed(client, WorkflowHistory(name, events[:end]))
+    read = await replayed(client, WorkflowHistory(name, events[:end]))
+    state = read.subscription
     if state is None:
         try:
             state = await handle.query(SubscriptionWorkflow.state, rpc_timeout=CALL_TIMEOUT)
         except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
             raise SubscriptionError(
                 f"charge permission {found.charge_permission_id}: this release cannot replay what its workflow did "
-                f"({why}), and no worker of the release that ran it answers: start one, or use `perennial recover` of "
-                "that release"
+                f"({read.why}), and no worker of the release that ran it answers: start one, or use `perennial "
+                "recover` of that release"
             ) from error
     return Remembered(state, unheard, begun.task_queue.name)
 
@@ -117,9 +124,17 @@ def _end_of_last_task(events: Sequence[HistoryEvent], *, failed: bool) -> int:
     completed = [at for at, event in enumerate(events) if event.event_type == _COMPLETED]
     if failed and completed:
         completed.pop()
-    if not completed:
-        return 1
-    end = completed[-1] + 1
+    return end_of_task(events, completed[-1]) if completed else 1
+
+
+def end_of_task(events: Sequence[HistoryEvent], completed: int) -> int:
+    """Behind what a task has done.
+
+    Args:
+        events: of a history.
+        completed: where among them the task's completion stands.
+    """
+    end = completed + 1
     while end < len(events) and events[end].event_type in _OF_A_TASK:
         end += 1
     return end
@@ -147,26 +162,56 @@ _MEANINGS: Final = {
 }
 
 
-async def replayed(client: Client, history: WorkflowHistory) -> tuple[str, Subscription | None]:
-    """The state at the end of a history; or why it cannot be replayed."""
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a history replays to.
+
+    Attributes:
+        subscription: the state at its end; None where it cannot be replayed.
+        told: what was handed on in it, oldest first; also what could not be handed on then.
+        why: why it cannot be replayed.
+    """
+
+    subscription: Subscription | None
+    told: Sequence[Told] = ()
+    why: str = ""
+
+
+async def replayed(client: Client, history: WorkflowHistory) -> Replayed:
+    """Replays a history, here."""
     runner = _AskedAtTheEnd()
     replayer = Replayer(workflows=[SubscriptionWorkflow], data_converter=client.data_converter, workflow_runner=runner)
     result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
     if result.replay_failure is not None or runner.last is None:
         why = str(result.replay_failure or "it did not answer").partition("\n")[0]
-        return why[:200], None
+        return Replayed(None, why=why[:200])
     answer = runner.last.respond_to_query
     if not answer.HasField("succeeded"):
-        return answer.failed.message[:200], None
+        return Replayed(None, why=answer.failed.message[:200])
     [state] = await client.data_converter.decode([answer.succeeded.response], [Subscription])
-    return "", state
+    told = [await _told(client, each) for each in runner.announced]
+    return Replayed(state, told)
+
+
+async def _told(client: Client, arguments: Sequence[Payload]) -> Told:
+    [said] = await client.data_converter.decode(arguments, [Announcement])
+    return Told(
+        charge_permission_id=said.charge_permission_id,
+        merchant_account=said.merchant_account,
+        merchant_reference=said.merchant_reference,
+        plan_id=said.plan_id,
+        notices=said.notices,
+        summary=said.summary,
+    )
 
 
 class _AskedAtTheEnd(UnsandboxedWorkflowRunner):
-    """Runs a workflow that is replayed, and asks it for its state before it is taken out of memory."""
+    """Runs a workflow that is replayed, hears what it hands on, and asks it for its state before it is taken out of
+    memory."""
 
     def __init__(self) -> None:
         self.last: WorkflowCommand | None = None
+        self.announced: list[Sequence[Payload]] = []
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """One that is asked."""
@@ -185,7 +230,13 @@ class _Asked(WorkflowInstance):
             question.jobs.add().query_workflow.CopyFrom(QueryWorkflow(query_id=_QUERY, query_type=_QUERY))
             answered = self._replayed.activate(question).successful.commands
             self._runner.last = answered[0] if answered else None
-        return self._replayed.activate(act)
+        completion = self._replayed.activate(act)
+        self._runner.announced += [
+            [*command.schedule_local_activity.arguments]
+            for command in completion.successful.commands
+            if command.schedule_local_activity.activity_type == _ANNOUNCE
+        ]
+        return completion
 
     # Any: the SDK has no public name for what a command is known by.
 

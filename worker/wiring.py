@@ -16,6 +16,7 @@ from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
 from amazon_pay_client.outbound.bounds import Bounds
 from amazon_pay_client.outbound.client import bounded_client
 from amazon_pay_client.outbound.library import httpx
+from perennial_billing.activities.agreement import Agreement
 from perennial_billing.activities.amazon_pay import AmazonPayCalls
 from perennial_billing.activities.amounts import AmountHook
 from perennial_billing.activities.deliveries import Deliveries
@@ -130,7 +131,7 @@ async def billing_workers(
         yield Workers(
             [
                 _subscriptions(client, ledger, deliveries, endpoints, settings),
-                *_amazon_pay_calls(client, amazon_pay, settings),
+                *_amazon_pay_calls(client, amazon_pay, ledger, settings),
                 _deliveries(client, Webhooks(endpoints, notices, ledger), settings),
                 *([_amounts(client, amounts, settings)] if settings.amount_hook_url else ()),
             ]
@@ -166,24 +167,27 @@ def own_endpoint(settings: Settings) -> OwnEndpoint | None:
 def _subscriptions(
     client: Client, ledger: Ledger, deliveries: Deliveries, endpoints: Endpoints, settings: Settings
 ) -> Worker:
+    recollections = Recollections(ledger)
     announcer = Announcer(deliveries, _region(settings), ledger, endpoints, settings.amazon_pay_origin)
     return Worker(
         client,
         task_queue=settings.task_queue,
         workflows=[SubscriptionWorkflow, EndedSubscriptionWorkflow],
         workflow_runner=UnsandboxedWorkflowRunner(),  # see docs/architecture.md, "The workflow"
-        activities=[announcer.announce, Recollections(ledger).recall],
+        activities=[announcer.announce, recollections.recall, recollections.check_agreement, recollections.kept_state],
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
         deployment_config=release_of(settings),
     )
 
 
-def _amazon_pay_calls(client: Client, amazon_pay: AmazonPayClient, settings: Settings) -> Iterator[Worker]:
+def _amazon_pay_calls(
+    client: Client, amazon_pay: AmazonPayClient, ledger: Ledger, settings: Settings
+) -> Iterator[Worker]:
     """Amazon limits each operation by itself, so each has a queue with a limit that the server keeps for all workers.
 
     All workers must have the same limit: the server goes by what it was told last.
     """
-    calls = AmazonPayCalls(amazon_pay, _virtual_time if settings.send_virtual_time else dict)
+    calls = AmazonPayCalls(amazon_pay, Agreement(ledger), _virtual_time if settings.send_virtual_time else dict)
     hosted: Mapping[Call, Callable[..., Any]] = {  # Any: activities of different kinds
         Call.CREATE_CHARGE: calls.create_charge,
         Call.CAPTURE_CHARGE: calls.capture_charge,

@@ -143,6 +143,11 @@ def details(view: SubscriptionView) -> str:
 def _left_to_you(view: SubscriptionView) -> Iterator[str]:
     """What only the merchant can do, where that is waited for."""
     owed = view.owed
+    if view.ledger_told is not None:
+        yield (
+            f"**The ledger knows more of it:** {view.ledger_told} notices, and this workflow {view.notices_told}, as "
+            "after a restore of Temporal's database. Nothing is done before `perennial recover`"
+        )
     if view.notices_held_since is not None:
         yield (
             f"{view.notices_waiting} notices wait since {_instant(view.notices_held_since)}: the ledger cannot be "

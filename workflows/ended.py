@@ -38,7 +38,7 @@ with workflow.unsafe.imports_passed_through():
         workflow_id,
     )
     from perennial_billing.workflows.outcomes import outcome_of_refund
-    from perennial_billing.workflows.performing import perform
+    from perennial_billing.workflows.performing import ledger_ahead_of, perform
     from perennial_billing.workflows.recalling import recall
     from perennial_billing.workflows.releases import another_takes_over, go_on
 
@@ -273,6 +273,15 @@ class EndedSubscriptionWorkflow:
             return True
         return False
 
+    async def _numbers_on(self) -> bool:
+        """Whether what is to be told follows what the ledger knows, now that it was looked up."""
+        try:
+            recalled = await recall(Recollection(charge_permission_id=self._ended.charge_permission_id))
+        except FailureError:
+            return False
+        self._ended = self._ended.numbered_on(recalled)
+        return True
+
     async def _tell(self) -> None:
         """Hands on what is new; nothing else is done before that is possible."""
         while notices := self._ended.outbox.first:
@@ -290,8 +299,9 @@ class EndedSubscriptionWorkflow:
                     start_to_close_timeout=ANNOUNCE_TIMEOUT,
                     retry_policy=ANNOUNCE_RETRY,
                 )
-            except FailureError:
-                await workflow.sleep(TELL_AGAIN_AFTER, summary=f"Until {len(notices)} notices are tried again")
+            except FailureError as error:
+                if ledger_ahead_of(error) is None or not await self._numbers_on():
+                    await workflow.sleep(TELL_AGAIN_AFTER, summary=f"Until {len(notices)} notices are tried again")
                 continue
             handed_on = self._ended.outbox.handed_on([notice.number for notice in notices])
             self._ended = self._ended.but(outbox=handed_on)

@@ -18,10 +18,11 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 
-from perennial_billing.activities.signatures import Announcement, NoticeActivities
+from perennial_billing.activities.signatures import Announcement, NoticeActivities, Standing
 from perennial_billing.billing.agenda import next_command
 from perennial_billing.billing.changes import gets_dearer
 from perennial_billing.billing.couplings.ending import begun_elsewhere
+from perennial_billing.billing.lives import brought_together
 from perennial_billing.billing.machine import apply, ask
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.parts.ledger import PeriodRecord
@@ -33,6 +34,7 @@ from perennial_billing.billing.protocol.events import (
     CancelAsked,
     Event,
     HandedOn,
+    LedgerIsAhead,
     NotHandedOn,
     Refresh,
     Started,
@@ -52,11 +54,11 @@ from perennial_billing.workflows.display import (
     static_summary,
 )
 from perennial_billing.workflows.memo import initial_memo
-from perennial_billing.workflows.messages import Answer, CancelRequest, NotificationSignal, Refusal
+from perennial_billing.workflows.messages import Agreed, Answer, CancelRequest, NotificationSignal, Refusal
 from perennial_billing.workflows.names import SUBSCRIPTION_WORKFLOW, in_summary, workflow_id
 from perennial_billing.workflows.outcomes import outcome_of
-from perennial_billing.workflows.performing import perform
-from perennial_billing.workflows.recalling import recall
+from perennial_billing.workflows.performing import ledger_ahead_of, perform
+from perennial_billing.workflows.recalling import kept_state, recall, told_beyond
 from perennial_billing.workflows.releases import another_takes_over, go_on
 
 PERIODS_PER_RUN: Final = 13
@@ -69,6 +71,14 @@ so that the thirteenth month is this run's still."""
 
 REFUSED: Final = "Refused"
 """The type of the error when a rule says no to a request; its details are a `Refusal`."""
+
+_AGREES_FIRST: Final = "agrees-before-requests"
+"""The patch since which the ledger is compared before a request is taken."""
+
+_NOTHING_KEPT: Final = (
+    "it knows more of the subscription, and has kept no state of it, as that was told to an older release: look at "
+    "`perennial timeline` and Seller Central, terminate the workflow, and begin anew by `perennial start --new-life`"
+)
 
 _LIMIT_TIMEOUT: Final = timedelta(seconds=8)
 """Less than a caller waits for an update."""
@@ -104,12 +114,22 @@ class Life:
         self._first_period, self._revision = subscription.next_period, subscription.contract.revision
         self._began_at = workflow.now()
         self._dates_are_old = False
+        self._rests = False
+        self._is_brought_back = False
         self._starts_successor = False
+        self._canceled: CancelAsked | None = None
 
     async def live(self) -> None:
         """Goes on until the subscription has ended, or the run continues as new."""
         self.happened(Started())
-        while not self.subscription.has_ended:
+        while not self._is_over:
+            await self._live_on()
+            await self._tell_the_rest()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        self._show()
+
+    async def _live_on(self) -> None:
+        while not self._is_over:
             await self._tell_merchant()
             self._continue_as_new_when_long()
             command = next_command(self.subscription)
@@ -117,9 +137,11 @@ class Life:
                 await self._news(command)
             elif command.at_once or await self._has_come(command):
                 self.happened(await self._perform(command))
-        await self._tell_the_rest()
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        self._show()
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether it has ended, and the ledger knows of nothing else."""
+        return self.subscription.has_ended and self.subscription.divergence is None
 
     def happened(self, event: Event) -> None:
         """Takes what happened."""
@@ -127,10 +149,12 @@ class Life:
 
     async def said(self, said: Said) -> None:
         """Takes what somebody says. As soon as it goes on under another charge permission, that is said there."""
+        if isinstance(said.event, CancelAsked):
+            self._canceled = self._canceled or said.event
         if self._starts_successor:
             await workflow.wait_condition(lambda: not self._starts_successor)
         elsewhere = self.subscription.lifecycle.goes_on_under
-        if elsewhere is None:
+        if elsewhere is None or self.subscription.divergence is not None:
             self.happened(said.event)
             return
         try:
@@ -164,6 +188,8 @@ class Life:
             ApplicationError: of type `Refused`; nothing was changed.
         """
         identifier = request_id()
+        if workflow.patched(_AGREES_FIRST):
+            await self._compare()
         await self._look_up(request)
         after = self._asked(request, identifier, asker)
         if gets_dearer(self.subscription, after):
@@ -174,6 +200,43 @@ class Life:
         self.subscription = after
         self._show()  # nothing else may have news of it before the next command
         return Answer(outcome=outcome_of(self.subscription, identifier), wish=digest_of(request))
+
+    async def _compare(self) -> None:
+        """Looks whether the ledger knows more, before anything is promised on what is known here."""
+        told = await told_beyond(self._standing)
+        if told is not None and told > self.subscription.outbox.told:
+            self.happened(LedgerIsAhead(told))
+
+    async def agree(self, asker: Asker) -> Agreed:
+        """Goes on with what the ledger has kept, where that is more than is known here.
+
+        Raises:
+            ApplicationError: of type `Refused`; nothing was changed.
+        """
+        before = self.subscription.outbox.told
+        try:
+            kept = await kept_state(self._standing)
+        except FailureError:
+            with refusing():
+                raise Refused("ledger", "", "it cannot be read now: ask again later", Kind.NOT_NOW) from None
+        if self.subscription.divergence is None and kept.told <= self.subscription.outbox.told:
+            return Agreed(before=before, told=before, goes_on_from=None)
+        if kept.subscription is None:
+            with refusing():
+                raise Refused("ledger", "", _NOTHING_KEPT, Kind.NOT_NOW)
+        self.happened(LedgerIsAhead(kept.told))
+        await workflow.wait_condition(lambda: self._rests or self.subscription.divergence is None)
+        if self.subscription.divergence is not None:
+            self.subscription = brought_together(
+                self.subscription, kept.subscription, kept.told, workflow.now(), asker, self._canceled
+            )
+            self._is_brought_back = True
+        return Agreed(before=before, told=self.subscription.outbox.told, goes_on_from=kept.told)
+
+    @property
+    def _standing(self) -> Standing:
+        terms, outbox = self.subscription.terms, self.subscription.outbox
+        return Standing(charge_permission_id=terms.charge_permission_id, told=outbox.told)
 
     async def _look_up(self, request: Request) -> None:
         """Recalls what a request is about and the subscription does not remember; so it may be about any charge."""
@@ -229,7 +292,9 @@ class Life:
         """
         self._show()
         slept, told = self.subscription, self.subscription.outbox.told
-        again = asyncio.create_task(self._until_told_again()) if slept.outbox.notices else None
+        self._rests = slept.divergence is not None
+        waits = slept.outbox.notices and not self._rests
+        again = asyncio.create_task(self._until_told_again()) if waits else None
 
         def is_there() -> bool:
             now = self.subscription
@@ -241,6 +306,7 @@ class Life:
         try:
             await workflow.wait_condition(is_there, timeout=within, timeout_summary=summary)
         finally:
+            self._rests = False
             if again is not None:
                 again.cancel()
 
@@ -249,7 +315,10 @@ class Life:
             return Answered(command, await self._start_successor())
         if command.until_answered:
             self._show()  # it may take days, and nobody sees it by a sleep of the workflow
-        event = await perform(command, self.subscription.terms.merchant_account)
+        account = self.subscription.terms.merchant_account
+        event = await perform(command, account, standing=self._standing)
+        while isinstance(event, LedgerIsAhead) and event.told <= self.subscription.outbox.told:
+            event = await perform(command, account, standing=self._standing)  # it has told more since it was sent
         if isinstance(event, Answered) and isinstance(event.answer, RefundAnswer | DisputeAnswer):
             await self._recall_charge(event.answer.charge_id)
         return event
@@ -291,7 +360,7 @@ class Life:
 
         A local activity: it only starts deliveries on the same Temporal server, and costs a single event.
         """
-        while notices := self.subscription.outbox.first:
+        while (notices := self.subscription.outbox.first) and self.subscription.divergence is None:
             terms = self.subscription.terms
             announcement = Announcement(
                 charge_permission_id=terms.charge_permission_id,
@@ -301,6 +370,7 @@ class Life:
                 rules=self.subscription.contract.written.rules,
                 merchant_account=terms.merchant_account,
                 summary=Summary.of(self.subscription),
+                state=self.subscription.model_dump_json(exclude_none=True),
             )
             try:
                 stale = await workflow.execute_local_activity_method(
@@ -310,7 +380,11 @@ class Life:
                     retry_policy=ANNOUNCE_RETRY,
                     summary=_kinds_of(notices),
                 )
-            except FailureError:  # a local activity's is not always an ActivityError
+            except FailureError as error:  # a local activity's is not always an ActivityError
+                ahead = ledger_ahead_of(error)
+                if ahead is not None:
+                    self.happened(LedgerIsAhead(ahead))
+                    return
                 waiting = len(self.subscription.outbox.notices)
                 workflow.logger.warning("notices could not be handed on yet", extra={"waiting": waiting})
                 self.happened(NotHandedOn())
@@ -321,7 +395,7 @@ class Life:
     async def _tell_the_rest(self) -> None:
         """Hands on the last notices: as nothing follows an ended subscription, it does not leave before that."""
         await self._tell_merchant()
-        while waiting := len(self.subscription.outbox.notices):
+        while (waiting := len(self.subscription.outbox.notices)) and self.subscription.divergence is None:
             self._show()
             workflow.logger.warning("it has ended, and stays until all is told", extra={"waiting": waiting})
             self._continue_as_new_when_long()
@@ -345,7 +419,9 @@ class Life:
         reckoned = self.subscription.contract.revision != self._revision
         old = self._dates_are_old and self.subscription.collection is None
         long = periods >= PERIODS_PER_RUN or workflow.info().is_continue_as_new_suggested()
-        return (long or reckoned or old or another_takes_over()) and workflow.all_handlers_finished()
+        return (
+            long or reckoned or old or self._is_brought_back or another_takes_over()
+        ) and workflow.all_handlers_finished()
 
     def _continue_as_new_when_long(self) -> None:
         has_lasted = workflow.now() - self._began_at >= LONGEST_RUN and workflow.all_handlers_finished()

@@ -12,10 +12,10 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from perennial_billing.activities import signatures
-    from perennial_billing.activities.signatures import AmazonPayActivities, AmountActivities
+    from perennial_billing.activities.signatures import AmazonPayActivities, AmountActivities, Standing
     from perennial_billing.billing.protocol import commands
     from perennial_billing.billing.protocol.commands import Command, Elapse
-    from perennial_billing.billing.protocol.events import Answered, Elapsed, Event, Unanswered
+    from perennial_billing.billing.protocol.events import Answered, Elapsed, Event, LedgerIsAhead, Unanswered
     from perennial_billing.billing.protocol.foreign import as_prose
     from perennial_billing.workflows.names import Call, amounts_queue, call_queue, in_summary
 
@@ -227,22 +227,29 @@ PERFORMANCES: Final[Mapping[type[Command], Performance]] = MappingProxyType(
 """Every command but the wait for an instant, and the start of a successor, which the workflow does itself."""
 
 
-async def perform(command: Command, account: str, *, within: timedelta | None = None) -> Event:
+async def perform(
+    command: Command, account: str, *, standing: Standing | None = None, within: timedelta | None = None
+) -> Event:
     """Performs a command, and says what came of it.
 
     Args:
         command: what is to be done.
         account: the merchant account that it is done for: each has its fair share of a queue.
+        standing: how far the subscription knows of itself; where the ledger knows more, nothing is changed at Amazon's.
         within: how long it may take in all, where somebody waits who cannot wait as long as the command can.
     """
     if isinstance(command, Elapse):
         return Elapsed(command.timer)
     how, queue = PERFORMANCES[type(command)], workflow.info().task_queue
+    request = how.request(command)
+    if standing is not None and isinstance(request, signatures.Acting):
+        known = {"charge_permission_id": standing.charge_permission_id, "told": standing.told}
+        request = request.model_copy(update=known)
     in_all = within or (SAID_AGAIN_AFTER if command.until_answered else how.limits.in_all)
     try:
         answer = await workflow.execute_activity_method(
             how.activity,
-            how.request(command),
+            request,
             task_queue=call_queue(queue, how.call) if how.call else amounts_queue(queue),
             priority=Priority(priority_key=_URGENT_KEY if command.urgent else None, fairness_key=account),
             schedule_to_close_timeout=in_all,
@@ -252,6 +259,9 @@ async def perform(command: Command, account: str, *, within: timedelta | None = 
             summary=in_summary(how.summary(command)),
         )
     except ActivityError as error:
+        ahead = ledger_ahead_of(error)
+        if ahead is not None:
+            return LedgerIsAhead(ahead)
         why = _why_of(error)
         workflow.logger.warning("no answer in good time", extra={"command": command.action.value, "why": why})
         _count(command, account)
@@ -263,6 +273,16 @@ def _count(command: Command, account: str) -> None:
     meter = workflow.metric_meter()
     counter = meter.create_counter("perennial_unanswered", "Calls that were not answered in good time, by action.")
     counter.add(1, {"action": command.action.value, "merchant_account": account})
+
+
+def ledger_ahead_of(error: BaseException) -> int | None:
+    """The number of the last notice that the ledger knows, where an activity failed as it knows more."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ApplicationError) and cause.type == signatures.LEDGER_AHEAD:
+            return next((each for each in cause.details if isinstance(each, int)), 0)
+        cause = cause.__cause__
+    return None
 
 
 def _why_of(error: ActivityError) -> str | None:

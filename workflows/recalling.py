@@ -5,12 +5,15 @@ from typing import Final
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from perennial_billing.activities.signatures import LedgerActivities
+    from perennial_billing.activities.signatures import KeptState, LedgerActivities, Standing
     from perennial_billing.billing.protocol.recollection import Recalled, Recollection
+    from perennial_billing.workflows.performing import ledger_ahead_of
 
 _TIMEOUT: Final = timedelta(seconds=5)
+_AT_ONCE: Final = RetryPolicy(maximum_attempts=1)
 _RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=3)
 """A local activity holds up its workflow task, so it gives up soon."""
 
@@ -28,3 +31,33 @@ async def recall(wanted: Recollection) -> Recalled:
         retry_policy=_RETRY,
         summary="Look it up in the ledger",
     )
+
+
+async def kept_state(standing: Standing) -> KeptState:
+    """What the ledger has kept of a subscription.
+
+    Raises:
+        FailureError: it cannot be looked up now.
+    """
+    return await workflow.execute_local_activity_method(
+        LedgerActivities.kept_state,
+        standing,
+        start_to_close_timeout=_TIMEOUT,
+        retry_policy=_RETRY,
+        summary="What has the ledger kept?",
+    )
+
+
+async def told_beyond(standing: Standing) -> int | None:
+    """The number of the last notice that the ledger knows, where it knows more of a subscription than itself."""
+    try:
+        await workflow.execute_local_activity_method(
+            LedgerActivities.check_agreement,
+            standing,
+            start_to_close_timeout=_TIMEOUT,
+            retry_policy=_AT_ONCE,
+            summary="Does the ledger know more?",
+        )
+    except FailureError as error:
+        return ledger_ahead_of(error)
+    return None

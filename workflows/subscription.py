@@ -7,11 +7,12 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from perennial_billing.billing.forecast.preview import Upcoming, dry_run, upcoming
     from perennial_billing.billing.refusals import Refused
+    from perennial_billing.billing.requests import Asker
     from perennial_billing.billing.subscription import Subscription
     from perennial_billing.billing.view import SubscriptionView, view_of
     from perennial_billing.workflows import signals
     from perennial_billing.workflows.life import Life
-    from perennial_billing.workflows.messages import Answer, DryRunAnswer, Question, Refusal, Wish
+    from perennial_billing.workflows.messages import Agreed, Answer, DryRunAnswer, Question, Refusal, Wish
     from perennial_billing.workflows.names import SUBSCRIPTION_WORKFLOW
     from perennial_billing.workflows.outcomes import outcome_of
 
@@ -86,6 +87,15 @@ class SubscriptionWorkflow:
     @request.validator
     def _check_request(self, wish: Wish) -> None:
         self._life.check(wish.request)
+
+    @workflow.update
+    async def agree(self, asker: Asker) -> Agreed:
+        """Goes on with what the ledger has kept of it, where that is more than this workflow knows.
+
+        Raises:
+            ApplicationError: of type `Refused`; nothing was changed.
+        """
+        return await self._life.agree(asker)
 
     @workflow.query
     def status(self) -> SubscriptionView:

@@ -93,4 +93,15 @@ class NotHandedOn:
     """The notices that wait could not be handed on."""
 
 
-Event = Started | Elapsed | Answered | Unanswered | Refresh | CancelAsked | HandedOn | NotHandedOn
+@dataclass(frozen=True, slots=True)
+class LedgerIsAhead:
+    """The ledger knows more of the subscription than it knows itself, so what was to be done was not.
+
+    Attributes:
+        told: the number of the last notice that the ledger knows.
+    """
+
+    told: int
+
+
+Event = Started | Elapsed | Answered | Unanswered | Refresh | CancelAsked | HandedOn | NotHandedOn | LedgerIsAhead

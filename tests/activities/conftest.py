@@ -14,6 +14,7 @@ from amazon_pay_simulator.notifications import NotificationSigner
 from perennial_billing.activities.amazon_pay import AmazonPayCalls
 from perennial_billing.ledger.database import file_url
 from perennial_billing.ledger.ledger import Ledger
+from tests.activities.requests import AGREEING
 from tests.client.loopback import Loopback
 from tests.simulator.merchant import KEY_ID
 from tests.simulator.running import running_simulator
@@ -44,7 +45,7 @@ async def calls(simulator: SimulatorHandle, private_key: RSAPrivateKey) -> Async
     async with AmazonPayClient(
         public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=simulator.origin
     ) as client:
-        yield AmazonPayCalls(client)
+        yield AmazonPayCalls(client, AGREEING)
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ async def calls_by_wire(wire: Loopback, private_key: RSAPrivateKey) -> AsyncIter
     async with AmazonPayClient(
         public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=wire.origin
     ) as client:
-        yield AmazonPayCalls(client)
+        yield AmazonPayCalls(client, AGREEING)
 
 
 @pytest.fixture

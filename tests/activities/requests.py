@@ -7,6 +7,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from perennial_billing.activities.agreement import Agreement
 from perennial_billing.activities.amazon_pay import AmazonPayCalls
 from perennial_billing.activities.signatures import (
     OUTCOME_UNKNOWN,
@@ -22,11 +23,15 @@ from perennial_billing.activities.signatures import (
 from perennial_billing.billing.calendar import Interval, Unit
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.plan.recurrence import Recurrence
+from perennial_billing.ledger.database import engine_of
+from perennial_billing.ledger.ledger import Ledger
 from tests.simulator.merchant import new_key
 
 Answer = TypeVar("Answer")
 
 NOWHERE = "C01-0000000-0000000"
+AGREEING = Agreement(Ledger(engine_of("sqlite:////nowhere/ledger.db"), "nowhere"))
+"""For inputs that say nothing of what was told, so that nothing is looked up."""
 OPERATIONS = [
     "create_charge",
     "capture_charge",

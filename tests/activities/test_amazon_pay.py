@@ -33,7 +33,7 @@ from perennial_billing.billing.protocol.answers import (
     RefundAnswer,
     RefundState,
 )
-from tests.activities.requests import NOWHERE, capture, create, refund, run
+from tests.activities.requests import AGREEING, NOWHERE, capture, create, refund, run
 from tests.simulator.merchant import KEY_ID
 from tests.simulator.witness import calls_of, charges_of, permission_of, state_of
 
@@ -182,7 +182,7 @@ async def test_a_key_that_amazon_does_not_know_is_refused_everywhere(
     async with AmazonPayClient(
         public_key_id="SANDBOX-STRANGER", private_key=private_key, region=Region.NA, origin=simulator.origin
     ) as client:
-        stranger = AmazonPayCalls(client)
+        stranger = AmazonPayCalls(client, AGREEING)
         charge = await run(stranger.create_charge, create(permission))
         read = await run(stranger.read_charge, ReadCharge(charge_id="S01-1-1-C000001"))
         state = await run(stranger.read_permission, ReadPermission(charge_permission_id=permission))
@@ -311,7 +311,7 @@ async def test_every_call_carries_the_extra_headers_made_for_it(
     async with AmazonPayClient(
         public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=simulator.origin
     ) as client:
-        dated = AmazonPayCalls(client, lambda: {TIME_HEADER: next(times)})
+        dated = AmazonPayCalls(client, AGREEING, lambda: {TIME_HEADER: next(times)})
         await run(dated.create_charge, create(permission))
         await run(dated.close_permission, ClosePermission(charge_permission_id=permission, reason="over"))
 
@@ -367,13 +367,14 @@ async def test_a_refund_is_read_until_amazon_has_decided(
     async with AmazonPayClient(
         public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=simulator.origin
     ) as client:
-        charge = await run(AmazonPayCalls(client).create_charge, create(permission))
+        charge = await run(AmazonPayCalls(client, AGREEING).create_charge, create(permission))
         assert charge.charge_id is not None
-        taken = await run(AmazonPayCalls(client, lambda: headers).create_refund, refund(charge.charge_id))
+        taken = await run(AmazonPayCalls(client, AGREEING, lambda: headers).create_refund, refund(charge.charge_id))
         assert taken.refund_id is not None
         later = (datetime.now(UTC) + timedelta(hours=1)).strftime(TIMESTAMP_FORMAT)
         read = await run(
-            AmazonPayCalls(client, lambda: {TIME_HEADER: later}).read_refund, ReadRefund(refund_id=taken.refund_id)
+            AmazonPayCalls(client, AGREEING, lambda: {TIME_HEADER: later}).read_refund,
+            ReadRefund(refund_id=taken.refund_id),
         )
 
     assert taken.state is RefundState.PENDING

@@ -19,7 +19,7 @@ from perennial_billing.activities.amazon_pay import AmazonPayCalls
 from perennial_billing.activities.signatures import ClosePermission, ReadCharge, ReadPermission
 from perennial_billing.billing.protocol.answers import ChargeOutcome, PermissionState
 from perennial_billing.workflows.performing import SEEN_AFTER
-from tests.activities.requests import OPERATIONS, create, run, run_operation, unknown_outcome
+from tests.activities.requests import AGREEING, OPERATIONS, create, run, run_operation, unknown_outcome
 from tests.client.examples import CHARGE, PERMISSION
 from tests.client.loopback import Loopback, answer
 from tests.simulator.merchant import KEY_ID
@@ -107,7 +107,7 @@ async def test_a_port_on_which_nobody_listens_leaves_the_outcome_unknown(
         async with AmazonPayClient(
             public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=origin
         ) as client:
-            await unknown_outcome(AmazonPayCalls(client), operation)
+            await unknown_outcome(AmazonPayCalls(client, AGREEING), operation)
 
 
 async def test_an_answer_that_does_not_come_in_time_leaves_the_outcome_unknown(
@@ -121,7 +121,7 @@ async def test_an_answer_that_does_not_come_in_time_leaves_the_outcome_unknown(
         origin=wire.origin,
         time_limits=TimeLimits(payment_seconds=0.1),
     ) as client:
-        await unknown_outcome(AmazonPayCalls(client), "create_charge")
+        await unknown_outcome(AmazonPayCalls(client, AGREEING), "create_charge")
 
     assert len(wire.received) == 1
 

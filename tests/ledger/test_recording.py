@@ -1,6 +1,7 @@
 """What is told is recorded once, whatever becomes of who tells it."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,12 +10,16 @@ from sqlalchemy import func, select
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.billing.status import Status
+from perennial_billing.billing.subscription import Subscription
 from perennial_billing.ledger.deliveries import Delivery, DeliveryState
 from perennial_billing.ledger.endpoints import did_not_take
 from perennial_billing.ledger.entries import minor, money
+from perennial_billing.ledger.errors import LedgerAheadError
 from perennial_billing.ledger.finding import Search, find, timeline
 from perennial_billing.ledger.ledger import Ledger
+from perennial_billing.ledger.states import kept_subscription
 from perennial_billing.ledger.tables import deliveries, entries
+from tests.billing.support import terms
 from tests.ledger.told import BEGAN, MONTH, notice, summary, told
 
 TEA = "C01-2702031-0000001"
@@ -59,14 +64,45 @@ async def test_told_again_a_little_later_it_is_not_recorded_again(ledger: Ledger
     assert [each.notice.at for each in await timeline(ledger, TEA)] == [BEGAN + MONTH, BEGAN + 2 * MONTH]
 
 
-async def test_a_number_that_is_told_again_with_other_contents_is_kept_beside_the_first(ledger: Ledger) -> None:
+async def test_a_number_that_is_told_again_with_something_else_is_refused_and_nothing_is_recorded(
+    ledger: Ledger,
+) -> None:
     """Temporal was set back to an older state, and something else happened then."""
-    await ledger.record(told(notice(1), notice(2)))
+    known = [notice(number, charge_id=f"{TEA}-C00000{number}") for number in (1, 2, 3)]
+    await ledger.record(told(*known))
     otherwise = notice(2, NoticeType.CHARGE_DECLINED, reason_code="SoftDeclined")
 
-    await ledger.record(told(otherwise))
+    with pytest.raises(LedgerAheadError) as refused:
+        await ledger.record(told(otherwise, known[2]))
 
-    assert [each.notice for each in await timeline(ledger, TEA)] == [notice(1), notice(2), otherwise]
+    assert (refused.value.told, await ledger.last_told(TEA)) == (3, 3)
+    assert [each.notice for each in await timeline(ledger, TEA)] == known
+
+
+async def test_a_task_that_was_lost_after_it_told_may_tell_more_when_it_is_worked_on_again(ledger: Ledger) -> None:
+    """Somebody had asked for something by then, which is told first."""
+    begun, lost = notice(1, NoticeType.SUBSCRIPTION_STARTED), notice(2, charge_id=f"{TEA}-C000001")
+    await ledger.record(told(begun, lost))
+    asked = notice(2, NoticeType.SUBSCRIPTION_CHANGED, request="skip", amount=None)
+    paid = lost.but(number=3)
+
+    for _ in range(2):
+        await ledger.record(told(asked, paid))
+
+    assert [each.notice for each in await timeline(ledger, TEA)] == [begun, lost, asked, paid]
+
+
+async def test_the_state_is_kept_that_was_told_last(ledger: Ledger) -> None:
+    states = [Subscription.begin(terms(anchor)) for anchor in ("2027-05-31 08:00", "2027-06-30 08:00")]
+    first, second = (replace(told(notice(at)), state=state.model_dump_json()) for at, state in enumerate(states, 1))
+    assert await kept_subscription(ledger.engine, TEA) is None
+
+    for each in (first, second, second):
+        await ledger.record(each)
+
+    kept = await kept_subscription(ledger.engine, TEA)
+    assert kept is not None
+    assert (kept.told, kept.subscription) == (2, states[1])
 
 
 async def test_what_is_told_after_the_end_is_beside_what_the_subscription_told(ledger: Ledger) -> None:

@@ -1,8 +1,6 @@
 """What the merchant is told of each story: these notices, in this order, and no others."""
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from perennial_billing.sandbox.stage import Stage, stage
 from perennial_billing.workflows.names import notices_queue
 from tests.activities.requests import run
 from tests.endpoint import SECRET, Endpoint, endpoint, number_of
+from tests.scenarios.restoring import back_up, set_back
 from tests.scenarios.story import Story, pending_charge_of
 
 
@@ -269,19 +268,6 @@ async def test_what_happens_after_a_restore_is_told_under_the_same_number_and_an
     assert before["data"]["number"] == after["data"]["number"] == 2
     assert before["data"]["deadline"] != after["data"]["deadline"]
     assert len(set(listening.posts)) == 3
-
-
-def back_up(database: Path, to: Path) -> None:
-    """As it stands now, while the server uses it."""
-    with closing(sqlite3.connect(database)) as live, closing(sqlite3.connect(to)) as copy:
-        live.backup(copy)
-
-
-def set_back(database: Path, to: Path) -> None:
-    """To a copy that was made before."""
-    for left in database.parent.glob(f"{database.name}*"):
-        left.unlink()
-    to.rename(database)
 
 
 def iso(instant: datetime) -> str:

@@ -32,7 +32,7 @@ from perennial_billing.starter.errors import (
     SubscriptionNotFoundError,
 )
 from perennial_billing.starter.recovery import Recovery
-from perennial_billing.starter.remembering import Remembered
+from perennial_billing.starter.remembering import Remembered, Replayed
 from perennial_billing.starter.stopped import How, Stopped, stopped
 from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
 from perennial_billing.workflows.messages import NotificationSignal
@@ -302,7 +302,8 @@ async def test_the_command_previews_one_brings_all_back_and_finds_none_the_secon
         False,
         "a script gone wrong",
     )
-    assert [said.code for said in (wrong, runs)] == [2, 1]
+    assert [said.code for said in (wrong, runs)] == [2, 0]
+    assert "runs, and nothing is amiss with it" in runs.out
     assert only_look.data["done"] == all_.data["done"] == 2
     assert again.data == {"done": 0, "already": 0, "refused": 0, "refusals": []}
     for story in stories:
@@ -360,8 +361,9 @@ async def test_one_whose_successor_runs_already_ends_and_is_not_billed_beside_it
         for at, event in enumerate(history.events)
         if event.event_type == EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED
     )
-    why, state = await remembering.replayed(house.client, WorkflowHistory(story.handle.id, history.events[: begun + 1]))
-    assert state is not None, why
+    read = await remembering.replayed(house.client, WorkflowHistory(story.handle.id, history.events[: begun + 1]))
+    state = read.subscription
+    assert state is not None, read.why
     found = Stopped(story.charge_permission_id, "a-run", How.TERMINATED, datetime.now(UTC))
 
     goes_on = await recovery(house).going_on(found, Remembered(state, [], house.settings.task_queue))
@@ -378,8 +380,8 @@ async def test_what_this_release_cannot_replay_is_asked_of_the_workers_that_ran_
     await story.until_due(0)
     await story.handle.terminate()
 
-    async def cannot(*_: object) -> tuple[str, None]:
-        return "Nondeterminism error", None
+    async def cannot(*_: object) -> Replayed:
+        return Replayed(None, why="Nondeterminism error")
 
     monkeypatch.setattr(remembering, "replayed", cannot)
     recovered = await recovery(house).recover(story.charge_permission_id)
@@ -397,8 +399,8 @@ async def test_where_neither_this_release_nor_a_worker_can_tell_it_is_said_so(
         await story.quiet()
     await story.handle.terminate()
 
-    async def cannot(*_: object) -> tuple[str, None]:
-        return "Nondeterminism error", None
+    async def cannot(*_: object) -> Replayed:
+        return Replayed(None, why="Nondeterminism error")
 
     monkeypatch.setattr(remembering, "replayed", cannot)
     monkeypatch.setattr(remembering, "CALL_TIMEOUT", timedelta(seconds=1))

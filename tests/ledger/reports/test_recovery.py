@@ -185,9 +185,9 @@ async def test_sqlite_looks_each_period_up_by_an_index_of_both_that_name_it(ledg
 
     async with ledger.engine.connect() as connection:
         steps = [
-            str(step[3])
+            str(step["detail"])
             for statement, values in [each for each in asked if "refused" in each[0]]
-            for step in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            for step in (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)).mappings()
         ]
     by_index = [step for step in steps if step.startswith("SEARCH refused")]
     assert by_index
