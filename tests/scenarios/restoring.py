@@ -13,6 +13,11 @@ def back_up(database: Path, to: Path) -> None:
 
 def set_back(database: Path, to: Path) -> None:
     """To a copy that was made before; nobody uses it meanwhile."""
+    remove(database)
+    to.rename(database)
+
+
+def remove(database: Path) -> None:
+    """With what SQLite keeps beside it."""
     for left in database.parent.glob(f"{database.name}*"):
         left.unlink()
-    to.rename(database)

@@ -16,6 +16,7 @@ from perennial_billing.billing.changes import (
     Cancel,
     PauseSubscription,
     RefundPeriod,
+    SkipPeriod,
     UndoCancellation,
 )
 from perennial_billing.billing.keys import period_of_key
@@ -25,11 +26,13 @@ from perennial_billing.billing.requests import Asker
 from perennial_billing.billing.status import Status
 from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.ledger.finding import timeline
+from perennial_billing.ledger.rebuilding import rebuild
 from perennial_billing.sandbox.house import TEMPORAL_FILE
 from perennial_billing.sandbox.stage import Stage, stage
 from perennial_billing.starter.recovery import Recovery
 from perennial_billing.starter.troubles import Trouble
-from tests.scenarios.restoring import back_up, set_back
+from perennial_billing.worker.books import FILE as LEDGER_FILE
+from tests.scenarios.restoring import back_up, remove, set_back
 from tests.scenarios.story import Story
 from tests.starter.command_line import Said, joined_to, typed
 
@@ -132,3 +135,94 @@ async def test_nothing_is_done_on_what_was_forgotten_before_both_agree(tmp_path:
             assert await captured(story) == ({0: 1, 2: 1} if name == "paused" else {0: 1, 1: 1, 2: 1}), name
             numbers = [entry.notice.number for entry in await timeline(house.ledger, story.charge_permission_id)]
             assert numbers == list(range(1, len(numbers) + 1)), name
+
+
+async def test_what_workers_did_while_the_database_was_set_back_is_mended(tmp_path: Path) -> None:
+    """They remember what the server does not know any more, and go on with it: such a history does not replay."""
+    kept = tmp_path / "kept.db"
+    async with stage(folder=tmp_path, assumptions=FORGETS_DECLINES) as house:
+        stories = await asyncio.gather(*(Story.begin(house, first_charge_at=FIRST) for _ in range(4)))
+        for story in stories:
+            await story.until_due(0)
+        back_up(tmp_path / TEMPORAL_FILE, kept)
+        await house.simulator.script(stories[0].charge_permission_id, ["SoftDeclined"])
+        for story in stories:
+            await story.until_due(1)
+        await stories[0].after(timedelta(days=2))
+
+        await asyncio.gather(house.server.crash(away_seconds=2), _set_back_soon(tmp_path / TEMPORAL_FILE, kept))
+        for story in stories:
+            await house.client.get_workflow_handle(story.handle.id).signal("wake")
+    async with stage(folder=tmp_path, assumptions=FORGETS_DECLINES) as house:
+        stories = [Story(house, story.terms) for story in stories]
+        looked = [await recovery(house).examine(story.charge_permission_id) for story in stories]
+        assert all(each is not None and Trouble.LEDGER_AHEAD in each.troubles for each in looked)
+        mended = await command(house, "recover", "--all", "--every", "--json")
+        assert (mended.code, mended.data["done"]) == (0, 4), mended.err
+        again = await command(house, "recover", "--all", "--every", "--json")
+        assert (again.data["done"], again.data["already"]) == (0, 4)
+        for story in stories:
+            await story.until_due(2)
+            assert await captured(story) == {0: 1, 1: 1, 2: 1}
+            assert (await story.status()).last_reason is None
+
+
+async def _set_back_soon(database: Path, kept: Path) -> None:
+    await asyncio.sleep(1)
+    set_back(database, kept)
+
+
+async def test_what_a_ledger_has_lost_is_recorded_again_of_what_temporal_retains(tmp_path: Path) -> None:
+    async with stage(folder=tmp_path) as house:
+        story = await Story.begin(house, first_charge_at=FIRST)
+        await story.until_due(0)
+        back_up(tmp_path / LEDGER_FILE, tmp_path / "kept.db")
+        await house.subscriptions.change(story.charge_permission_id, SkipPeriod())
+        await story.until_due(2)
+        whole = [entry.notice for entry in await timeline(house.ledger, story.charge_permission_id)]
+    set_back(tmp_path / LEDGER_FILE, tmp_path / "kept.db")
+    async with stage(folder=tmp_path) as house:
+        story = Story(house, story.terms)
+        lost = await timeline(house.ledger, story.charge_permission_id)
+        await story.until_due(3)
+
+        looked = await recovery(house).examine(story.charge_permission_id)
+        assert looked is not None
+        assert (looked.troubles, looked.missing) == ([Trouble.LEDGER_BEHIND], [*range(len(lost) + 1, len(whole) + 1)])
+        await recovery(house).mend(story.charge_permission_id)
+
+        assert await recovery(house).examine(story.charge_permission_id) is None
+        entries = await timeline(house.ledger, story.charge_permission_id)
+        known = {entry.notice.number: entry.notice for entry in entries}
+        assert [known[notice.number] for notice in whole] == whole
+        async for rebuilt in rebuild(house.ledger, writes=False):
+            assert rebuilt.differences == []
+        assert await captured(story) == {0: 1, 2: 1, 3: 1}
+
+
+async def test_where_temporals_database_is_gone_all_go_on_from_the_ledger(tmp_path: Path) -> None:
+    async with stage(folder=tmp_path) as house:
+        begun = datetime.now(UTC) - timedelta(days=3)  # so nobody's clock is ahead of a server that is new
+        owing = await Story.begin(house, first_charge_at=begun, script=["HardDeclined"])
+        paid, over = [await Story.begin(house, first_charge_at=begun) for _ in range(2)]
+        for story in (owing, paid, over):
+            await story.quiet()
+        await over.cancel()
+        owed = (await owing.status()).owed
+    remove(tmp_path / TEMPORAL_FILE)
+    async with stage(folder=tmp_path) as house:
+        owing, paid, over = (Story(house, story.terms) for story in (owing, paid, over))
+        refused = await command(house, "recover", paid.charge_permission_id)
+        looked = await command(house, "recover", "--all", "--from-ledger", "--dry-run", "--json")
+        done = await command(house, "recover", "--all", "--from-ledger", "--json")
+        again = await command(house, "recover", "--all", "--from-ledger", "--json")
+        ended = await command(house, "recover", over.charge_permission_id, "--from-ledger")
+
+        assert refused.code == 1
+        assert f"`perennial recover {paid.charge_permission_id} --from-ledger` brings it back" in refused.err
+        assert (looked.data["done"], done.data["done"], again.data["done"], ended.code) == (2, 2, 0, 1)
+        assert (await owing.quiet()).owed == owed
+        await owing.mend_card()
+        for story in (owing, paid):
+            await story.until_due(1)
+            assert await captured(story) == {0: 1, 1: 1}
