@@ -27,6 +27,8 @@ from perennial_billing.billing.keys import idempotency_key
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.plan import Plan
 from perennial_billing.billing.protocol.commands import Action
+from perennial_billing.billing.protocol.notices import Notice, NoticeType
+from perennial_billing.ledger.entries import Told
 from perennial_billing.ledger.tables import deliveries, entries, subscriptions
 from perennial_billing.sandbox.stage import Stage
 from perennial_billing.worker.wiring import SIMULATOR_TIME_HEADER, amazon_pay_client
@@ -292,6 +294,18 @@ async def number_missing(house: Stage) -> Broken:
     return Broken(story, "the ledger lacks what the subscription told as number 1")
 
 
+async def ledger_ahead(house: Stage) -> Broken:
+    """As after a restore of Temporal's database: it was paused since."""
+    story = await paid(house)
+    status = await story.status()
+    paused = Notice(number=status.notices_told + 1, type=NoticeType.SUBSCRIPTION_PAUSED, at=await story.now())
+    terms = status.terms
+    await house.ledger.record(
+        Told(terms.charge_permission_id, terms.merchant_account, terms.merchant_reference, "monthly", [paused])
+    )
+    return Broken(story, "the ledger knows 3 notices of it, its workflow 2")
+
+
 async def row_differs(house: Stage) -> Broken:
     story = await paid(house)
     await changed(house, update(subscriptions).where(row(story)).values(charged_minor=1998))
@@ -344,6 +358,7 @@ WAYS: Final[Mapping[str, Callable[[Stage], Awaitable[Broken]]]] = {
     "not-running": not_running,
     "not-recorded": not_recorded,
     "number-missing": number_missing,
+    "ledger-ahead": ledger_ahead,
     "row-differs": row_differs,
     "not-delivered": not_delivered,
     "not-in-ledger": not_in_ledger,

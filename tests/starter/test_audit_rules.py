@@ -350,6 +350,9 @@ def recorded(*entries: Entry, now: str, **changes: Any) -> Case:
     """As the ledger has it, of a subscription that has ended unless something else is said."""
     record = Record(PERMISSION_ID, None, entries, **{k: changes.pop(k) for k in ("predecessor",) if k in changes})
     account = Account.of_entries(entries)
+    shown: SubscriptionView | None = changes.get("subscription")
+    if shown is not None and not shown.notices_told:
+        changes["subscription"] = shown.but(notices_told=entries[-1].number)
     return Case(charge_permission_id=PERMISSION_ID, now=at(now), account=account, record=record, **changes)
 
 
@@ -494,6 +497,16 @@ def test_what_a_subscription_has_told_beyond_the_ledgers_last_entry_is_missing_t
     assert rules(case) == ["number-missing"]
     assert rules(replace(case, is_busy=True)) == []
     assert rules(replace(case, subscription=shown.but(notices_told=2))) == []
+
+
+def test_a_workflow_that_knows_less_than_the_ledger_is_found_before_it_acts_on_that() -> None:
+    shown = runs("2027-03-20 09:00").but(notices_told=1)
+    case = recorded(STARTED, entry(2, NoticeType.PERIOD_FREE, "2027-03-05 09:00"), now="2027-03-20 09:00")
+
+    assert rules(replace(case, subscription=shown)) == ["ledger-ahead"]
+    assert rules(replace(case, subscription=shown, is_busy=True)) == []
+    assert rules(replace(case, subscription=shown.but(notices_told=2))) == []
+    assert rules(replace(case, subscription=shown.but(notices_told=2, ledger_told=2))) == ["ledger-ahead"]
 
 
 def pending(since: str, now: str) -> Case:

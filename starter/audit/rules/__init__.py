@@ -14,7 +14,9 @@ __all__ = ["RULES", "Finding", "Rule", "findings"]
 
 _REFUND: Final = "look at both charges in Seller Central, and refund what was taken too much"
 _LOOK: Final = "look at the charge in Seller Central; `perennial timeline` shows what was told of it"
-_RESTORE: Final = "restore the ledger from a backup, or set the missing right by hand; nothing is charged by it"
+_RESTORE: Final = (
+    "`perennial recover` records it again as far as Temporal retains it; else restore the ledger from a backup"
+)
 
 RULES: Final[tuple[Rule, ...]] = (
     Rule("charged-twice", money.no_period_is_charged_twice, _REFUND),
@@ -83,6 +85,11 @@ RULES: Final[tuple[Rule, ...]] = (
         "see that the workers and this command use the same ledger, and that it can be written",
     ),
     Rule("number-missing", books.no_number_is_missing, _RESTORE),
+    Rule(
+        "ledger-ahead",
+        books.the_ledger_knows_no_more,
+        "`perennial recover` brings both together; nothing is charged before",
+    ),
     Rule("row-differs", books.every_row_is_made_of_its_entries, "`perennial ledger rebuild`"),
     Rule("not-delivered", books.every_notice_is_delivered, "mend the endpoint, then `perennial notices resend`"),
     Rule("not-in-ledger", books.every_paid_period_is_recorded, _RESTORE),

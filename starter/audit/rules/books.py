@@ -29,6 +29,16 @@ def no_number_is_missing(case: Case) -> Iterator[str]:
         yield f"the ledger lacks what the subscription told as {_in_short(missing)}"
 
 
+def the_ledger_knows_no_more(case: Case) -> Iterator[str]:
+    """What a subscription has told, it knows itself; else its workflow was set back to an earlier moment."""
+    view = case.subscription
+    if view is None or view.has_ended or case.is_busy or case.record is None:
+        return
+    told = max((entry.number for entry in case.record.entries), default=0)
+    if view.ledger_told is not None or told > view.notices_told:
+        yield f"the ledger knows {max(told, view.ledger_told or 0)} notices of it, its workflow {view.notices_told}"
+
+
 def _in_short(numbers: Sequence[int]) -> str:
     more = f" and {len(numbers) - 3} more" if len(numbers) > 3 else ""  # noqa: PLR2004 - enough to look for the rest
     return f"number {', '.join(map(str, numbers[:3]))}{more}"
