@@ -18,10 +18,11 @@ from temporalio.service import RPCError
 
 from perennial_billing.billing.agenda import next_command
 from perennial_billing.billing.lives import brought_back, brought_together
+from perennial_billing.billing.machine import apply
 from perennial_billing.billing.parts.divergence import LEDGER_AHEAD
 from perennial_billing.billing.protocol.answers import SuccessorAnswer
 from perennial_billing.billing.protocol.commands import StartSuccessor
-from perennial_billing.billing.protocol.events import Answered, Event
+from perennial_billing.billing.protocol.events import Answered, Event, LedgerIsAhead
 from perennial_billing.billing.requests import NOBODY, Asker
 from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.view import SubscriptionView, view_of
@@ -319,7 +320,29 @@ class Recovery:
         if remembered.subscription.lifecycle.goes_on_under is not None:
             events = []  # what is said to it is said to its successor
         because = self._asker.because or f"its workflow was ended from outside: {found.how.value}"
-        return brought_back(remembered.subscription, events, datetime.now(UTC), self._asker.but(because=because))
+        asker, now = self._asker.but(because=because), datetime.now(UTC)
+        beyond = await self._kept_beyond(found.charge_permission_id, remembered.subscription)
+        if beyond is None:
+            return brought_back(remembered.subscription, events, now, asker)
+        told, known = beyond
+        forgetful = apply(remembered.subscription, LedgerIsAhead(told), now)
+        for event in events:
+            forgetful = apply(forgetful, event, now)
+        return brought_together(forgetful, known, told, now, asker)
+
+    async def _kept_beyond(
+        self, charge_permission_id: str, remembered: Subscription
+    ) -> tuple[int, Subscription] | None:
+        """What the ledger has kept, and the number of the last notice, where it knows more: a task may have told
+        something and been lost with the workflow."""
+        if self._ledger is None:
+            return None
+        async with self._ledger() as ledger:
+            told = await ledger.last_told(charge_permission_id)
+            if told <= remembered.outbox.told:
+                return None
+            kept = await kept_subscription(ledger.engine, charge_permission_id)
+        return (told, kept.subscription) if kept is not None else None
 
     async def _has_begun(self, command: StartSuccessor, found: Stopped) -> bool:
         described = await self._described(command.charge_permission_id)

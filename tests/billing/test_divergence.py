@@ -70,7 +70,7 @@ def test_no_request_is_taken_on_what_may_not_be_so(request_: SkipPeriod | Cancel
 
 def test_what_is_said_is_kept_once_and_nothing_else_changes_anything() -> None:
     subscription = forgetful().subscription
-    said = [Refresh(Thing.REFUND, "S01-R1"), CancelAsked("moves away"), Refresh(Thing.REFUND, "S01-R1")]
+    said: list[Event] = [Refresh(Thing.REFUND, "S01-R1"), CancelAsked("moves away"), Refresh(Thing.REFUND, "S01-R1")]
 
     after = subscription
     happened: list[Event] = [*said, Elapsed(Timer.PERIOD), LedgerIsAhead(18)]

@@ -15,10 +15,13 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from amazon_pay_simulator.books import ScriptedAnswer
 from amazon_pay_simulator.faults import Fault
+from perennial_billing.billing.changes import PauseSubscription
 from perennial_billing.billing.keys import idempotency_key, period_of_key
+from perennial_billing.billing.machine import ask
 from perennial_billing.billing.parts.ledger import PeriodOutcome
 from perennial_billing.billing.requests import Asker
 from perennial_billing.billing.status import Status
+from perennial_billing.ledger.entries import Told
 from perennial_billing.ledger.finding import timeline
 from perennial_billing.sandbox.stage import Stage, stage
 from perennial_billing.sandbox.witness import BooksWitness
@@ -37,6 +40,7 @@ from perennial_billing.starter.stopped import How, Stopped, stopped
 from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
 from perennial_billing.workflows.messages import NotificationSignal
 from perennial_billing.workflows.names import AMAZON_PAY_NOTIFICATION, SUBSCRIPTION_WORKFLOW
+from perennial_billing.workflows.subscription import SubscriptionWorkflow
 from tests.scenarios.story import Story
 from tests.starter.broken import forget
 from tests.starter.command_line import Said, joined_to, typed
@@ -114,6 +118,28 @@ async def test_one_terminated_between_two_dates_is_charged_on_the_next_and_the_l
     ]
     assert await how_it_stopped(story) is None
     assert (await audited(story)).findings == ()
+
+
+async def test_what_a_task_told_that_went_down_with_the_workflow_stands_in_the_ledger_and_counts(house: Stage) -> None:
+    story = await Story.begin(house, first_charge_at=in_days(2))
+    await story.until_due(0)
+    state, terms = await story.handle.query(SubscriptionWorkflow.state), story.terms
+    paused = ask(state, PauseSubscription(until=terms.schedule.due(1) + timedelta(days=9)), await story.now())
+    told = Told(
+        *(terms.charge_permission_id, terms.merchant_account, terms.merchant_reference, "monthly"),
+        notices=paused.outbox.notices,
+        state=paused.model_dump_json(),
+    )
+    await house.ledger.record(told)
+    await story.handle.terminate()
+
+    recovered = await recovery(house).recover(story.charge_permission_id)
+    await story.until_due(1)
+
+    assert (recovered.stood.pause, recovered.goes_on.pause is not None) == (None, True)
+    await story.assert_charged_at(terms.schedule.due(0))
+    numbers = [entry.notice.number for entry in await timeline(house.ledger, story.charge_permission_id)]
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 async def test_a_charge_in_flight_whose_answer_was_lost_is_one_charge_in_the_books(idle: Stage) -> None:
