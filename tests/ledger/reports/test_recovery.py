@@ -3,9 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-from sqlalchemy import event
-
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.protocol.notices import Notice, NoticeType
 from perennial_billing.ledger.ledger import Ledger
@@ -168,28 +165,3 @@ async def test_half_and_nine_in_ten_took_no_longer_than(ledger: Ledger) -> None:
         await ledger.record(told(declined, about(2, PAID, hours, 2), permission=f"C01-2702031-{number:07}"))
 
     assert (await recovery(ledger)).duration == Durations(10, 5 * HOUR, 9 * HOUR)
-
-
-async def test_sqlite_looks_each_period_up_by_an_index_of_both_that_name_it(ledger: Ledger) -> None:
-    """Through all periods of its number, a report of a million entries took longer than anybody waited for it."""
-    if ledger.engine.dialect.name != "sqlite":
-        pytest.skip("of SQLite's planner alone, which knows nothing of how much there is")
-    asked: list[tuple[str, Any]] = []
-    event.listen(
-        ledger.engine.sync_engine,
-        "before_cursor_execute",
-        lambda _connection, _cursor, statement, values, *_: asked.append((statement, values)),
-    )
-
-    await recovery(ledger)
-
-    async with ledger.engine.connect() as connection:
-        steps = [
-            str(step["detail"])
-            for statement, values in [each for each in asked if "refused" in each[0]]
-            for step in (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)).mappings()
-        ]
-    by_index = [step for step in steps if step.startswith("SEARCH refused")]
-    assert by_index
-    assert all("first=? AND period=?" in step for step in by_index)
-    assert not [step for step in steps if step.startswith("SCAN entries")]
