@@ -267,6 +267,7 @@ class Auditor:
             presence=after.presence,
             began_at=after.began_at,
             stopped=after.stopped,
+            hindered=after.hindered,
             is_busy=before.is_busy or after.is_busy,
         )
         await self._read_again(looked, view, after)

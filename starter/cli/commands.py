@@ -146,6 +146,12 @@ COMMANDS: Final = (
         PROCESSES_PANEL,
     ),
     Command(
+        "check",
+        ".check:check",
+        "Look at the whole deployment: ledger, Temporal, workers and their releases, and who is not billed.",
+        PROCESSES_PANEL,
+    ),
+    Command(
         "endpoints",
         ".endpoints:endpoints",
         "Look after the endpoints that are told what happens.",

@@ -13,7 +13,9 @@ from perennial_billing.starter.cli.output import JsonOption, asynchronous, in_on
 from perennial_billing.starter.many.runner import Outcome, Result
 
 if TYPE_CHECKING:
+    from perennial_billing.starter.hindered import Hindered
     from perennial_billing.starter.recovery import Recoverable, Recovery
+    from perennial_billing.starter.unpausing import Unpausing
 
 
 @asynchronous
@@ -34,8 +36,9 @@ async def recover(
 
     Nobody pays twice by it: what was open is sent again under the same idempotency key. What fell due meanwhile is
     caught up as the plan says, and what was said to it and not heard is taken. One that has ended is not brought back.
+    One that is paused in Temporal, or an activity of it, is unpaused; --all leaves those, as somebody may mean it.
     """
-    recovery = await _recovery(reason)
+    recovery, unpausing = await _recovery(reason)
     if all_ == (charge_permission_id is not None):
         raise StartupError("CHARGE_PERMISSION_ID or --all: one must be given")
     if charge_permission_id is None:
@@ -44,23 +47,34 @@ async def recover(
         one = _doing(recovery.look if dry_run else recovery.recover)
         await do_and_tell(_each(found), one, done, report, rate, as_json=as_json, total=len(found))
         return
+    paused = await unpausing.look(charge_permission_id)
+    if paused is not None:
+        if not dry_run:
+            await unpausing.unpause(paused)
+        say(
+            as_data_of_paused(paused, recovered=not dry_run),
+            *_lines_of_paused(paused, dry_run=dry_run),
+            as_json=as_json,
+        )
+        return
     what = await (recovery.look if dry_run else recovery.recover)(charge_permission_id)
     say(as_data(what, recovered=not dry_run), *_lines(what, dry_run=dry_run), as_json=as_json)
 
 
-async def _recovery(reason: str | None) -> "Recovery":
+async def _recovery(reason: str | None) -> "tuple[Recovery, Unpausing]":
     from perennial_billing.billing.requests import Asker
     from perennial_billing.runtime.settings import load_settings
     from perennial_billing.runtime.temporal import connect
     from perennial_billing.starter.recovery import Recovery
+    from perennial_billing.starter.unpausing import Unpausing
     from perennial_billing.worker.books import ledger_of
 
     try:
         asker = Asker(actor="perennial recover", because=reason)
     except ValidationError as error:
         raise StartupError(in_one_line(error, {"because": "--reason"})) from None
-    settings = load_settings()
-    return Recovery(await connect(), ledger=lambda: ledger_of(settings), asker=asker)
+    settings, client = load_settings(), await connect()
+    return Recovery(client, ledger=lambda: ledger_of(settings), asker=asker), Unpausing(client, asker=asker)
 
 
 async def _each(found: list[str]) -> AsyncIterator[str]:
@@ -104,6 +118,22 @@ def as_data(what: "Recoverable", *, recovered: bool) -> dict[str, object]:
         ],
         "next": following.model_dump(mode="json") if following else None,
     }
+
+
+def as_data_of_paused(paused: "Hindered", *, recovered: bool) -> dict[str, object]:
+    """What goes on after a pause, for machines."""
+    at = paused.at.isoformat() if paused.at else None
+    return {
+        "charge_permission_id": paused.charge_permission_id,
+        "recovered": recovered,
+        "hindered": {"how": paused.how.value, "at": at, "by": paused.by, "why": paused.why},
+    }
+
+
+def _lines_of_paused(paused: "Hindered", *, dry_run: bool) -> Iterator[Text]:
+    head = "would go on" if dry_run else "goes on"
+    yield Text.assemble((f"{paused.charge_permission_id} {head}. ", "bold"), f"{_begun(paused.happened)}.")
+    yield Text("What fell due meanwhile is caught up as the plan says, and what was said to it is taken.")
 
 
 def _open_attempt(what: "Recoverable") -> dict[str, object] | None:

@@ -50,6 +50,7 @@ COMMANDS = [
     "export",
     "report",
     "setup",
+    "check",
     "endpoints",
     "notices",
     "ledger",
