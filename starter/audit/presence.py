@@ -15,7 +15,7 @@ from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.starter.audit.case import STOPPED, Presence
 from perennial_billing.starter.client import Subscriptions
 from perennial_billing.starter.errors import NoWorkerError
-from perennial_billing.starter.hindered import Hindered, hindered_by
+from perennial_billing.starter.hindered import Hindered, Hindrance, hindered_by
 from perennial_billing.starter.listing import STORE_LAG
 from perennial_billing.starter.stopped import Stopped, every_stopped, stopped
 from perennial_billing.workflows.names import workflow_id
@@ -48,6 +48,12 @@ class Seen:
     began_at: datetime | None = None
     stopped: Stopped | None = None
     hindered: Hindered | None = None
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether it can be asked how it stands; one whose tasks are held up, or fail, cannot."""
+        is_held_up = self.hindered is not None and self.hindered.how is not Hindrance.ACTIVITY_PAUSED
+        return self.presence is Presence.RUNNING and not is_held_up
 
 
 class Workflows:
