@@ -47,11 +47,9 @@ def health_app(why_not_ready: WhyNotReady) -> AsgiApp:
             return HTTPStatus.OK, {"status": "live"}
         if path == READY:
             why = await why_not_ready()
-            return (
-                (HTTPStatus.OK, {"status": "ready"})
-                if why is None
-                else (HTTPStatus.SERVICE_UNAVAILABLE, {"status": "not ready", "why": why})
-            )
+            if why is not None:
+                return HTTPStatus.SERVICE_UNAVAILABLE, {"status": "not ready", "why": why}
+            return HTTPStatus.OK, {"status": "ready"}
         return HTTPStatus.NOT_FOUND, {"status": "no such address", "why": f"{LIVE} and {READY} are answered"}
 
     async def app(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:  # Any: ASGI

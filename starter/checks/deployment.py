@@ -83,5 +83,4 @@ async def _ledger(open_ledger: Callable[[], AbstractAsyncContextManager[Ledger]]
         async with open_ledger() as ledger:
             return Check(name=LEDGER, state=State.DONE, found=f"{ledger.place}: its tables are this release's")
     except StartupError as error:
-        found, _, to_do = str(error).rpartition(": ")
-        return Check(name=LEDGER, state=State.WRONG, found=found or str(error), to_do=to_do if found else "")
+        return Check(name=LEDGER, state=State.WRONG, found=str(error), to_do="put right what that names, and repeat")

@@ -44,7 +44,7 @@ async def standing(
     client: Client, charge_permission_id: str
 ) -> tuple[SubscriptionView, Stopped | None, Hindered | None]:
     """See `Subscriptions.standing`. Whoever runs, or has ended by itself, is asked once."""
-    looking = asyncio.create_task(hindered_of(client, charge_permission_id))
+    looking = asyncio.create_task(_kept(client, charge_permission_id))
     try:
         view, found = await _standing(client, charge_permission_id)
     except (HinderedError, NoWorkerError) as error:
@@ -55,6 +55,14 @@ async def standing(
     finally:
         await asyncio.wait({looking})
     return view, found, await looking
+
+
+async def _kept(client: Client, charge_permission_id: str) -> Hindered | None:
+    """What keeps it, where the server tells; where it does not, whoever asks the subscription hears of that."""
+    try:
+        return await hindered_of(client, charge_permission_id)
+    except RPCError:
+        return None
 
 
 async def _standing(client: Client, charge_permission_id: str) -> tuple[SubscriptionView, Stopped | None]:
