@@ -209,6 +209,27 @@ async def test_who_sleeps_under_a_release_whose_workers_are_gone_is_taken_along_
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)
+async def test_what_the_next_release_did_otherwise_is_left_where_its_own_is_gone_and_goes_on_once_that_is_back(
+    releases: Releases,
+) -> None:
+    await releases.start("one")
+    await releases.promote("one")
+    story = await Story.begin(releases.stage)
+    await story.until_due(0)
+    await releases.stop("one")
+    async with broken_release(releases.stage, "more"):
+        moved = await releases.promote("broken")
+        assert (moved.freed, moved.left) == (0, 1)
+        assert len(await story.charges()) == 1
+
+        await releases.start("one")
+        assert (await releases.promote("one")).left == 0
+    assert (await story.until_due(1)).periods_paid == 2
+    assert (await build_of(story), await differences(story)) == ("one", ())
+
+
+@pytest.mark.long
 async def test_a_release_that_does_one_thing_more_strands_nobody_and_neither_does_going_back(
     releases: Releases,
 ) -> None:

@@ -53,7 +53,7 @@ async def health(environment: Mapping[str, str]) -> tuple[int, str]:
 
 
 async def until_healthy(environment: Mapping[str, str]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         while (await health(environment))[0] != 0:
             await asyncio.sleep(0.2)
 
