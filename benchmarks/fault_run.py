@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -537,7 +537,7 @@ async def fault_run(
                 await killer.finish()
                 figures.faults = await house.simulator.faults()
                 await house.simulator.set_faults(FaultPlan())
-                await _audit(house, buyers, figures)
+                await audit_of(house, buyers, figures)
             finally:
                 killing.cancel()
                 with suppress(asyncio.CancelledError):
@@ -574,7 +574,8 @@ async def _all_told(subscriber: Subscriber) -> SubscriptionView:
     return subscription
 
 
-async def _audit(house: Stage, buyers: list[Buyer], figures: Figures) -> None:
+async def audit_of(house: Stage, buyers: Sequence[Buyer], figures: Figures) -> None:
+    """Looks at all that became of them: the auditor, and the sums of money on both sides."""
     by_permission = {identifier: buyer for buyer in buyers for identifier in buyer.charge_permissions}
     books = await house.simulator.books()
     periods: Counter[str] = Counter()

@@ -33,6 +33,10 @@ VIRTUAL_TIME: Final = {
     # Server 1.32.0 shifts a continued run's start twice otherwise.
     "history.workflowIdReuseMinimalInterval": '"0s"',
     "system.forceSearchAttributesCacheRefreshOnRead": "true",
+    # Not a matter of time: what merchants do to workflows by hand can be tried out as well.
+    "frontend.WorkflowPauseEnabled": "true",
+    # How often in a row workers fail at a task until the server says so (TemporalReportedProblems); 5 by default.
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": "2",
 }
 """Dynamic configuration of the server for explicit, quick time skipping."""
 

@@ -105,6 +105,8 @@ class Settings(BaseSettings):
         api_host: where the HTTP API listens.
         api_port: the port it listens on.
         api_requests_per_minute: how often each key may be used a minute, of each process.
+        health_host: where a worker answers whether it lives (`/live`) and is ready (`/ready`).
+        health_port: the port it answers on; nowhere when it is not given.
         metrics_address: host:port where Prometheus finds `/metrics`; not served when it is not given.
         log_level: `DEBUG`, `INFO`, `WARNING` or `ERROR`.
         log_format: `json` or `console`.
@@ -154,6 +156,9 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: Port = 8602
     api_requests_per_minute: Annotated[int, Field(ge=1)] = 1_200
+
+    health_host: str = "127.0.0.1"
+    health_port: Port | None = None
 
     metrics_address: Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^\s:]+):[0-9]{1,5}$")] | None = None
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"

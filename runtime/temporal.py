@@ -5,6 +5,7 @@ from typing import Any, Final, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.enums.v1 import WorkflowExecutionStatus as ServersStatus
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
@@ -34,6 +35,19 @@ MOST_SKIPS: Final = 10_000
 """Of time, per fast-forward; the server's default of 200 would silently stop a long one."""
 
 Result = TypeVar("Result")
+
+_PAUSED: Final = int(ServersStatus.WORKFLOW_EXECUTION_STATUS_PAUSED)
+
+
+def _of_paused(status: object) -> WorkflowExecutionStatus | None:
+    """That of a paused workflow, which the SDK (1.35.0) does not know: it raises for whoever describes or lists one.
+
+    It runs: it is open, and who asks why it makes no progress looks at the server's own words (`starter.hindered`).
+    """
+    return WorkflowExecutionStatus.RUNNING if status == _PAUSED else None
+
+
+setattr(WorkflowExecutionStatus, "_missing_", staticmethod(_of_paused))  # noqa: B010 - as enum's own hook is set
 
 
 async def connect(*, patient: bool = False, runtime: Runtime | None = None) -> Client:

@@ -17,7 +17,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.deployment.v1 import WorkerDeploymentInfo
-from temporalio.api.enums.v1 import TaskQueueType, WorkerVersioningMode
+from temporalio.api.enums.v1 import PendingWorkflowTaskState, TaskQueueType, WorkerVersioningMode
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import VersioningOverride, WorkflowExecutionOptions
 from temporalio.api.workflowservice.v1 import (
@@ -32,11 +32,16 @@ from temporalio.client import WorkflowExecution as Run
 from temporalio.service import RPCError, RPCStatusCode
 
 from perennial_billing.billing.refusals import Kind, Refused
+from perennial_billing.starter.hindered import PROBLEMS
 from perennial_billing.starter.pacing import Pace
 from perennial_billing.workflows.names import WAKE
 
 WAKES_PER_SECOND: Final = 50.0
 """How many sleepers are woken: each makes some ten events, and a payday shall not wait for them."""
+
+ASKED_WITHIN: Final = timedelta(minutes=2)
+"""A worker asks anew each minute. The server remembers one for minutes after it has asked last, and what is frozen or
+gone is not to count for as long."""
 
 _LOOK_AGAIN: Final = 0.5
 """Seconds. What the server lists may be behind by as much."""
@@ -46,11 +51,15 @@ _FREED_WITHIN: Final = timedelta(seconds=30)
 
 _FREED_AT_ONCE: Final = 100
 
+_TAKEN_WITHIN: Final = timedelta(seconds=4)
+"""A task of a run, where its release has workers: they wait for it, and nothing else is asked of them for so long."""
 
-_RUNNING: Final = "ExecutionStatus = 'Running' AND TaskQueue = '{queue}'"
+_LOOKED_AT_AT_ONCE: Final = 500
+
+_RUNNING: Final = "CloseTime IS NULL AND TaskQueue = '{queue}'"
 _OF: Final = "TemporalWorkerDeploymentVersion = '{name}:{build}'"
 _UNVERSIONED: Final = "TemporalWorkerDeploymentVersion IS NULL"
-_STUCK: Final = "TemporalReportedProblems IS NOT NULL"
+_STUCK: Final = f"{PROBLEMS} IS NOT NULL"
 
 
 class Role(StrEnum):
@@ -212,8 +221,8 @@ class Deployments:
     ) -> Moved:
         """Wakes what another release than the current one has, until nothing is left or nothing more comes of it.
 
-        Those that their own release fails at cannot wake. They are given to the current one as they are, which goes
-        on with them where it would have done the same until then.
+        Those that their own release fails at cannot wake, nor those whose release has no workers any more. They are
+        given to the current one as they are, which goes on with them where it would have done the same until then.
 
         Args:
             patience: for how long nothing may come of it.
@@ -225,7 +234,7 @@ class Deployments:
         """
         if not (await self.look()).current:
             raise Refused("build_id", "", "no release is current yet: `perennial deploy promote` makes one so")
-        woken, freed, waiting = 0, 0, _Patience(patience)
+        woken, freed, waiting, is_freeing = 0, 0, _Patience(patience), False
         touched: set[str] = set()
         pace = Pace(per_second)
         while True:
@@ -238,9 +247,9 @@ class Deployments:
                     touched.add(run.run_id)
                     await pace.wait()
                     woken += await self._wake(run)
-            if waiting.is_half_over:
-                stuck = [run async for run in self._elsewhere(f" AND {_STUCK}")]
-                freed += await self._free(stuck[:_FREED_AT_ONCE])
+            if waiting.is_half_over or is_freeing:
+                now_freed = await self._free(await self._cannot_wake(left))
+                freed, is_freeing = freed + now_freed, now_freed > 0
             await asyncio.sleep(_LOOK_AGAIN)
 
     # What is asked of the server
@@ -269,7 +278,10 @@ class Deployments:
             )
         )
         seen: set[tuple[str, str | None]] = set()
+        since = datetime.now(UTC) - ASKED_WITHIN
         for poller in described.pollers:
+            if poller.last_access_time.ToDatetime(UTC) < since:
+                continue
             options = poller.deployment_options
             versioned = options.worker_versioning_mode == WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
             if not versioned:
@@ -333,6 +345,32 @@ class Deployments:
                 return 0
             raise
         return 1
+
+    async def _cannot_wake(self, left: Sequence[Run]) -> list[Run]:
+        """Some of those that are left: their release fails at them, or nobody takes what they are to do."""
+        stuck = [run async for run in self._elsewhere(f" AND {_STUCK}")]
+        known = {run.run_id for run in stuck}
+        others = [run for run in left if run.run_id not in known][:_LOOKED_AT_AT_ONCE]
+        waits = await asyncio.gather(*(self._is_taken_by_nobody(run) for run in others))
+        stuck += [run for run, is_waiting in zip(others, waits, strict=True) if is_waiting]
+        return stuck[:_FREED_AT_ONCE]
+
+    async def _is_taken_by_nobody(self, run: Run) -> bool:
+        """Whether a task of a run waits for a worker for so long that there is none."""
+        handle = self._client.get_workflow_handle(run.id, run_id=run.run_id)
+        try:
+            described = (await handle.describe()).raw_description
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+        task = described.pending_workflow_task
+        if task.state != PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED:
+            return False
+        # By the workflow's own time, as a server that can skip it counts.
+        skipped = described.workflow_extended_info.time_skipping_info
+        now = skipped.current_time.ToDatetime(UTC) if skipped.ByteSize() else datetime.now(UTC)
+        return now - task.scheduled_time.ToDatetime(UTC) > _TAKEN_WITHIN
 
     async def _free(self, runs: Sequence[Run]) -> int:
         """Lets the current release go on with runs that their own fails at; answers how many it goes on with.

@@ -76,5 +76,9 @@ class NotSettledError(SubscriptionError):
     """Something is under way at a date of a test clock, and does not end, so that time is not moved on."""
 
 
+class HinderedError(SubscriptionError):
+    """Its workflow is there, and makes no progress: it is paused in Temporal, or its workers fail at it."""
+
+
 class NoWorkerError(SubscriptionError):
     """The subscription is safe, but no worker is running that could answer."""

@@ -57,6 +57,14 @@ StatusName = Literal[
 """The values of `billing.status.Status`."""
 
 
+_OPEN: Final = frozenset(
+    {
+        WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING,
+        WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """One line of the list of subscriptions. Instants in UTC.
@@ -73,6 +81,7 @@ class Listed:
         past_due: whether a period is owed that could not be collected at once.
         as_of: when it was so, where it is the ledger that tells it; None where Temporal does, now.
         stopped: how its workflow was ended from outside, so that nobody bills it; a value of `starter.stopped.How`.
+        hindered: what keeps its workflow from going on; a value of `starter.hindered.Hindrance`.
     """
 
     charge_permission_id: str
@@ -86,6 +95,7 @@ class Listed:
     past_due: bool
     as_of: datetime | None = None
     stopped: str | None = None
+    hindered: str | None = None
 
 
 async def list_subscriptions(
@@ -117,7 +127,7 @@ async def list_subscriptions(
         RPCError: the query is none, or the server does not answer.
     """
     condition = "WorkflowType = 'SubscriptionWorkflow' AND "
-    condition += "ExecutionStatus != 'ContinuedAsNew'" if ended else "ExecutionStatus = 'Running'"
+    condition += "ExecutionStatus != 'ContinuedAsNew'" if ended else "CloseTime IS NULL"  # also paused
     if status is not None:
         condition += f" AND {STATUS.name} = '{status}'"
     if past_due:
@@ -155,7 +165,7 @@ async def _executions(service: WorkflowService, namespace: str, condition: str) 
 
 def _listed(execution: WorkflowExecutionInfo) -> Listed:
     attributes = decode_typed_search_attributes(execution.search_attributes)
-    is_running = execution.status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING
+    is_running = execution.status in _OPEN
     return Listed(
         charge_permission_id=execution.execution.workflow_id.removeprefix(workflow_id("")),
         status=attributes.get(STATUS),

@@ -7,6 +7,7 @@
 - The ledger knows less of it. What is missing is told again, of what its history replays to.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -48,6 +49,10 @@ from perennial_billing.workflows.subscription import SubscriptionWorkflow
 STANDS_AFTER: Final = timedelta(minutes=10)
 """How long a date may be past before it is thought that nothing comes of it by itself."""
 
+LOOKS: Final = 10
+LOOK_AGAIN_SECONDS: Final = 0.5
+"""A task is done in less; one that fails is tried again for ever."""
+
 _COMPLETED: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 
 
@@ -88,13 +93,29 @@ class Troubled:
 async def examine(client: Client, ledger: Ledger, charge_permission_id: str, asker: Asker) -> Troubled | None:
     """What is amiss with a subscription that runs; None where nothing is.
 
+    A task that is under way may have told what its history does not show yet, so it is looked at again.
+
     Raises:
         SubscriptionError: its history cannot be replayed here, and no worker of its own release answers.
         LedgerError: the ledger cannot be read.
         RPCError: the server does not answer.
     """
+    looks = 1
+    while True:
+        troubled, busy = await _examine(client, ledger, charge_permission_id, asker)
+        if troubled is None or not busy or looks == LOOKS:
+            return troubled
+        looks += 1
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
+async def _examine(
+    client: Client, ledger: Ledger, charge_permission_id: str, asker: Asker
+) -> tuple[Troubled | None, bool]:
+    """What is amiss, and whether a task is under way."""
     handle = client.get_workflow_handle_for(SubscriptionWorkflow.run, workflow_id(charge_permission_id))
     described = await handle.describe(rpc_timeout=CALL_TIMEOUT)
+    busy = described.raw_description.HasField("pending_workflow_task")
     events = [*(await handle.fetch_history()).events]
     read = await _read(client, described, events)
     troubles: list[Trouble] = []
@@ -122,8 +143,8 @@ async def examine(client: Client, ledger: Ledger, charge_permission_id: str, ask
             f"the ledger lacks {len(missing)} of its {stood.outbox.told} notices, the first of them {missing[0]}"
         )
     if not troubles:
-        return None
-    return Troubled(
+        return None, busy
+    troubled = Troubled(
         charge_permission_id,
         described.run_id,
         troubles,
@@ -133,6 +154,7 @@ async def examine(client: Client, ledger: Ledger, charge_permission_id: str, ask
         reset_to,
         missing,
     )
+    return troubled, busy
 
 
 async def mend(client: Client, ledger: Ledger, troubled: Troubled, asker: Asker) -> None:

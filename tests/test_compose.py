@@ -14,7 +14,6 @@ import os
 import pkgutil
 import re
 import shlex
-import socket
 import subprocess
 import sys
 import tomllib
@@ -43,10 +42,9 @@ from perennial_billing.runtime.http import SHUTDOWN_SECONDS
 from perennial_billing.runtime.settings import PREFIX, Settings
 from perennial_billing.sandbox.stage import Stage
 from perennial_billing.starter.cli.app import app
-from perennial_billing.worker.health import works
+from perennial_billing.worker.health import ANSWERS_WITHIN_SECONDS
 from perennial_billing.worker.main import HARD_DEADLINE_SECONDS
 from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
-from tests.starter.command_line import joined_to
 
 Model = dict[str, Any]  # Any: YAML
 Variables = Mapping[str, str]
@@ -66,7 +64,8 @@ PACKAGES = ["perennial_billing"]
 SOURCES = [*(path.name for path in (ROOT / "perennial_billing").iterdir() if path.is_symlink()), "client", "simulator"]
 OURS = sorted(name for name, service in RAW["services"].items() if "build" in service)
 PROCESSES = ("worker", "ipn", "api")
-ONE_SHOT = {"temporal-schema", "temporal-namespace"}
+FIRST_RELEASE = "first-release"
+ONE_SHOT = {"temporal-schema", "temporal-namespace", FIRST_RELEASE}
 
 _VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<kind>:[-?])(?P<rest>[^}]*))?\}|(?P<wrong>))")
 SETTABLE = {match["name"]: match["rest"] for match in _VARIABLE.finditer(COMPOSE.read_text()) if match["name"]}
@@ -143,7 +142,11 @@ def options(service: str, variables: Variables) -> dict[str, Any]:
     assert isinstance(group, TyperGroup)
     name, *arguments = services(variables)[service]["command"]
     assert name in group.commands, f"there is no command {name}"
-    return group.commands[name].make_context(name, arguments).params
+    command = group.commands[name]
+    if isinstance(command, TyperGroup):
+        name, *arguments = arguments
+        command = command.commands[name]
+    return command.make_context(name, arguments).params
 
 
 def settings(service: str, variables: Variables, monkeypatch: pytest.MonkeyPatch) -> Settings:
@@ -444,7 +447,7 @@ def test_every_setting_is_handed_on_to_a_process_or_left_out_for_a_reason() -> N
 def test_what_one_process_alone_reads_is_handed_on_to_that_one() -> None:
     shared = {"environment", "merchant_id", "task_queue", "metrics_address", "log_level", "log_format"}
     workers = {"amount_hook_url", "amount_hook_secret", "graceful_shutdown_seconds"}
-    workers |= {"worker_versioning", "deployment_name", "build_id"}
+    workers |= {"worker_versioning", "deployment_name", "build_id", "health_host", "health_port"}
     for name in set(Settings.model_fields) - NOT_HANDED_ON.keys():
         receives = {each for each in PROCESSES if PREFIX + name.upper() in RAW["services"][each]["environment"]}
         own, _, _ = name.partition("_")
@@ -508,6 +511,9 @@ def test_no_container_may_take_all_the_memory() -> None:
         assert all("size=" in mount for mount in RAW["services"][name]["tmpfs"]), f"{name}: /tmp is memory, too"
 
 
+AROUND_TEMPORAL = {"temporal", "temporal-namespace", "temporal-ui", FIRST_RELEASE}
+
+
 def neighbours(service: str) -> set[str]:
     """Who shares a network with a service."""
     networks = set(RAW["services"][service]["networks"])
@@ -516,8 +522,9 @@ def neighbours(service: str) -> set[str]:
 
 def test_each_reaches_whom_it_needs_and_nobody_else() -> None:
     assert neighbours("postgres") == {"temporal", "temporal-schema"}
-    assert neighbours("worker") == {"temporal", "temporal-namespace", "temporal-ui", "ipn", "api", "simulator"}
-    assert neighbours("api") == {"temporal", "temporal-namespace", "temporal-ui", "ipn", "worker", "simulator"}
+    assert neighbours("worker") == {*AROUND_TEMPORAL, "ipn", "api", "simulator"}
+    assert neighbours("api") == {*AROUND_TEMPORAL, "ipn", "worker", "simulator"}
+    assert neighbours(FIRST_RELEASE) == {*AROUND_TEMPORAL - {FIRST_RELEASE}, "ipn", "worker", "api"}
     assert neighbours("simulator") == {"worker", "ipn", "api"}
     for name, service in RAW["services"].items():
         for needed in service.get("depends_on", {}):
@@ -632,9 +639,10 @@ def test_the_receiver_gets_the_simulators_notifications_and_trusts_its_certifica
 
 def test_only_the_simulator_may_write_its_keys_where_all_three_have_them() -> None:
     keys = str(options("simulator", SIMULATED)["keys"])
-    volumes = {name: mounts(RAW["services"][name])[keys] for name in OURS}
+    having = [*PROCESSES, "simulator"]
+    volumes = {name: mounts(RAW["services"][name])[keys] for name in having}
     assert len(set(volumes.values())) == 1
-    writable = [name for name in OURS if not RAW["services"][name]["volumes"][0].endswith(":ro")]
+    writable = [name for name in having if not RAW["services"][name]["volumes"][0].endswith(":ro")]
     assert writable == ["simulator"]
     made = [line for line in SIMULATORS_DOCKERFILE.read_text().splitlines() if "--owner=10001" in line]
     assert keys in made[0].split()
@@ -746,33 +754,37 @@ async def test_both_databases_are_made_and_brought_up_to_date_or_the_server_is_n
     assert calls.read_text().splitlines() == expected[:failing]
 
 
-async def test_the_worker_is_healthy_once_the_server_has_seen_it_ask_for_work(house: Stage) -> None:
-    kind, python, *arguments = services(SIMULATED)["worker"]["healthcheck"]["test"]
-    assert (kind, python) == ("CMD", "python")
-    variables = {**environment("worker", SIMULATED), "TEMPORAL_ADDRESS": house.server.address}
-    ours = {**variables, "PERENNIAL_TASK_QUEUE": house.settings.task_queue}
-    async with asyncio.timeout(60):  # it may not have asked yet
-        while (seen := await run(sys.executable, *arguments, variables=ours)) != (0, ""):
-            assert seen[0] == 1
-    nobody = {**variables, "PERENNIAL_TASK_QUEUE": "nobody-works-here"}
-    code, said = await run(sys.executable, *arguments, variables=nobody)
-    assert code == 1
-    assert said == (f"error: no worker of {socket.gethostname()} asks for work on the task queue nobody-works-here\n")
-    code, said = await run(sys.executable, *arguments, variables={**variables, "TEMPORAL_ADDRESS": "127.0.0.1:9"})
-    assert code == 1
-    assert "127.0.0.1:9" in said
+@STACKS
+def test_workers_are_releases_unless_that_is_taken_back(variables: Variables, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings("worker", variables, monkeypatch).worker_versioning
+    assert not Settings.model_fields["worker_versioning"].default, "by itself a process is none, as in development"
+    plain = {**variables, "PERENNIAL_WORKER_VERSIONING": "false"}
+    assert not settings("worker", plain, monkeypatch).worker_versioning
 
 
-async def test_a_worker_of_another_machine_does_not_make_this_one_healthy(
-    house: Stage, monkeypatch: pytest.MonkeyPatch
+@STACKS
+def test_the_first_release_is_promoted_by_who_goes_by_the_same_name_as_the_worker(
+    variables: Variables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in joined_to(house).items():
-        monkeypatch.setenv(name, value)
-    assert await works(house.settings.task_queue)
+    variables = {**variables, "PERENNIAL_BUILD_ID": "blue", "PERENNIAL_DEPLOYMENT_NAME": "shop"}
+    names = ("task_queue", "worker_versioning", "deployment_name", "build_id")
+    promoting, working = (settings(each, variables, monkeypatch) for each in (FIRST_RELEASE, "worker"))
+    assert [getattr(promoting, name) for name in names] == [getattr(working, name) for name in names]
+    assert options(FIRST_RELEASE, variables)["first"]
+    assert RAW["services"][FIRST_RELEASE]["depends_on"]["worker"] == {"condition": "service_healthy"}
 
-    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
 
-    assert not await works(house.settings.task_queue)
+async def test_a_worker_that_does_not_answer_is_found_out_within_a_minute() -> None:
+    service = services(SIMULATED)["worker"]
+    kind, python, *arguments = service["healthcheck"]["test"]
+    assert (kind, python) == ("CMD", "python")
+    health = RAW["services"]["worker"]["healthcheck"]
+    assert health["retries"] * (seconds(health["interval"]) + seconds(health["timeout"])) < 60
+    assert seconds(health["timeout"]) > ANSWERS_WITHIN_SECONDS
+    variables = {**environment("worker", SIMULATED), "PERENNIAL_HEALTH_PORT": "9"}  # nobody listens there
+    assert await run(sys.executable, *arguments, variables=variables) == (
+        1, "error: no worker answers at 127.0.0.1:9 (ConnectionRefusedError)\n",
+    )  # fmt: skip
 
 
 async def test_a_receiver_is_healthy_while_it_serves(house: Stage) -> None:

@@ -1,60 +1,62 @@
 """Whether this machine's worker works, for a container's health check: `python -m perennial_billing.worker.health`.
 
-A worker listens on no port. That it lives, the server knows: it has seen this machine ask for work on the task queue.
-Exit code 0 if so, 1 if not.
+The worker itself is asked, at its `/ready` (`runtime.liveness`): it answers within seconds or does not work, as where
+it is stopped or hangs, which the Temporal server would not notice for minutes. Exit code 0 if it is ready, 1 if not.
 """
 
-import asyncio
-import socket
+import json
 import sys
-
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from http.client import HTTPConnection, HTTPException
+from typing import Final
 
 from perennial_billing.runtime.errors import StartupError
-from perennial_billing.runtime.service import connect_service
-from perennial_billing.runtime.settings import load_settings
+from perennial_billing.runtime.liveness import READY
+from perennial_billing.runtime.settings import PREFIX, Settings, load_settings
+
+ANSWERS_WITHIN_SECONDS: Final = 4.0
+"""More than it waits itself for the Temporal server."""
+
+_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - listens there by somebody's setting
+"""Where a process on the same machine asks one that listens at all of its addresses."""
+
+_OK: Final = 200
 
 
-async def works(task_queue: str) -> bool:
-    """Whether a process of this machine asks for work on a task queue.
-
-    Raises:
-        StartupError: no server answers.
-        RPCError: the server does not tell.
-    """
-    connection = await connect_service()
-    described = await connection.service.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(
-            namespace=connection.namespace,
-            task_queue=TaskQueue(name=task_queue),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-        )
-    )
-    # Workers call themselves by the number of their process and the name of their machine.
-    return any(poller.identity.endswith(f"@{socket.gethostname()}") for poller in described.pollers)
-
-
-async def _look(task_queue: str) -> bool:
+def why_not_ready(settings: Settings) -> str | None:
+    """What the worker lacks, in a line; None where it is ready."""
+    host, port = _EVERYWHERE.get(settings.health_host, settings.health_host), settings.health_port
+    if port is None:
+        return f"{PREFIX}HEALTH_PORT: is not set, so no worker can be asked how it is"
+    connection = HTTPConnection(host, port, timeout=ANSWERS_WITHIN_SECONDS)
     try:
-        return await works(task_queue)
+        connection.request("GET", READY)
+        answer = connection.getresponse()
+        status, body = answer.status, answer.read()
+    except TimeoutError:
+        return f"the worker at {host}:{port} did not answer within {ANSWERS_WITHIN_SECONDS:g} s"
+    except (OSError, HTTPException) as error:
+        return f"no worker answers at {host}:{port} ({type(error).__name__})"
     finally:
-        # The Temporal SDK aborts an interpreter that ends within milliseconds of its last call.
-        await asyncio.sleep(0.05)
+        connection.close()
+    return None if status == _OK else f"the worker is not ready: {_why(body)}"
+
+
+def _why(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["why"])
+    except (ValueError, KeyError, TypeError):
+        return "what answers there is no worker"
 
 
 def main() -> None:
     """Looks once."""
     try:
-        task_queue = load_settings().task_queue
-        if asyncio.run(_look(task_queue)):
-            return
-        why = f"no worker of {socket.gethostname()} asks for work on the task queue {task_queue}"
+        why = why_not_ready(load_settings())
     except StartupError as error:
         why = str(error)
-    sys.stderr.write(f"error: {why}\n")
-    sys.exit(1)
+    if why is not None:
+        sys.stderr.write(f"error: {why}\n")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,12 @@ from typing import Final
 
 import structlog
 
+from perennial_billing.runtime.liveness import answering
 from perennial_billing.runtime.metrics import runtime_with_metrics
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.runtime.temporal import connect
 from perennial_billing.worker.books import ledger_of
+from perennial_billing.worker.readiness import Readiness
 from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
 
 HARD_DEADLINE_SECONDS: Final = 15.0
@@ -23,8 +25,12 @@ async def run_worker(settings: Settings) -> None:
     Raises:
         StartupError: a setting is missing or wrong.
     """
-    log = structlog.get_logger("worker")
-    async with amazon_pay_client(settings) as amazon_pay, ledger_of(settings, patient=True) as ledger:
+    log, readiness = structlog.get_logger("worker"), Readiness(settings.task_queue)
+    async with (
+        amazon_pay_client(settings) as amazon_pay,
+        answering(settings, readiness.why_not),
+        ledger_of(settings, patient=True) as ledger,
+    ):
         runtime, stop, loop = runtime_with_metrics(settings), asyncio.Event(), asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, stop.set)
@@ -34,8 +40,10 @@ async def run_worker(settings: Settings) -> None:
         if not connecting.done():
             connecting.cancel()
             return
-        async with billing_workers(await connecting, amazon_pay, ledger, settings) as workers:
+        client = await connecting
+        async with billing_workers(client, amazon_pay, ledger, settings) as workers:
             running = asyncio.create_task(workers.run())
+            readiness.works(client, workers.each)
             log.info(
                 "worker started",
                 task_queue=settings.task_queue,
@@ -44,6 +52,7 @@ async def run_worker(settings: Settings) -> None:
             )
             await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
+            readiness.stops()
             log.info("worker stopping", graceful_seconds=settings.graceful_shutdown_seconds)
             try:
                 async with asyncio.timeout(settings.graceful_shutdown_seconds + HARD_DEADLINE_SECONDS):

@@ -28,10 +28,15 @@ def release_of(settings: Settings) -> WorkerDeploymentConfig | None:
     if not settings.worker_versioning:
         return None
     return WorkerDeploymentConfig(
-        version=WorkerDeploymentVersion(settings.deployment_name, settings.build_id or build_id()),
+        version=WorkerDeploymentVersion(settings.deployment_name, own_build_id(settings)),
         use_worker_versioning=True,
         default_versioning_behavior=VersioningBehavior.PINNED,
     )
+
+
+def own_build_id(settings: Settings) -> str:
+    """The build id by which workers of this installation go."""
+    return settings.build_id or build_id()
 
 
 @cache

@@ -14,6 +14,7 @@ from perennial_billing.billing.protocol.notices import Notice
 from perennial_billing.billing.status import Status
 from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.ledger.finding import EntryFound, Found
+from perennial_billing.starter.hindered import Hindered, Hindrance
 from perennial_billing.starter.stopped import How, Stopped
 
 Item = TypeVar("Item")
@@ -120,6 +121,26 @@ class StoppedAt(BaseModel):
     why: str | None = Field(default=None, description="The reason that they gave, or what failed.")
     to_do: str = Field(description="What brings it back.")
 
+    @classmethod
+    def of(cls, found: Stopped) -> Self:
+        """As it is told."""
+        return cls(how=found.how, at=found.at, by=found.by, why=found.why, to_do=found.advice)
+
+
+class HinderedSince(BaseModel):
+    """What keeps a subscription's workflow from going on."""
+
+    how: Hindrance
+    at: AwareDatetime | None = Field(default=None, description="Since when, where Temporal tells.")
+    by: str | None = Field(default=None, description="Who paused it, as Temporal knows them.")
+    why: str | None = Field(default=None, description="The reason that they gave, or what its workers fail with.")
+    to_do: str = Field(description="What lets it go on.")
+
+    @classmethod
+    def of(cls, found: Hindered) -> Self:
+        """As it is told."""
+        return cls(how=found.how, at=found.at, by=found.by, why=found.why, to_do=found.advice)
+
 
 class Standing(SubscriptionView):
     """How a subscription stands, and whether anybody bills it."""
@@ -127,14 +148,18 @@ class Standing(SubscriptionView):
     stopped: StoppedAt | None = Field(
         default=None, description="Its workflow was ended from outside, so nobody bills it until it is recovered."
     )
+    hindered: HinderedSince | None = Field(
+        default=None, description="Its workflow runs and makes no progress, so nobody bills it meanwhile."
+    )
 
     @classmethod
-    def of(cls, view: SubscriptionView, found: Stopped | None) -> Self:
+    def of(cls, view: SubscriptionView, found: Stopped | None, kept: Hindered | None) -> Self:
         """A view, with what Temporal says of the workflow."""
-        stopped = None
-        if found is not None:
-            stopped = StoppedAt(how=found.how, at=found.at, by=found.by, why=found.why, to_do=found.advice)
-        return cls(**dict(view), stopped=stopped)
+        return cls(
+            **dict(view),
+            stopped=StoppedAt.of(found) if found is not None else None,
+            hindered=HinderedSince.of(kept) if kept is not None else None,
+        )
 
 
 class Recorded(BaseModel):

@@ -15,6 +15,7 @@ from perennial_billing.billing.refusals import Kind, Refused, refusals_of
 from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.starter.endpoints import EndpointNotFoundError
 from perennial_billing.starter.errors import (
+    HinderedError,
     NotAnsweredError,
     NoTestClockError,
     NotReadError,
@@ -143,31 +144,30 @@ def _lines(found: Sequence[Any]) -> list[Any]:  # Any: pydantic's error details,
     return lines
 
 
+_MEANINGS: Final[tuple[tuple[type[SubscriptionError], int, str, str], ...]] = (
+    (SubscriptionNotFoundError, 404, "not-found", "There is no such subscription"),
+    (SubscriptionEndedError, 409, "ended", "The subscription has ended"),
+    (SubscriptionConflictError, 409, "conflict", "Something else stands already"),
+    (HinderedError, 409, "hindered", "Its workflow makes no progress"),
+    (NoTestClockError, 409, "no-test-clock", "The time cannot be moved here"),
+    (NotAnsweredError, 503, "not-answered", "It was not answered in time"),
+    (NotReadError, 503, "amazon-silent", "Amazon did not answer"),
+    (NotSettledError, 503, "not-settled", "Something is under way"),
+    (NoWorkerError, 503, "no-worker", "No worker answers"),
+    (SubscriptionError, 400, "not-possible", "It is not possible"),
+)
+"""What is answered, by the error; the last row takes all that have none of their own."""
+
+
 async def _subscription(request: Request, error: Exception) -> JSONResponse:
-    again = {"Retry-After": str(AGAIN_AFTER_SECONDS)}
-    match error:
-        case RequestRefusedError():
-            problem = of_refused(error.refused, str(error).partition(": ")[0])
-        case SubscriptionNotFoundError():
-            problem = ProblemError(404, "not-found", "There is no such subscription", str(error))
-        case SubscriptionEndedError():
-            problem = ProblemError(409, "ended", "The subscription has ended", str(error))
-        case SubscriptionConflictError():
-            problem = ProblemError(409, "conflict", "Something else stands already", str(error))
-        case NotAnsweredError():
-            detail = f"{error.why}; send it again with the same Idempotency-Key, which asks for nothing new"
-            problem = ProblemError(503, "not-answered", "It was not answered in time", detail, headers=again)
-        case NotReadError():
-            problem = ProblemError(503, "amazon-silent", "Amazon did not answer", str(error), headers=again)
-        case NoTestClockError():
-            problem = ProblemError(409, "no-test-clock", "The time cannot be moved here", str(error))
-        case NotSettledError():
-            problem = ProblemError(503, "not-settled", "Something is under way", str(error), headers=again)
-        case NoWorkerError():
-            problem = ProblemError(503, "no-worker", "No worker answers", str(error), headers=again)
-        case _:
-            problem = ProblemError(400, "not-possible", "It is not possible", str(error))
-    return answer_with(request, problem)
+    if isinstance(error, RequestRefusedError):
+        return answer_with(request, of_refused(error.refused, str(error).partition(": ")[0]))
+    detail = str(error)
+    if isinstance(error, NotAnsweredError):
+        detail = f"{error.why}; send it again with the same Idempotency-Key, which asks for nothing new"
+    status, kind, title = next(meaning[1:] for meaning in _MEANINGS if isinstance(error, meaning[0]))
+    headers = {"Retry-After": str(AGAIN_AFTER_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return answer_with(request, ProblemError(status, kind, title, detail, headers=headers))
 
 
 async def _ledger(request: Request, error: Exception) -> JSONResponse:

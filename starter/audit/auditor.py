@@ -254,7 +254,7 @@ class Auditor:
         name = looked.case.charge_permission_id
         try:
             before = await workflows.seen(name)
-            view = await _view(looked, workflows) if before.presence is Presence.RUNNING else None
+            view = await _view(looked, workflows) if before.can_answer else None
             after = await workflows.seen(name) if view is not None else before
         except RPCError as error:
             looked.trouble.append(f"Temporal does not answer: {error.message}")
@@ -267,6 +267,7 @@ class Auditor:
             presence=after.presence,
             began_at=after.began_at,
             stopped=after.stopped,
+            hindered=after.hindered,
             is_busy=before.is_busy or after.is_busy,
         )
         await self._read_again(looked, view, after)

@@ -12,6 +12,7 @@ from perennial_billing.billing.status import Status
 from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.ledger.records import Record
 from perennial_billing.starter.audit.account import Account
+from perennial_billing.starter.hindered import Hindered
 from perennial_billing.starter.stopped import Stopped
 
 
@@ -73,6 +74,7 @@ class Case:
         presence: what Temporal says of its workflow.
         began_at: when its workflow's run began (UTC), where Temporal says so.
         stopped: how its workflow was ended from outside, where it was.
+        hindered: what keeps its workflow from going on, where anything does.
         is_busy: a call to Amazon or a task of the workflow is under way, so it may be behind for a good reason.
         permission: the charge permission, by the witness; None where it was not asked.
         charges: those that the witness was asked for, or has, by their ids.
@@ -87,6 +89,7 @@ class Case:
     presence: Presence = Presence.UNASKED
     began_at: datetime | None = None
     stopped: Stopped | None = None
+    hindered: Hindered | None = None
     is_busy: bool = False
     permission: PermissionAnswer | None = None
     charges: Mapping[str, Booked] = field(default_factory=dict)

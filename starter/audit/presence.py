@@ -15,6 +15,7 @@ from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.starter.audit.case import STOPPED, Presence
 from perennial_billing.starter.client import Subscriptions
 from perennial_billing.starter.errors import NoWorkerError
+from perennial_billing.starter.hindered import Hindered, Hindrance, hindered_by
 from perennial_billing.starter.listing import STORE_LAG
 from perennial_billing.starter.stopped import Stopped, every_stopped, stopped
 from perennial_billing.workflows.names import workflow_id
@@ -39,12 +40,20 @@ class Seen:
         is_busy: an activity or a task of it is under way.
         began_at: when its latest run began (UTC).
         stopped: how it was ended from outside, where it was.
+        hindered: what keeps it from going on, where anything does.
     """
 
     presence: Presence
     is_busy: bool = False
     began_at: datetime | None = None
     stopped: Stopped | None = None
+    hindered: Hindered | None = None
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether it can be asked how it stands; one whose tasks are held up, or fail, cannot."""
+        is_held_up = self.hindered is not None and self.hindered.how is not Hindrance.ACTIVITY_PAUSED
+        return self.presence is Presence.RUNNING and not is_held_up
 
 
 class Workflows:
@@ -82,6 +91,7 @@ class Workflows:
             bool(described.pending_activities) or described.HasField("pending_workflow_task"),
             info.start_time.ToDatetime(tzinfo=UTC),
             await self._stopped(charge_permission_id) if presence in STOPPED else None,
+            await hindered_by(self._client.workflow_service, self._client.namespace, described),
         )
 
     async def _stopped(self, charge_permission_id: str) -> Stopped | None:

@@ -110,7 +110,7 @@ COMMANDS: Final = (
     Command(
         "recover",
         ".recovery:recover",
-        "Bring back a subscription whose workflow was terminated, failed or timed out, with all it knew.",
+        "Bring back a subscription that was terminated or failed, or that a restore of a database has set back.",
     ),
     Command(
         "advance",
@@ -143,6 +143,12 @@ COMMANDS: Final = (
         "setup",
         ".ledger:setup",
         "Make the ledger's tables, or bring them forward to this release. Nothing is changed where they are right.",
+        PROCESSES_PANEL,
+    ),
+    Command(
+        "check",
+        ".check:check",
+        "Look at the whole deployment: ledger, Temporal, workers and their releases, and who is not billed.",
         PROCESSES_PANEL,
     ),
     Command(

@@ -39,6 +39,10 @@ RateOption = Annotated[float, typer.Option("--rate", min=0.1, help="How many sle
 NoWaitOption = Annotated[
     bool, typer.Option("--no-move", help="Wake nobody: each goes on under the release when it wakes by itself.")
 ]
+FirstOption = Annotated[
+    bool,
+    typer.Option("--first", help="Only where no release is current yet, as of a new deployment; else nothing is done."),
+]
 
 
 @deploy.command("status")
@@ -57,13 +61,15 @@ async def promote(
     patience: PatienceOption = 60.0,
     rate: RateOption = 50.0,
     no_move: NoWaitOption = False,
+    first: FirstOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a release the current one, and let all subscriptions go on under it. Exit code 1 where some stay behind."""
-    from perennial_billing.worker.release import build_id as own
-
     async with _deployments() as deployments:
-        release = build_id or own()
+        release = build_id or _own()
+        if first and (why := _why_not_first(found := await deployments.look(), release)):
+            say(_as_data(found), why, as_json=as_json)
+            return
         await _once_it_works(lambda: deployments.promote(release))
         if not no_move:
             await _moved(deployments, patience, rate)
@@ -80,10 +86,8 @@ async def ramp(
     as_json: JsonOption = False,
 ) -> None:
     """Give a release a share of what is new at once, and of what sleeps as it wakes. 0 takes the share back."""
-    from perennial_billing.worker.release import build_id as own
-
     async with _deployments() as deployments:
-        release = build_id or own()
+        release = build_id or _own()
         await _once_it_works(lambda: deployments.ramp(release, percent))
         found = await deployments.look()
     say(_as_data(found), _sheet(found), *_notes(found), as_json=as_json)
@@ -116,6 +120,27 @@ async def _deployments() -> AsyncIterator["Deployments"]:
 
     settings = load_settings()
     yield Deployments(await connect(), settings.deployment_name, settings.task_queue)
+
+
+def _own() -> str:
+    """The release that workers of this installation are."""
+    from perennial_billing.runtime.settings import load_settings
+    from perennial_billing.worker.release import own_build_id
+
+    return own_build_id(load_settings())
+
+
+def _why_not_first(found: "Deployment", release: str) -> str | None:
+    """Why a release is not promoted as the first one: only a person makes a later one current."""
+    from perennial_billing.runtime.settings import load_settings
+
+    if found.current is None:
+        versioned = load_settings().worker_versioning
+        return None if versioned else "workers are no releases (PERENNIAL_WORKER_VERSIONING), so nothing is done"
+    line = f"{found.current.build_id} is current already, so nothing is done"
+    if release != found.current.build_id:
+        line += f"; `perennial deploy promote {release}` makes {release} current"
+    return line
 
 
 async def _once_it_works(do: Callable[[], Awaitable[None]]) -> None:

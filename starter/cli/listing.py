@@ -1,6 +1,6 @@
 """The command `perennial list`. It is typed most often, so what asks Temporal imports little."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +10,10 @@ from rich.text import Text
 from temporalio.service import RPCError
 
 from perennial_billing.runtime.errors import StartupError
-from perennial_billing.runtime.service import connect_service
+from perennial_billing.runtime.service import Connection, connect_service
 from perennial_billing.starter.cli.output import JsonOption, asynchronous, say
 from perennial_billing.starter.cli.tables import Cell, Column, Sheet
+from perennial_billing.starter.hindered import Hindrance, every_hindered
 from perennial_billing.starter.listing import Listed, StatusName, list_subscriptions
 from perennial_billing.starter.stopped import WAS_STOPPED, every_stopped
 
@@ -67,12 +68,12 @@ async def list_(
 
 
 async def _temporals(status: StatusName | None, *, past_due: bool, ended: bool) -> list[Listed]:
-    """Those that run, and those whose workflow was ended from outside."""
+    """Those that run, and those whose workflow was ended from outside or makes no progress."""
     there = await connect_service()
     service, namespace = there.service.workflow_service, there.namespace
     lines = list_subscriptions(service, namespace, status=status, past_due=past_due, ended=ended)
     found = [listed async for listed in lines]
-    stopped = {each.charge_permission_id: each.how.value async for each in every_stopped(service, namespace)}
+    stopped, hindered = await _stopped(there)
     known = {listed.charge_permission_id for listed in found}
     if stopped.keys() - known:
         lines = list_subscriptions(service, namespace, status=status, past_due=past_due, ended=True, query=WAS_STOPPED)
@@ -81,14 +82,22 @@ async def _temporals(status: StatusName | None, *, past_due: bool, ended: bool) 
             async for listed in lines
             if listed.charge_permission_id in stopped and listed.charge_permission_id not in known
         ]
-    return [replace(listed, stopped=stopped.get(listed.charge_permission_id)) for listed in found]
+    return [_told(listed, stopped, hindered) for listed in found]
 
 
-async def _stopped() -> dict[str, str]:
-    """Those whose workflow was ended from outside, and how, which only Temporal knows."""
-    there = await connect_service()
-    service = there.service.workflow_service
-    return {each.charge_permission_id: each.how.value async for each in every_stopped(service, there.namespace)}
+async def _stopped(there: Connection) -> tuple[dict[str, str], dict[str, str]]:
+    """Those whose workflow was ended from outside, and those whose workflow makes no progress, which only Temporal
+    knows; of each, how."""
+    service, namespace = there.service.workflow_service, there.namespace
+    return (
+        {each.charge_permission_id: each.how.value async for each in every_stopped(service, namespace)},
+        {name: how.value async for name, how in every_hindered(service, namespace)},
+    )
+
+
+def _told(listed: Listed, stopped: dict[str, str], hindered: dict[str, str]) -> Listed:
+    name = listed.charge_permission_id
+    return replace(listed, stopped=stopped.get(name), hindered=hindered.get(name))
 
 
 async def _ledgers(status: StatusName | None, *, past_due: bool, ended: bool) -> tuple[list[Listed], str]:
@@ -116,10 +125,10 @@ async def _ledgers(status: StatusName | None, *, past_due: bool, ended: bool) ->
         return found, f"as nothing is in the ledger yet ({place}); --live asks Temporal"
     words = f"as the ledger had them at {at:%Y-%m-%d %H:%M:%S} UTC"
     try:
-        stopped = await _stopped()
+        stopped, hindered = await _stopped(await connect_service())
     except (StartupError, RPCError):
         return found, f"{words}; whether their workflows run is not known, as Temporal does not answer"
-    return [replace(listed, stopped=stopped.get(listed.charge_permission_id)) for listed in found], words
+    return [_told(listed, stopped, hindered) for listed in found], words
 
 
 def _listed(found: "Found") -> Listed:
@@ -147,10 +156,10 @@ def sheet_of(found: Sequence[Listed]) -> Sheet:
 def _row(listed: Listed) -> tuple[Cell, ...]:
     attention = (" !", "bold yellow") if listed.needs_attention else ""
     owes = (" owes", "yellow") if listed.past_due else ""
-    stopped = (f" {listed.stopped}", "bold red") if listed.stopped else ""
+    stopped = "".join(f" {each.replace('_', ' ')}" for each in (listed.stopped, listed.hindered) if each)
     return (
         listed.charge_permission_id,
-        Text.assemble(listed.status or "-", owes, attention, stopped),
+        Text.assemble(listed.status or "-", owes, attention, (stopped, "bold red")),
         _minute(listed.next_action_at),
         listed.last_reason or "-",
         listed.plan or "-",
@@ -158,9 +167,16 @@ def _row(listed: Listed) -> tuple[Cell, ...]:
     )
 
 
-def _advice(found: Sequence[Listed]) -> tuple[str, ...]:
+def _advice(found: Sequence[Listed]) -> Iterator[str]:
     stopped = sum(1 for listed in found if listed.stopped)
-    return (f"; the workflow of {stopped} was ended, and nobody bills them: `perennial recover`",) if stopped else ()
+    failing = sum(1 for listed in found if listed.hindered == Hindrance.FAILING)
+    paused = sum(1 for listed in found if listed.hindered and listed.hindered != Hindrance.FAILING)
+    if stopped:
+        yield f"; the workflow of {stopped} was ended, and nobody bills them: `perennial recover`"
+    if paused:
+        yield f"; that of {paused} is paused in Temporal, and nobody bills them meanwhile: `perennial recover`"
+    if failing:
+        yield f"; workers fail at {failing}, which make no progress: `perennial check`, `perennial deploy rollback`"
 
 
 def _minute(at: datetime | None) -> str:
@@ -180,4 +196,5 @@ def _as_data(listed: Listed) -> dict[str, object]:
         "past_due": listed.past_due,
         "as_of": listed.as_of.isoformat() if listed.as_of else None,
         "stopped": listed.stopped,
+        "hindered": listed.hindered,
     }

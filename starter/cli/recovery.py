@@ -17,8 +17,10 @@ from perennial_billing.starter.many.runner import Outcome, Result
 
 if TYPE_CHECKING:
     from perennial_billing.billing.view import SubscriptionView
+    from perennial_billing.starter.hindered import Hindered
     from perennial_billing.starter.recovery import Recoverable, Recovery
     from perennial_billing.starter.troubles import Troubled
+    from perennial_billing.starter.unpausing import Unpausing
 
 
 @asynchronous
@@ -45,13 +47,15 @@ async def recover(
 
     Nobody pays twice by it: what was open is sent again under the same idempotency key. What fell due meanwhile is
     caught up as the plan says, and what was said to it and not heard is taken. One that has ended is not brought back.
+    One that is paused in Temporal, or an activity of it, is unpaused; --all leaves those, as somebody may mean it.
     """
     if all_ == (charge_permission_id is not None):
         raise StartupError("CHARGE_PERMISSION_ID or --all: one must be given")
     if every and (not all_ or from_ledger):
         raise StartupError("--every: is accepted with --all, and without --from-ledger")
-    recovery = await _recovery(reason)
-    one = _from_ledger(recovery, dry_run=dry_run) if from_ledger else _by_temporal(recovery, dry_run=dry_run)
+    recovery, unpausing = await _recovery(reason)
+    of_temporal = _by_temporal(recovery, unpausing, dry_run=dry_run, unpauses=not all_)
+    one = _from_ledger(recovery, dry_run=dry_run) if from_ledger else of_temporal
     if charge_permission_id is None:
         names = recovery.every_lost() if from_ledger else _suspects(recovery, every=every)
         found = [name async for name in names]
@@ -93,12 +97,22 @@ class _Said:
             yield Text(f"{_begun(sentence)}.")
 
 
-def _by_temporal(recovery: "Recovery", *, dry_run: bool) -> Callable[[str], Awaitable[_Said]]:
-    """Whether its workflow was ended, or runs."""
+def _by_temporal(
+    recovery: "Recovery", unpausing: "Unpausing", *, dry_run: bool, unpauses: bool
+) -> Callable[[str], Awaitable[_Said]]:
+    """Whether its workflow was ended, is paused, or runs."""
 
     async def one(name: str) -> _Said:
         if await recovery.is_running(name):
-            return _of_running(name, await (recovery.examine if dry_run else recovery.mend)(name), dry_run=dry_run)
+            paused = await unpausing.paused(name)
+            if paused is not None:
+                if unpauses and not dry_run:
+                    await unpausing.unpause(paused)
+                return _of_paused(paused, dry_run=dry_run, unpauses=unpauses)
+            troubled = await (recovery.examine if dry_run else recovery.mend)(name)
+            if troubled is None:
+                await unpausing.check_progress(name)
+            return _of_running(name, troubled, dry_run=dry_run)
         what = await (recovery.look if dry_run else recovery.recover)(name)
         head = f"{name} {'would be' if dry_run else 'is'} brought back. {_begun(what.stopped.happened)}."
         return _Said(as_data(what, recovered=not dry_run), head, [*_sentences(what)])
@@ -143,6 +157,21 @@ def _of_running(name: str, troubled: "Troubled | None", *, dry_run: bool) -> _Sa
     return _Said(data, head, [*troubled.found, *_mends(troubled), *_following(troubled.goes_on)])
 
 
+def _of_paused(paused: "Hindered", *, dry_run: bool, unpauses: bool) -> _Said:
+    at = paused.at.isoformat() if paused.at else None
+    name = paused.charge_permission_id
+    data: dict[str, object] = {
+        "charge_permission_id": name,
+        "recovered": unpauses and not dry_run,
+        "hindered": {"how": paused.how.value, "at": at, "by": paused.by, "why": paused.why},
+    }
+    if not unpauses:
+        return _Said(data, f"{name} is left as it is: {paused.happened}.", [], is_fine=True)
+    head = f"{name} {'would go on' if dry_run else 'goes on'}. {_begun(paused.happened)}."
+    caught_up = "what fell due meanwhile is caught up as the plan says, and what was said to it is taken"
+    return _Said(data, head, [caught_up])
+
+
 def _mends(troubled: "Troubled") -> Iterator[str]:
     if troubled.reset_to is not None:
         yield f"its workflow is reset to before event {troubled.reset_to}; what was said to it since is said again"
@@ -172,19 +201,23 @@ def _instant(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-async def _recovery(reason: str | None) -> "Recovery":
+async def _recovery(reason: str | None) -> "tuple[Recovery, Unpausing]":
     from perennial_billing.billing.requests import Asker
     from perennial_billing.runtime.settings import load_settings
     from perennial_billing.runtime.temporal import connect
     from perennial_billing.starter.recovery import Recovery
+    from perennial_billing.starter.unpausing import Unpausing
     from perennial_billing.worker.books import ledger_of
 
     try:
         asker = Asker(actor="perennial recover", because=reason)
     except ValidationError as error:
         raise StartupError(in_one_line(error, {"because": "--reason"})) from None
-    settings = load_settings()
-    return Recovery(await connect(), ledger=lambda: ledger_of(settings), asker=asker, task_queue=settings.task_queue)
+    settings, client = load_settings(), await connect()
+    return (
+        Recovery(client, ledger=lambda: ledger_of(settings), asker=asker, task_queue=settings.task_queue),
+        Unpausing(client, asker=asker),
+    )
 
 
 async def _each(found: list[str]) -> AsyncIterator[str]:

@@ -170,23 +170,28 @@ async def show(charge_permission_id: PermissionArgument, as_json: JsonOption = F
     Of one that Temporal does not know any more, the ledger tells how it stood when it last told something.
     """
     from perennial_billing.starter.cli.page import Page
-    from perennial_billing.starter.errors import NoWorkerError, SubscriptionNotFoundError
+    from perennial_billing.starter.errors import HinderedError, NoWorkerError, SubscriptionNotFoundError
     from perennial_billing.workflows.display import details
 
     client = await subscriptions()
-    found = await client.stopped(charge_permission_id)
+    found, kept = await client.stopped(charge_permission_id), await client.hindered(charge_permission_id)
     try:
         subscription = await client.status(charge_permission_id)
     except SubscriptionNotFoundError:
         if not await shown_by_ledger(charge_permission_id, as_json=as_json):
             raise
-    except NoWorkerError as error:
+    except (HinderedError, NoWorkerError) as error:
+        if kept is not None:  # a start of workers, as is advised without it, would mend nothing
+            stood = f"`perennial find --permission {charge_permission_id}` shows how it stood by the ledger"
+            raise HinderedError(f"charge permission {charge_permission_id}: {kept}; {stood}") from error
         if found is None:
             raise
         raise NoWorkerError(f"{error}. {_begun(str(found))}") from error
     else:
-        data = subscription.model_dump(mode="json") | {"stopped": asdict(found) if found else None}
+        data = subscription.model_dump(mode="json")
+        data |= {"stopped": asdict(found) if found else None, "hindered": asdict(kept) if kept else None}
         head = [Text(f"Stopped: {found}.", "bold red")] if found is not None else []
+        head += [Text(f"Hindered: {kept}.", "bold red")] if kept is not None else []
         say(data, *head, Page(details(subscription)), as_json=as_json)
 
 

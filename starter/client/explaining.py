@@ -3,6 +3,7 @@
 from typing import Final
 
 from temporalio.client import (
+    WorkflowExecutionStatus,
     WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -11,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from perennial_billing.starter.errors import (
+    HinderedError,
     NoWorkerError,
     RequestRefusedError,
     SubscriptionEndedError,
@@ -31,6 +33,9 @@ def explained(
     subject = f"charge permission {charge_permission_id}"
     if isinstance(error, WorkflowUpdateRPCTimeoutOrCancelledError):
         return NoWorkerError(f"{subject}: no worker answers; start one with `perennial worker`")
+    if _is_of_paused(error):
+        recovers = f"`perennial recover {charge_permission_id}` lets it go on"
+        return HinderedError(f"{subject}: its workflow is paused in Temporal: {recovers}")
     if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
         if "already completed" in error.message:
             return SubscriptionEndedError(f"{subject}: its subscription has ended already")
@@ -42,6 +47,13 @@ def explained(
     }:
         return NoWorkerError(f"{subject}: no worker answers; start one with `perennial worker`")
     return SubscriptionError(f"{subject}: {error}")
+
+
+def _is_of_paused(error: RPCError | WorkflowQueryRejectedError) -> bool:
+    """Whether it is said because the workflow is paused. Of those that are open, only such a one rejects a query."""
+    if isinstance(error, WorkflowQueryRejectedError):
+        return error.status is WorkflowExecutionStatus.RUNNING
+    return error.status is RPCStatusCode.FAILED_PRECONDITION and "is paused" in error.message
 
 
 def is_lost(error: WorkflowUpdateFailedError) -> bool:

@@ -1,5 +1,6 @@
 """Looking at subscriptions, without changing any: each asked itself, or all by Temporal's visibility store."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
@@ -13,7 +14,8 @@ from perennial_billing.billing.status import Status
 from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.runtime.temporal import time_of
 from perennial_billing.starter.client.explaining import explained
-from perennial_billing.starter.errors import RequestRefusedError, SubscriptionError
+from perennial_billing.starter.errors import HinderedError, NoWorkerError, RequestRefusedError, SubscriptionError
+from perennial_billing.starter.hindered import Hindered, hindered
 from perennial_billing.starter.listing import Listed, list_subscriptions
 from perennial_billing.starter.places import CALL_TIMEOUT
 from perennial_billing.starter.stopped import Stopped, stopped
@@ -38,8 +40,32 @@ async def status(client: Client, charge_permission_id: str) -> SubscriptionView:
         raise explained(error, charge_permission_id) from error
 
 
-async def standing(client: Client, charge_permission_id: str) -> tuple[SubscriptionView, Stopped | None]:
+async def standing(
+    client: Client, charge_permission_id: str
+) -> tuple[SubscriptionView, Stopped | None, Hindered | None]:
     """See `Subscriptions.standing`. Whoever runs, or has ended by itself, is asked once."""
+    looking = asyncio.create_task(_kept(client, charge_permission_id))
+    try:
+        view, found = await _standing(client, charge_permission_id)
+    except (HinderedError, NoWorkerError) as error:
+        kept = await looking
+        if kept is not None:
+            raise HinderedError(f"charge permission {charge_permission_id}: {kept}") from error
+        raise
+    finally:
+        await asyncio.wait({looking})
+    return view, found, await looking
+
+
+async def _kept(client: Client, charge_permission_id: str) -> Hindered | None:
+    """What keeps it, where the server tells; where it does not, whoever asks the subscription hears of that."""
+    try:
+        return await hindered_of(client, charge_permission_id)
+    except RPCError:
+        return None
+
+
+async def _standing(client: Client, charge_permission_id: str) -> tuple[SubscriptionView, Stopped | None]:
     handle, only = handle_of(client, charge_permission_id), QueryRejectCondition.NOT_COMPLETED_CLEANLY
     try:
         return await handle.query(SubscriptionWorkflow.status, reject_condition=only, rpc_timeout=CALL_TIMEOUT), None
@@ -52,6 +78,11 @@ async def standing(client: Client, charge_permission_id: str) -> tuple[Subscript
 async def stopped_of(client: Client, charge_permission_id: str) -> Stopped | None:
     """See `Subscriptions.stopped`."""
     return await stopped(client.workflow_service, client.namespace, charge_permission_id)
+
+
+async def hindered_of(client: Client, charge_permission_id: str) -> Hindered | None:
+    """See `Subscriptions.hindered`."""
+    return await hindered(client.workflow_service, client.namespace, charge_permission_id)
 
 
 async def upcoming(client: Client, charge_permission_id: str, count: int) -> list[Upcoming]:

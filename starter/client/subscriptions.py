@@ -39,6 +39,7 @@ from perennial_billing.starter.errors import (
     SubscriptionError,
     SubscriptionNotFoundError,
 )
+from perennial_billing.starter.hindered import Hindered
 from perennial_billing.starter.listing import Listed
 from perennial_billing.starter.places import CALL_TIMEOUT, AfterTheEnd, Running
 from perennial_billing.starter.reading import OpensAmazon
@@ -171,13 +172,23 @@ class Subscriptions:
         """
         return await looking.status(self._client, charge_permission_id)
 
-    async def standing(self, charge_permission_id: str) -> tuple[SubscriptionView, Stopped | None]:
-        """How it stands, and what has ended its workflow from outside, if anything has; errors as of `status`."""
+    async def standing(self, charge_permission_id: str) -> tuple[SubscriptionView, Stopped | None, Hindered | None]:
+        """How it stands, what has ended its workflow from outside, and what keeps it from going on, if anything does.
+
+        Raises:
+            SubscriptionNotFoundError: there is none.
+            NoWorkerError: no worker answers.
+            HinderedError: it is paused, or its workers fail at it; says which, and what to do.
+        """
         return await looking.standing(self._client, charge_permission_id)
 
     async def stopped(self, charge_permission_id: str) -> Stopped | None:
         """Whether, and how, a subscription's workflow was ended from outside, so that nobody bills it."""
         return await looking.stopped_of(self._client, charge_permission_id)
+
+    async def hindered(self, charge_permission_id: str) -> Hindered | None:
+        """What keeps a subscription's workflow from going on, as where it was paused, or its workers fail at it."""
+        return await looking.hindered_of(self._client, charge_permission_id)
 
     async def upcoming(self, charge_permission_id: str, count: int = 12) -> list[Upcoming]:
         """The charges to come, up to 120, supposing that each succeeds.

@@ -66,9 +66,9 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     },
     "Subscriptions": {
         "task_queue": _ALL,
-        "worker_versioning": (_WORKER,),
+        "worker_versioning": (_WORKER, _COMMANDS),
         "deployment_name": (_WORKER, _COMMANDS),
-        "build_id": (_WORKER,),
+        "build_id": (_WORKER, _COMMANDS),
         "graceful_shutdown_seconds": (_WORKER,),
     },
     "The ledger": {
@@ -93,10 +93,12 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "api_port": (_API,),
         "api_requests_per_minute": (_API,),
     },
-    "Logs and metrics": {
+    "Logs, metrics and health": {
         "log_level": (_WORKER, _IPN, _API),
         "log_format": (_WORKER, _IPN, _API, _DEV),
         "metrics_address": (_WORKER, _IPN, _API),
+        "health_host": (_WORKER,),
+        "health_port": (_WORKER,),
     },
     "A simulator in place of Amazon": {
         "amazon_pay_origin": _AMAZON,

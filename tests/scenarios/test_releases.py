@@ -193,6 +193,42 @@ async def test_a_release_that_has_no_workers_is_not_made_current_and_what_only_t
     assert one.runs == 1
 
 
+async def test_who_sleeps_under_a_release_whose_workers_are_gone_is_taken_along_by_the_next(releases: Releases) -> None:
+    await releases.start("one")
+    await releases.promote("one")
+    stories = [await Story.begin(releases.stage) for _ in range(3)]
+    for story in stories:
+        await story.until_due(0)
+    await releases.stop("one")  # as where a container was replaced by one of another image
+
+    await releases.start("two")
+    assert await releases.promote("two") == Moved(woken=3, freed=3, left=0)
+    for story in stories:
+        assert (await story.until_due(1)).periods_paid == 2
+        assert (await build_of(story), await differences(story)) == ("two", ())
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+async def test_what_the_next_release_did_otherwise_is_left_where_its_own_is_gone_and_goes_on_once_that_is_back(
+    releases: Releases,
+) -> None:
+    await releases.start("one")
+    await releases.promote("one")
+    story = await Story.begin(releases.stage)
+    await story.until_due(0)
+    await releases.stop("one")
+    async with broken_release(releases.stage, "more"):
+        moved = await releases.promote("broken")
+        assert (moved.freed, moved.left) == (0, 1)
+        assert len(await story.charges()) == 1
+
+        await releases.start("one")
+        assert (await releases.promote("one")).left == 0
+    assert (await story.until_due(1)).periods_paid == 2
+    assert (await build_of(story), await differences(story)) == ("one", ())
+
+
 @pytest.mark.long
 async def test_a_release_that_does_one_thing_more_strands_nobody_and_neither_does_going_back(
     releases: Releases,
@@ -248,7 +284,16 @@ async def test_the_commands_say_how_releases_stand_and_move_all(releases: Releas
         1, "error: there is no release to go back to: none was current before the present one",
     )  # fmt: skip
     await releases.start("one")
-    await data("deploy promote one")
+    plain = await typed("deploy", "promote", "one", "--first", **environment)
+    assert (plain.code, (await data("deploy status"))["releases"][0]["role"]) == (0, "new")
+    assert "workers are no releases (PERENNIAL_WORKER_VERSIONING), so nothing is done" in plain.out
+    versioned = {**environment, "PERENNIAL_WORKER_VERSIONING": "true", "PERENNIAL_BUILD_ID": "one"}
+    for _ in range(2):  # again, as with each start of the stack
+        assert (await typed("deploy", "promote", "--first", **versioned)).code == 0
+        assert (await data("deploy status"))["releases"][0]["role"] == "current"
+    later = await typed("deploy", "promote", "--first", **{**versioned, "PERENNIAL_BUILD_ID": "two"})
+    assert later.code == 0
+    assert "one is current already, so nothing is done; `perennial deploy promote two` makes two current" in later.out
     story = await Story.begin(releases.stage)
     await story.until_due(0)
     await releases.start("two")

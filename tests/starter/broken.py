@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, delete, insert, update
 from sqlalchemy.sql import Executable
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, PauseWorkflowExecutionRequest
 from temporalio.service import RPCError, RPCStatusCode
 
 from amazon_pay_client.models import ChargeState, CreateChargeRequest, Currency, Price
@@ -252,6 +252,16 @@ async def stopped(house: Stage) -> Broken:
     return Broken(story, "its workflow was terminated")
 
 
+async def no_progress(house: Stage) -> Broken:
+    story = await paid(house)
+    await house.client.workflow_service.pause_workflow_execution(
+        PauseWorkflowExecutionRequest(
+            namespace=house.client.namespace, workflow_id=story.handle.id, identity="jane", request_id="one"
+        )
+    )
+    return Broken(story, "its workflow is paused since")
+
+
 async def not_running(house: Stage) -> Broken:
     """Temporal has forgotten it."""
     story = await paid(house)
@@ -355,6 +365,7 @@ WAYS: Final[Mapping[str, Callable[[Stage], Awaitable[Broken]]]] = {
     "ended-and-open": ended_and_open,
     "above-the-cap": above_the_cap,
     "stopped": stopped,
+    "no-progress": no_progress,
     "not-running": not_running,
     "not-recorded": not_recorded,
     "number-missing": number_missing,

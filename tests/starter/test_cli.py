@@ -50,6 +50,7 @@ COMMANDS = [
     "export",
     "report",
     "setup",
+    "check",
     "endpoints",
     "notices",
     "ledger",
@@ -185,6 +186,7 @@ async def test_the_list_is_a_table_for_people_and_json_for_machines(house: Stage
         "past_due": False,
         "as_of": None if live else as_of.isoformat(),
         "stopped": None,
+        "hindered": None,
     } in as_json.data
     assert ("as Temporal has them" if live else "as the ledger had them at ") in table.out
     for words in (terms.charge_permission_id, "active", f"{terms.anchor:%Y-%m-%d %H:%M}", "coffee"):

@@ -64,6 +64,8 @@ COMMAND_OF: Final = {
     "writeOffSubscription": "write-off",
     "tryWriteOffSubscription": "write-off --dry-run",
     "replaceSubscription": "replace",
+    "recoverSubscription": "recover",
+    "tryRecoverSubscription": "recover --dry-run",
     "advanceSubscription": "advance",
     "advanceMany": "advance --query",
     "changeMany": "bulk cancel --dry-run",

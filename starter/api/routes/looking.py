@@ -81,13 +81,15 @@ async def list_subscriptions(
 @router.get(
     "/{charge_permission_id}",
     operation_id="getSubscription",
-    responses=problems(404)
+    responses=problems(404, 409)
     | leading(*to_subscription("listUpcoming", "listTimeline", "getRecord", "getPaymentMethod")),
 )
 async def get_subscription(_key: Reader, services: ServicesDep, charge_permission_id: PermissionPath) -> Standing:
     """How a subscription stands: the running one itself is asked, or one that Temporal still retains.
 
     Where its workflow was ended from outside, `stopped` says so, and the rest is how it stood then: nobody bills it.
+    Where an activity of it is paused in Temporal, `hindered` does. Where its workflow is paused, or its workers fail at
+    it, as those of a broken release, it cannot be asked: the problem `hindered` says since when, why and what to do.
     """
     return Standing.of(*await services.subscriptions.standing(charge_permission_id))
 
@@ -110,7 +112,7 @@ async def get_record(_key: Reader, services: ServicesDep, charge_permission_id: 
     return Recorded.of(found[0])
 
 
-@router.get("/{charge_permission_id}/upcoming", operation_id="listUpcoming", responses=problems(404))
+@router.get("/{charge_permission_id}/upcoming", operation_id="listUpcoming", responses=problems(404, 409))
 async def list_upcoming(
     _key: Reader,
     services: ServicesDep,

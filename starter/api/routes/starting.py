@@ -22,7 +22,14 @@ from perennial_billing.starter.api.services import ServicesDep
 router = APIRouter(prefix="/v1/subscriptions", tags=["Starting"])
 
 
-_THEN = (*LOOKING, "getPaymentMethod", "advanceSubscription", *OPERATIONS)
+_THEN = (
+    *LOOKING,
+    "getPaymentMethod",
+    "advanceSubscription",
+    *OPERATIONS,
+    "recoverSubscription",
+    "tryRecoverSubscription",
+)
 
 
 @router.post(

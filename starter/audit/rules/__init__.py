@@ -77,6 +77,11 @@ RULES: Final[tuple[Rule, ...]] = (
         "`perennial recover` brings it back with all it knew; Temporal forgets it when its retention is over",
     ),
     Rule(
+        "no-progress",
+        course.no_subscription_is_hindered,
+        "`perennial recover` lets one go on that is paused; where workers fail at it, `perennial deploy rollback`",
+    ),
+    Rule(
         "not-running", course.every_open_subscription_runs, "`perennial recover` says what is known, and how it goes on"
     ),
     Rule(

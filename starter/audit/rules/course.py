@@ -105,6 +105,12 @@ def no_subscription_is_stopped(case: Case) -> Iterator[str]:
         yield f"{case.stopped.happened}: nobody bills it"
 
 
+def no_subscription_is_hindered(case: Case) -> Iterator[str]:
+    """The workflow of what runs is not paused, and its workers do not fail at it."""
+    if case.hindered is not None:
+        yield f"{case.hindered.happened}: nobody bills it meanwhile"
+
+
 def every_open_subscription_runs(case: Case) -> Iterator[str]:
     """What has not ended by its own account runs: Temporal knows it still, and it has come to no other end."""
     row = case.record.row if case.record is not None else None

@@ -1,0 +1,177 @@
+"""`perennial check`: what each answer of the Temporal server means, and a whole deployment looked at with real ones."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pytest
+
+from perennial_billing.sandbox.stage import Stage, stage
+from perennial_billing.starter.checks import temporal
+from perennial_billing.starter.checks.check import State
+from perennial_billing.starter.checks.temporal import Counted, Polled
+from perennial_billing.starter.deployments import Deployment, Release, Role
+from perennial_billing.starter.hindered import Hindered, Hindrance
+from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
+from tests.scenarios.story import Story
+from tests.scenarios.test_releases import Releases
+from tests.starter.command_line import Said, dead_port, joined_to, typed
+
+NAMES: Final = (
+    *("ledger", "Temporal", "search attributes", "workers", "releases"),
+    *("failing workflows", "paused workflows", "stopped workflows", "overdue"),
+)
+ATTRIBUTES: Final = {key.name: int(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
+
+
+async def checked(house: Stage, **environment: str) -> tuple[Said, dict[str, Any]]:
+    """What it says as data, by the thing. Any: a check as data."""
+    said = await typed("check", "--json", **(joined_to(house) | house.worker_environment() | environment))
+    by_name = {each["name"]: each for each in said.data["checks"]}
+    assert tuple(by_name) == NAMES
+    assert said.data["right"] == (said.code == 0)
+    assert all(each["to_do"] for each in by_name.values() if each["state"] in {"wrong", "missing"})
+    return said, by_name
+
+
+def release(build_id: str, role: Role, runs: int, workers: int) -> Release:
+    return Release(build_id, role, None, None, None, runs, 0, workers)
+
+
+def of(releases: Sequence[Release], unversioned_workers: int = 0) -> Deployment:
+    return Deployment("perennial", releases, 0, unversioned_workers)
+
+
+def test_search_attributes_that_are_missing_or_of_another_type_are_named_with_what_makes_them() -> None:
+    assert temporal.search_attributes(ATTRIBUTES | {"Others": 1}).state is State.DONE
+    missing = temporal.search_attributes({name: number for name, number in ATTRIBUTES.items() if name != "PastDue"})
+    assert (missing.state, missing.found) == (State.MISSING, "the namespace lacks PastDue")
+    assert "search-attribute create --name PastDue --type Bool" in missing.to_do
+    mistyped = temporal.search_attributes(ATTRIBUTES | {"Plan": ATTRIBUTES["PastDue"]})
+    assert (mistyped.state, mistyped.found) == (State.WRONG, "of another type: Plan (Bool and not Keyword)")
+
+
+def test_each_queue_needs_somebody_who_asks_it() -> None:
+    some = [Polled(f"shop-{number}", workers=1) for number in range(5)]
+    assert temporal.workers(some).found == "5 task queues, each with 1 or more"
+    silent = [*some, Polled("shop-CreateCharge", 0)]
+    assert temporal.workers(silent).state is State.MISSING
+    assert temporal.workers(silent).found == "nobody asks for the work of shop-CreateCharge"
+    nobody = temporal.workers([Polled(f"shop-{number}", 0) for number in range(5)])
+    assert nobody.found == "nobody asks for work, so nobody is billed"
+    assert temporal.workers([*some, *(Polled(f"box-{number}", 0) for number in range(5))]).found == (
+        "nobody asks for the work of box-0, box-1, box-2 and 2 more"
+    )
+
+
+@pytest.mark.parametrize(
+    ("deployment", "state", "found"),
+    [
+        (of([]), State.DONE, "workers are no releases, and all are alike"),
+        (
+            of([release("one", Role.CURRENT, 3, 2)]),
+            State.DONE,
+            "one: current, 2 workers, 3 runs",
+        ),
+        (
+            of([release("one", Role.NEW, 0, 1)]),
+            State.WRONG,
+            "none is current, so workers that are releases get nothing (one: new, 1 workers, 0 runs)",
+        ),
+        (
+            of([release("two", Role.CURRENT, 1, 1), release("one", Role.FORMER, 7, 0)]),
+            State.WRONG,
+            "7 runs wait for workers of one",
+        ),
+        (
+            of([release("two", Role.CURRENT, 0, 0)]),
+            State.WRONG,
+            "two is current and has no workers, so nothing new goes on",
+        ),
+    ],
+)
+def test_a_release_that_is_needed_has_workers_and_one_is_current(
+    deployment: Deployment, state: State, found: str
+) -> None:
+    check = temporal.releases(deployment)
+    assert (check.state, check.found) == (state, found)
+    assert bool(check.to_do) == (state is not State.DONE)
+
+
+def test_what_is_wrong_with_workflows_is_counted_and_says_what_to_do() -> None:
+    since = datetime(2027, 3, 4, 12, 0, tzinfo=UTC)
+    one = Hindered("C01-1", "run", Hindrance.FAILING, since, None, "non deterministic error: TMPRL1100")
+    counted = Counted(failing=2, failing_one=one, paused=3, stopped=4, overdue=5)
+    checks = (temporal.failing, temporal.paused, temporal.stopped, temporal.overdue)
+
+    assert [check(Counted()).state for check in checks] == [State.DONE] * 4
+    assert [check(counted).is_in_the_way for check in checks] == [True] * 4
+    assert temporal.failing(counted).found == (
+        "workers fail at 2, which make no progress, such as C01-1: its workflow makes no progress since "
+        "2027-03-04 12:00 UTC: its workers fail at it (non deterministic error: TMPRL1100)"
+    )
+    assert [check(counted).to_do.split("`")[1] for check in checks] == [
+        "perennial deploy rollback", "perennial list --live", "perennial recover --all --dry-run",
+        "perennial list --live",
+    ]  # fmt: skip
+
+
+@asynccontextmanager
+async def deployment(*, with_worker: bool) -> AsyncIterator[Stage]:
+    async with stage(with_worker=with_worker) as house:
+        yield house
+
+
+async def test_a_deployment_that_bills_is_right_and_what_is_wrong_with_one_is_found_by_its_name() -> None:
+    async with deployment(with_worker=True) as house:
+        paid = await Story.begin(house)
+        await paid.until_due(0)
+        said, _ = await checked(house)
+        assert said.code == 0, said.out
+        plain = await typed("check", **(joined_to(house) | house.worker_environment()))
+        assert plain.out.splitlines()[-1] == "All is as it is to be."
+
+        await paid.handle.terminate(reason="the wrong window")
+        said, found = await checked(house)
+        while found["stopped workflows"]["state"] == "done":  # the visibility store is a moment behind
+            said, found = await checked(house)
+        assert said.code == 1
+        assert found["stopped workflows"]["found"].startswith("1 were terminated, failed or timed out")
+        assert said.err.strip() == "error: 1 of 9 are not as they are to be: stopped workflows"
+
+        _, found = await checked(house, PERENNIAL_TASK_QUEUE="another")
+        assert found["workers"]["found"] == "nobody asks for work, so nobody is billed"
+        _, found = await checked(house, PERENNIAL_LEDGER_URL="sqlite:////nonexistent/ledger.db")
+        assert found["ledger"]["state"] == "wrong"
+        with dead_port() as port:
+            _, found = await checked(house, TEMPORAL_ADDRESS=f"127.0.0.1:{port}")
+        assert found["Temporal"]["found"] == f"TEMPORAL_ADDRESS: no Temporal server answers at 127.0.0.1:{port}"
+        assert found["Temporal"]["state"] == "wrong"
+        assert {found[name]["state"] for name in NAMES[2:]} == {"not tried"}
+        assert found["ledger"]["state"] == "done"
+
+
+async def test_without_workers_what_is_overdue_is_counted_and_workers_that_get_nothing_are_found() -> None:
+    async with deployment(with_worker=False) as house:
+        releases = Releases(house)
+        began = datetime.now(UTC) - timedelta(hours=2)
+        await Story.begin(house, first_charge_at=began.replace(microsecond=0))
+        _, found = await checked(house)
+        while found["overdue"]["state"] == "done":
+            _, found = await checked(house)
+        assert found["overdue"]["found"] == "1 stand past their next action by more than 10 minutes"
+        assert found["workers"]["state"] == "missing"
+        assert found["releases"]["found"] == "workers are no releases, and all are alike"
+        try:
+            await releases.start("one")
+            while not (await releases.look()).releases:
+                pass
+            _, found = await checked(house)
+            assert found["releases"]["found"].startswith("none is current, so workers that are releases get nothing")
+            assert found["releases"]["to_do"] == "`perennial deploy promote --first`"
+            await releases.promote("one")
+            while (await checked(house))[0].code != 0:  # what was due is charged
+                pass
+        finally:
+            await releases.stop_all()
