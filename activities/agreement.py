@@ -42,7 +42,8 @@ class Agreement:
             return
         try:
             async with asyncio.timeout(SECONDS):
-                told = await self._ledger.last_told(asked.charge_permission_id)
+                moment = asked.moment if isinstance(asked, Standing) else None
+                told = await self._ledger.last_told(asked.charge_permission_id, moment)
         except (LedgerError, TimeoutError) as error:
             activity.logger.warning("the ledger could not be compared", extra={"why": str(error)})
             activity.metric_meter().create_counter(NOT_COMPARED, "Calls made without comparing the ledger.").add(1)

@@ -112,6 +112,7 @@ class Announcer(NoticeActivities):
             notices=announcement.notices,
             summary=announcement.summary,
             state=announcement.state,
+            moment=announcement.moment,
         )
         permission = announcement.charge_permission_id
         try:

@@ -48,4 +48,5 @@ class Recollections(LedgerActivities):
         """
         told = await self._ledger.last_told(standing.charge_permission_id)
         kept = await kept_subscription(self._ledger.engine, standing.charge_permission_id)
-        return KeptState(told=told, subscription=kept.subscription if kept else None)
+        last = await self._ledger.last_number(standing.charge_permission_id)
+        return KeptState(told=told, last=last, subscription=kept.subscription if kept else None)

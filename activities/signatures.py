@@ -16,6 +16,7 @@ from perennial_billing.billing.money import Money
 from perennial_billing.billing.plan.recurrence import Recurrence
 from perennial_billing.billing.plan.texts import ChargeTexts
 from perennial_billing.billing.protocol.answers import ChargeAnswer, DisputeAnswer, PermissionAnswer, RefundAnswer
+from perennial_billing.billing.protocol.moment import Moment
 from perennial_billing.billing.protocol.notices import Notice
 from perennial_billing.billing.protocol.recollection import Recalled, Recollection
 from perennial_billing.billing.subscription import Subscription
@@ -183,6 +184,7 @@ class Announcement(_Input):
         merchant_account: whose subscription it is.
         summary: how the subscription stands after them; None where it had ended before.
         state: all that it knows, as JSON; None where it had ended before. A local activity's input is in no history.
+        moment: when in its workflow's history it is told; None where it had ended before.
     """
 
     charge_permission_id: str
@@ -193,6 +195,7 @@ class Announcement(_Input):
     merchant_account: str = "default"
     summary: Summary | None = None
     state: str | None = None
+    moment: Moment | None = None
 
 
 class Standing(_Input):
@@ -201,22 +204,26 @@ class Standing(_Input):
     Attributes:
         charge_permission_id: whose.
         told: how many notices it has told, or is about to.
+        moment: when in its workflow's history that is.
     """
 
     charge_permission_id: str
     told: int
+    moment: Moment | None = None
 
 
 class KeptState(_Input):
     """What the ledger has kept of a subscription.
 
     Attributes:
-        told: the number of the last notice that the ledger knows.
+        told: how many notices it had told when it told something last.
+        last: the highest number of a notice, also of what was told after its end.
         subscription: all that it knew when it told something last; None where it has told nothing since the ledger
             keeps that.
     """
 
     told: int
+    last: int
     subscription: Subscription | None = None
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from perennial_billing.billing.money import MINOR_UNIT_DECIMALS, Money
+from perennial_billing.billing.protocol.moment import Moment
 from perennial_billing.billing.protocol.notices import Notice
 from perennial_billing.billing.summary import Summary
 
@@ -61,6 +62,7 @@ class Told:
         notices: oldest first.
         summary: how the subscription stands after them; None where it had ended before.
         state: all that the subscription knows then, as JSON; None where it had ended before.
+        moment: when in its workflow's history it is told; None where it had ended before.
     """
 
     charge_permission_id: str
@@ -70,6 +72,7 @@ class Told:
     notices: Sequence[Notice]
     summary: Summary | None = None
     state: str | None = None
+    moment: Moment | None = None
 
 
 def entries_of(told: Told, recorded_at: datetime) -> Iterator[Row]:

@@ -9,13 +9,14 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from perennial_billing.billing.protocol.moment import Moment
 from perennial_billing.ledger import versions
 from perennial_billing.ledger.database import engine_of, place_of, reading, writing
 from perennial_billing.ledger.deliveries import Delivery
 from perennial_billing.ledger.entries import Row, Told, entries_of
 from perennial_billing.ledger.errors import LedgerAheadError, LedgerUnavailableError
 from perennial_billing.ledger.projection import folded
-from perennial_billing.ledger.states import packed
+from perennial_billing.ledger.states import Stood, is_worked_on_again, packed
 from perennial_billing.ledger.tables import deliveries, entries, states, subscriptions
 
 
@@ -49,11 +50,11 @@ class Ledger:
         whose = entries.c.charge_permission_id == bindparam("whose")
         self._since = select(entries.c.number, entries.c.digest).where(whose, entries.c.number >= bindparam("first"))
         self._last = select(func.max(entries.c.number)).where(whose)
+        self._stood = select(states.c.told, states.c.recorded_at, states.c.run_id, states.c.history_length)
+        self._stood = self._stood.where(states.c.charge_permission_id == bindparam("whose"))
         keep = self.insert(states)
-        kept = {name: keep.excluded[name] for name in ("told", "recorded_at", "state")}
-        self._keep = keep.on_conflict_do_update(
-            index_elements=[states.c.charge_permission_id], set_=kept, where=states.c.told <= keep.excluded.told
-        )
+        kept = {column.name: keep.excluded[column.name] for column in states.c if not column.primary_key}
+        self._keep = keep.on_conflict_do_update(index_elements=[states.c.charge_permission_id], set_=kept)
 
     @classmethod
     @asynccontextmanager
@@ -109,7 +110,7 @@ class Ledger:
         rows = list(entries_of(told, now))
         async with writing(self.engine) as connection:
             if rows:
-                await self._check_goes_on(connection, told.charge_permission_id, rows)
+                await self._check_goes_on(connection, told, rows)
             new = await self._added(connection, rows)
             if new:
                 await self._project(connection, told.charge_permission_id, new)
@@ -117,8 +118,26 @@ class Ledger:
             if queued:
                 await self._queue(connection, queued, now)
 
-    async def last_told(self, charge_permission_id: str) -> int:
-        """The number of the last notice of a subscription; 0 where it has told none.
+    async def last_told(self, charge_permission_id: str, moment: Moment | None = None) -> int:
+        """How many notices a subscription had told when it told something last; 0 where it has told none.
+
+        Args:
+            charge_permission_id: whose.
+            moment: of its workflow's history; what was told a moment ago by a task that is worked on again does not
+                count.
+
+        Raises:
+            LedgerError: the database cannot be used now, or is of another release.
+        """
+        await self.check_version()
+        async with reading(self.engine) as connection:
+            stood = (await connection.execute(self._stood, {"whose": charge_permission_id})).first()
+            if stood is None:
+                return await connection.scalar(self._last, {"whose": charge_permission_id}) or 0
+            return 0 if is_worked_on_again(Stood(*stood), moment, self.now()) else int(stood[0])
+
+    async def last_number(self, charge_permission_id: str) -> int:
+        """The highest number of a notice of a subscription, also of what was told after its end; 0 where there is none.
 
         Raises:
             LedgerError: the database cannot be used now, or is of another release.
@@ -127,15 +146,20 @@ class Ledger:
         async with reading(self.engine) as connection:
             return await connection.scalar(self._last, {"whose": charge_permission_id}) or 0
 
-    async def _check_goes_on(self, connection: AsyncConnection, whose: str, rows: Sequence[Row]) -> None:
+    async def _check_goes_on(self, connection: AsyncConnection, told: Told, rows: Sequence[Row]) -> None:
         """Whether what is recorded from the first of these on is these, as far as anything is.
 
         A task that is lost after it told something is worked on again, and may have heard more by then. So the same may
-        be told under a later number; something else that was told is what nobody knows any more.
+        be told under a later number, or something else, beside which it is recorded. Something else that was told
+        otherwise is what its workflow does not know any more.
         """
-        found = (await connection.execute(self._since, {"whose": whose, "first": rows[0]["number"]})).all()
+        whose = {"whose": told.charge_permission_id}
+        found = (await connection.execute(self._since, {**whose, "first": rows[0]["number"]})).all()
         last = {row["digest"]: row["number"] for row in rows}
-        if any(last.get(digest, 0) < number for number, digest in found):
+        if all(last.get(digest, 0) >= number for number, digest in found):
+            return
+        stood = (await connection.execute(self._stood, whose)).first()
+        if stood is None or not is_worked_on_again(Stood(*stood), told.moment, self.now()):
             raise LedgerAheadError(max(number for number, _ in found))
 
     async def _keep_state(self, connection: AsyncConnection, told: Told, now: datetime) -> None:
@@ -145,6 +169,8 @@ class Ledger:
             "charge_permission_id": told.charge_permission_id,
             "told": told.notices[-1].number,
             "recorded_at": now,
+            "run_id": told.moment.run if told.moment else "",
+            "history_length": told.moment.length if told.moment else 0,
             "state": packed(told.state),
         }
         await connection.execute(self._keep, row)

@@ -110,6 +110,9 @@ states: Final = Table(
     # The number of the last notice that was told with it.
     Column("told", Integer, nullable=False),
     Column("recorded_at", Instant, nullable=False),
+    # When in its workflow's history that was.
+    Column("run_id", String(64), nullable=False),
+    Column("history_length", Integer, nullable=False),
     # All that the subscription knew then, as JSON compressed by zlib.
     Column("state", LargeBinary, nullable=False),
 )

@@ -222,12 +222,12 @@ class Recovery:
             )
         async with self._opened() as ledger:
             kept = await kept_subscription(ledger.engine, charge_permission_id)
-            told = await ledger.last_told(charge_permission_id)
+            last = await ledger.last_number(charge_permission_id)
         if kept is None:
             raise await self._forgotten(charge_permission_id)
         if kept.subscription.has_ended:
             raise SubscriptionEndedError(ended_before(charge_permission_id))
-        goes_on = brought_together(kept.subscription, kept.subscription, told, datetime.now(UTC), self._asker)
+        goes_on = brought_together(kept.subscription, kept.subscription, last, datetime.now(UTC), self._asker)
         return Lost(charge_permission_id, kept.recorded_at, view_of(kept.subscription), goes_on)
 
     async def from_ledger(self, charge_permission_id: str) -> Lost:
@@ -338,11 +338,11 @@ class Recovery:
         if self._ledger is None:
             return None
         async with self._ledger() as ledger:
-            told = await ledger.last_told(charge_permission_id)
-            if told <= remembered.outbox.told:
+            if await ledger.last_told(charge_permission_id) <= remembered.outbox.told:
                 return None
             kept = await kept_subscription(ledger.engine, charge_permission_id)
-        return (told, kept.subscription) if kept is not None else None
+            last = await ledger.last_number(charge_permission_id)
+        return (last, kept.subscription) if kept is not None else None
 
     async def _has_begun(self, command: StartSuccessor, found: Stopped) -> bool:
         described = await self._described(command.charge_permission_id)

@@ -136,7 +136,8 @@ async def _examine(
         kept = await kept_subscription(ledger.engine, charge_permission_id)
         found.append(_ahead(told, stood, has_state=kept is not None))
         if kept is not None:
-            goes_on = brought_together(stood, kept.subscription, told, datetime.now(UTC), asker)
+            last = await ledger.last_number(charge_permission_id)
+            goes_on = brought_together(stood, kept.subscription, last, datetime.now(UTC), asker)
     elif missing := await _missing(ledger, read, charge_permission_id):
         troubles.append(Trouble.LEDGER_BEHIND)
         found.append(

@@ -39,6 +39,7 @@ from perennial_billing.billing.protocol.events import (
     Refresh,
     Started,
 )
+from perennial_billing.billing.protocol.moment import Moment
 from perennial_billing.billing.protocol.notices import Notice
 from perennial_billing.billing.protocol.recollection import Recalled, Recollection
 from perennial_billing.billing.refusals import Kind, Refused
@@ -224,19 +225,24 @@ class Life:
         if kept.subscription is None:
             with refusing():
                 raise Refused("ledger", "", _NOTHING_KEPT, Kind.NOT_NOW)
-        self.happened(LedgerIsAhead(kept.told))
+        self.happened(LedgerIsAhead(kept.last))
         await workflow.wait_condition(lambda: self._rests or self.subscription.divergence is None)
         if self.subscription.divergence is not None:
             self.subscription = brought_together(
-                self.subscription, kept.subscription, kept.told, workflow.now(), asker, self._canceled
+                self.subscription, kept.subscription, kept.last, workflow.now(), asker, self._canceled
             )
             self._is_brought_back = True
-        return Agreed(before=before, told=self.subscription.outbox.told, goes_on_from=kept.told)
+        return Agreed(before=before, told=self.subscription.outbox.told, goes_on_from=kept.last)
 
     @property
     def _standing(self) -> Standing:
         terms, outbox = self.subscription.terms, self.subscription.outbox
-        return Standing(charge_permission_id=terms.charge_permission_id, told=outbox.told)
+        return Standing(charge_permission_id=terms.charge_permission_id, told=outbox.told, moment=self._moment)
+
+    @property
+    def _moment(self) -> Moment:
+        info = workflow.info()
+        return Moment(run=info.run_id, before=info.continued_run_id, length=info.get_current_history_length())
 
     async def _look_up(self, request: Request) -> None:
         """Recalls what a request is about and the subscription does not remember; so it may be about any charge."""
@@ -371,6 +377,7 @@ class Life:
                 merchant_account=terms.merchant_account,
                 summary=Summary.of(self.subscription),
                 state=self.subscription.model_dump_json(exclude_none=True),
+                moment=self._moment,
             )
             try:
                 stale = await workflow.execute_local_activity_method(

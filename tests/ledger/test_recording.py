@@ -2,12 +2,13 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
 
 from perennial_billing.billing.money import Money
+from perennial_billing.billing.protocol.moment import Moment
 from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.billing.status import Status
 from perennial_billing.billing.subscription import Subscription
@@ -92,9 +93,49 @@ async def test_a_task_that_was_lost_after_it_told_may_tell_more_when_it_is_worke
     assert [each.notice for each in await timeline(ledger, TEA)] == [begun, lost, asked, paid]
 
 
+@pytest.mark.parametrize(
+    ("moment", "seconds", "is_again"),
+    [
+        (Moment(run="r-2", before="r-1", length=40), 12, True),
+        (Moment(run="r-2", before="r-1", length=44), 55, True),
+        (Moment(run="r-3", before="r-2", length=5), 12, True),
+        (Moment(run="r-2", before="r-1", length=39), 12, False),
+        (Moment(run="r-1", length=200), 12, False),
+        (Moment(run="r-2", before="r-1", length=40), 75, False),
+        (None, 12, False),
+    ],
+    ids=["at once", "signalled meanwhile", "in the next run", "set back", "in an older run", "later", "unknown"],
+)
+async def test_something_else_is_told_beside_only_where_a_task_was_lost_a_moment_ago(
+    ledger: Ledger, moment: Moment | None, seconds: int, *, is_again: bool
+) -> None:
+    now = datetime.now(UTC)
+    clock = Ledger(ledger.engine, ledger.place, lambda: now)
+    state = Subscription.begin(terms("2027-05-31 08:00")).model_dump_json()
+    begun = notice(1, NoticeType.SUBSCRIPTION_STARTED)
+    lost = [
+        notice(2, NoticeType.SUBSCRIPTION_CHANGED, reference=name).but(number=at) for at, name in ((2, "a"), (3, "b"))
+    ]
+    await clock.record(replace(told(begun, *lost), state=state, moment=Moment(run="r-2", before="r-1", length=40)))
+    now += timedelta(seconds=seconds)
+    again = replace(told(lost[1].but(number=2)), state=state, moment=moment)
+
+    assert await clock.last_told(TEA) == 3
+    assert await clock.last_told(TEA, moment) == (0 if is_again else 3)
+    if not is_again:
+        with pytest.raises(LedgerAheadError):
+            await clock.record(again)
+        return
+    await clock.record(again)
+    assert (await clock.last_told(TEA), await clock.last_number(TEA)) == (2, 3)
+
+
 async def test_the_state_is_kept_that_was_told_last(ledger: Ledger) -> None:
     states = [Subscription.begin(terms(anchor)) for anchor in ("2027-05-31 08:00", "2027-06-30 08:00")]
-    first, second = (replace(told(notice(at)), state=state.model_dump_json()) for at, state in enumerate(states, 1))
+    first, second = (
+        replace(told(notice(at)), state=state.model_dump_json(), moment=Moment(run="r-1", length=10 * at))
+        for at, state in enumerate(states, 1)
+    )
     assert await kept_subscription(ledger.engine, TEA) is None
 
     for each in (first, second, second):

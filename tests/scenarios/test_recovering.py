@@ -15,10 +15,11 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from amazon_pay_simulator.books import ScriptedAnswer
 from amazon_pay_simulator.faults import Fault
-from perennial_billing.billing.changes import PauseSubscription
+from perennial_billing.billing.changes import ChangePlan, PauseSubscription
 from perennial_billing.billing.keys import idempotency_key, period_of_key
 from perennial_billing.billing.machine import ask
 from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.protocol.moment import Moment
 from perennial_billing.billing.requests import Asker
 from perennial_billing.billing.status import Status
 from perennial_billing.ledger.entries import Told
@@ -140,6 +141,29 @@ async def test_what_a_task_told_that_went_down_with_the_workflow_stands_in_the_l
     await story.assert_charged_at(terms.schedule.due(0))
     numbers = [entry.notice.number for entry in await timeline(house.ledger, story.charge_permission_id)]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_a_task_that_was_lost_a_moment_ago_after_it_told_something_is_no_restore(house: Stage) -> None:
+    """It is worked on again, and by then two requests may come in another order, or only one of them."""
+    story = await Story.begin(house, first_charge_at=in_days(2))
+    await story.until_due(0)
+    state, terms = await story.handle.query(SubscriptionWorkflow.state), story.terms
+    lost = ask(state, PauseSubscription(), await story.now())
+    history = await story.handle.fetch_history()
+    begun = history.events[0].workflow_execution_started_event_attributes
+    told = Told(
+        *(terms.charge_permission_id, terms.merchant_account, terms.merchant_reference, "monthly"),
+        notices=lost.outbox.notices,
+        state=lost.model_dump_json(),
+        moment=Moment(run=begun.original_execution_run_id, length=len(history.events)),
+    )
+    await house.ledger.record(told)
+
+    await house.subscriptions.change(story.charge_permission_id, ChangePlan(quantity=3))
+    status = await story.until_due(1)
+
+    assert (status.last_reason, status.pause) == (None, None)
+    assert [str(charge.charge_amount.amount) for charge in await story.charges()] == ["9.99", "29.97"]
 
 
 async def test_a_charge_in_flight_whose_answer_was_lost_is_one_charge_in_the_books(idle: Stage) -> None:

@@ -16,5 +16,7 @@ def upgrade() -> None:
         sa.Column("charge_permission_id", sa.String(64), primary_key=True),
         sa.Column("told", sa.Integer(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("run_id", sa.String(64), nullable=False),
+        sa.Column("history_length", sa.Integer(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
     )
