@@ -6,7 +6,8 @@ Every test takes charge permissions of its own, so tests share the servers and d
 
 import gc
 import os
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -16,7 +17,11 @@ from hypothesis import settings
 from amazon_pay_client.outbound.bounds import Bounds
 from amazon_pay_client.time_limits import DEFAULT_TIME_LIMITS, TimeLimits
 from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.activities.endpoints import Endpoints
 from perennial_billing.ledger import database
+from perennial_billing.ledger.database import file_url
+from perennial_billing.ledger.endpoints import Endpoint as LedgerEndpoint
+from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.sandbox.stage import Stage, stage
 from tests.endpoint import SECRET, Endpoint, endpoint
 
@@ -28,9 +33,9 @@ settings.register_profile("soak", deadline=None)
 """Chosen by `--hypothesis-profile soak`: whoever has something longer to do asks for it."""
 
 
-_ROOMY: Final = {"GOMAXPROCS": "1", "GOGC": "400"}
+_ROOMY: Final = {"GOMAXPROCS": "1", "GOGC": "400", "GODEBUG": "adaptivestackstart=1"}
 """For Temporal servers, of which each process has its own: with all processors and little memory to itself, each would
-spend a sixth of its time on looking for work and for garbage."""
+spend a sixth of its time on looking for work and for garbage; and a twentieth on stacks that grow."""
 
 STALL_SECONDS: Final = 60.0
 """How long a machine that has too much to do may stand still."""
@@ -102,17 +107,44 @@ def _nobody_elses_data_folder(tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest_asyncio.fixture(scope="session")
-async def notices() -> AsyncIterator[Endpoint]:
-    """Where the house sends its notices."""
-    async with endpoint() as listening:
-        yield listening
+async def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a ledger in which nothing is, to be copied: to make its tables costs eight times as much."""
+    file = tmp_path_factory.mktemp("empty") / "ledger.db"
+    async with Ledger.open(file_url(file), set_up=True):
+        pass
+    return file
 
 
 @pytest_asyncio.fixture(scope="session")
-async def house(notices: Endpoint) -> AsyncIterator[Stage]:
-    """Everything, with workers in this process."""
-    async with stage(webhook_url=notices.url, webhook_secret=SECRET) as set_up:
-        yield set_up
+async def _listens() -> AsyncIterator[Endpoint]:
+    async with endpoint() as listening:
+        listening.is_there = False
+        yield listening
+
+
+@pytest.fixture
+def notices(_listens: Endpoint) -> Iterator[Endpoint]:
+    """Where the house sends its notices during a test."""
+    _listens.is_there = True
+    yield _listens
+    _listens.is_there = False
+
+
+@pytest_asyncio.fixture(scope="session")
+async def house(_listens: Endpoint) -> AsyncIterator[Stage]:
+    """Everything, with workers in this process.
+
+    Notices are delivered during tests that look at them; of what a story costs, their delivery is a quarter.
+    """
+    known = Endpoints.all
+
+    async def all_who_are_there(endpoints: Endpoints) -> Sequence[LedgerEndpoint]:
+        return [each for each in await known(endpoints) if each.url != _listens.url or _listens.is_there]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Endpoints, "all", all_who_are_there)
+        async with stage(webhook_url=_listens.url, webhook_secret=SECRET) as set_up:
+            yield set_up
 
 
 _LONGEST: Final = (
