@@ -71,7 +71,14 @@ async def test_the_front_page_imports_neither_a_command_nor_what_reads_one() -> 
     assert modules & ({"typer", "asyncio", "temporalio", "runtime"} | MODELS | SERVERS | AMAZON | DRAWING) == set()
 
 
-@pytest.mark.parametrize("options", [[], ["--json"], ["--ended"], ["--status", "active"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--status", "active"],
+        *(pytest.param(others, marks=pytest.mark.long) for others in ([], ["--json"], ["--ended"])),
+    ],
+    ids=" ".join,
+)
 async def test_the_list_of_temporal_imports_a_bare_service_and_no_models(house: Stage, options: list[str]) -> None:
     modules = await imported_by("list", "--live", *options, **joined_to(house))
 
@@ -86,7 +93,15 @@ async def test_looking_at_a_plan_imports_rules_and_nothing_that_calls() -> None:
     assert modules & ({"temporalio", "runtime.settings"} | SERVERS | AMAZON | WORKFLOWS | DRAWING) == set()
 
 
-@pytest.mark.parametrize("command", ["list", "show", "change", "plan", "audit", "worker", "ipn"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "change",
+        "audit",
+        "worker",
+        *(pytest.param(other, marks=pytest.mark.long) for other in ("list", "show", "plan", "ipn")),
+    ],
+)
 async def test_the_help_of_a_command_imports_nothing_that_it_acts_with(command: str) -> None:
     modules = await imported_by(command, "--help")
 

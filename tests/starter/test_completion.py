@@ -62,9 +62,9 @@ async def completed(folder: Path, line: str) -> set[str]:
     ("line", "words"),
     [
         ("perennial re", {"replace", "refund", "retry", "resolve", "reconcile", "recover", "report"}),
-        ("perennial plan ", {"explain", "preview", "checkout"}),
         ("perennial dev --sa", {"--sandbox"}),
-        ("perennial --sh", {"--show-completion"}),
+        pytest.param("perennial plan ", {"explain", "preview", "checkout"}, marks=pytest.mark.long),
+        pytest.param("perennial --sh", {"--show-completion"}, marks=pytest.mark.long),
         ("perennial nothing-begins-so", set()),
     ],
 )
