@@ -7,6 +7,7 @@ Every test takes charge permissions of its own, so tests share the servers and d
 import gc
 import os
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
 
@@ -134,15 +135,26 @@ def notices(_listens: Endpoint) -> Iterator[Endpoint]:
 async def house(_listens: Endpoint) -> AsyncIterator[Stage]:
     """Everything, with workers in this process.
 
-    Notices are delivered during tests that look at them; of what a story costs, their delivery is a quarter.
+    Notices are told to somebody during tests that look at them; of what a story costs, their delivery is a quarter.
+    What is on its way when such a test ends still arrives.
     """
-    known = Endpoints.all
+    known, one = Endpoints.all, Endpoints.of
+    delivering = ContextVar("whether an endpoint is looked up to deliver what is on its way", default=False)
 
     async def all_who_are_there(endpoints: Endpoints) -> Sequence[LedgerEndpoint]:
-        return [each for each in await known(endpoints) if each.url != _listens.url or _listens.is_there]
+        is_there = _listens.is_there or delivering.get()
+        return [each for each in await known(endpoints) if is_there or each.url != _listens.url]
+
+    async def of_a_delivery(endpoints: Endpoints, endpoint_id: str) -> LedgerEndpoint | None:
+        token = delivering.set(True)
+        try:
+            return await one(endpoints, endpoint_id)
+        finally:
+            delivering.reset(token)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Endpoints, "all", all_who_are_there)
+        patch.setattr(Endpoints, "of", of_a_delivery)
         async with stage(webhook_url=_listens.url, webhook_secret=SECRET) as set_up:
             yield set_up
 
