@@ -104,8 +104,9 @@ async def test_a_demo_that_is_kept_is_looked_at_as_it_says(server: Server) -> No
     assert len(known) == 3
 
 
-@pytest.mark.long  # that Ctrl-C takes the server down: tests/starter/test_dev.py
-@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize(
+    "told", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)], ids=["Ctrl-C", "SIGTERM"]
+)
 async def test_a_demo_that_is_interrupted_takes_its_server_down_with_it(server: Server, told: signal.Signals) -> None:
     async with perennial("demo", "--json", environment=server.environment) as process:
         await server.started()
