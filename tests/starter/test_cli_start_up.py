@@ -82,7 +82,7 @@ async def test_the_front_page_imports_neither_a_command_nor_what_reads_one() -> 
 
 
 async def test_the_list_of_temporal_imports_a_bare_service_and_no_models(house: Stage) -> None:
-    options = ([], ["--json"], ["--ended"], ["--status", "active"])
+    options: Sequence[Sequence[str]] = ((), ("--json",), ("--ended",), ("--status", "active"))
 
     for modules in await imported_by_each([["list", "--live", *each] for each in options], **joined_to(house)):
         assert "temporalio.service" in modules
