@@ -87,7 +87,11 @@ async def serving_here(keys: Path, *options: str) -> AsyncIterator[Running]:
     loop, serves = asyncio.get_running_loop(), asyncio.Event()
     with listening(settings.host, settings.port) as listener:
         ready = prepared(settings, listener)
-        server = Server(ready.app, ready.tls, lambda: loop.call_soon_threadsafe(serves.set))
+
+        def tell() -> None:
+            loop.call_soon_threadsafe(serves.set)
+
+        server = Server(ready.app, ready.tls, tell)
         running = asyncio.create_task(asyncio.to_thread(server.run, sockets=[listener]))
         try:
             async with asyncio.timeout(READY_SECONDS):
