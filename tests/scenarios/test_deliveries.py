@@ -86,7 +86,7 @@ def _well_behaved(listening: Unreliable) -> None:
 async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 45.0) -> None:
     async with asyncio.timeout(seconds):
         while not await holds():
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
 
 
 async def deliveries(house: Stage, story: Story, endpoint: str = OWN) -> list[DeliveryFound]:

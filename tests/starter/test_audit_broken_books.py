@@ -73,7 +73,16 @@ SHOWN_BY_AMAZON = (
 """What is found without a list of all charges, by what Amazon answers for those that the ledger names."""
 
 
-@pytest.mark.parametrize("rule", WAYS)
+BY_LONG = frozenset(
+    {"charge-pays-twice", "unknown-charge", "over-captured", "other-amount", "charged-early"}
+    | {"stray-authorization", "overdue", "ended-and-open"}
+)
+"""What others show the way of: books, Amazon, dates. The rules themselves: `tests/starter/test_audit_rules.py`."""
+
+
+@pytest.mark.parametrize(
+    "rule", [pytest.param(rule, marks=[pytest.mark.long] if rule in BY_LONG else []) for rule in WAYS]
+)
 async def test_books_that_are_broken_are_found(own_house: Stage, rule: str) -> None:
     house = own_house
     broken: Broken = await WAYS[rule](house)
