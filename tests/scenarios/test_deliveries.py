@@ -120,7 +120,8 @@ async def test_dropped_delayed_and_rejected_none_is_lost_and_numbers_restore_the
     listening.most = len(RETRY_DELAYS)
     listening.met.clear()
     story = await Story.begin(stand, DAILY)
-    await story.until_due(5)
+    for period in range(6):
+        await story.until_due(period)
     for _ in range(4):
         await stand.subscriptions.change(story.charge_permission_id, PauseSubscription())
         await stand.subscriptions.change(story.charge_permission_id, ResumeSubscription())

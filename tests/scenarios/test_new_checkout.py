@@ -250,7 +250,8 @@ async def test_starting_under_the_new_permission_again_finds_it_and_other_terms_
 async def waiting_for_a_pending_charge(house: Stage, paid_before: int = 0) -> tuple[Story, asyncio.Task[str]]:
     """A replacement was asked for, and waits until Amazon has decided on the charge under way."""
     story = await Story.begin(house, script=[*[None] * paid_before, "AuthorizationInitiated"])
-    await story.until_due(paid_before)
+    for period in range(paid_before + 1):
+        await story.until_due(period)
     successor = await new_permission(house, at=await story.now())
     replacing = asyncio.create_task(
         house.subscriptions.replace_charge_permission(story.charge_permission_id, successor)

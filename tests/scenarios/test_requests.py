@@ -58,7 +58,8 @@ async def test_asking_again_with_the_same_id_gives_the_first_answer_also_years_o
     story, request_id = await Story.begin(house), new_request_id()
     await story.until_due(0)
     first = await house.subscriptions.change(story.charge_permission_id, GIFT, request_id)
-    await story.until_due(PERIODS_PER_RUN + 1)
+    for period in range(1, PERIODS_PER_RUN + 2):
+        await story.until_due(period)
 
     again = await house.subscriptions.change(story.charge_permission_id, GIFT, request_id)
     status = await story.quiet()
