@@ -32,11 +32,13 @@ class Endpoint:
         url: where it listens.
         statuses: the answers to the next posts; afterwards 204.
         posts: webhook ids in the order in which they came, refused ones included.
+        is_there: whether workers of the house know of it.
     """
 
     url: str = ""
     statuses: list[int] = field(default_factory=list)
     posts: list[str] = field(default_factory=list)
+    is_there: bool = True
     _told: dict[str, dict[int, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
 
     async def take(self, request: Request) -> Response:
@@ -69,8 +71,14 @@ def check_event(event: dict[str, Any]) -> None:
 
 
 @cache
+def every_schema() -> dict[str, Any]:  # Any: JSON
+    """The schema of all notices, made once: one for each type would cost seconds."""
+    return schema()
+
+
+@cache
 def _validator(kind: NoticeType) -> Draft202012Validator:
-    every = schema()
+    every = every_schema()
     return Draft202012Validator(every["$defs"][kind.value] | {"$defs": {"Money": every["$defs"]["Money"]}})
 
 

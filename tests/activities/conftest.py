@@ -1,5 +1,6 @@
 """A simulator, a client and the activities over it, once a session; every test takes permissions of its own."""
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -65,9 +66,9 @@ async def calls_by_wire(wire: Loopback, private_key: RSAPrivateKey) -> AsyncIter
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+async def ledger(empty_ledger: Path, tmp_path: Path) -> AsyncIterator[Ledger]:
     """An empty ledger in a file."""
-    async with Ledger.open(file_url(tmp_path / "ledger.db"), set_up=True) as opened:
+    async with Ledger.open(file_url(Path(shutil.copy(empty_ledger, tmp_path / "ledger.db")))) as opened:
         yield opened
 
 

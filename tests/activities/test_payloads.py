@@ -7,14 +7,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from amazon_pay_client import Region
-from perennial_billing.activities.payloads import PAYLOADS, SAMPLE_PERMISSION, example_of, fields_of, schema
+from perennial_billing.activities.payloads import PAYLOADS, SAMPLE_PERMISSION, example_of, fields_of
 from perennial_billing.activities.webhooks import message_of
 from perennial_billing.billing.protocol.notices import Notice, NoticeType
 from perennial_billing.ledger.entries import Told
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.ledger.undelivered import told_of
 from tests.activities.notice_pages import PAGE, SCHEMA, page, schema_text
-from tests.endpoint import check_event
+from tests.endpoint import check_event, every_schema
 
 
 def test_the_page_and_the_schema_are_what_the_code_says() -> None:
@@ -23,17 +23,17 @@ def test_the_page_and_the_schema_are_what_the_code_says() -> None:
 
 
 def test_the_schema_is_one_and_knows_every_type() -> None:
-    Draft202012Validator.check_schema(schema())
+    Draft202012Validator.check_schema(every_schema())
 
     assert set(PAYLOADS) == set(NoticeType)
-    assert {each["$ref"] for each in schema()["oneOf"]} == {f"#/$defs/{kind.value}" for kind in NoticeType}
+    assert {each["$ref"] for each in every_schema()["oneOf"]} == {f"#/$defs/{kind.value}" for kind in NoticeType}
 
 
 @pytest.mark.parametrize("kind", NoticeType, ids=str)
 def test_an_example_is_one_of_its_type_and_of_no_other(kind: NoticeType) -> None:
     event = json.loads(example_of(kind).body)
 
-    Draft202012Validator(schema()).validate(event)
+    Draft202012Validator(every_schema()).validate(event)
     check_event(event)
     always, _ = fields_of(kind)
     assert event["type"] == kind.value
@@ -70,14 +70,14 @@ def test_what_is_no_notice_is_told_from_one(path: tuple[str, ...], value: Any) -
     else:
         within[last] = value
 
-    assert not Draft202012Validator(schema()).is_valid(event)
+    assert not Draft202012Validator(every_schema()).is_valid(event)
 
 
 def test_what_a_later_release_adds_is_passed_over() -> None:
     event = json.loads(example_of(NoticeType.PERIOD_PAID).body)
     event["data"]["weather"] = "rain"
 
-    assert Draft202012Validator(schema()).is_valid(event)
+    assert Draft202012Validator(every_schema()).is_valid(event)
 
 
 @pytest.mark.parametrize("kind", NoticeType, ids=str)

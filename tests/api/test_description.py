@@ -15,7 +15,7 @@ from tests.api.conftest import Api
 
 SOAKS: Final = settings.get_current_profile_name() == "soak"
 UNHURRIED: Final = settings(
-    max_examples=200 if SOAKS else 4,
+    max_examples=200 if SOAKS else 2,
     deadline=None,
     phases=list(Phase) if SOAKS else [Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

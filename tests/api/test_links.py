@@ -15,7 +15,7 @@ from tests.api.reference import described
 from tests.unreliable import unreliable
 
 SOAKS: Final = settings.get_current_profile_name() == "soak"
-WALKS: Final = 300 if SOAKS else 8
+WALKS: Final = 300 if SOAKS else 5
 STEPS: Final = 60 if SOAKS else 20
 
 
@@ -29,8 +29,8 @@ async def test_no_walk_along_the_links_meets_a_fault(api: Api) -> None:
 
     assert not walked.failed, "\n\n".join(walked.failed)[:6000]
     arrived = {operation: count for (operation, status), count in walked.linked.items() if status < 300}
-    assert sum(arrived.values()) >= 25, walked.linked
-    assert len(arrived) >= 10, walked.linked
+    assert sum(arrived.values()) >= 15, walked.linked
+    assert len(arrived) >= 8, walked.linked
 
 
 def test_a_link_leads_to_whatever_can_be_done_about_what_was_made() -> None:

@@ -1,6 +1,7 @@
 """Every benchmark runs to its end with tiny counts and gives its figures. No time is judged here; what is counted is:
-the events and bytes of a period's history, the bytes of a state, and what the auditor finds after faults. Those that
-only measure run by `make long`.
+the events and bytes of a period's history, the bytes of a state, and what the auditor finds after faults. Nearly all of
+it runs by `make long`; of a healthy period's history and of faults `tests/workflows/test_life.py` and
+`tests/scenarios/test_any_story.py` speak as well.
 """
 
 import asyncio
@@ -102,6 +103,7 @@ async def test_notifications_through_the_receiver_are_measured_beside_bare_signa
     assert figures["machine"]
 
 
+@pytest.mark.long
 async def test_a_healthy_period_is_measured_beside_a_peer_and_a_bare_workflow() -> None:
     figures = await figures_of("healthy_period", "--subscribers", "2", "--periods", "2")
 
@@ -156,6 +158,7 @@ async def test_who_is_changed_all_the_time_has_a_state_that_grows_no_more_once_i
     assert min(first["wake_milliseconds"], first["floor_wake_milliseconds"]) > 0
 
 
+@pytest.mark.long
 async def test_subscribers_that_live_under_faults_and_are_changed_are_charged_once_for_each_period() -> None:
     figures = await figures_of(
         *("fault_run", "--seed", "1", "--subscribers", "2", "--periods", "2"),

@@ -49,7 +49,7 @@ from tests.billing.served import CENT, CutShort, DayBook, Wish
 from tests.billing.support import PERMISSION_ID, SOFT
 
 SOAK: Final = 50_000
-EXAMPLES: Final = SOAK if settings.get_current_profile_name() == "soak" else 400
+EXAMPLES: Final = SOAK if settings.get_current_profile_name() == "soak" else 150
 DAY: Final = timedelta(days=1)
 MONTH, YEAR, WEEK = (Interval(unit=unit) for unit in (Unit.MONTH, Unit.YEAR, Unit.WEEK))
 POLICY: Final = CollectionPolicy(

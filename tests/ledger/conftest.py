@@ -1,6 +1,7 @@
 """Ledgers, on both databases."""
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
@@ -41,10 +42,12 @@ def address(request: pytest.FixtureRequest, server: Postgres | None, tmp_path: P
 
 
 @pytest_asyncio.fixture(params=DATABASES)
-async def ledger(request: pytest.FixtureRequest, server: Postgres | None, tmp_path: Path) -> AsyncIterator[Ledger]:
+async def ledger(
+    request: pytest.FixtureRequest, server: Postgres | None, empty_ledger: Path, tmp_path: Path
+) -> AsyncIterator[Ledger]:
     """An empty ledger."""
     if request.param == "sqlite":
-        async with Ledger.open(file_url(tmp_path / "ledger.db"), set_up=True) as opened:
+        async with Ledger.open(file_url(Path(shutil.copy(empty_ledger, tmp_path / "ledger.db")))) as opened:
             yield opened
         return
     if server is None:

@@ -1,5 +1,7 @@
 """What somebody gets who installs one of the three, alone or beside others."""
 
+import json
+import sys
 import zipfile
 from collections.abc import Mapping
 from email import message_from_bytes
@@ -8,7 +10,16 @@ from typing import Final
 
 import pytest
 
-from tests.packaging.environments import APPLICATION, CLIENT, DISTRIBUTIONS, IMPORTED_AS, SIMULATOR, Environment
+from tests.packaging.environments import (
+    APPLICATION,
+    CLIENT,
+    DISTRIBUTIONS,
+    IMPORTED_AS,
+    SIMULATOR,
+    Environment,
+    run,
+    uv,
+)
 
 MOST_MEGABYTES: Final = {CLIENT: 30, SIMULATOR: 45, APPLICATION: 150}
 NEEDED: Final = {CLIENT: (CLIENT,), SIMULATOR: (CLIENT, SIMULATOR), APPLICATION: (CLIENT, APPLICATION)}
@@ -25,6 +36,18 @@ OTHERS_WORK: Final = """
 import amazon_pay.client, billing.models, django, workflows.events
 assert billing.models.PRICE == "19.90" and workflows.Workflow and amazon_pay.client.AmazonPayClient
 """
+
+TOLD_BY_THE_INSTALLED: Final = f"""
+import importlib.metadata, json, sys
+folder, *names = sys.argv[1:]
+sys.path.insert(0, folder)
+{"; ".join(IMPORTED.values())}
+installed = [each for each in importlib.metadata.distributions(path=[folder]) if each.name in names]
+assert len(installed) == len(names), installed
+programs = [each for one in installed for each in one.entry_points if each.group == "console_scripts"]
+print(json.dumps({{each.name: sys.modules[each.load().__module__].__file__ for each in programs}}))
+"""
+"""Imports what is in a folder, and tells the programs of the distributions there with the file that each is in."""
 
 
 @pytest.fixture
@@ -60,6 +83,21 @@ def test_every_module_of_the_application_is_in_its_wheel(wheels: Mapping[str, Pa
     with zipfile.ZipFile(wheels[APPLICATION]) as wheel:
         assert there <= set(wheel.namelist())
     assert len(there) > 150
+
+
+def test_installed_they_are_imported_from_where_they_are_and_their_programs_are_found(
+    wheels: Mapping[str, Path], tmp_path: Path
+) -> None:
+    """Beside what these tests have of others: that takes a second, and an environment of its own takes many."""
+    program = uv()
+    assert program is not None
+    run(program, "pip", "install", "--quiet", "--no-deps", "--target", tmp_path, *wheels.values())
+
+    said = run(sys.executable, "-c", TOLD_BY_THE_INSTALLED, tmp_path, *DISTRIBUTIONS, folder=tmp_path)
+
+    programs = json.loads(said)
+    assert sorted(programs) == ["amazon-pay-simulator", "perennial"]
+    assert all(Path(file).is_relative_to(tmp_path) for file in programs.values())
 
 
 @pytest.mark.long

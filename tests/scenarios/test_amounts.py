@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import pytest_asyncio
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -71,6 +72,7 @@ async def test_the_answer_stands_however_often_the_period_is_tried(metered: tupl
     assert len(merchant.asked) == asked
 
 
+@pytest.mark.long  # the rule: tests/billing/test_ahead.py
 async def test_an_amount_asked_for_ahead_is_what_is_told_charged_and_credited(metered: tuple[Stage, Merchant]) -> None:
     """At most 50.00 a month; 31.20 is said ten days before, and half of that is unused. Where 0.00 was said, nothing
     is."""

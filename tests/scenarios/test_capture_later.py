@@ -64,6 +64,7 @@ async def test_the_merchant_captures_what_was_authorized(house: Stage, notices: 
     ]
 
 
+@pytest.mark.long  # the rule: tests/billing/test_capture_later.py
 async def test_each_period_is_authorized_although_the_older_ones_wait(house: Stage) -> None:
     story = await authorized(house)
     status = await story.until_due(1)
@@ -91,6 +92,7 @@ async def test_asking_twice_at_once_captures_once(house: Stage) -> None:
         assert isinstance(refused, RequestRefusedError), "it came after the capture was done"
 
 
+@pytest.mark.long  # the rule: tests/billing/test_capture_later.py
 async def test_what_is_not_captured_lapses_after_thirty_days_and_is_told(house: Stage, notices: Endpoint) -> None:
     story = await authorized(house)
 
@@ -104,6 +106,7 @@ async def test_what_is_not_captured_lapses_after_thirty_days_and_is_told(house: 
         await house.subscriptions.capture(story.charge_permission_id, 0)
 
 
+@pytest.mark.long  # the rule: tests/billing/test_capture_later.py
 async def test_more_than_was_authorized_is_refused_and_changes_nothing(house: Stage) -> None:
     story = await authorized(house)
 
@@ -114,6 +117,7 @@ async def test_more_than_was_authorized_is_refused_and_changes_nothing(house: St
     assert (await house.subscriptions.capture(story.charge_permission_id, 0)).outcome is PeriodOutcome.PAID
 
 
+@pytest.mark.long  # the rule: tests/billing/test_capture_later.py
 async def test_a_canceled_subscription_can_still_capture_what_was_sent(house: Stage) -> None:
     story = await authorized(house)
     status = await story.cancel()
@@ -136,6 +140,7 @@ async def test_a_policy_cancels_what_was_not_captured_with_the_permission(house:
     assert (await kinds(notices, story))[1:] == ["period.authorized", "period.written_off", "subscription.ended"]
 
 
+@pytest.mark.long  # the rule: tests/billing/test_capture_later.py
 async def test_what_waits_to_be_captured_moves_to_the_new_permission(house: Stage) -> None:
     story = await authorized(house)
     successor = (await house.simulator.open_permission()).charge_permission_id

@@ -75,14 +75,17 @@ async def test_an_upgrade_now_is_prorated_and_charged_at_once(house: Stage) -> N
 
 async def test_a_change_from_the_next_period_on_is_kept_over_a_new_run(house: Stage) -> None:
     story = await begun(house)
+    begun_as = (await story.handle.describe()).run_id
     await house.subscriptions.change(story.charge_permission_id, ChangePlan(quantity=2))
     await story.until(on(5, 30, 10))
-    await story.until(datetime(NEXT_YEAR + 1, 7, 1, tzinfo=UTC))
+    await story.until(on(7, 1))
 
     amounts = [amount for _, amount in await charged(story)]
-    assert amounts == ["10.00", *["20.00"] * 14]
+    assert amounts == ["10.00", "20.00", "20.00"]
+    assert (await story.handle.describe()).run_id != begun_as
 
 
+@pytest.mark.long  # the rule: tests/billing/test_changes.py
 async def test_a_billing_day_that_changes_within_a_trial_makes_the_first_paid_period_short(house: Stage) -> None:
     """After Kill Bill's story: 249.95 a month, the billing day goes from 1 to 15 while in trial."""
     trial = Phase(amount=Money.parse("0 USD"), interval=Interval(unit=Unit.DAY, count=30), periods=1)
@@ -110,6 +113,7 @@ async def test_a_pause_charges_nothing_and_ends_by_itself(house: Stage, notices:
     assert told[2:4] == ["subscription.paused", "subscription.resumed"]
 
 
+@pytest.mark.long  # the rule: tests/billing/test_changes.py
 async def test_a_pause_by_hand_may_move_the_dates(house: Stage) -> None:
     story = await begun(house)
     permission = story.charge_permission_id
@@ -122,6 +126,7 @@ async def test_a_pause_by_hand_may_move_the_dates(house: Stage) -> None:
     assert await charged(story) == [("04-30", "10.00"), ("07-17", "10.00"), ("08-17", "10.00")], "48 days later"
 
 
+@pytest.mark.long  # the rule: tests/billing/test_changes.py
 async def test_a_skipped_period_an_item_and_a_credit_show_in_the_charges(house: Stage) -> None:
     story = await begun(house)
     permission, change = story.charge_permission_id, house.subscriptions.change
@@ -172,6 +177,7 @@ async def test_a_change_that_cannot_be_is_refused_with_its_rule_and_leaves_no_tr
     assert not any(event.HasField("workflow_execution_update_accepted_event_attributes") for event in history.events)
 
 
+@pytest.mark.long  # the rule: tests/billing/test_changes.py
 async def test_an_item_may_be_charged_at_once_by_itself(house: Stage) -> None:
     story = await begun(house)
     await story.until(on(5, 10))

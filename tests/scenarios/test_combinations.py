@@ -17,6 +17,7 @@ MONTH, YEAR = Interval(unit=Unit.MONTH), Interval(unit=Unit.YEAR)
 DAY = timedelta(days=1)
 
 
+@pytest.mark.long  # the rule: tests/billing/test_combinations.py
 async def test_seats_now_a_scheduled_plan_a_skip_and_a_moving_pause_come_to_what_was_said(house: Stage) -> None:
     story = await Story.begin(house, Plan.of("basic", Money.parse("31.00 USD"), MONTH))
     permission, ask = story.charge_permission_id, house.subscriptions.change

@@ -46,7 +46,14 @@ WAITS: Final = tuple(delay / SHORTER for delay in RETRY_DELAYS)
 OWN: Final = "environment"
 
 
-@pytest_asyncio.fixture(scope="module", params=["activities", "workflows"])
+in_both_ways = pytest.mark.parametrize("ground", ["activities", "workflows"], indirect=True, scope="module")
+in_the_usual_way = pytest.mark.parametrize(
+    "ground", ["activities", pytest.param("workflows", marks=pytest.mark.long)], indirect=True, scope="module"
+)
+"""What follows from how an endpoint stands, before anything is handed to Temporal."""
+
+
+@pytest_asyncio.fixture(scope="module")
 async def ground(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Stage, Unreliable]]:
     """A server that delivers by one of the two ways, a schedule of seconds, and an endpoint in its environment."""
     async with unreliable() as listening:
@@ -79,7 +86,7 @@ def _well_behaved(listening: Unreliable) -> None:
 async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 45.0) -> None:
     async with asyncio.timeout(seconds):
         while not await holds():
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
 
 
 async def deliveries(house: Stage, story: Story, endpoint: str = OWN) -> list[DeliveryFound]:
@@ -106,6 +113,7 @@ async def again(house: Stage, story: Story) -> list[Outcome]:
     return [result.outcome async for result in sending.all_of(search, per_second=500.0)]
 
 
+@in_both_ways
 async def test_dropped_delayed_and_rejected_none_is_lost_and_numbers_restore_the_order(
     stand: Stage, listening: Unreliable
 ) -> None:
@@ -139,6 +147,7 @@ def is_of(story: Story, event: dict[str, dict[str, str]]) -> bool:
     return event["data"]["charge_permission_id"] == story.charge_permission_id
 
 
+@in_both_ways
 async def test_what_outlasts_the_schedule_is_given_up_in_plain_sight_and_sent_again_under_the_same_id(
     stand: Stage, listening: Unreliable
 ) -> None:
@@ -169,6 +178,7 @@ async def has_failed(house: Stage, delivery: str) -> bool:
     return {each.status for each in runs if each.id == delivery} == {WorkflowExecutionStatus.FAILED}
 
 
+@in_the_usual_way
 async def test_gone_it_is_disabled_in_plain_sight_and_what_comes_meanwhile_waits_to_be_sent(
     stand: Stage, listening: Unreliable
 ) -> None:
@@ -207,6 +217,7 @@ async def until_known_enabled(house: Stage) -> None:
     await until(is_known)
 
 
+@in_the_usual_way
 async def test_an_endpoint_that_is_added_hears_within_seconds_of_what_it_wants_and_signs_with_both_secrets(
     stand: Stage, listening: Unreliable
 ) -> None:
@@ -238,6 +249,7 @@ async def test_an_endpoint_that_is_added_hears_within_seconds_of_what_it_wants_a
         assert await again(stand, another) == [Outcome.REFUSED]
 
 
+@in_both_ways
 async def test_where_temporal_does_not_take_it_it_stays_undelivered(stand: Stage, listening: Unreliable) -> None:
     listening.down = True
     story = await Story.begin(stand, DAILY, first_charge_in=timedelta(days=2))

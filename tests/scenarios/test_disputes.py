@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import httpx
+import pytest
 
 from perennial_billing.billing.plan.policy import CollectionPolicy, OnDispute
 from perennial_billing.billing.status import Status
@@ -36,6 +37,7 @@ async def test_a_chargeback_is_told_with_its_deadline_and_the_subscription_goes_
     assert len(await story.charges()) == 2
 
 
+@pytest.mark.long  # the rule: tests/billing/test_disputes.py
 async def test_a_policy_pauses_what_is_disputed(house: Stage) -> None:
     story = await Story.begin(house, collection=CollectionPolicy(on_dispute=OnDispute.PAUSE))
     await story.until_due(0)

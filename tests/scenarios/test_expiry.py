@@ -43,6 +43,7 @@ async def test_whoever_is_paused_without_an_end_is_told_of_weeks_before_amazon_c
     assert (status.status, status.last_reason) == (Status.AWAITING_CHECKOUT, "Expired")
 
 
+@pytest.mark.long  # the rule: tests/billing/test_expiry.py
 async def test_a_year_that_is_skipped_is_refused_as_the_next_charge_would_come_too_late(house: Stage) -> None:
     story = await Story.begin(house, YEARLY)
     status = await story.until_due(0)

@@ -8,6 +8,8 @@ trial in `test_changes`.
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from amazon_pay_simulator.books import ScriptedAnswer
 from amazon_pay_simulator.faults import Fault
 from perennial_billing.billing.calendar import Interval, Unit
@@ -39,6 +41,7 @@ def on(month: int, day: int, *, hour: int = 9) -> datetime:
     return datetime(NEXT_YEAR, month, day, hour, tzinfo=UTC)
 
 
+@pytest.mark.long  # the rule: tests/billing/test_subscription.py
 async def test_declined_once_and_recovered_by_the_first_retry(house: Stage) -> None:
     """Created on 1 April with a trial of 30 days; the first charge is on 1 May."""
     story = await Story.begin(
@@ -55,6 +58,7 @@ async def test_declined_once_and_recovered_by_the_first_retry(house: Stage) -> N
     assert (status.owed, status.periods_paid) == (None, 1)
 
 
+@pytest.mark.long  # the rule: tests/billing/test_unanswered.py
 async def test_an_unknown_outcome_that_turns_out_to_be_a_decline_is_retried_by_the_schedule(house: Stage) -> None:
     unknown = ScriptedAnswer(code="SoftDeclined", fault=Fault.LOST_ANSWER)
     story = await Story.begin(house, monthly(), first_charge_at=on(5, 1), script=[unknown], collection=EIGHT_DAYS)
@@ -67,6 +71,7 @@ async def test_an_unknown_outcome_that_turns_out_to_be_a_decline_is_retried_by_t
     await story.assert_charged_at(on(5, 9))
 
 
+@pytest.mark.long  # the rule: tests/workflows/test_life.py
 async def test_pending_and_then_a_success(house: Stage) -> None:
     story = await Story.begin(house, monthly(), first_charge_at=on(5, 1), script=["AuthorizationInitiated"])
     status = await story.until(on(5, 1))
@@ -79,6 +84,7 @@ async def test_pending_and_then_a_success(house: Stage) -> None:
     assert (status.periods_paid, len(await story.charges()), len(await story.calls())) == (1, 1, 1)
 
 
+@pytest.mark.long  # the rule: tests/billing/test_collection_schedule.py
 async def test_the_ladder_of_retries_and_the_grace_are_two_clocks(house: Stage, notices: Endpoint) -> None:
     """First declined on 31 May, retried every eight days; access ends 30 days after the oldest unpaid period."""
     policy = CollectionPolicy(
@@ -99,6 +105,7 @@ async def test_the_ladder_of_retries_and_the_grace_are_two_clocks(house: Stage, 
     assert (status.status, status.ledger[1].due) == (Status.ACTIVE, on(6, 30)), "the next period was still owed"
 
 
+@pytest.mark.long  # the rule: tests/billing/test_subscription.py
 async def test_without_a_usable_payment_method_nothing_is_charged_until_one_is_added(
     house: Stage, notices: Endpoint
 ) -> None:
@@ -120,6 +127,7 @@ async def test_without_a_usable_payment_method_nothing_is_charged_until_one_is_a
     ]  # fmt: skip
 
 
+@pytest.mark.long  # the rule: tests/billing/test_subscription.py
 async def test_twelve_periods_end_beside_a_subscription_that_goes_on(house: Stage, notices: Endpoint) -> None:
     added, base = await asyncio.gather(
         Story.begin(house, monthly("199.95 USD", periods=12), first_charge_at=on(4, 1)),
@@ -137,6 +145,7 @@ async def test_twelve_periods_end_beside_a_subscription_that_goes_on(house: Stag
     assert (base_status.status, base_status.periods_paid) == (Status.ACTIVE, 13)
 
 
+@pytest.mark.long  # the rule: tests/billing/test_subscription_ending.py
 async def test_a_fixed_term_that_is_canceled_ends_at_once_and_only_once(house: Stage, notices: Endpoint) -> None:
     story = await Story.begin(house, monthly(periods=12), first_charge_at=on(1, 1))
     await story.until(on(1, 11))
@@ -149,6 +158,7 @@ async def test_a_fixed_term_that_is_canceled_ends_at_once_and_only_once(house: S
     assert (await kinds(notices, story)).count("subscription.ended") == 1
 
 
+@pytest.mark.long  # the rule: tests/billing/test_subscription.py
 async def test_a_subscription_that_moved_here_is_charged_when_its_trial_is_over_and_not_before(house: Stage) -> None:
     """Known since 1 January; 30 days of trial from the month's end, so first charged on 1 or 2 March."""
     begins = datetime(NEXT_YEAR, 1, 31, 9, tzinfo=UTC) + 30 * DAY
@@ -162,6 +172,7 @@ async def test_a_subscription_that_moved_here_is_charged_when_its_trial_is_over_
     assert status.terms.schedule.due(1).month == begins.month + 1
 
 
+@pytest.mark.long  # the rule: tests/billing/test_calendar.py
 async def test_a_wall_time_that_the_clocks_skip_is_charged_once_each_month(house: Stage) -> None:
     """At 02:00 in Los Angeles, monthly on the day of which the clocks skip that hour in March."""
     los_angeles = zone("America/Los_Angeles")
@@ -197,6 +208,7 @@ async def test_a_subscriber_who_is_started_and_woken_twice_on_a_heavy_day_is_cha
     assert (status.periods_paid, len(await story.charges()), len(await story.calls())) == (1, 1, 1)
 
 
+@pytest.mark.long  # the rule: tests/billing/test_collection_schedule.py
 async def test_attempts_on_exactly_these_days_and_the_end_after_the_last(house: Stage) -> None:
     policy = CollectionPolicy(soft_decline_delays=(2 * DAY, 5 * DAY, 7 * DAY, 7 * DAY), final_action=FinalAction.CANCEL)
     story = await Story.begin(house, monthly(), script=["SoftDeclined"] * 5, collection=policy)
@@ -207,6 +219,7 @@ async def test_attempts_on_exactly_these_days_and_the_end_after_the_last(house: 
     assert (status.status, await story.permission_state()) == (Status.WRITTEN_OFF, "Closed")
 
 
+@pytest.mark.long  # the rule: tests/billing/test_collection_schedule.py
 async def test_a_ladder_in_hours(house: Stage) -> None:
     hours = (12, 12, 24, 48, 72)
     policy = CollectionPolicy(soft_decline_delays=tuple(timedelta(hours=step) for step in hours))
@@ -218,6 +231,7 @@ async def test_a_ladder_in_hours(house: Stage) -> None:
     assert (status.status, status.ledger[0].attempts) == (Status.ACTIVE, 6)
 
 
+@pytest.mark.long  # the rule: tests/billing/test_subscription_ending.py
 async def test_the_final_action_is_a_setting(house: Stage) -> None:
     outcome = {
         FinalAction.MARK_UNPAID: (Status.ACTIVE, [PeriodOutcome.WRITTEN_OFF]),

@@ -37,7 +37,13 @@ async def counting_in_seattle(own_notices: Endpoint) -> AsyncIterator[Stage]:
         yield set_up
 
 
-@pytest.mark.parametrize("zone", ["Europe/Berlin", "Pacific/Honolulu"])
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "Pacific/Honolulu",
+        pytest.param("Europe/Berlin", marks=pytest.mark.long),  # the rule: tests/billing/test_months.py
+    ],
+)
 async def test_no_month_is_lost_where_amazon_turns_it_elsewhere(
     counting_in_seattle: Stage, own_notices: Endpoint, zone: str
 ) -> None:
@@ -54,6 +60,7 @@ async def test_no_month_is_lost_where_amazon_turns_it_elsewhere(
     assert (await kinds(own_notices, story)).count("monthly_limit.reached") <= 2
 
 
+@pytest.mark.long  # the rule: tests/billing/test_months.py
 async def test_an_amount_that_no_month_bears_is_held_in_plain_sight_with_the_limit(
     house: Stage, notices: Endpoint
 ) -> None:

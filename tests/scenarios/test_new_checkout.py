@@ -129,6 +129,7 @@ async def test_a_permission_that_is_still_open_is_closed_when_it_is_replaced(hou
     assert await after.permission_state() == "Closed"
 
 
+@pytest.mark.long  # the rule: tests/billing/test_new_checkout.py
 async def test_nobody_coming_back_in_time_ends_it(house: Stage) -> None:
     story = await Story.begin(house)
     await story.until_due(0)
@@ -183,7 +184,14 @@ async def test_an_id_with_a_typing_error_closes_nothing_and_is_told_to_whoever_a
     assert (await after.status()).refused_successor is None
 
 
-@pytest.mark.parametrize("how", ["closed", "broken", "in another currency"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "closed",
+        pytest.param("broken", marks=pytest.mark.long),  # the rule: tests/billing/test_new_checkout.py
+        pytest.param("in another currency", marks=pytest.mark.long),
+    ],
+)
 async def test_what_cannot_be_charged_as_it_needs_is_refused(house: Stage, how: str) -> None:
     story = await Story.begin(house)
     await story.until_due(0)

@@ -1,11 +1,12 @@
 """Amazon's answers change their form: what is known of the outcome is used, and what is not is in plain sight."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 import pytest
+import pytest_asyncio
 
 from amazon_pay_simulator.faults import Fault
 from perennial_billing.billing.protocol.commands import Action
@@ -39,13 +40,20 @@ class Odd:
     notices: Endpoint
 
 
+@pytest_asyncio.fixture(scope="module")
+async def odd_ground() -> AsyncIterator[Odd]:
+    with pytest.MonkeyPatch.context() as patch:
+        async with (
+            endpoint() as notices,
+            odd_house(patch, webhook_url=notices.url, webhook_secret=SECRET) as (house, amazon),
+        ):
+            yield Odd(house, amazon, notices)
+
+
 @pytest.fixture
-async def odd(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Odd]:
-    async with (
-        endpoint() as notices,
-        odd_house(monkeypatch, webhook_url=notices.url, webhook_secret=SECRET) as (house, amazon),
-    ):
-        yield Odd(house, amazon, notices)
+def odd(odd_ground: Odd) -> Iterator[Odd]:
+    yield odd_ground
+    odd_ground.amazon.edit = untouched
 
 
 async def test_a_captured_charge_pays_its_period_whatever_form_its_other_fields_have(odd: Odd) -> None:

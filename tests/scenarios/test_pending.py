@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from amazon_pay_client.models import ChargeState
 from amazon_pay_simulator.books import ScriptedAnswer
 from amazon_pay_simulator.faults import Fault
@@ -47,6 +49,7 @@ async def test_after_a_timeout_amazon_may_take_its_time_and_the_charge_is_captur
     assert status.ledger[0].attempts == 2
 
 
+@pytest.mark.long  # the rule: tests/billing/test_collection.py
 async def test_a_pending_authorization_that_is_declined_is_collected_on(house: Stage) -> None:
     story = await timed_out_and_pending(house)
     pending = pending_charge_of(await story.status())
@@ -62,6 +65,7 @@ async def test_a_pending_authorization_that_is_declined_is_collected_on(house: S
     assert len(set(keys)) == len(keys) == 3
 
 
+@pytest.mark.long  # the rule: tests/billing/test_collection.py
 async def test_a_policy_may_refuse_to_wait_for_amazon(house: Stage) -> None:
     policy = CollectionPolicy(pending_after_timeout=False)
     story = await Story.begin(house, script=["TransactionTimedOut"], collection=policy)

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, time, timedelta
 
+import pytest
+
 from perennial_billing.billing.calendar import Interval, Unit
 from perennial_billing.billing.contract.agreement import BillingDay
 from perennial_billing.billing.money import Money
@@ -49,6 +51,7 @@ async def test_a_trial_asks_amazon_for_nothing_and_prices_follow_the_phases_to_t
     assert (status.status, status.ledger[0].outcome) == (Status.COMPLETED, PeriodOutcome.FREE)
 
 
+@pytest.mark.long  # the rule: tests/billing/test_schedule.py
 async def test_charges_are_moved_to_the_billing_day_and_the_first_period_is_short(house: Stage) -> None:
     day = BillingDay(day=15, at=time(6))
     begins = datetime(NEXT_YEAR, 5, 1, 9, tzinfo=UTC)
@@ -60,6 +63,7 @@ async def test_charges_are_moved_to_the_billing_day_and_the_first_period_is_shor
     assert await charged(story) == [("05-01", "116.64"), ("05-15", "249.95"), ("06-15", "249.95")]
 
 
+@pytest.mark.long  # the rule: tests/billing/test_schedule.py
 async def test_nothing_is_charged_from_the_agreed_end_on(house: Stage) -> None:
     begins = datetime(NEXT_YEAR, 1, 31, 9, tzinfo=UTC)
     ends = datetime(NEXT_YEAR, 3, 31, 9, tzinfo=UTC)
@@ -72,6 +76,7 @@ async def test_nothing_is_charged_from_the_agreed_end_on(house: Stage) -> None:
     assert await story.permission_state() == "Closed"
 
 
+@pytest.mark.long  # the rule: tests/billing/test_schedule.py
 async def test_a_quantity_is_charged_as_one_amount(house: Stage) -> None:
     begins = datetime(NEXT_YEAR, 1, 31, 9, tzinfo=UTC)
     story = await Story.begin(house, Plan.of("seats", FULL, MONTH), first_charge_at=begins, quantity=3)

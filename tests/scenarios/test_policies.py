@@ -28,6 +28,7 @@ async def owed_for_fifteen_days(house: Stage, next_due: NextDue) -> Story:
     return story
 
 
+@pytest.mark.long  # the rule: tests/billing/test_overdue_periods.py
 async def test_periods_that_wait_for_an_older_one_follow_it_day_by_day(house: Stage) -> None:
     story = await owed_for_fifteen_days(house, NextDue.WAIT)
     due = story.terms.schedule.due
@@ -38,6 +39,7 @@ async def test_periods_that_wait_for_an_older_one_follow_it_day_by_day(house: St
     await story.assert_charged_at(paid, paid + DAY, paid + 2 * DAY, due(3))
 
 
+@pytest.mark.long  # the rule: tests/billing/test_overdue_periods.py
 async def test_a_policy_may_skip_the_periods_that_fall_due_meanwhile(house: Stage, notices: Endpoint) -> None:
     story = await owed_for_fifteen_days(house, NextDue.SKIP)
     due = story.terms.schedule.due
@@ -51,6 +53,7 @@ async def test_a_policy_may_skip_the_periods_that_fall_due_meanwhile(house: Stag
     assert (await kinds(notices, story)).count("period.skipped") == 2
 
 
+@pytest.mark.long  # the rule: tests/billing/test_overdue_periods.py
 async def test_a_policy_may_give_up_the_older_period_for_the_next(house: Stage) -> None:
     story = await owed_for_fifteen_days(house, NextDue.REPLACE)
     due = story.terms.schedule.due
@@ -60,7 +63,14 @@ async def test_a_policy_may_give_up_the_older_period_for_the_next(house: Stage) 
     await story.assert_charged_at(due(1))
 
 
-@pytest.mark.parametrize("catch_up", CatchUp)
+@pytest.mark.parametrize(
+    "catch_up",
+    [
+        CatchUp.HOLD,
+        pytest.param(CatchUp.EACH, marks=pytest.mark.long),  # the rule: tests/billing/test_overdue_periods.py
+        pytest.param(CatchUp.LATEST, marks=pytest.mark.long),
+    ],
+)
 async def test_periods_that_were_missed_are_caught_up_as_the_policy_says(house: Stage, catch_up: CatchUp) -> None:
     """Virtual time waits for workers, so an outage is told by an anchor in the past: three periods are due at once."""
     policy = CollectionPolicy(catch_up=catch_up)
@@ -86,6 +96,7 @@ async def test_periods_that_were_missed_are_caught_up_as_the_policy_says(house: 
             await story.assert_charged_at(released, released + DAY, released + 2 * DAY)
 
 
+@pytest.mark.long  # the rule: tests/billing/test_overdue_periods.py
 async def test_the_grace_ends_on_its_own_day_whatever_the_retries_do(house: Stage, notices: Endpoint) -> None:
     policy = CollectionPolicy(soft_decline_delays=(2 * DAY, 10 * DAY), grace=5 * DAY)
     story = await Story.begin(house, script=["SoftDeclined", "SoftDeclined"], collection=policy)
@@ -115,6 +126,7 @@ async def test_a_merchant_may_try_again_before_the_schedule_does(house: Stage) -
         await house.subscriptions.retry_now(story.charge_permission_id)
 
 
+@pytest.mark.long  # the rule: tests/billing/test_overdue_periods.py
 async def test_an_unpaid_subscription_is_tried_again_when_the_merchant_asks(house: Stage) -> None:
     policy = CollectionPolicy(soft_decline_delays=(), final_action=FinalAction.PAUSE)
     story = await Story.begin(house, script=["SoftDeclined"], collection=policy)

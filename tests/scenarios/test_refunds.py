@@ -63,6 +63,7 @@ async def test_parts_are_refunded_up_to_what_was_paid_and_no_further(house: Stag
     assert (await kinds(notices, story))[-3:] == ["refund.completed", "subscription.changed", "refund.completed"]
 
 
+@pytest.mark.long  # the rule: tests/billing/test_refunds.py
 async def test_the_same_reference_gives_money_back_once(house: Stage) -> None:
     story = await paid(house)
     wanted = RefundPeriod(period=0, amount=FIVE, reference="ticket-7")

@@ -101,6 +101,7 @@ async def ahead(notices: Endpoint, story: Story) -> list[tuple[str, str, str]]:
     ]
 
 
+@pytest.mark.long  # the rule: tests/billing/test_combinations.py
 async def test_before_a_planned_end_only_days_until_then_are_sold_and_what_meets_no_charge_is_refused_or_told(
     house: Stage, notices: Endpoint
 ) -> None:
@@ -128,6 +129,7 @@ async def test_before_a_planned_end_only_days_until_then_are_sold_and_what_meets
     assert (await told(notices, story))[-1]["data"]["credit"] == {"amount": "20.00", "currency": "USD"}
 
 
+@pytest.mark.long  # the rule: tests/billing/test_combinations.py
 async def test_a_pause_that_moves_dates_within_a_paid_year_charges_no_day_again_and_the_renewal_is_told(
     house: Stage, notices: Endpoint
 ) -> None:
@@ -174,6 +176,7 @@ async def test_what_is_credited_is_the_unused_share_of_what_was_really_paid_and_
     assert await paid(refunded) == [("04-01", "30.00"), *now, *later[:1]]
 
 
+@pytest.mark.long  # the rule: tests/billing/test_combinations.py
 async def test_a_change_cuts_no_trial_short_and_its_end_and_a_dearer_price_are_told_before_they_are_charged(
     house: Stage, notices: Endpoint
 ) -> None:
@@ -199,6 +202,7 @@ async def test_a_change_cuts_no_trial_short_and_its_end_and_a_dearer_price_are_t
     ]
 
 
+@pytest.mark.long  # the rule: tests/billing/test_combinations.py
 async def test_many_small_changes_of_a_month_are_one_charge_with_the_next_and_a_flat_plan_says_what_seats_it_keeps(
     house: Stage,
 ) -> None:

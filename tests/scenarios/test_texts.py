@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Final
 
+import pytest
 import pytest_asyncio
 
 from amazon_pay_simulator.books import ScriptedAnswer
@@ -97,6 +98,7 @@ async def test_a_charge_whose_answer_was_lost_is_sent_again_as_it_was(house: Sta
     assert await read_by_the_buyer(story) == [("COFFEE 1", note(story, 0))]
 
 
+@pytest.mark.long  # the rule: tests/billing/test_texts.py
 async def test_an_attempt_is_repeated_as_it_was_although_the_plan_was_changed_meanwhile(house: Stage) -> None:
     story = await Story.begin(house, PLAN, zone=ZONE, script=[KEPT])
     await story.until_due(0)
@@ -110,6 +112,7 @@ async def test_an_attempt_is_repeated_as_it_was_although_the_plan_was_changed_me
     assert {call.replayed for call in (await story.calls())[1:]} == {True}
 
 
+@pytest.mark.long  # the rule: tests/billing/test_texts.py
 async def test_an_attempt_is_repeated_as_it_was_by_a_release_with_other_rules_of_the_zones(moving_house: House) -> None:
     """By the new rules the period begins on another day: what was said of it stands."""
     story = await Story.begin(moving_house.stage, PLAN, zone=ZONE, script=[KEPT])

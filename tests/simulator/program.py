@@ -1,4 +1,7 @@
-"""The program `amazon-pay-simulator` as a real process: started as a person starts it, ended by its own process id."""
+"""The program `amazon-pay-simulator` as a real process: started as a person starts it, ended by its own process id.
+
+Or in a thread of this one, where the process itself is not what a test is about: another costs a second.
+"""
 
 import asyncio
 import os
@@ -13,6 +16,9 @@ from typing import Final
 import pytest
 
 from amazon_pay_simulator import program
+from amazon_pay_simulator.configuration import read_settings
+from amazon_pay_simulator.preparation import prepared
+from amazon_pay_simulator.serving import Server, listening
 from tests.worker.processes import heed_interrupts
 
 READY_SECONDS: Final = 60.0
@@ -24,12 +30,10 @@ class Running:
     """A simulator that serves.
 
     Attributes:
-        process: whose it is.
         said: what it printed, each line by its name; of more with one name, the last.
         lines: all of it.
     """
 
-    process: asyncio.subprocess.Process
     said: dict[str, str]
     lines: list[str]
 
@@ -73,7 +77,29 @@ async def _ready(process: asyncio.subprocess.Process) -> Running:
             assert line, (await process.stderr.read()).decode()
             lines.append(line.strip())
     said = dict(line.split(":", 1) for line in lines[1:-1])
-    return Running(process, {name: value.strip() for name, value in said.items()}, lines)
+    return Running({name: value.strip() for name, value in said.items()}, lines)
+
+
+@asynccontextmanager
+async def serving_here(keys: Path, *options: str) -> AsyncIterator[Running]:
+    """What the program serves, with these options, while the context is open."""
+    settings = read_settings(["--port", "0", "--keys", str(keys), *options])
+    loop, serves = asyncio.get_running_loop(), asyncio.Event()
+    with listening(settings.host, settings.port) as listener:
+        ready = prepared(settings, listener)
+
+        def tell() -> None:
+            loop.call_soon_threadsafe(serves.set)
+
+        server = Server(ready.app, ready.tls, tell)
+        running = asyncio.create_task(asyncio.to_thread(server.run, sockets=[listener]))
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await serves.wait()
+            yield Running(dict(ready.lines()), [f"{name}: {value}" for name, value in ready.lines()])
+        finally:
+            server.should_exit = True
+            await running
 
 
 def trouble(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

@@ -26,7 +26,7 @@ from amazon_pay_simulator.configuration import Settings, read_settings
 from amazon_pay_simulator.merchants import public_pem
 from amazon_pay_simulator.preparation import prepared
 from amazon_pay_simulator.serving import listening
-from tests.simulator.program import Running, simulating, trouble
+from tests.simulator.program import Running, serving_here, simulating, trouble
 
 EXAMPLE: Final = Path(__file__).parents[2] / "examples" / "simulator" / "simulator.toml"
 OFFICIAL: Final = ("pay-api.amazon.com", "pay-api.amazon.eu", "pay-api.amazon.jp")
@@ -297,7 +297,7 @@ def test_a_database_that_cannot_be_used_is_named_and_why(
 
 async def test_the_examples_file_is_one_and_opens_the_permissions_that_it_names(tmp_path: Path) -> None:
     async with (
-        simulating(tmp_path, "--config", str(EXAMPLE)) as running,
+        serving_here(tmp_path, "--config", str(EXAMPLE)) as running,
         SimulatorHandle(running.origin) as first,
         SimulatorHandle(running.origin, "A2SIMULATOR") as second,
     ):
@@ -339,7 +339,7 @@ async def test_a_second_process_on_the_same_file_is_refused_in_one_line(
 
 
 async def test_a_simulator_throttles_when_asked_to(tmp_path: Path) -> None:
-    async with simulating(tmp_path, "--throttle", "sandbox") as running, client_of(running) as client:
+    async with serving_here(tmp_path, "--throttle", "sandbox") as running, client_of(running) as client:
         reads = [client.charge_permissions.get("C01-0-0") for _ in range(30)]
         errors = await asyncio.gather(*reads, return_exceptions=True)
 
@@ -348,7 +348,7 @@ async def test_a_simulator_throttles_when_asked_to(tmp_path: Path) -> None:
 
 async def test_a_simulator_lets_go_wrong_what_it_is_told(tmp_path: Path) -> None:
     async with (
-        simulating(tmp_path, "--faults.requests", '{"unavailable": 1}') as running,
+        serving_here(tmp_path, "--faults.requests", '{"unavailable": 1}') as running,
         client_of(running) as client,
         SimulatorHandle(running.origin) as simulator,
     ):
@@ -363,7 +363,7 @@ async def test_a_merchants_own_key_is_taken_and_none_is_made(tmp_path: Path) -> 
     write_private_key(tmp_path / "own.pem", own)
 
     async with (
-        simulating(tmp_path / "keys", "--public-key-path", str(tmp_path / "public.pem")) as running,
+        serving_here(tmp_path / "keys", "--public-key-path", str(tmp_path / "public.pem")) as running,
         client_of(running, **{"private key": str(tmp_path / "own.pem")}) as client,
     ):
         with pytest.raises(NotFoundError):
@@ -374,9 +374,9 @@ async def test_a_merchants_own_key_is_taken_and_none_is_made(tmp_path: Path) -> 
 
 
 async def test_it_serves_https_by_a_certificate_that_stays_and_is_for_amazons_own_hosts_too(tmp_path: Path) -> None:
-    async with simulating(tmp_path, "--tls"):
+    async with serving_here(tmp_path, "--tls"):
         trust = ssl.create_default_context(cafile=tmp_path / "tls-certificate.pem")
-    async with simulating(tmp_path, "--tls") as running:
+    async with serving_here(tmp_path, "--tls") as running:
         port = int(running.origin.rpartition(":")[2])
         served = []
         for host in ("127.0.0.1", "localhost", *OFFICIAL):
@@ -405,7 +405,7 @@ def test_a_certificate_that_lacks_a_name_is_made_anew_and_otherwise_stays(tmp_pa
 
 
 async def test_whoever_waits_is_told_when_it_serves_and_when_it_does_not(tmp_path: Path) -> None:
-    async with simulating(tmp_path, "--tls") as running:
+    async with serving_here(tmp_path, "--tls") as running:
         certificate = running.said["TLS certificate"]
         assert await waited("--url", running.origin, "--certificate", certificate) == (0, "")
         code, said = await waited("--url", running.origin, "--timeout", "0")
@@ -425,7 +425,7 @@ async def test_a_wait_begins_before_the_simulator_does(tmp_path: Path) -> None:
     await asyncio.sleep(0.5)
     assert not waiting.done()
 
-    async with simulating(tmp_path, "--port", str(port)):
+    async with serving_here(tmp_path, "--port", str(port)):
         assert await waiting == (0, "")
 
 

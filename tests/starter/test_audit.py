@@ -81,7 +81,9 @@ async def test_an_audit_finds_nothing_until_somebody_charges_a_buyer_twice() -> 
     assert f"{healthy.charge_permission_id} │ period 0 was charged 2 times" in for_people.out
 
 
-@pytest.mark.parametrize("options", [(), ("--directly",)], ids=["through workers", "directly"])
+@pytest.mark.parametrize(
+    "options", [(), pytest.param(("--directly",), marks=pytest.mark.long)], ids=["through workers", "directly"]
+)
 async def test_amazon_is_asked_once_for_each_permission_and_tells_of_a_charge_that_nobody_knows(
     options: tuple[str, ...],
 ) -> None:

@@ -161,7 +161,7 @@ async def test_a_quantity_that_costs_too_much_is_refused_in_one_line(
 ) -> None:
     there = [str(PLANS / argument) if argument.endswith(".toml") else argument for argument in arguments]
 
-    said = await run(*there, **joined_to(house))
+    said = await (run if arguments[0] == "start" else typed)(*there, **joined_to(house))
 
     assert said.code == 2
     assert refused in said.trouble

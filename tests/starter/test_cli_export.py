@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import sqlite3
 import sys
 from collections.abc import AsyncGenerator
@@ -29,9 +30,9 @@ TEA, MILK = "C01-2702031-0000001", "C01-2702031-0000002"
 
 
 @pytest.fixture
-async def there(tmp_path: Path) -> dict[str, str]:
+async def there(empty_ledger: Path, tmp_path: Path) -> dict[str, str]:
     """Settings with a ledger of two subscribers; one has a reference that a spreadsheet would run."""
-    async with Ledger.open(file_url(tmp_path / "ledger.db"), set_up=True) as ledger:
+    async with Ledger.open(file_url(Path(shutil.copy(empty_ledger, tmp_path / "ledger.db")))) as ledger:
         await ledger.record(told(notice(1, charge_id="C01-1"), notice(2), merchant_reference="=1+1"))
         refund = notice(3, NoticeType.REFUND_COMPLETED, amount=Money.parse("0.05 EUR"), refund_id="R01-1")
         await ledger.record(told(refund, merchant_reference="=1+1"))

@@ -1,5 +1,6 @@
 """`setup`, `find`, `timeline` and `ledger rebuild`: what has happened, as a person asks for it."""
 
+import shutil
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
@@ -16,9 +17,9 @@ TEA, MILK = "C01-2702031-0000001", "C01-2702031-0000002"
 
 
 @pytest.fixture
-async def file(tmp_path: Path) -> Path:
+async def file(empty_ledger: Path, tmp_path: Path) -> Path:
     """Of a ledger of two subscribers, one of whom owes a period."""
-    async with Ledger.open(file_url(tmp_path / "ledger.db"), set_up=True) as ledger:
+    async with Ledger.open(file_url(Path(shutil.copy(empty_ledger, tmp_path / "ledger.db")))) as ledger:
         await ledger.record(told(notice(1, charge_id="C01-2702031-0000001-C1"), notice(2)))
         owes = summary(status=Status.RETRYING, past_due_since=BEGAN, needs_attention=True, last_reason="SoftDeclined")
         await ledger.record(told(notice(1), permission=MILK, summary=owes))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,9 @@ def unfinished(folder: Path) -> list[Path]:
 
 
 @pytest.fixture
-async def there(tmp_path: Path) -> dict[str, str]:
+async def there(empty_ledger: Path, tmp_path: Path) -> dict[str, str]:
     """Settings with a ledger of one subscriber who paid once in March, some years ago."""
-    async with Ledger.open(file_url(tmp_path / "ledger.db"), set_up=True) as ledger:
+    async with Ledger.open(file_url(Path(shutil.copy(empty_ledger, tmp_path / "ledger.db")))) as ledger:
         at = BEGAN.replace(month=3, day=4)
         await ledger.record(told(notice(1, at=at, charge_id=CAPTURE.transaction_id)))
     return {"PERENNIAL_DATA_FOLDER": str(tmp_path), "PERENNIAL_MERCHANT_ID": "A1SIMULATOR"}

@@ -1,6 +1,7 @@
 """`perennial report`: figures as a merchant reads them, and the same as data."""
 
 import io
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,10 @@ REPORTS = ["recovery", "revenue", "aging", "forecast"]
 
 
 @pytest.fixture
-async def there(tmp_path: Path) -> dict[str, str]:
+async def there(empty_ledger: Path, tmp_path: Path) -> dict[str, str]:
     """Settings with a ledger: one who pays euros after a retry, one who owes them, and one who pays yen each day."""
     about: dict[str, Any] = {"period": 0, "due": DUE, "charge_id": "S01-C1"}
-    async with Ledger.open(file_url(tmp_path / "ledger.db"), set_up=True) as ledger:
+    async with Ledger.open(file_url(Path(shutil.copy(empty_ledger, tmp_path / "ledger.db")))) as ledger:
         await ledger.record(
             told(
                 notice(1, NoticeType.SUBSCRIPTION_STARTED, at=DUE),

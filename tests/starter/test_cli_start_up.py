@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Sequence
 from typing import Final, get_args
 
 import pytest
@@ -25,16 +26,19 @@ from tests.starter.test_cli_plans import PLAN
 TELLING_MODULES: Final = """
 import json, sys
 from perennial_billing.starter.cli import main
-try:
-    main()
-except SystemExit as end:
-    code = end.code
-else:
-    code = 0
-modules = sorted(name.removeprefix("perennial_billing.") for name in sys.modules)
-print(json.dumps({"code": code or 0, "modules": modules}), file=sys.stderr)
+for arguments in json.loads(sys.argv[1]):
+    sys.argv[1:] = arguments
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    else:
+        code = 0
+    modules = sorted(name.removeprefix("perennial_billing.") for name in sys.modules)
+    print(json.dumps({"code": code or 0, "modules": modules}), file=sys.stderr)
 """
-"""Does what `perennial` does, and then tells what was imported for it."""
+"""Does what `perennial` does, for one command after the other, and tells after each what was imported for it and for
+those before it."""
 
 MODELS: Final = {"pydantic", "pydantic_settings", "billing", "activities"}
 SERVERS: Final = {"fastapi", "uvicorn", "starlette", "amazon_pay_simulator", "ipn", "worker", "structlog"}
@@ -50,17 +54,23 @@ DRAWING: Final = {"typer.rich_utils", "rich.markdown", "rich.progress", "rich.tr
 
 async def imported_by(*arguments: str, **environment: str) -> set[str]:
     """The modules that are there once a command has ended, which must go well."""
+    [modules] = await imported_by_each([arguments], **environment)
+    return modules
+
+
+async def imported_by_each(commands: Sequence[Sequence[str]], **environment: str) -> list[set[str]]:
+    """Those that are there after each of several commands; one process for all, which costs as much as any."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PERENNIAL_", "TEMPORAL_"))}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", TELLING_MODULES, *arguments),
+        *(sys.executable, "-c", TELLING_MODULES, json.dumps(commands)),
         env={**kept, **environment},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
     _, err = await process.communicate()
-    told = json.loads(err.decode().splitlines()[-1])
-    assert told["code"] == 0, err.decode()
-    return set(told["modules"])
+    told = [json.loads(line) for line in err.decode().splitlines() if line.startswith("{")]
+    assert [each["code"] for each in told] == [0] * len(commands), err.decode()
+    return [set(each["modules"]) for each in told]
 
 
 async def test_the_front_page_imports_neither_a_command_nor_what_reads_one() -> None:
@@ -71,12 +81,12 @@ async def test_the_front_page_imports_neither_a_command_nor_what_reads_one() -> 
     assert modules & ({"typer", "asyncio", "temporalio", "runtime"} | MODELS | SERVERS | AMAZON | DRAWING) == set()
 
 
-@pytest.mark.parametrize("options", [[], ["--json"], ["--ended"], ["--status", "active"]], ids=" ".join)
-async def test_the_list_of_temporal_imports_a_bare_service_and_no_models(house: Stage, options: list[str]) -> None:
-    modules = await imported_by("list", "--live", *options, **joined_to(house))
+async def test_the_list_of_temporal_imports_a_bare_service_and_no_models(house: Stage) -> None:
+    options: Sequence[Sequence[str]] = ((), ("--json",), ("--ended",), ("--status", "active"))
 
-    assert "temporalio.service" in modules
-    assert modules & (MODELS | SERVERS | AMAZON | WORKFLOWS | DRAWING) == set()
+    for modules in await imported_by_each([["list", "--live", *each] for each in options], **joined_to(house)):
+        assert "temporalio.service" in modules
+        assert modules & (MODELS | SERVERS | AMAZON | WORKFLOWS | DRAWING) == set()
 
 
 async def test_looking_at_a_plan_imports_rules_and_nothing_that_calls() -> None:
@@ -86,11 +96,13 @@ async def test_looking_at_a_plan_imports_rules_and_nothing_that_calls() -> None:
     assert modules & ({"temporalio", "runtime.settings"} | SERVERS | AMAZON | WORKFLOWS | DRAWING) == set()
 
 
-@pytest.mark.parametrize("command", ["list", "show", "change", "plan", "audit", "worker", "ipn"])
-async def test_the_help_of_a_command_imports_nothing_that_it_acts_with(command: str) -> None:
-    modules = await imported_by(command, "--help")
+async def test_the_help_of_a_command_imports_nothing_that_it_acts_with() -> None:
+    commands = ("list", "show", "change", "plan", "audit", "worker", "ipn")
 
-    assert modules & ({"pydantic_settings"} | SERVERS | AMAZON | WORKFLOWS) == set()
+    told = await imported_by_each([[command, "--help"] for command in commands])
+
+    for command, modules in zip(commands, told, strict=True):
+        assert modules & ({"pydantic_settings"} | SERVERS | AMAZON | WORKFLOWS) == set(), command
 
 
 @pytest.mark.parametrize("width", [40, 80, 120, 200])

@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,23 @@ from tests.starter.test_cli_start_up import imported_by
 PROGRAM = "from perennial_billing.starter.cli import main; main()"
 
 COMPLETE = """
-PATH={folder}:$PATH
-source {script}
 COMP_WORDS=({words})
 COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
 COMP_LINE={line}
 COMP_POINT=${{#COMP_LINE}}
+COMPREPLY=()
 _perennial_completion perennial "${{COMP_WORDS[COMP_CWORD]}}"
-printf '%s\\n' "${{COMPREPLY[@]}}"
+echo "${{COMPREPLY[@]}}"
 """
+"""What bash does with a line where it is to be completed, and prints what it makes of it in a line."""
+
+COMPLETED: Mapping[str, set[str]] = {
+    "perennial re": {"replace", "refund", "retry", "resolve", "reconcile", "recover", "report"},
+    "perennial plan ": {"explain", "preview", "checkout"},
+    "perennial dev --sa": {"--sandbox"},
+    "perennial --sh": {"--show-completion"},
+    "perennial nothing-begins-so": set(),
+}
 
 
 @pytest.fixture
@@ -46,30 +55,18 @@ async def said_by(*command: str, environment: dict[str, str] | None = None) -> s
     return out.decode()
 
 
-async def completed(folder: Path, line: str) -> set[str]:
-    """What bash makes of a line that ends here."""
+async def test_bash_completes_what_is_typed(folder: Path) -> None:
+    """In one shell, as it takes its script once for all lines."""
     script = folder / "completion.bash"
-    if not script.exists():
-        shown = await said_by(str(folder / "perennial"), environment={"_PERENNIAL_COMPLETE": "source_bash"})
-        script.write_text(shown)
-    words = " ".join(shlex.quote(word) for word in line.split(" "))
-    typed = COMPLETE.format(folder=folder, script=script, words=words, line=shlex.quote(line))
+    script.write_text(await said_by(str(folder / "perennial"), environment={"_PERENNIAL_COMPLETE": "source_bash"}))
+    typed = f"PATH={folder}:$PATH\nsource {script}\n"
+    for line in COMPLETED:
+        words = " ".join(shlex.quote(word) for word in line.split(" "))
+        typed += COMPLETE.format(words=words, line=shlex.quote(line))
+
     said = await said_by("bash", "--norc", "-c", typed)
-    return set(said.split())
 
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("perennial re", {"replace", "refund", "retry", "resolve", "reconcile", "recover", "report"}),
-        ("perennial plan ", {"explain", "preview", "checkout"}),
-        ("perennial dev --sa", {"--sandbox"}),
-        ("perennial --sh", {"--show-completion"}),
-        ("perennial nothing-begins-so", set()),
-    ],
-)
-async def test_bash_completes_what_is_typed(folder: Path, line: str, words: set[str]) -> None:
-    assert await completed(folder, line) == words
+    assert dict(zip(COMPLETED, (set(line.split()) for line in said.splitlines()), strict=True)) == COMPLETED
 
 
 @pytest.mark.parametrize(

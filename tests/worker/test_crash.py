@@ -8,6 +8,7 @@ import pytest
 from amazon_pay_simulator.books import ScriptedAnswer
 from perennial_billing.sandbox.comparison import compare
 from perennial_billing.sandbox.stage import stage
+from perennial_billing.starter import clock
 from tests.scenarios.story import Story
 from tests.worker.processes import finished, perennial
 
@@ -15,7 +16,10 @@ ANSWER_DELAY_SECONDS = 30.0
 """Long enough that the worker is dead before Amazon's answer leaves."""
 
 
-async def test_a_worker_killed_in_the_middle_of_a_charge_leaves_every_period_charged_once() -> None:
+async def test_a_worker_killed_in_the_middle_of_a_charge_leaves_every_period_charged_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clock, "LOOK_EVERY_SECONDS", 0.5)  # the charge is under way for half a minute
     async with stage(with_worker=False) as house:
         environment = house.worker_environment()
         story = await Story.begin(house, script=[None, ScriptedAnswer(delay_seconds=ANSWER_DELAY_SECONDS)])

@@ -1,7 +1,8 @@
 """Signals as people and programs write them: whatever comes is understood as far as it can be, and stops nothing."""
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -9,8 +10,12 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.common import RawValue
 
+from perennial_billing.billing.protocol.events import CancelAsked, Refresh, Thing
 from perennial_billing.billing.status import Status
+from perennial_billing.runtime.payloads import DATA_CONVERTER
 from perennial_billing.sandbox.stage import Stage
+from perennial_billing.workflows import signals
+from perennial_billing.workflows.life import Said
 from perennial_billing.workflows.messages import CancelRequest
 from tests.endpoint import Endpoint
 from tests.scenarios.story import Story
@@ -20,25 +25,70 @@ USUAL = CancelRequest().reason
 PLAIN, FOREIGN = {"encoding": b"json/plain"}, {"encoding": b"binary/of-somebody-else"}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        ([], USUAL),
-        ([None], USUAL),
-        (["the shop closes"], "the shop closes"),
-        (["x" * 256], USUAL),
-        (["two\nlines"], USUAL),
-        ([42], USUAL),
-        ([["the shop closes"]], USUAL),
-        ([{}], USUAL),
-        ([{"reason": "moved to Malmö", "when": "now"}], "moved to Malmö"),
-        ([{"reason": {"text": "moved"}}], USUAL),
-        ([{"reason": "moved to Malmö"}, "and more"], "moved to Malmö"),
-        ([RawValue(Payload(metadata=PLAIN, data=b"the shop closes"))], "the shop closes"),
-        ([RawValue(Payload(metadata=PLAIN, data=b'{"reason": '))], '{"reason":'),
-        ([RawValue(Payload(metadata=FOREIGN, data=b"\x00\x01"))], USUAL),
-    ],
-)
+CANCELLATIONS: Sequence[tuple[list[Any], str]] = [  # Any: whatever somebody may send
+    ([], USUAL),
+    ([None], USUAL),
+    (["the shop closes"], "the shop closes"),
+    (["x" * 256], USUAL),
+    (["two\nlines"], USUAL),
+    ([42], USUAL),
+    ([["the shop closes"]], USUAL),
+    ([{}], USUAL),
+    ([{"reason": "moved to Malmö", "when": "now"}], "moved to Malmö"),
+    ([{"reason": {"text": "moved"}}], USUAL),
+    ([{"reason": "moved to Malmö"}, "and more"], "moved to Malmö"),
+    ([RawValue(Payload(metadata=PLAIN, data=b"the shop closes"))], "the shop closes"),
+    ([RawValue(Payload(metadata=PLAIN, data=b'{"reason": '))], '{"reason":'),
+    ([RawValue(Payload(metadata=FOREIGN, data=b"\x00\x01"))], USUAL),
+]
+NAMING_NOTHING: Sequence[list[Any]] = [  # Any: as above
+    ["look"],
+    [7],
+    [{"notification_id": 3, "object_type": None}],
+    [{"object_type": "CHARGE_PERMISSION", "object_id": "C01-1"}],
+    [{"notification_id": "n-1", "object_type": "CHARGEBACK", "object_id": ".."}],
+    [{"notification_id": "n-1", "object_type": "REFUND", "object_id": "S01-1/2"}],
+    [{"notification_id": "n-1", "object_type": "CHARGEBACK", "object_id": "9" * 2_000}],
+    [{"notification_id": "n-1"}, {"notification_id": "n-2"}],
+    [RawValue(Payload(metadata=PLAIN, data=b"look"))],
+]
+
+
+async def received(arguments: Sequence[Any]) -> Sequence[object]:  # Any: as above
+    """What a workflow is given of what was sent."""
+    payloads = await DATA_CONVERTER.encode(arguments)
+    return DATA_CONVERTER.payload_converter.from_payloads(payloads)
+
+
+@pytest.fixture
+def _logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is logged of a signal goes nowhere, as there is no workflow."""
+    monkeypatch.setattr("perennial_billing.workflows.signals.workflow.logger", logging.getLogger(__name__))
+
+
+@pytest.mark.usefixtures("_logged")
+@pytest.mark.parametrize(("arguments", "reason"), CANCELLATIONS)
+async def test_whatever_is_sent_is_understood_as_a_cancellation(arguments: Sequence[Any], reason: str) -> None:
+    said = signals.cancellation(await received(arguments))
+
+    assert isinstance(said.event, CancelAsked)
+    assert said.event.reason.strip() == reason
+
+
+@pytest.mark.usefixtures("_logged")
+@pytest.mark.parametrize("look", [signals.look_at_permission, signals.look_at_object])
+@pytest.mark.parametrize("arguments", NAMING_NOTHING)
+async def test_whatever_names_nothing_asks_for_a_look_at_the_charge_permission(
+    look: Callable[[Sequence[object]], Said | None], arguments: Sequence[Any]
+) -> None:
+    said = look(await received(arguments))
+
+    assert said is not None
+    assert isinstance(said.event, Refresh)
+    assert (said.event.thing, said.event.id) == (Thing.PERMISSION, None)
+
+
+@pytest.mark.parametrize(("arguments", "reason"), [CANCELLATIONS[at] for at in (0, 8, 12, 13)])
 async def test_a_cancel_signal_cancels_however_it_is_written(
     house: Stage,
     notices: Endpoint,
@@ -58,20 +108,7 @@ async def test_a_cancel_signal_cancels_however_it_is_written(
 
 
 @pytest.mark.parametrize("signal", ["instrument_updated", "amazon_pay_notification"])
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["look"],
-        [7],
-        [{"notification_id": 3, "object_type": None}],
-        [{"object_type": "CHARGE_PERMISSION", "object_id": "C01-1"}],
-        [{"notification_id": "n-1", "object_type": "CHARGEBACK", "object_id": ".."}],
-        [{"notification_id": "n-1", "object_type": "REFUND", "object_id": "S01-1/2"}],
-        [{"notification_id": "n-1", "object_type": "CHARGEBACK", "object_id": "9" * 2_000}],
-        [{"notification_id": "n-1"}, {"notification_id": "n-2"}],
-        [RawValue(Payload(metadata=PLAIN, data=b"look"))],
-    ],
-)
+@pytest.mark.parametrize("arguments", [NAMING_NOTHING[at] for at in (5, 8)])
 async def test_a_signal_that_names_nothing_makes_the_charge_permission_be_read(
     house: Stage,
     signal: str,
