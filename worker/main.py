@@ -11,7 +11,7 @@ from perennial_billing.runtime.metrics import runtime_with_metrics
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.runtime.temporal import connect
 from perennial_billing.worker.books import ledger_of
-from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
+from perennial_billing.worker.wiring import accounts_of, billing_workers
 
 HARD_DEADLINE_SECONDS: Final = 15.0
 """After the graceful time: a worker that still has not stopped is ended, and Temporal repeats what it was doing."""
@@ -24,7 +24,7 @@ async def run_worker(settings: Settings) -> None:
         StartupError: a setting is missing or wrong.
     """
     log = structlog.get_logger("worker")
-    async with amazon_pay_client(settings) as amazon_pay, ledger_of(settings, patient=True) as ledger:
+    async with ledger_of(settings, patient=True) as ledger, accounts_of(settings, ledger) as accounts:
         runtime, stop, loop = runtime_with_metrics(settings), asyncio.Event(), asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, stop.set)
@@ -34,7 +34,7 @@ async def run_worker(settings: Settings) -> None:
         if not connecting.done():
             connecting.cancel()
             return
-        async with billing_workers(await connecting, amazon_pay, ledger, settings) as workers:
+        async with billing_workers(await connecting, accounts, ledger, settings) as workers:
             running = asyncio.create_task(workers.run())
             log.info(
                 "worker started",

@@ -116,7 +116,8 @@ _MEANINGS: Final = {
     ),
     "InvalidAuthentication": (
         "no such public key id is known in this region and environment",
-        "compare PERENNIAL_PUBLIC_KEY_ID and PERENNIAL_REGION with Seller Central's, API keys: it may be deleted",
+        "compare public key id and region (PERENNIAL_PUBLIC_KEY_ID and PERENNIAL_REGION, or the account's) with Seller "
+        "Central's, API keys: it may be deleted",
     ),
     "InvalidAccountStatus": (
         "the account cannot be used yet, or not any more",

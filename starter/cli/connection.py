@@ -1,6 +1,6 @@
 """How commands reach the subscriptions that the environment names."""
 
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -44,26 +44,27 @@ async def subscriptions(*, needs_consent: bool = False, ledger: "Ledger | None" 
         settings.task_queue,
         needs_consent=needs_consent,
         ledger=opened,
-        amazon=lambda: amazon_of(settings),
+        amazon=lambda account: amazon_of(settings, account, ledger),
     )
 
 
 @asynccontextmanager
-async def amazon_of(settings: "Settings") -> "AsyncIterator[ReadsAmazon]":
-    """A way to Amazon Pay, as the settings describe it.
+async def amazon_of(settings: "Settings", account: str, ledger: "Ledger | None" = None) -> "AsyncIterator[ReadsAmazon]":
+    """A way to Amazon Pay for a merchant account.
 
     Raises:
-        StartupError: a setting is missing or wrong; says that nothing else is needed where a start is unchecked.
+        StartupError: a setting is missing or wrong, or the account is not known; says that nothing else is needed where
+            a start is unchecked.
     """
     from perennial_billing.starter.amazon_pay import AmazonPayReader
-    from perennial_billing.worker.wiring import amazon_pay_client
+    from perennial_billing.worker.wiring import client_of
 
-    try:
-        client = amazon_pay_client(settings)
-    except StartupError as error:
-        why = "a start reads the charge permission at Amazon first, unless it is said to be --unchecked"
-        raise StartupError(f"{error}; {why}") from None
-    async with client:
+    async with AsyncExitStack() as stack:
+        try:
+            client = await stack.enter_async_context(client_of(settings, account, ledger))
+        except StartupError as error:
+            why = "a start reads the charge permission at Amazon first, unless it is said to be --unchecked"
+            raise StartupError(f"{error}; {why}") from None
         yield AmazonPayReader(client)
 
 

@@ -68,8 +68,8 @@ class Subscriptions:
         needs_consent: whether a buyer has to agree to another plan in a new checkout, as in the EU and the UK.
         ledger: opens the ledger, where something is to be found that Temporal does not know any more; without one, only
             what Temporal retains is found.
-        amazon: opens a way to Amazon, by which charge permissions are read before anything is started; without one,
-            only what is said to be unchecked is started.
+        amazon: opens a way to Amazon for a merchant account, by which charge permissions are read before anything is
+            started; without one, only what is said to be unchecked is started.
     """
 
     def __init__(
@@ -170,6 +170,14 @@ class Subscriptions:
             NoWorkerError: no worker answers.
         """
         return await looking.status(self._client, charge_permission_id)
+
+    async def account_of(self, charge_permission_id: str) -> str | None:
+        """The merchant account that a subscription is of, as Temporal retains it; None where it knows none.
+
+        Raises:
+            SubscriptionError: Temporal does not answer.
+        """
+        return await looking.account_of(self._client, charge_permission_id)
 
     async def standing(self, charge_permission_id: str) -> tuple[SubscriptionView, Stopped | None]:
         """How it stands, and what has ended its workflow from outside, if anything has; errors as of `status`."""

@@ -137,8 +137,8 @@ async def test_a_removed_endpoint_takes_its_secrets_with_it_and_what_became_of_i
 def test_a_filter_is_of_types_and_of_their_beginnings(types: Sequence[str], wanted: str, unwanted: str | None) -> None:
     endpoint = Endpoint(id=WAREHOUSE, url=URL, types=types, created_at=NOON)
 
-    assert endpoint.wants(wanted)
-    assert unwanted is None or not endpoint.wants(unwanted)
+    assert endpoint.wants(wanted, "default")
+    assert unwanted is None or not endpoint.wants(unwanted, "default")
 
 
 async def test_the_environments_endpoint_stays_disabled_until_its_url_is_another(ledger: Ledger, clock: Clock) -> None:

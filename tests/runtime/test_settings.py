@@ -107,6 +107,8 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
         "private_key_passphrase": SECRET,
         "amazon_pay_origin": "http://127.0.0.1:8600",
         "send_virtual_time": "true",
+        "accounts_path": "/accounts.toml",
+        "accounts_secret": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG=",
         "calls_per_second": "2.5",
         "task_queue": "another",
         "worker_versioning": "true",

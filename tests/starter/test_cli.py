@@ -56,6 +56,7 @@ COMMANDS = [
     "plan",
     "worker",
     "deploy",
+    "accounts",
     "ipn",
     "api",
     "keys",
