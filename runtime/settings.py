@@ -101,6 +101,14 @@ PerSecond = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 CallRates = PerSecond | Mapping[str, PerSecond]
 """How often each operation of Amazon's is called a second: one number for all, or one by the operation's name."""
 
+
+def rates_in_words(rates: CallRates) -> str:
+    """As the environment variable has them."""
+    if isinstance(rates, Mapping):
+        return ",".join(f"{operation}={rate}" for operation, rate in rates.items())
+    return str(rates)
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 for any free one."""
 

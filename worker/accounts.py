@@ -34,8 +34,9 @@ from perennial_billing.workflows.names import Call
 KNOWN_SECONDS: Final = 60.0
 """How long accounts are known before they are read again: so soon a worker learns of another key, or another quota."""
 
-LOOKED_UP_SECONDS: Final = 5.0
-"""How soon after it was read the ledger is asked for an account that is not known: calls for one come in a row."""
+LOOKED_UP_SECONDS: Final = 1.0
+"""How long whoever asks for an account that is not known waits after the ledger was read last: such calls come in a
+row, and the account may have been added a moment ago."""
 
 MERCHANT_ID: Final = r"^[A-Za-z0-9_-]{1,64}$"
 LONGEST_DESCRIPTOR: Final = 16
@@ -332,7 +333,7 @@ class Accounts(AccountClients):
             return self._fixed[name]  # whether or not the ledger is there
         await self._look(KNOWN_SECONDS)
         if name not in self._added:
-            await self._look(LOOKED_UP_SECONDS)
+            await self._look_once_more()
         if (found := self._known(name)) is not None:
             return found
         if name in self._refused:
@@ -360,7 +361,7 @@ class Accounts(AccountClients):
         is not known now, as the ledger cannot be asked."""
         self._look_at_file(KNOWN_SECONDS)
         if merchant_id not in self._merchants:
-            await self._look(LOOKED_UP_SECONDS)
+            await self._look_once_more()
         if merchant_id in self._merchants:
             return True
         if self._trouble is not None:
@@ -396,6 +397,14 @@ class Accounts(AccountClients):
         except ValueError as error:
             raise AccountUnusableError(f"account {account.name}: {error}") from None
         return self._base
+
+    async def _look_once_more(self) -> None:
+        """Reads what is later than this question."""
+        asked_at = time.monotonic()
+        while self._ledger is not None and self._read_at < asked_at:
+            await asyncio.sleep(max(0.0, self._read_at + LOOKED_UP_SECONDS - time.monotonic()))
+            await self._look(LOOKED_UP_SECONDS)
+        self._look_at_file(LOOKED_UP_SECONDS)
 
     async def _look(self, seconds: float) -> None:
         """Reads anew what was read longer ago than that."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from contextlib import aclosing
 from typing import Final
 
 import structlog
@@ -10,8 +11,9 @@ import structlog
 from perennial_billing.runtime.metrics import runtime_with_metrics
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.runtime.temporal import connect
+from perennial_billing.worker.accounts import Accounts
 from perennial_billing.worker.books import ledger_of
-from perennial_billing.worker.wiring import accounts_of, billing_workers
+from perennial_billing.worker.wiring import billing_workers, own_client
 
 HARD_DEADLINE_SECONDS: Final = 15.0
 """After the graceful time: a worker that still has not stopped is ended, and Temporal repeats what it was doing."""
@@ -24,7 +26,11 @@ async def run_worker(settings: Settings) -> None:
         StartupError: a setting is missing or wrong.
     """
     log = structlog.get_logger("worker")
-    async with ledger_of(settings, patient=True) as ledger, accounts_of(settings, ledger) as accounts:
+    async with (
+        own_client(settings) as own,
+        ledger_of(settings, patient=True) as ledger,
+        aclosing(Accounts(settings, ledger, own)) as accounts,
+    ):
         runtime, stop, loop = runtime_with_metrics(settings), asyncio.Event(), asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, stop.set)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, timedelta
 from typing import Any, Final
 
@@ -85,6 +85,20 @@ def names_accounts(settings: Settings) -> bool:
 
 
 @asynccontextmanager
+async def own_client(settings: Settings) -> AsyncIterator[AmazonPayClient | None]:
+    """The client of the account that the settings themselves describe; None where they describe none, and accounts
+    stand elsewhere.
+
+    Raises:
+        StartupError: a setting is missing or wrong, or no account is named at all.
+    """
+    if not names_accounts(settings):
+        settings.required("public_key_id")
+    async with amazon_pay_client(settings) if settings.public_key_id is not None else nullcontext() as own:
+        yield own
+
+
+@asynccontextmanager
 async def accounts_of(settings: Settings, ledger: Ledger | None) -> AsyncIterator[Accounts]:
     """The accounts of this process, until the context is left.
 
@@ -93,17 +107,10 @@ async def accounts_of(settings: Settings, ledger: Ledger | None) -> AsyncIterato
         ledger: has the accounts that were added by command.
 
     Raises:
-        StartupError: a setting is missing or wrong, the file of accounts cannot be used, or no account is named at all.
+        StartupError: as of `own_client`; or the file of accounts cannot be used.
     """
-    if not names_accounts(settings):
-        settings.required("public_key_id")
-    is_named = settings.public_key_id is not None
-    async with amazon_pay_client(settings) if is_named else nullcontext() as default:
-        accounts = Accounts(settings, ledger, default)
-        try:
-            yield accounts
-        finally:
-            await accounts.aclose()
+    async with own_client(settings) as own, aclosing(Accounts(settings, ledger, own)) as accounts:
+        yield accounts
 
 
 @asynccontextmanager
