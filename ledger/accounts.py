@@ -133,8 +133,8 @@ async def add_account(ledger: Ledger, account: Mapping[str, Any]) -> bool:  # An
         is_known = (await connection.execute(select(accounts.c.name).where(known))).first() is not None
         if is_known or count >= MOST_ACCOUNTS:
             return False
-        added = ledger.insert(accounts).values(values).on_conflict_do_nothing()
-        return (await connection.execute(added)).rowcount > 0
+        added = ledger.insert(accounts).values(values).on_conflict_do_nothing().returning(accounts.c.name)
+        return (await connection.execute(added)).first() is not None
 
 
 async def replace_key(ledger: Ledger, name: str, public_key_id: str, sealed_key: str) -> bool:
