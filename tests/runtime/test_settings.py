@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from perennial_billing.runtime.errors import StartupError, shown
-from perennial_billing.runtime.settings import Environment, LogFormat, Settings, load_settings
+from perennial_billing.runtime.settings import Environment, LogFormat, Settings, load_settings, rates_in_words
 
 SECRET = "S3CRET"
 TRUE_OR_FALSE = "Input should be a valid boolean"
@@ -321,7 +321,7 @@ def test_several_secrets_of_accounts_are_told_apart_by_commas(environment: pytes
     assert load_settings().accounts_secrets == [first, second]
 
 
-@pytest.mark.parametrize("secret", ["short", "A" * 44, f"{'A' * 43}=,short", "+/" * 21 + "A="])
+@pytest.mark.parametrize("secret", ["short", "A" * 44, f"{'A' * 43}=,short"])
 def test_a_secret_of_accounts_that_is_none_is_refused_and_not_shown(
     environment: pytest.MonkeyPatch, secret: str
 ) -> None:
