@@ -1,6 +1,6 @@
 """What the routes work with."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Annotated
@@ -47,6 +47,7 @@ class Services:
         settings: of the process.
         quota: of Create Charge, for each merchant account.
         reach: Temporal and the merchant's endpoints.
+        own_quotas: of accounts that have one of their own, by short name.
         accounts: know the client of Amazon Pay of each merchant account; None where no keys are set, and nothing can be
             asked there.
     """
@@ -57,6 +58,7 @@ class Services:
     quota: Quota
     reach: Reach
     accounts: AccountClients | None = None
+    own_quotas: Callable[[], Awaitable[Mapping[str, Quota]]] | None = None
 
     async def region_of(self, account: str) -> Region:
         """An account's region; the deployment's where the account cannot be used here now."""

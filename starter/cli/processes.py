@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from perennial_billing.ipn.receiver import Merchants
     from perennial_billing.ledger.ledger import Ledger
+    from perennial_billing.ledger.reports.forecast import Quota
     from perennial_billing.runtime.settings import Settings
     from perennial_billing.starter.api.services import Reach, Services
 
@@ -118,7 +119,7 @@ async def services_for(client: "Client", settings: "Settings") -> "AsyncIterator
     from amazon_pay_client import Region
     from perennial_billing.starter.amazon_pay import reader_of
     from perennial_billing.starter.api.services import Services
-    from perennial_billing.starter.cli.reports import quota_of
+    from perennial_billing.starter.cli.reports import own_quotas, quota_of
     from perennial_billing.starter.client import Subscriptions
     from perennial_billing.worker.books import ledger_of
     from perennial_billing.worker.wiring import accounts_of, names_accounts
@@ -135,7 +136,11 @@ async def services_for(client: "Client", settings: "Settings") -> "AsyncIterator
             amazon=(lambda account: reader_of(accounts, account)) if accounts is not None else None,
         )
         reach = reach_of(client, ledger, settings)
-        yield Services(subscriptions, ledger, settings, quota_of(settings), reach, accounts)
+
+        async def quotas() -> "Mapping[str, Quota]":
+            return await own_quotas(settings, ledger)
+
+        yield Services(subscriptions, ledger, settings, quota_of(settings), reach, accounts, quotas)
 
 
 def reach_of(client: "Client", ledger: "Ledger", settings: "Settings") -> "Reach":

@@ -68,6 +68,6 @@ async def report_forecast(
     account: Account = None,
 ) -> Forecast:
     """What falls due by day and hour, and when Amazon's limit of Create Charge will have let it through."""
-    return await forecast(
-        services.ledger, datetime.now(UTC), days, services.quota, zone=zone, account=account_for(key, account)
-    )
+    theirs, now = account_for(key, account), datetime.now(UTC)
+    quotas = await services.own_quotas() if services.own_quotas is not None else {}
+    return await forecast(services.ledger, now, days, services.quota, zone=zone, account=theirs, quotas=quotas)
