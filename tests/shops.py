@@ -57,12 +57,17 @@ async def known_at_amazon(stage: Stage, name: str, key_id: str | None = None) ->
 
 @asynccontextmanager
 async def shop(
-    stage: Stage, name: str, *, quotas: Mapping[str, float] | None = None, soft_descriptor: str | None = None
+    stage: Stage,
+    name: str,
+    *,
+    quotas: Mapping[str, float] | None = None,
+    soft_descriptor: str | None = None,
+    region: Region = Region.NA,
 ) -> AsyncIterator[Shop]:
     """A merchant whose account was added to the ledger."""
     merchant_id = await known_at_amazon(stage, name)
     key = NewKey(f"SANDBOX-{name.upper()}", shops_key())
-    account = NewAccount(name, merchant_id, Region.NA, key, quotas or {}, soft_descriptor)
+    account = NewAccount(name, merchant_id, region, key, quotas or {}, soft_descriptor)
     await add(stage.ledger, stage.settings, account)
     async with SimulatorHandle(stage.simulator.origin, merchant_id) as simulator:
         yield Shop(name, merchant_id, simulator)

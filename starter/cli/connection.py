@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from perennial_billing.ledger.ledger import Ledger
     from perennial_billing.runtime.settings import Settings
     from perennial_billing.starter.client import Subscriptions
+    from perennial_billing.starter.client.subscriptions import NeedsConsent
     from perennial_billing.starter.reading import ReadsAmazon
 
 PermissionArgument = Annotated[
@@ -21,7 +22,9 @@ PermissionArgument = Annotated[
 ]
 
 
-async def subscriptions(*, needs_consent: bool = False, ledger: "Ledger | None" = None) -> "Subscriptions":
+async def subscriptions(
+    *, needs_consent: "bool | NeedsConsent" = False, ledger: "Ledger | None" = None
+) -> "Subscriptions":
     """The merchant's way in.
 
     Args:
@@ -68,16 +71,29 @@ async def amazon_of(settings: "Settings", account: str, ledger: "Ledger | None" 
         yield AmazonPayReader(client)
 
 
-def needs_consent() -> bool:
-    """Whether buyers have to agree to another plan in a new checkout, as in the EU and the UK.
+def needs_consent() -> "NeedsConsent":
+    """Tells whether buyers of an account have to agree to another plan in a new checkout, as in the EU and the UK.
 
     Raises:
         StartupError: the region is none.
     """
     from amazon_pay_client import Region
+    from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT
     from perennial_billing.runtime.settings import PREFIX, load_settings
 
+    settings = load_settings()
     try:
-        return Region.parse(load_settings().region) is Region.EU
+        own = Region.parse(settings.region)
     except ValueError as error:
         raise StartupError(f"{PREFIX}REGION: {error}") from None
+
+    async def of(account: str) -> bool:
+        if account == DEFAULT_ACCOUNT:
+            return own is Region.EU
+        from perennial_billing.worker.accounts import Accounts
+        from perennial_billing.worker.books import ledger_of
+
+        async with ledger_of(settings) as ledger:
+            return await Accounts(settings, ledger).region_of(account) is Region.EU
+
+    return of

@@ -128,10 +128,15 @@ async def services_for(client: "Client", settings: "Settings") -> "AsyncIterator
         ledger_of(settings, patient=True) as ledger,
         accounts_of(settings, ledger) if names_accounts(settings) else nullcontext() as accounts,
     ):
+        own = Region.parse(settings.region)
+
+        async def consent(account: str) -> bool:
+            return (await accounts.region_of(account) if accounts is not None else own) is Region.EU
+
         subscriptions = Subscriptions(
             client,
             settings.task_queue,
-            needs_consent=Region.parse(settings.region) is Region.EU,
+            needs_consent=consent,
             ledger=lambda: nullcontext(ledger),
             amazon=(lambda account: reader_of(accounts, account)) if accounts is not None else None,
         )

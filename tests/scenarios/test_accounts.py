@@ -12,19 +12,22 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
-from amazon_pay_client import Environment
+from amazon_pay_client import Environment, Region
 from amazon_pay_client.limits import RATES
 from amazon_pay_client.models import ChargeState
 from amazon_pay_simulator import SimulatorHandle
 from amazon_pay_simulator.control import JournalQuery
 from amazon_pay_simulator.journal import RecordedRequest
 from perennial_billing.activities import accounts
+from perennial_billing.billing.changes import ChangePlan
 from perennial_billing.billing.contract.terms import Terms
 from perennial_billing.billing.plan.texts import Texts
 from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.ledger.accounts import remove_account
 from perennial_billing.ledger.finding import Search, find, timeline
 from perennial_billing.sandbox.stage import Stage, stage
+from perennial_billing.starter.client import Subscriptions
+from perennial_billing.starter.errors import RequestRefusedError
 from perennial_billing.worker.accounts import Accounts
 from perennial_billing.worker.quotas import Quotas
 from perennial_billing.workflows.names import Call, call_queue
@@ -189,3 +192,20 @@ async def test_the_timeline_of_a_subscription_names_its_account(mall: Stage) -> 
         entries = await timeline(mall.ledger, story.charge_permission_id)
         assert {each.merchant_account for each in entries} == {"archive"}
         assert entries[-1].notice.type is NoticeType.PERIOD_PAID
+
+
+async def test_another_plan_needs_the_buyers_consent_where_the_accounts_region_wants_it(mall: Stage) -> None:
+    async with shop(mall, "corso", region=Region.EU) as corso, shop(mall, "broadway") as broadway:
+        known = Accounts(mall.settings, mall.ledger)
+
+        async def needs_consent(account: str) -> bool:
+            return await known.region_of(account) is Region.EU
+
+        asking = Subscriptions(mall.client, mall.settings.task_queue, needs_consent=needs_consent)
+        plan = MONTHLY.model_copy(update={"plan_id": "monthly-plus"})
+        european, american = await begun(mall, corso), await begun(mall, broadway)
+
+        with pytest.raises(RequestRefusedError, match="in the EU and the UK Amazon wants the buyer to agree"):
+            await asking.change(european.charge_permission_id, ChangePlan(plan=plan))
+        assert (await asking.change(american.charge_permission_id, ChangePlan(plan=plan))).effective_at is not None
+        await known.aclose()
