@@ -274,7 +274,7 @@ class Accounts(AccountClients):
     """All accounts of this process, and a client of each, made when it is needed first.
 
     The clients have one pool of connections. What was read is known for a while; an account that is not known is looked
-    up again at once, or a few seconds after the last look.
+    up before anybody is told so.
 
     Args:
         settings: of this process.
@@ -297,7 +297,6 @@ class Accounts(AccountClients):
         self._file_at = time.monotonic()
         self._trouble: str | None = None
         self._reading = asyncio.Lock()
-        self._default = default
         self._base = default
         self._owned: AmazonPayClient | None = None
         self._clients: dict[str, tuple[Account, AccountClient]] = {}
