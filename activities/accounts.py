@@ -4,6 +4,7 @@ A call names its account as its fairness key, by which the server shares out a q
 stands in no history a second time. Where clients come from is the worker's matter.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
@@ -25,6 +26,10 @@ class AccountUnusableError(Exception):
     """No call can be made for an account here now. The message says which, why, and what to do, in one line."""
 
 
+async def _at_once(_activity_type: str) -> None:
+    """Nobody has to wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccountClient:
     """What calls for one account are made with.
@@ -34,12 +39,14 @@ class AccountClient:
         region: of the seller account.
         merchant_id: Amazon's id of it, where that is known.
         soft_descriptor: what buyers read on their statements, where the plan says nothing.
+        turn: waits until an activity, by its type, may call Amazon.
     """
 
     client: AmazonPayClient
     region: Region = Region.NA
     merchant_id: str | None = None
     soft_descriptor: str | None = None
+    turn: Callable[[str], Awaitable[None]] = _at_once
 
 
 class AccountClients(Protocol):
@@ -77,8 +84,10 @@ async def account_of_this_call(accounts: AccountClients) -> AccountClient:
     Raises:
         ApplicationError: of type `AccountUnusable`; retryable.
     """
-    name = activity.info().priority.fairness_key or DEFAULT_ACCOUNT
+    info = activity.info()
     try:
-        return await accounts.of(name)
+        found = await accounts.of(info.priority.fairness_key or DEFAULT_ACCOUNT)
     except AccountUnusableError as error:
         raise ApplicationError(str(error), type=ACCOUNT_UNUSABLE, next_retry_delay=LOOKED_UP_AGAIN_AFTER) from None
+    await found.turn(info.activity_type)
+    return found

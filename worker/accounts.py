@@ -29,7 +29,9 @@ from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.settings import PREFIX, Settings
+from perennial_billing.worker.rates import Turns, checked_quotas, rate_of
 from perennial_billing.workflows.names import Call
+from perennial_billing.workflows.performing import PERFORMANCES
 
 KNOWN_SECONDS: Final = 60.0
 """How long accounts are known before they are read again: so soon a worker learns of another key, or another quota."""
@@ -46,6 +48,9 @@ LARGEST_FILE_BYTES: Final = 1024 * 1024
 
 _PATH: Final = f"{PREFIX}ACCOUNTS_PATH"
 _SECRET: Final = f"{PREFIX}ACCOUNTS_SECRET"
+
+CALLS: Final = {how.activity.__name__: how.call for how in PERFORMANCES.values() if how.call is not None}
+"""The operation of Amazon's that each activity calls."""
 
 _log = logging.getLogger("accounts")
 
@@ -233,21 +238,6 @@ def checked_region(region: str, public_key_id: str, settings: Settings) -> Regio
     return found
 
 
-def checked_quotas(quotas: Mapping[str, Any]) -> dict[Call, float]:  # Any: as TOML or JSON has them
-    """Calls a second by operation.
-
-    Raises:
-        ValueError: an operation is none that is called, or a rate is none.
-    """
-    known = [call.value for call in Call]
-    for name, rate in quotas.items():
-        if name not in known:
-            raise ValueError(f"quotas: {name!r} is no operation that is called; {', '.join(known)} are accepted")
-        if not (isinstance(rate, (int, float)) and math.isfinite(rate) and rate > 0):
-            raise ValueError(f"quotas: {name}: {rate!r}: calls a second, above 0, are accepted")
-    return {Call(name): float(rate) for name, rate in quotas.items()}
-
-
 def known_without_ledger(settings: Settings) -> dict[str, Account]:
     """The accounts of the environment variables and of the file, by name.
 
@@ -301,7 +291,7 @@ class Accounts(AccountClients):
         self._owned: AmazonPayClient | None = None
         self._clients: dict[str, tuple[Account, AccountClient]] = {}
         if default is not None and (own := self._fixed.get(DEFAULT_ACCOUNT)) is not None:
-            self._clients[DEFAULT_ACCOUNT] = (own, _with(default, own))
+            self._clients[DEFAULT_ACCOUNT] = (own, self._with(default, own))
 
     @property
     def refused(self) -> Mapping[str, str]:
@@ -318,7 +308,7 @@ class Accounts(AccountClients):
         found = await self.account(account)
         made = self._clients.get(account)
         if made is None or made[0] != found:
-            made = self._clients[account] = (found, _with(self._client(found), found))
+            made = self._clients[account] = (found, self._with(self._client(found), found))
         return made[1]
 
     async def account(self, name: str) -> Account:
@@ -380,6 +370,15 @@ class Accounts(AccountClients):
 
     def _known(self, name: str) -> Account | None:
         return self._fixed.get(name) or self._added.get(name)
+
+    def _with(self, client: AmazonPayClient, account: Account) -> AccountClient:
+        turns = {each: Turns(rate_of(self._settings, call, account.quotas)) for each, call in CALLS.items()}
+
+        async def turn(activity_type: str) -> None:
+            if activity_type in turns:
+                await turns[activity_type].take()
+
+        return AccountClient(client, account.region, account.merchant_id, account.soft_descriptor, turn)
 
     def _client(self, account: Account) -> AmazonPayClient:
         key = account.key(self._sealing)
@@ -450,10 +449,6 @@ class Accounts(AccountClients):
                 self._added[row.name] = account_of_row(row, self._settings)
             except ValueError as error:
                 self._refused[row.name] = str(error)
-
-
-def _with(client: AmazonPayClient, account: Account) -> AccountClient:
-    return AccountClient(client, account.region, account.merchant_id, account.soft_descriptor)
 
 
 def account_of_row(row: KeptAccount, settings: Settings) -> Account:

@@ -22,10 +22,10 @@ from perennial_billing.worker.accounts import (
     LONGEST_DESCRIPTOR,
     MERCHANT_ID,
     checked_name,
-    checked_quotas,
     checked_region,
     known_without_ledger,
 )
+from perennial_billing.worker.rates import checked_quotas
 
 
 class AccountNotFoundError(Refused):

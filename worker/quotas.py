@@ -22,15 +22,11 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, UpdateTa
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from amazon_pay_client import Environment
-from amazon_pay_client.limits import RATES, Rate
 from perennial_billing.runtime.errors import StartupError
-from perennial_billing.runtime.settings import PREFIX, Settings
-from perennial_billing.worker.accounts import KNOWN_SECONDS, Account, Accounts, checked_quotas
+from perennial_billing.runtime.settings import Settings
+from perennial_billing.worker.accounts import KNOWN_SECONDS, Account, Accounts
+from perennial_billing.worker.rates import rates_of
 from perennial_billing.workflows.names import Call, call_queue
-
-SLOWEST: Final = Rate(1, 1)
-"""For operations whose limit Amazon does not publish, which are called seldom."""
 
 LARGEST_WEIGHT: Final = 1_000.0
 SMALLEST_WEIGHT: Final = 0.001
@@ -55,33 +51,6 @@ class Quota:
 
     per_second: float
     weights: Mapping[str, float] = field(default_factory=dict)
-
-
-def rates_of(settings: Settings) -> Mapping[Call, float]:
-    """How often each operation may be called in a second for an account that has no quota of its own.
-
-    Raises:
-        StartupError: a rate is set for what is no operation.
-    """
-    amazons = RATES[Environment(settings.environment.value)]
-    given = settings.calls_per_second
-    if isinstance(given, float):
-        return dict.fromkeys(Call, given)
-    try:
-        own = checked_quotas(given or {})
-    except ValueError as error:
-        raise StartupError(f"{PREFIX}CALLS_PER_SECOND: {str(error).removeprefix('quotas: ')}") from None
-    return {call: own.get(call, amazons.get(call, SLOWEST).per_second) for call in Call}
-
-
-def calls_per_second(settings: Settings, call: Call, account: Account | None = None) -> float:
-    """How often an operation may be called for an account, by all workers together.
-
-    Raises:
-        StartupError: as `rates_of`.
-    """
-    deployment = rates_of(settings)[call]
-    return account.quotas.get(call, deployment) if account is not None else deployment
 
 
 def quotas_of(settings: Settings, accounts: Sequence[Account]) -> Mapping[Call, Quota]:

@@ -30,7 +30,8 @@ from perennial_billing.runtime.settings import PREFIX, Settings
 from perennial_billing.runtime.temporal import has_standalone_activities
 from perennial_billing.worker.accounts import Accounts, region_of_settings
 from perennial_billing.worker.books import ledger_of
-from perennial_billing.worker.quotas import Quotas, rates_of
+from perennial_billing.worker.quotas import Quotas
+from perennial_billing.worker.rates import rates_of
 from perennial_billing.worker.release import release_of
 from perennial_billing.workflows.delivery import DeliveryWorkflow
 from perennial_billing.workflows.ended import EndedSubscriptionWorkflow

@@ -190,7 +190,7 @@ async def _amazon(
 ) -> AsyncIterator["Amazon"]:
     from perennial_billing.runtime.temporal import has_standalone_activities, has_workers
     from perennial_billing.starter.audit.amazon import Directly, ThroughWorkers
-    from perennial_billing.worker.quotas import calls_per_second
+    from perennial_billing.worker.rates import calls_per_second
     from perennial_billing.worker.wiring import accounts_of
     from perennial_billing.workflows.names import Call, call_queue
 

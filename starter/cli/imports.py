@@ -45,7 +45,7 @@ async def check(
     from perennial_billing.runtime.settings import load_settings
     from perennial_billing.starter.amazon_pay import reader_of
     from perennial_billing.worker.books import ledger_of
-    from perennial_billing.worker.quotas import calls_per_second
+    from perennial_billing.worker.rates import calls_per_second
     from perennial_billing.worker.wiring import accounts_of
 
     settings, known = load_settings(), _plans(plans)

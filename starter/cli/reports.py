@@ -152,7 +152,7 @@ def quota_of(settings: "Settings") -> "Quota":
     from amazon_pay_client import Environment
     from amazon_pay_client.limits import RATES
     from perennial_billing.ledger.reports.forecast import Quota
-    from perennial_billing.worker.quotas import calls_per_second
+    from perennial_billing.worker.rates import calls_per_second
     from perennial_billing.workflows.names import Call
 
     amazons = RATES[Environment(settings.environment.value)][Call.CREATE_CHARGE]

@@ -7,14 +7,15 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from amazon_pay_client import Environment, Region
-from amazon_pay_client.limits import RATES
+from amazon_pay_client.limits import RATES, Rate
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.sandbox.stage import Stage
 from perennial_billing.worker.accounts import Account, Source
-from perennial_billing.worker.quotas import Quota, calls_per_second, keep, quotas_of, rates_of
+from perennial_billing.worker.quotas import Quota, keep, quotas_of
+from perennial_billing.worker.rates import Turns, calls_per_second, rate_of, rates_of
 from perennial_billing.workflows.names import Call, call_queue
-from tests.worker.test_wiring import rate_of
+from tests.worker.test_wiring import rate_of as told_rate_of
 
 LIVE: Final = RATES[Environment.LIVE]
 
@@ -37,8 +38,8 @@ def test_an_operation_goes_by_its_own_rate_or_by_amazons() -> None:
 
     assert (rates[Call.CREATE_CHARGE], rates[Call.GET_DISPUTE]) == (12.0, 0.5)
     assert rates[Call.CLOSE_CHARGE_PERMISSION] == LIVE["CloseChargePermission"].per_second
-    assert calls_per_second(settings, Call.CREATE_CHARGE, account("a", CreateCharge=20)) == 20.0
-    assert calls_per_second(settings, Call.CREATE_CHARGE, account("a", GetCharge=20)) == 12.0
+    assert calls_per_second(settings, Call.CREATE_CHARGE, account("a", CreateCharge=20).quotas) == 20.0
+    assert calls_per_second(settings, Call.CREATE_CHARGE, account("a", GetCharge=20).quotas) == 12.0
 
 
 def test_one_number_is_for_every_operation() -> None:
@@ -81,12 +82,12 @@ async def test_the_server_is_told_once_and_again_where_it_changes(
 
     assert await kept(Quota(3.3, {"tea": 2.1})) == 1
     assert await kept(Quota(3.3, {"tea": 2.1})) == 0, "nothing has changed"
-    assert await rate_of(house.client, call_queue("quotas-told", Call.GET_REFUND)) == pytest.approx(3.3)
+    assert await told_rate_of(house.client, call_queue("quotas-told", Call.GET_REFUND)) == pytest.approx(3.3)
     assert await kept(Quota(3.3, {}), all_known=False) == 0, "the ledger is away, and its accounts keep their quotas"
     assert await kept(Quota(3.3, {})) == 1
     assert list(told[0].unset_fairness_weight_overrides) == ["tea"]
     assert await kept(Quota(5.0)) == 1
-    assert await rate_of(house.client, call_queue("quotas-told", Call.GET_REFUND)) == 5.0
+    assert await told_rate_of(house.client, call_queue("quotas-told", Call.GET_REFUND)) == 5.0
 
 
 @pytest.mark.parametrize("status", [RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED])
@@ -114,3 +115,28 @@ async def test_a_server_that_does_not_answer_is_no_server_without_limits(
 
     with pytest.raises(RPCError):
         await keep(house.client, "quotas-away", Call.GET_REFUND, Quota(3.3))
+
+
+async def test_a_worker_that_stood_still_makes_up_for_no_more_than_amazon_takes_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr("perennial_billing.worker.rates.asyncio.sleep", sleep)
+    turns = Turns(rate_of(Settings.model_validate({"environment": "live"}), Call.CREATE_CHARGE, {}))
+
+    for _ in range(60):
+        await turns.take()
+
+    assert waited[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0], abs=0.1), "ten at once, and then four a second"
+    assert max(waited) == 6.0, "nobody waits until the server thinks that the worker died"
+
+
+def test_a_raised_quota_is_taken_at_once_as_well() -> None:
+    settings = Settings.model_validate({"environment": "live"})
+
+    assert rate_of(settings, Call.CREATE_CHARGE, {Call.CREATE_CHARGE: 25.0}) == Rate(25, 25.0)
+    assert rate_of(settings, Call.GET_DISPUTE, {}) == Rate(1, 1.0)

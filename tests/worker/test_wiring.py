@@ -11,7 +11,7 @@ from amazon_pay_client.limits import RATES
 from amazon_pay_client.outbound.errors import AddressRefusedError
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.sandbox.stage import Stage
-from perennial_billing.worker.quotas import SLOWEST
+from perennial_billing.worker.rates import SLOWEST
 from perennial_billing.worker.wiring import amazon_pay_client, billing_workers, endpoints_client
 from perennial_billing.workflows.names import Call, call_queue
 
