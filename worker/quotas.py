@@ -33,7 +33,11 @@ SMALLEST_WEIGHT: Final = 0.001
 """Between which the server takes weights (Temporal, "task queue fairness")."""
 
 _WHY: Final = "Amazon's limit of the operation, for each merchant account"
-_UNKNOWN: Final = frozenset({RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED})
+_UNKNOWN: Final = frozenset(
+    {RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.INVALID_ARGUMENT}
+)
+"""Answers of a server that keeps no such limits: it does not know them, does not let this worker, or not so many."""
+
 _EXACT: Final = 1e-4
 """The server keeps rates with the precision of 32 bits."""
 

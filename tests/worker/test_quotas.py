@@ -90,7 +90,9 @@ async def test_the_server_is_told_once_and_again_where_it_changes(
     assert await told_rate_of(house.client, call_queue("quotas-told", Call.GET_REFUND)) == 5.0
 
 
-@pytest.mark.parametrize("status", [RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED])
+@pytest.mark.parametrize(
+    "status", [RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.INVALID_ARGUMENT]
+)
 async def test_a_server_that_keeps_no_limits_of_accounts_is_told_of_in_the_log_and_starts_all_the_same(
     house: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, status: RPCStatusCode
 ) -> None:
