@@ -9,7 +9,6 @@ from typing import Final
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from amazon_pay_client import AmazonPayClient
 from amazon_pay_client.errors import (
     AmazonPayError,
     ApiError,
@@ -28,6 +27,7 @@ from amazon_pay_client.models import (
 from amazon_pay_client.models.charge_permissions import UpdateChargePermissionRequest
 from amazon_pay_client.models.charges import CaptureChargeRequest
 from amazon_pay_client.models.refunds import RefundState as AmazonRefundState
+from perennial_billing.activities.accounts import AccountClient, AccountClients, account_of_this_call
 from perennial_billing.activities.agreement import Agreement
 from perennial_billing.activities.answers import (
     charge_answer,
@@ -86,30 +86,33 @@ _STATE_OF_REFUND: Final[Mapping[str, RefundState]] = {
 
 
 class AmazonPayCalls(AmazonPayActivities):
-    """The activities over a real client.
+    """The activities over real clients.
 
     Args:
-        client: signs and sends.
+        accounts: know the client of each merchant account.
         agreement: looks, before anything is changed at Amazon's, whether the ledger knows more of the subscription.
         extra_headers: made for each call; none against Amazon itself.
     """
 
-    def __init__(self, client: AmazonPayClient, agreement: Agreement, extra_headers: ExtraHeaders = dict) -> None:
-        self._client = client
+    def __init__(self, accounts: AccountClients, agreement: Agreement, extra_headers: ExtraHeaders = dict) -> None:
+        self._accounts = accounts
         self._agreement = agreement
         self._extra_headers = extra_headers
+
+    async def _account(self) -> AccountClient:
+        return await account_of_this_call(self._accounts)
 
     @activity.defn
     async def create_charge(self, request: CreateCharge) -> ChargeAnswer:
         """See `AmazonPayActivities.create_charge`."""
         await self._agreement.check(request)
-        texts = request.texts or ChargeTexts()
+        account, texts = await self._account(), request.texts or ChargeTexts()
         body = CreateChargeRequest(
             charge_permission_id=request.charge_permission_id,
             charge_amount=Price(amount=request.amount.amount, currency_code=request.amount.currency),
             capture_now=request.capture_now,
             can_handle_pending_authorization=request.can_handle_pending_authorization,
-            soft_descriptor=texts.soft_descriptor,
+            soft_descriptor=_soft_descriptor(texts.soft_descriptor, account, is_captured=request.capture_now),
             merchant_metadata=MerchantMetadata(
                 merchant_reference_id=request.merchant_reference or None,
                 merchant_store_name=texts.merchant_store_name,
@@ -119,7 +122,7 @@ class AmazonPayCalls(AmazonPayActivities):
         )
         async with _heartbeats():
             try:
-                charge = await self._client.charges.create(
+                charge = await account.client.charges.create(
                     body, idempotency_key=request.idempotency_key, headers=self._extra_headers()
                 )
             except DeclinedError as error:
@@ -132,13 +135,14 @@ class AmazonPayCalls(AmazonPayActivities):
     async def capture_charge(self, request: CaptureCharge) -> ChargeAnswer:
         """See `AmazonPayActivities.capture_charge`."""
         await self._agreement.check(request)
+        account = await self._account()
         body = CaptureChargeRequest(
             capture_amount=Price(amount=request.amount.amount, currency_code=request.amount.currency),
-            soft_descriptor=request.soft_descriptor,
+            soft_descriptor=_soft_descriptor(request.soft_descriptor, account),
         )
         async with _heartbeats():
             try:
-                charge = await self._client.charges.capture(
+                charge = await account.client.charges.capture(
                     request.charge_id, body, idempotency_key=request.idempotency_key, headers=self._extra_headers()
                 )
             except DeclinedError as error:
@@ -150,9 +154,10 @@ class AmazonPayCalls(AmazonPayActivities):
     @activity.defn
     async def read_charge(self, request: ReadCharge) -> ChargeAnswer:
         """See `AmazonPayActivities.read_charge`."""
+        account = await self._account()
         async with _heartbeats():
             try:
-                charge = await self._client.charges.get(request.charge_id, headers=self._extra_headers())
+                charge = await account.client.charges.get(request.charge_id, headers=self._extra_headers())
             except AmazonPayError as error:
                 return charge_error(ChargeOutcome.REFUSED, _known(error))
         return charge_as_read(charge)
@@ -161,14 +166,15 @@ class AmazonPayCalls(AmazonPayActivities):
     async def create_refund(self, request: CreateRefund) -> RefundAnswer:
         """See `AmazonPayActivities.create_refund`."""
         await self._agreement.check(request)
+        account = await self._account()
         body = CreateRefundRequest(
             charge_id=request.charge_id,
             refund_amount=Price(amount=request.amount.amount, currency_code=request.amount.currency),
-            soft_descriptor=request.soft_descriptor,
+            soft_descriptor=_soft_descriptor(request.soft_descriptor, account),
         )
         async with _heartbeats():
             try:
-                refund = await self._client.refunds.create(
+                refund = await account.client.refunds.create(
                     body, idempotency_key=request.idempotency_key, headers=self._extra_headers()
                 )
             except DeclinedError as error:
@@ -180,9 +186,10 @@ class AmazonPayCalls(AmazonPayActivities):
     @activity.defn
     async def read_refund(self, request: ReadRefund) -> RefundAnswer:
         """See `AmazonPayActivities.read_refund`."""
+        account = await self._account()
         async with _heartbeats():
             try:
-                refund = await self._client.refunds.get(request.refund_id, headers=self._extra_headers())
+                refund = await account.client.refunds.get(request.refund_id, headers=self._extra_headers())
             except AmazonPayError as error:
                 refused = _known(error).reason_code
                 return RefundAnswer(state=RefundState.PENDING, refund_id=request.refund_id, reason_code=refused)
@@ -192,9 +199,10 @@ class AmazonPayCalls(AmazonPayActivities):
     @activity.defn
     async def read_dispute(self, request: ReadDispute) -> DisputeAnswer:
         """See `AmazonPayActivities.read_dispute`."""
+        account = await self._account()
         async with _heartbeats():
             try:
-                dispute = await self._client.disputes.get(request.dispute_id, headers=self._extra_headers())
+                dispute = await account.client.disputes.get(request.dispute_id, headers=self._extra_headers())
             except AmazonPayError as error:
                 return DisputeAnswer(refused=_known(error).reason_code or UNKNOWN_REFUSAL)
         tell_unread(dispute)
@@ -211,17 +219,19 @@ class AmazonPayCalls(AmazonPayActivities):
     @activity.defn
     async def read_permission(self, request: ReadPermission) -> PermissionAnswer:
         """See `AmazonPayActivities.read_permission`."""
+        account = await self._account()
         async with _heartbeats():
-            return await self._read_permission(request.charge_permission_id)
+            return await self._read_permission(account, request.charge_permission_id)
 
     @activity.defn
     async def update_permission(self, request: UpdatePermission) -> PermissionAnswer:
         """See `AmazonPayActivities.update_permission`."""
         await self._agreement.check(request)
+        account = await self._account()
         body = UpdateChargePermissionRequest(recurring_metadata=recurring_metadata(request.recurrence))
         async with _heartbeats():
             try:
-                permission = await self._client.charge_permissions.update(
+                permission = await account.client.charge_permissions.update(
                     request.charge_permission_id, body, headers=self._extra_headers()
                 )
             except AmazonPayError as error:
@@ -232,27 +242,36 @@ class AmazonPayCalls(AmazonPayActivities):
     async def close_permission(self, request: ClosePermission) -> PermissionAnswer:
         """See `AmazonPayActivities.close_permission`."""
         await self._agreement.check(request)
+        account = await self._account()
         body = CloseChargePermissionRequest(
             closure_reason=request.reason[:LONGEST_CLOSURE_REASON] or "Subscription ended",
             cancel_pending_charges=request.cancel_pending_charges,
         )
         async with _heartbeats():
             try:
-                permission = await self._client.charge_permissions.close(
+                permission = await account.client.charge_permissions.close(
                     request.charge_permission_id, body, headers=self._extra_headers()
                 )
             except InvalidStateError:
-                return await self._read_permission(request.charge_permission_id)
+                return await self._read_permission(account, request.charge_permission_id)
             except AmazonPayError as error:
                 return permission_error(_known(error))
         return permission_answer(permission)
 
-    async def _read_permission(self, charge_permission_id: str) -> PermissionAnswer:
+    async def _read_permission(self, account: AccountClient, charge_permission_id: str) -> PermissionAnswer:
         try:
-            permission = await self._client.charge_permissions.get(charge_permission_id, headers=self._extra_headers())
+            permission = await account.client.charge_permissions.get(
+                charge_permission_id, headers=self._extra_headers()
+            )
         except AmazonPayError as error:
             return permission_error(_known(error))
         return permission_answer(permission)
+
+
+def _soft_descriptor(of_the_plan: str | None, account: AccountClient, *, is_captured: bool = True) -> str | None:
+    """What buyers read on their statements: as the plan has it, or else the account. Amazon takes it with a capture
+    alone."""
+    return of_the_plan or (account.soft_descriptor if is_captured else None)
 
 
 def _known(error: AmazonPayError) -> ApiError:

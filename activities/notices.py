@@ -7,7 +7,7 @@ way either, and stays in the subscription's outbox. Each is then delivered to ea
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from temporalio import activity
@@ -52,12 +52,16 @@ that Temporal itself ends, Temporal chooses the wait."""
 _GONE: Final = 410
 
 
+RegionOf = Callable[[str], Awaitable[Region]]
+"""Tells the region of a merchant account."""
+
+
 class Announcer(NoticeActivities):
     """Hands notices on.
 
     Args:
         deliveries: starts them.
-        region: whose page mends a payment method.
+        region_of: the region of a merchant account, whose page mends a payment method.
         ledger: where all that is told is recorded.
         endpoints: who is told; where there are none, notices are logged.
         origin: of a simulator whose page it is instead of Amazon's.
@@ -66,13 +70,13 @@ class Announcer(NoticeActivities):
     def __init__(
         self,
         deliveries: Deliveries,
-        region: Region,
+        region_of: RegionOf,
         ledger: Ledger,
         endpoints: Endpoints,
         origin: str | None = None,
     ) -> None:
         self._deliveries = deliveries
-        self._region = region
+        self._region_of = region_of
         self._origin = origin
         self._ledger = ledger
         self._endpoints = endpoints
@@ -86,18 +90,20 @@ class Announcer(NoticeActivities):
             LedgerError: as well.
         """
         endpoints = await self._record(announcement)
+        account = announcement.merchant_account
+        region = await self._region_of(account)
         for notice in announcement.notices:
             message = message_of(
                 notice,
                 charge_permission_id=announcement.charge_permission_id,
                 merchant_reference=announcement.merchant_reference,
                 plan_id=announcement.plan_id,
-                region=self._region,
+                region=region,
                 origin=self._origin,
             )
             if not endpoints:
                 activity.logger.info("notice", extra={"notice": json.loads(message.body)})
-            told = [each for each in endpoints if each.is_enabled and each.wants(notice.type)]
+            told = [each for each in endpoints if each.is_enabled and each.wants(notice.type, account)]
             permission = announcement.charge_permission_id
             await asyncio.gather(*(self._start_delivery(message, notice, permission, each.id) for each in told))
         return True if announcement.rules not in {"", RULES} else None
@@ -127,7 +133,7 @@ class Announcer(NoticeActivities):
                 )
                 for notice in announcement.notices
                 for each in endpoints
-                if each.wants(notice.type)
+                if each.wants(notice.type, announcement.merchant_account)
             ]
             await self._ledger.record(told, queued)
         except LedgerAheadError as error:

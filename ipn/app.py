@@ -28,7 +28,7 @@ from perennial_billing.ipn.certificates import (
 )
 from perennial_billing.ipn.metrics import IpnMetrics
 from perennial_billing.ipn.proof import Prover
-from perennial_billing.ipn.receiver import CONFIRMING, LATER, Answer, Noticed, Receiver
+from perennial_billing.ipn.receiver import CONFIRMING, LATER, Answer, Merchants, Noticed, Receiver
 from perennial_billing.ipn.routing import Router
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.settings import PREFIX, Environment, Settings
@@ -67,7 +67,11 @@ _log = structlog.get_logger("ipn")
 
 
 def create_app(
-    client: Client, settings: Settings, meter: MetricMeter = MetricMeter.noop, noticed: Noticed | None = None
+    client: Client,
+    settings: Settings,
+    meter: MetricMeter = MetricMeter.noop,
+    noticed: Noticed | None = None,
+    merchants: Merchants | None = None,
 ) -> FastAPI:
     """Makes the receiver.
 
@@ -76,6 +80,7 @@ def create_app(
         settings: of this process.
         meter: of this process; counts nowhere when there is none.
         noticed: is told of each notification that is proven to be Amazon's.
+        merchants: tells whose notifications are taken; those of the settings' merchant when it is not given.
 
     Raises:
         StartupError: the trusted certificate cannot be used; or it is not set in `live` whose messages are taken.
@@ -83,16 +88,17 @@ def create_app(
     if settings.environment is Environment.LIVE:
         # Anybody can have a topic of their own, and SNS signs what they publish there.
         settings.required("ipn_topic_arns")
-        settings.required("merchant_id")
+        if merchants is None:
+            settings.required("merchant_id")
     http = bounded_client(at_once=MOST_FETCHES + MOST_CONFIRMATIONS, bounds=CONFIRMING)
     prover = Prover(
         _certificates(settings, http),
         settings.ipn_topic_arns,
-        settings.merchant_id,
+        settings.merchant_id if merchants is None else None,
         longest_age=settings.ipn_longest_age,
     )
     metrics = IpnMetrics(meter)
-    receiver = Receiver(prover, Router(client, settings.task_queue), http, metrics, noticed)
+    receiver = Receiver(prover, Router(client, settings.task_queue), http, metrics, noticed, merchants)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

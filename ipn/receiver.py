@@ -3,7 +3,7 @@
 The answer decides whether SNS sends the message again: it does after a 5xx or none at all, and never after a 4xx.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,7 @@ from amazon_pay_client.outbound.bounds import Bounds
 from amazon_pay_client.outbound.library import httpx
 from perennial_billing.ipn.certificates import CertificateUnavailableError, is_amazon_sns_url
 from perennial_billing.ipn.metrics import IpnMetrics
-from perennial_billing.ipn.proof import Prover, UnprovenError
+from perennial_billing.ipn.proof import LONGEST_CLAIM, Prover, UnprovenError
 from perennial_billing.ipn.repeats import Repeats
 from perennial_billing.ipn.routing import NotYetRunningError, Routed, Router, TemporalUnavailableError
 
@@ -24,6 +24,9 @@ gives a receiver."""
 
 Noticed = Callable[[Notification], None]
 """Is told of each notification that is proven to be Amazon's, whatever becomes of it."""
+
+Merchants = Callable[[str], Awaitable[bool | None]]
+"""Tells whether notifications for a merchant, by Amazon's id, are taken; None where that is not known now."""
 
 _log = structlog.get_logger("ipn")
 
@@ -50,6 +53,7 @@ class Receiver:
         http: visits the address that confirms a topic's subscription.
         metrics: counts.
         noticed: is told of each notification.
+        merchants: tells whose notifications are taken; of whomever the prover takes them for, when it is not given.
     """
 
     def __init__(
@@ -59,12 +63,14 @@ class Receiver:
         http: httpx.AsyncClient,
         metrics: IpnMetrics,
         noticed: Noticed | None = None,
+        merchants: Merchants | None = None,
     ) -> None:
         self._prover = prover
         self._router = router
         self._http = http
         self._metrics = metrics
         self._noticed = noticed
+        self._merchants = merchants
         self._repeats = Repeats()
 
     async def take(self, body: bytes) -> Answer:
@@ -99,6 +105,16 @@ class Receiver:
 
     async def _hand_over(self, envelope: Envelope) -> Answer:
         notification = self._prover.notification(envelope)
+        if self._merchants is not None:
+            is_ours = await self._merchants(notification.merchant_id)
+            if is_ours is None:
+                return self._later("accounts", "whether the notification's merchant is one of ours is not known now")
+            if not is_ours:
+                raise UnprovenError(
+                    "merchant",
+                    "the notification is for a merchant of whom no account is known here",
+                    notification.merchant_id[:LONGEST_CLAIM],
+                )
         if self._noticed is not None:
             self._noticed(notification)
 

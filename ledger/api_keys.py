@@ -47,6 +47,7 @@ class ApiKey:
         scopes: what it allows.
         made_at: when (UTC).
         revoked_at: since when it allows nothing (UTC).
+        accounts: the merchant accounts whose subscriptions it sees and touches; all of them where it is empty.
     """
 
     id: str
@@ -54,6 +55,11 @@ class ApiKey:
     scopes: frozenset[Scope]
     made_at: datetime
     revoked_at: datetime | None = None
+    accounts: frozenset[str] = frozenset()
+
+    def sees(self, account: str) -> bool:
+        """Whether a merchant account's subscriptions are there for it at all."""
+        return not self.accounts or account in self.accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +70,14 @@ class NewKey:
     token: str
 
 
-async def make(ledger: Ledger, name: str, scopes: Sequence[Scope]) -> NewKey:
-    """Makes a key.
+async def make(ledger: Ledger, name: str, scopes: Sequence[Scope], accounts: Sequence[str] = ()) -> NewKey:
+    """Makes a key; for all merchant accounts, or some.
 
     Raises:
         LedgerError: it could not be kept, and does not exist.
     """
     await ledger.check_version()
-    key = ApiKey(secrets.token_hex(_ID_BYTES), name, frozenset(scopes), datetime.now(UTC))
+    key = ApiKey(secrets.token_hex(_ID_BYTES), name, frozenset(scopes), datetime.now(UTC), accounts=frozenset(accounts))
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     row = {
         "id": key.id,
@@ -79,6 +85,7 @@ async def make(ledger: Ledger, name: str, scopes: Sequence[Scope]) -> NewKey:
         "digest": _digest(secret),
         "scopes": " ".join(sorted(key.scopes)),
         "made_at": key.made_at,
+        "accounts": " ".join(sorted(key.accounts)),
     }
     async with writing(ledger.engine) as connection:
         await connection.execute(insert(api_keys).values(row))
@@ -129,7 +136,8 @@ async def key_of(ledger: Ledger, token: str) -> ApiKey | None:
 
 def _key(row: Row) -> ApiKey:
     scopes = frozenset(map(Scope, row["scopes"].split()))
-    return ApiKey(row["id"], row["name"], scopes, row["made_at"], row["revoked_at"])
+    accounts = frozenset(row["accounts"].split())
+    return ApiKey(row["id"], row["name"], scopes, row["made_at"], row["revoked_at"], accounts)
 
 
 def _digest(secret: str) -> str:

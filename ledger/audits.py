@@ -33,6 +33,7 @@ class Selection:
         sample: so many, drawn at random; all where it is None.
         seed: of the draw: the same seed draws the same of the same subscriptions.
         deep: every charge that is named anywhere is read at Amazon.
+        account: only those of the merchant account with this short name.
     """
 
     running: bool = False
@@ -40,11 +41,12 @@ class Selection:
     sample: int | None = None
     seed: int = 0
     deep: bool = False
+    account: str | None = None
 
     @property
     def is_everything(self) -> bool:
         """Whether no subscription is left out on purpose."""
-        return not (self.running or self.changed or self.sample is not None)
+        return not (self.running or self.changed or self.sample is not None or self.account is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,8 @@ def _chosen(run: Run, *, again: bool = False) -> Select[Any]:  # Any: of several
     )
     if not again:
         query = query.where(or_(last.run.is_(None), last.run != run.id))
+    if run.selection.account is not None:
+        query = query.where(row.merchant_account == run.selection.account)
     if run.selection.running:
         query = query.where(or_(row.status.is_(None), row.status.not_in([status.value for status in ENDED])))
     if run.selection.changed:

@@ -66,6 +66,7 @@ class Endpoint:
         failing_since: since when it has taken nothing of what it was sent (UTC).
         trouble: with what it failed last, in a few words.
         secrets: all that sign, the newest first; none for that of the environment variables.
+        accounts: the merchant accounts whose subscriptions it is told of; all of them where it is empty.
     """
 
     id: str
@@ -77,14 +78,17 @@ class Endpoint:
     failing_since: datetime | None = None
     trouble: str | None = None
     secrets: Sequence[Secret] = ()
+    accounts: Sequence[str] = ()
 
     @property
     def is_enabled(self) -> bool:
         """Whether it is sent what comes."""
         return self.disabled_at is None
 
-    def wants(self, notice_type: str) -> bool:
-        """Whether it is told of notices of a type."""
+    def wants(self, notice_type: str, account: str) -> bool:
+        """Whether it is told of notices of a type, of a merchant account's subscriptions."""
+        if self.accounts and account not in self.accounts:
+            return False
         return not self.types or any(_fits(each, notice_type) for each in self.types)
 
 
@@ -111,6 +115,7 @@ async def all_endpoints(ledger: Ledger) -> list[Endpoint]:
             **row
             | {
                 "disabled_for": DisabledFor(row["disabled_for"]) if row["disabled_for"] else None,
+                "accounts": tuple(row["accounts"].split()),
                 "secrets": tuple(
                     Secret(each["id"], each["created_at"], each["secret"])
                     for each in secrets
@@ -122,7 +127,9 @@ async def all_endpoints(ledger: Ledger) -> list[Endpoint]:
     ]
 
 
-async def add_endpoint(ledger: Ledger, endpoint_id: str, url: str, types: Sequence[str], secret: str) -> None:
+async def add_endpoint(
+    ledger: Ledger, endpoint_id: str, url: str, types: Sequence[str], secret: str, accounts: Sequence[str] = ()
+) -> None:
     """Makes one known, with its first secret.
 
     Raises:
@@ -130,8 +137,9 @@ async def add_endpoint(ledger: Ledger, endpoint_id: str, url: str, types: Sequen
     """
     await ledger.check_version()
     now = ledger.now()
+    made = {"id": endpoint_id, "url": url, "types": list(types), "created_at": now, "accounts": " ".join(accounts)}
     async with writing(ledger.engine) as connection:
-        await connection.execute(endpoints.insert().values(id=endpoint_id, url=url, types=list(types), created_at=now))
+        await connection.execute(endpoints.insert().values(made))
         await connection.execute(endpoint_secrets.insert().values(endpoint=endpoint_id, secret=secret, created_at=now))
 
 

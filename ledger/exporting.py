@@ -143,20 +143,30 @@ def _kind(table: Table, name: str) -> Kind:
             return Kind.TEXT
 
 
-async def count(ledger: Ledger, what: What, since: datetime | None = None, until: datetime | None = None) -> int:
+async def count(
+    ledger: Ledger,
+    what: What,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    account: str | None = None,
+) -> int:
     """How many rows an export has.
 
     Raises:
         LedgerUnavailableError: the database cannot be used now.
     """
     source = _SOURCES[what]
-    query = _within(select(func.count()).select_from(source.table), source, since, until)
+    query = _within(select(func.count()).select_from(source.table), source, since, until, account)
     async with reading(ledger.engine) as connection:
         return int((await connection.execute(query)).scalar_one())
 
 
 async def exported(
-    ledger: Ledger, what: What, since: datetime | None = None, until: datetime | None = None
+    ledger: Ledger,
+    what: What,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    account: str | None = None,
 ) -> AsyncGenerator[list[Row]]:
     """The rows, some at a time; amounts are decimal numbers as texts, instants are aware.
 
@@ -165,13 +175,14 @@ async def exported(
         what: of which table.
         since: of that instant or later (UTC).
         until: before that instant (UTC).
+        account: of one merchant account only.
 
     Raises:
         LedgerUnavailableError: the database cannot be used now.
     """
     source = _SOURCES[what]
     key = source.table.c[source.key]
-    every = _within(select(source.table), source, since, until).order_by(key).limit(AT_ONCE)
+    every = _within(select(source.table), source, since, until, account).order_by(key).limit(AT_ONCE)
     async with reading(ledger.engine) as connection:
         page = every
         while rows := [dict(row) for row in (await connection.execute(page)).mappings()]:
@@ -184,7 +195,10 @@ def _within(
     source: _Source,
     since: datetime | None,
     until: datetime | None,
+    account: str | None,
 ) -> Select[Any]:
+    if account is not None:
+        query = query.where(source.table.c.merchant_account == account)
     when = source.table.c[source.when]
     if since is not None:
         query = query.where(when >= since)

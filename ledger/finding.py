@@ -27,6 +27,7 @@ class Search:
         charge_id: a charge, refund or dispute of theirs, by Amazon's id.
         merchant_reference: the merchant's own.
         merchant_account: whose.
+        merchant_accounts: any of these; of all where it is empty.
         plan_id: what is charged now, or next.
         statuses: any of these.
         has_ended: whether it has.
@@ -43,6 +44,7 @@ class Search:
     charge_id: str | None = None
     merchant_reference: str | None = None
     merchant_account: str | None = None
+    merchant_accounts: Sequence[str] = ()
     plan_id: str | None = None
     statuses: Sequence[Status] = ()
     has_ended: bool | None = None
@@ -69,6 +71,8 @@ class Search:
             )
             if value is not None
         ]
+        if self.merchant_accounts:
+            found.append(column.merchant_account.in_(self.merchant_accounts))
         if self.charge_id is not None:
             ids = (entries.c.charge_id, entries.c.refund_id, entries.c.dispute_id)
             told = [select(entries.c.charge_permission_id).where(each == self.charge_id) for each in ids]

@@ -199,6 +199,8 @@ endpoints: Final = Table(
     # Since when it has taken nothing; none where it took what it was sent last.
     Column("failing_since", Instant),
     Column("trouble", String(256)),
+    # Names of merchant accounts, with a space between two; all of them where it is empty.
+    Column("accounts", Text, nullable=False, server_default=""),
 )
 """Where the merchant is told. That of the environment variables has a row as well, and its URL and secret elsewhere."""
 
@@ -214,6 +216,25 @@ endpoint_secrets: Final = Table(
     sqlite_autoincrement=True,
 )
 """What notices are signed with. A secret that is retired is deleted."""
+
+accounts: Final = Table(
+    "accounts",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("merchant_id", String(64), nullable=False),
+    Column("region", String(2), nullable=False),
+    Column("environment", String(8), nullable=False),
+    Column("public_key_id", String(64), nullable=False),
+    # The private key, encrypted: the secret that opens it is in no table.
+    Column("sealed_key", Text, nullable=False),
+    # Calls a second, by operation.
+    Column("quotas", _JSON, nullable=False),
+    Column("soft_descriptor", String(16)),
+    Column("added_at", Instant, nullable=False),
+    Column("key_since", Instant, nullable=False),
+    UniqueConstraint("merchant_id"),
+)
+"""Merchant accounts that calls to Amazon are made for, beside those of the environment variables and of a file."""
 
 settlements: Final = Table(
     "settlements",
@@ -268,6 +289,8 @@ api_keys: Final = Table(
     Column("scopes", String(128), nullable=False),
     Column("made_at", Instant, nullable=False),
     Column("revoked_at", Instant),
+    # As of endpoints.
+    Column("accounts", Text, nullable=False, server_default=""),
 )
 """Who may use the HTTP API. Of a key's secret only a digest is kept."""
 

@@ -1,5 +1,6 @@
 """What became of deliveries, and beginning one again: paged by their ids."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final
@@ -11,7 +12,7 @@ from perennial_billing.ledger.database import reading, writing
 from perennial_billing.ledger.deliveries import DeliveryState, is_undelivered
 from perennial_billing.ledger.entries import Row, Told
 from perennial_billing.ledger.ledger import Ledger
-from perennial_billing.ledger.tables import deliveries, entries
+from perennial_billing.ledger.tables import deliveries, entries, subscriptions
 
 PAGE: Final = 1_000
 
@@ -26,6 +27,7 @@ class DeliverySearch:
         endpoint: to which.
         state: where they stand.
         undelivered: they will not be delivered unless somebody has them sent again.
+        merchant_accounts: of these accounts' subscriptions; of all where it is empty.
     """
 
     charge_permission_id: str | None = None
@@ -33,6 +35,7 @@ class DeliverySearch:
     endpoint: str | None = None
     state: DeliveryState | None = None
     undelivered: bool = False
+    merchant_accounts: Sequence[str] = ()
 
     def conditions(self, now: datetime) -> list[ColumnElement[bool]]:
         """As SQL has them."""
@@ -49,6 +52,9 @@ class DeliverySearch:
         ]
         if self.undelivered:
             found.append(is_undelivered(now))
+        if self.merchant_accounts:
+            theirs = subscriptions.c.merchant_account.in_(self.merchant_accounts)
+            found.append(column.charge_permission_id.in_(select(subscriptions.c.charge_permission_id).where(theirs)))
         return found
 
 

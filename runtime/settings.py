@@ -6,6 +6,7 @@ The connection to Temporal is set as for every Temporal tool: `TEMPORAL_ADDRESS`
 
 import base64
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -69,6 +70,45 @@ _NOT_OF_A_PATH: Final = re.compile(r"-----|[\x00-\x1f\x7f]|[A-Za-z0-9+/=]{128}|.
 FilePath = Annotated[Path, BeforeValidator(_is_a_path)]
 """Where a file is, and never what it holds."""
 
+
+def _rates(value: object) -> object:
+    """`CreateCharge=8,GetCharge=20` as a mapping; a number stays one."""
+    if not isinstance(value, str) or "=" not in value:
+        return value
+    pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+    names = [name.strip() for name, _, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{twice} is given twice; one number for each operation is accepted")
+    return {name: rate.strip() for name, (_, _, rate) in zip(names, pairs, strict=True)}
+
+
+def _is_fernet_secret(secret: str) -> bool:
+    try:
+        return len(base64.b64decode(secret.encode(), altchars=b"-_", validate=True)) == _FERNET_BYTES
+    except ValueError:
+        return False
+
+
+_FERNET_BYTES: Final = 32
+
+NEW_ACCOUNTS_SECRET: Final = "openssl rand -base64 32 | tr '+/' '-_'"  # noqa: S105 - how one is made
+"""The command that makes a secret for `PERENNIAL_ACCOUNTS_SECRET`."""
+
+PerSecond = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""So often a second."""
+
+CallRates = PerSecond | Mapping[str, PerSecond]
+"""How often each operation of Amazon's is called a second: one number for all, or one by the operation's name."""
+
+
+def rates_in_words(rates: CallRates) -> str:
+    """As the environment variable has them."""
+    if isinstance(rates, Mapping):
+        return ",".join(f"{operation}={rate}" for operation, rate in rates.items())
+    return str(rates)
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 for any free one."""
 
@@ -87,8 +127,13 @@ class Settings(BaseSettings):
         private_key_passphrase: when the private key is encrypted.
         amazon_pay_origin: scheme and host of a simulator instead of Amazon's; sandbox only.
         send_virtual_time: tell the simulator the workflow's time with each call; sandbox only.
-        calls_per_second: how often each operation of Amazon's is called a second, by all workers together; Amazon's own
-            limit for the environment when not given.
+        accounts_path: a TOML file of further merchant accounts, each a table `[accounts.NAME]`; see
+            docs/operations/accounts.md.
+        accounts_secret: what the private keys of accounts in the ledger are encrypted with: 32 bytes in URL-safe
+            base64; several are separated by commas, the first encrypts, and each opens.
+        calls_per_second: how often each operation of Amazon's is called a second for an account, by all workers
+            together: one number for all, or `CreateCharge=8,GetCharge=20`; Amazon's own limit for the environment for
+            what is not given.
         task_queue: the Temporal task queue; others begin with its name.
         worker_versioning: whether workers of subscriptions are versions of a worker deployment, among which
             `perennial deploy` chooses; without, all workers are alike to Temporal.
@@ -139,7 +184,9 @@ class Settings(BaseSettings):
     amazon_pay_origin: Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")] | None = None
     send_virtual_time: bool = False
 
-    calls_per_second: Annotated[float, Field(gt=0)] | None = None
+    accounts_path: FilePath | None = None
+    accounts_secret: SecretStr | None = None
+    calls_per_second: Annotated[CallRates | None, NoDecode, BeforeValidator(_rates)] = None
 
     task_queue: Annotated[str, Field(min_length=1)] = "perennial"
     worker_versioning: bool = False
@@ -203,6 +250,22 @@ class Settings(BaseSettings):
                     f"the environment is {self.environment.value}"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _accounts_can_be_kept(self) -> Self:
+        if not all(map(_is_fernet_secret, self.accounts_secrets)):
+            raise ValueError(
+                f"{PREFIX}ACCOUNTS_SECRET: 32 bytes in URL-safe base64 are accepted, or several such with commas "
+                f"between them; `{NEW_ACCOUNTS_SECRET}` makes one"
+            )
+        return self
+
+    @property
+    def accounts_secrets(self) -> list[str]:
+        """What opens the private keys of accounts in the ledger; the first encrypts them."""
+        if self.accounts_secret is None:
+            return []
+        return [part.strip() for part in self.accounts_secret.get_secret_value().split(",") if part.strip()]
 
     @property
     def reaches_private_addresses(self) -> bool:

@@ -17,10 +17,10 @@ from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.runtime.embedded import EmbeddedServer, embedded_server
 from perennial_billing.runtime.http import origin_of, serving
 from perennial_billing.runtime.settings import Settings
-from perennial_billing.starter.amazon_pay import AmazonPayReader
+from perennial_billing.starter.amazon_pay import reader_of
 from perennial_billing.starter.client import Subscriptions
 from perennial_billing.worker.books import ledger_of
-from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
+from perennial_billing.worker.wiring import accounts_of, billing_workers
 from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
 
 HOST: Final = "127.0.0.1"
@@ -85,18 +85,17 @@ async def house(
     """
     async with (
         embedded_server(SEARCH_ATTRIBUTES, binary=binary, port=port, ui_port=ui_port, database=database) as server,
-        serving(create_ipn_app(server.client, settings, noticed=noticed), ipn_listener),
         ledger_of(settings) as ledger,
-        amazon_pay_client(settings) as amazon_pay,
+        accounts_of(settings, ledger) as accounts,
+        serving(create_ipn_app(server.client, settings, noticed=noticed, merchants=accounts.is_merchant), ipn_listener),
     ):
-        reader = AmazonPayReader(amazon_pay)
         set_up = House(
             server=server,
             subscriptions=Subscriptions(
                 server.client,
                 settings.task_queue,
                 ledger=lambda: nullcontext(ledger),
-                amazon=lambda: nullcontext(reader),
+                amazon=lambda account: reader_of(accounts, account),
             ),
             ledger=ledger,
             settings=settings,
@@ -106,7 +105,7 @@ async def house(
             yield set_up
             return
         async with (
-            billing_workers(server.client, amazon_pay, ledger, settings) as workers,
+            billing_workers(server.client, accounts, ledger, settings) as workers,
             workers.running(),
         ):
             yield set_up

@@ -18,7 +18,7 @@ from amazon_pay_simulator.notifications import CERTIFICATE_FILE, NotificationSig
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.runtime.embedded import EmbeddedServer
 from perennial_billing.runtime.http import bind, origin_of, serving
-from perennial_billing.runtime.settings import Settings
+from perennial_billing.runtime.settings import CallRates, Settings, rates_in_words
 from perennial_billing.sandbox.house import HOST, TEMPORAL_FILE, house, ipn_url_at
 from perennial_billing.starter.client import Subscriptions
 from perennial_billing.worker.books import set_up_ledger
@@ -77,7 +77,12 @@ class Stage:
             "PERENNIAL_SEND_VIRTUAL_TIME": "true",
             "PERENNIAL_TASK_QUEUE": self.settings.task_queue,
             "PERENNIAL_DATA_FOLDER": str(self.settings.data_folder),
-            "PERENNIAL_CALLS_PER_SECOND": str(self.settings.calls_per_second),
+            **(
+                {"PERENNIAL_CALLS_PER_SECOND": rates_in_words(rates)}
+                if (rates := self.settings.calls_per_second)
+                else {}
+            ),
+            **({"PERENNIAL_ACCOUNTS_SECRET": ",".join(secrets)} if (secrets := self.settings.accounts_secrets) else {}),
             **({"PERENNIAL_LEDGER_URL": url.get_secret_value()} if (url := self.settings.ledger_url) else {}),
         }
 
@@ -96,7 +101,8 @@ async def stage(
     assumptions: Assumptions | None = None,
     ledger_url: str | None = None,
     throttled_as: Environment | None = None,
-    calls_per_second: float = UNLIMITED,
+    calls_per_second: CallRates | None = UNLIMITED,
+    accounts_secret: str | None = None,
     folder: Path | None = None,
     ports: Ports = ANYWHERE,
 ) -> AsyncIterator[Stage]:
@@ -114,7 +120,8 @@ async def stage(
         assumptions: how the simulator behaves where Amazon's documentation is silent; its defaults when not given.
         ledger_url: the ledger's database, which gets its tables; a file of the stage's own when not given.
         throttled_as: the environment whose limits the simulator keeps; it takes all that comes when not given.
-        calls_per_second: how often the workers call each operation.
+        calls_per_second: how often the workers call each operation; as often as Amazon takes it where it is None.
+        accounts_secret: what the keys of accounts in the ledger are encrypted with, where there are to be any.
         folder: keeps keys, ledger, and the databases of the Temporal server and the simulator, so that another stage
             goes on where this one ended; nothing is kept when it is not given.
         ports: where it listens, beside the Web UI.
@@ -151,6 +158,7 @@ async def stage(
             ipn_trusted_certificate_path=keys / CERTIFICATE_FILE,
             graceful_shutdown_seconds=5,
             calls_per_second=calls_per_second,
+            accounts_secret=SecretStr(accounts_secret) if accounts_secret else None,
             data_folder=keys,
             webhook_url=webhook_url,
             webhook_secret=SecretStr(webhook_secret) if webhook_secret else None,

@@ -1,7 +1,11 @@
 """Reads at Amazon Pay what is to be known before a subscription begins."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from amazon_pay_client import AmazonPayClient
 from amazon_pay_client.errors import AmazonPayError, ApiError
+from perennial_billing.activities.accounts import AccountClients, AccountUnusableError
 from perennial_billing.activities.answers import charge_as_read, charge_error, permission_answer, permission_error
 from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer
 from perennial_billing.starter.errors import NotReadError
@@ -31,6 +35,20 @@ class AmazonPayReader(ReadsAmazon):
             return charge_as_read(await self._client.charges.get(charge_id))
         except AmazonPayError as error:
             return charge_error(ChargeOutcome.REFUSED, _shown(f"charge {charge_id}", error))
+
+
+@asynccontextmanager
+async def reader_of(accounts: AccountClients, account: str) -> AsyncIterator[ReadsAmazon]:
+    """Reads with the client of an account, which stays open.
+
+    Raises:
+        NotReadError: the account cannot be used here now.
+    """
+    try:
+        found = await accounts.of(account)
+    except AccountUnusableError as error:
+        raise NotReadError(f"nothing was started: {error}") from None
+    yield AmazonPayReader(found.client)
 
 
 def _shown(subject: str, error: AmazonPayError) -> ApiError:

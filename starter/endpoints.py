@@ -2,6 +2,7 @@
 
 import base64
 import ipaddress
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from amazon_pay_client.outbound.addresses import is_public
+from perennial_billing.billing.contract.terms import ACCOUNT_NAME
 from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.billing.refusals import Kind, Refused
 from perennial_billing.ledger import endpoints as kept
@@ -81,6 +83,7 @@ async def add_endpoint(
     types: Sequence[str] = (),
     secret: str | None = None,
     *,
+    accounts: Sequence[str] = (),
     identifier: str | None = None,
 ) -> Made:
     """Makes an endpoint known; workers tell it within seconds.
@@ -91,14 +94,16 @@ async def add_endpoint(
         url: where it listens.
         types: of notices, or beginnings of types such as `period.*`; every one where none is given.
         secret: what is signed with, `whsec_` and base64; made where it is not given.
+        accounts: short names of merchant accounts, of whose subscriptions alone it is told; of all where none is given.
         identifier: its id; made where it is not given. Where one with it is there, it was added before, and is found.
 
     Raises:
-        Refused: the URL, a type or the secret is not taken, or there are too many endpoints.
+        Refused: the URL, a type, an account or the secret is not taken, or there are too many endpoints.
         LedgerError: it is not known.
     """
     check_url(settings, url)
     check_types(types)
+    check_accounts(accounts)
     signs = _checked_secret(secret)
     known = {each.id: each for each in await kept.all_endpoints(ledger)}
     if identifier is not None and identifier in known:
@@ -107,7 +112,7 @@ async def add_endpoint(
     if len(known) >= MOST_ENDPOINTS:
         raise Refused("endpoints", MOST_ENDPOINTS, "no more than that are; remove one", Kind.NOT_NOW)
     identifier = identifier or f"ep-{secrets.token_hex(_ID_BYTES)}"
-    await kept.add_endpoint(ledger, identifier, url, list(dict.fromkeys(types)), signs)
+    await kept.add_endpoint(ledger, identifier, url, list(dict.fromkeys(types)), signs, sorted(set(accounts)))
     endpoint = await get_endpoint(ledger, identifier)
     return Made(endpoint, endpoint.secrets[0].id, signs)
 
@@ -219,6 +224,17 @@ def check_types(types: Sequence[str]) -> None:
         if each not in known and not (begins and any(kind.startswith(begins) for kind in known)):
             families = ", ".join(dict.fromkeys(f"{kind.partition('.')[0]}.*" for kind in known))
             raise Refused("type", repr(each), f"a type of docs/notices.md is, or a family: {families}")
+
+
+def check_accounts(accounts: Sequence[str]) -> None:
+    """Whether they can be names of merchant accounts.
+
+    Raises:
+        Refused: one cannot.
+    """
+    for each in accounts:
+        if re.fullmatch(ACCOUNT_NAME, each) is None:
+            raise Refused("account", repr(each), "the short name of a merchant account is, such as shop-eu")
 
 
 async def _with_secrets(ledger: Ledger, endpoint_id: str) -> Endpoint:

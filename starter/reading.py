@@ -30,5 +30,6 @@ class ReadsAmazon(Protocol):
         ...
 
 
-OpensAmazon = Callable[[], AbstractAsyncContextManager[ReadsAmazon]]
-"""Opens a way to Amazon, when something is to be read there: a start that is repeated needs none."""
+OpensAmazon = Callable[[str], AbstractAsyncContextManager[ReadsAmazon]]
+"""Opens a way to Amazon for a merchant account, when something is to be read there: a start that is repeated needs
+none."""

@@ -446,6 +446,7 @@ def test_every_setting_is_handed_on_to_a_process_or_left_out_for_a_reason() -> N
 
 def test_what_one_process_alone_reads_is_handed_on_to_that_one() -> None:
     shared = {"environment", "merchant_id", "task_queue", "metrics_address", "log_level", "log_format"}
+    shared |= {"accounts_path", "data_folder", "ledger_url"}
     workers = {"amount_hook_url", "amount_hook_secret", "graceful_shutdown_seconds"}
     workers |= {"worker_versioning", "deployment_name", "build_id", "health_host", "health_port"}
     for name in set(Settings.model_fields) - NOT_HANDED_ON.keys():
@@ -480,7 +481,8 @@ def _settings_classes(base: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
     [
         "PERENNIAL_WEBHOOK_URL=https://shop.example/notices",
         "PERENNIAL_AMOUNT_HOOK_URL=https://shop.example/amounts",
-        "PERENNIAL_CALLS_PER_SECOND=2.5",
+        "PERENNIAL_CALLS_PER_SECOND=CreateCharge=8,GetCharge=2.5",
+        "PERENNIAL_ACCOUNTS_PATH=/accounts.toml",
         "PERENNIAL_METRICS_ADDRESS=0.0.0.0:9464",
         "PERENNIAL_IPN_LONGEST_AGE=PT1H",
         "PERENNIAL_PRIVATE_KEY_PASSPHRASE=secret",

@@ -38,6 +38,11 @@ async def ledger_of(settings: Settings, *, patient: bool = False) -> AsyncIterat
         yield ledger
 
 
+def has_ledger(settings: Settings) -> bool:
+    """Whether there is one to look into: that is set, or the file of our own where it was made."""
+    return settings.ledger_url is not None or settings.data_folder is not None or (_folder(settings) / FILE).exists()
+
+
 async def set_up_ledger(settings: Settings) -> tuple[str, bool]:
     """Makes the tables, or brings them forward; says where they are, and whether anything was to be done.
 
@@ -59,10 +64,14 @@ def _address(settings: Settings) -> str:
 
 
 def _own_file(settings: Settings) -> str:
-    folder = settings.data_folder or Path(platformdirs.user_data_dir("perennial"))
+    folder = _folder(settings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         why = f"{folder} cannot be made ({error.strerror or error})"
         raise StartupError(f"{PREFIX}DATA_FOLDER: {why}; set it, or {PREFIX}LEDGER_URL") from None
     return file_url(folder / FILE)
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.data_folder or Path(platformdirs.user_data_dir("perennial"))

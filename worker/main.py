@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from contextlib import aclosing
 from typing import Final
 
 import structlog
@@ -11,9 +12,10 @@ from perennial_billing.runtime.liveness import answering
 from perennial_billing.runtime.metrics import runtime_with_metrics
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.runtime.temporal import connect
+from perennial_billing.worker.accounts import Accounts
 from perennial_billing.worker.books import ledger_of
 from perennial_billing.worker.readiness import Readiness
-from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
+from perennial_billing.worker.wiring import billing_workers, own_client
 
 HARD_DEADLINE_SECONDS: Final = 15.0
 """After the graceful time: a worker that still has not stopped is ended, and Temporal repeats what it was doing."""
@@ -27,9 +29,10 @@ async def run_worker(settings: Settings) -> None:
     """
     log, readiness = structlog.get_logger("worker"), Readiness(settings.task_queue)
     async with (
-        amazon_pay_client(settings) as amazon_pay,
+        own_client(settings) as own,
         answering(settings, readiness.why_not),
         ledger_of(settings, patient=True) as ledger,
+        aclosing(Accounts(settings, ledger, own)) as accounts,
     ):
         runtime, stop, loop = runtime_with_metrics(settings), asyncio.Event(), asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -41,7 +44,7 @@ async def run_worker(settings: Settings) -> None:
             connecting.cancel()
             return
         client = await connecting
-        async with billing_workers(client, amazon_pay, ledger, settings) as workers:
+        async with billing_workers(client, accounts, ledger, settings) as workers:
             running = asyncio.create_task(workers.run())
             readiness.works(client, workers.each)
             log.info(

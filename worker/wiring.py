@@ -1,8 +1,8 @@
 """Puts the parts together: the Amazon Pay client from settings, activities over it, the workers that host all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, timedelta
 from typing import Any, Final
 
@@ -10,12 +10,12 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from amazon_pay_client import AmazonPayClient, Environment, PrivateKeyError, Region, load_private_key
-from amazon_pay_client.limits import RATES, Rate
+from amazon_pay_client import AmazonPayClient, Environment, PrivateKeyError, load_private_key
 from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
 from amazon_pay_client.outbound.bounds import Bounds
 from amazon_pay_client.outbound.client import bounded_client
 from amazon_pay_client.outbound.library import httpx
+from perennial_billing.activities.accounts import AccountClient, AccountUnusableError
 from perennial_billing.activities.agreement import Agreement
 from perennial_billing.activities.amazon_pay import AmazonPayCalls
 from perennial_billing.activities.amounts import AmountHook
@@ -24,10 +24,15 @@ from perennial_billing.activities.endpoints import Endpoints, OwnEndpoint
 from perennial_billing.activities.notices import ENDPOINT_SECONDS, Announcer, Webhooks
 from perennial_billing.activities.recalling import Recollections
 from perennial_billing.activities.signed_posts import SignedPosts
+from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.settings import PREFIX, Settings
 from perennial_billing.runtime.temporal import has_standalone_activities
+from perennial_billing.worker.accounts import Accounts, region_of_settings
+from perennial_billing.worker.books import ledger_of
+from perennial_billing.worker.quotas import Quotas
+from perennial_billing.worker.rates import rates_of
 from perennial_billing.worker.release import release_of
 from perennial_billing.workflows.delivery import DeliveryWorkflow
 from perennial_billing.workflows.ended import EndedSubscriptionWorkflow
@@ -46,18 +51,13 @@ NOTICES_AT_ONCE: Final = 50
 AMOUNTS_AT_ONCE: Final = 100
 """Amounts that one worker asks for at a time."""
 
-SLOWEST: Final = Rate(1, 1)
-"""For operations whose limit Amazon does not publish, which are called seldom."""
-
-
-def calls_per_second(settings: Settings, call: Call) -> float:
-    """How often an operation may be called, by all workers together."""
-    rates = RATES[Environment(settings.environment.value)]
-    return settings.calls_per_second or rates.get(call, SLOWEST).per_second
+CALLS_AT_ONCE: Final = 500
+"""Calls of one operation that one worker has under way: an account whose Amazon keeps silent has 160 after 40 s at 4 a
+second, and takes no place of another's."""
 
 
 def amazon_pay_client(settings: Settings) -> AmazonPayClient:
-    """The client that the settings describe.
+    """The client of the account that the settings themselves describe, `default`.
 
     Raises:
         StartupError: a setting is missing or wrong, or the private key cannot be used.
@@ -69,7 +69,7 @@ def amazon_pay_client(settings: Settings) -> AmazonPayClient:
             private_key=load_private_key(
                 settings.private_key_source, passphrase.get_secret_value() if passphrase else None
             ),
-            region=_region(settings),
+            region=region_of_settings(settings),
             environment=Environment(settings.environment.value),
             origin=settings.amazon_pay_origin,
         )
@@ -79,6 +79,99 @@ def amazon_pay_client(settings: Settings) -> AmazonPayClient:
     except ValueError as error:
         field, _, trouble = str(error).partition(": ")
         raise StartupError(f"{PREFIX}{field.upper()}: {trouble}") from None
+
+
+def names_accounts(settings: Settings) -> bool:
+    """Whether a process can have any account: of the settings, of a file, or of the ledger whose keys it can open."""
+    return any(each is not None for each in (settings.public_key_id, settings.accounts_path, settings.accounts_secret))
+
+
+@asynccontextmanager
+async def own_client(settings: Settings) -> AsyncIterator[AmazonPayClient | None]:
+    """The client of the account that the settings themselves describe; None where they describe none, and accounts
+    stand elsewhere.
+
+    Raises:
+        StartupError: a setting is missing or wrong, or no account is named at all.
+    """
+    if not names_accounts(settings):
+        settings.required("public_key_id")
+    async with amazon_pay_client(settings) if settings.public_key_id is not None else nullcontext() as own:
+        yield own
+
+
+@asynccontextmanager
+async def accounts_of(settings: Settings, ledger: Ledger | None) -> AsyncIterator[Accounts]:
+    """The accounts of this process, until the context is left.
+
+    Args:
+        settings: of the process.
+        ledger: has the accounts that were added by command.
+
+    Raises:
+        StartupError: as of `own_client`; or the file of accounts cannot be used.
+    """
+    async with own_client(settings) as own, aclosing(Accounts(settings, ledger, own)) as accounts:
+        yield accounts
+
+
+@asynccontextmanager
+async def account_client_of(
+    settings: Settings, account: str, ledger: Ledger | None = None
+) -> AsyncIterator[AccountClient]:
+    """What one account's calls are made with, for a command. The account of the settings' own needs no ledger.
+
+    Args:
+        settings: of the process.
+        account: its short name.
+        ledger: where one is open already; else it is opened where it is needed.
+
+    Raises:
+        StartupError: a setting is missing or wrong, or the account cannot be used here.
+    """
+    is_alone = settings.accounts_path is None and settings.accounts_secret is None
+    if account == DEFAULT_ACCOUNT and (settings.public_key_id is not None or is_alone):
+        async with amazon_pay_client(settings) as client:
+            yield AccountClient(client, region_of_settings(settings), settings.merchant_id)
+        return
+    async with AsyncExitStack() as stack:
+        opened = ledger or await stack.enter_async_context(ledger_of(settings))
+        accounts = await stack.enter_async_context(accounts_of(settings, opened))
+        try:
+            found = await accounts.of(account)
+        except AccountUnusableError as error:
+            raise StartupError(str(error)) from None
+        yield found
+
+
+@asynccontextmanager
+async def client_of(settings: Settings, account: str, ledger: Ledger | None = None) -> AsyncIterator[AmazonPayClient]:
+    """The client alone; as `account_client_of`.
+
+    Raises:
+        StartupError: as there.
+    """
+    async with account_client_of(settings, account, ledger) as found:
+        yield found.client
+
+
+async def merchant_id_of(settings: Settings, account: str, ledger: Ledger) -> str | None:
+    """Amazon's id of an account's merchant; None where nobody has said it of the account `default`. Needs no key.
+
+    Args:
+        settings: of the process.
+        account: its short name.
+        ledger: has the accounts that were added by command.
+
+    Raises:
+        StartupError: there is no such account.
+    """
+    try:
+        return (await Accounts(settings, ledger).account(account)).merchant_id
+    except AccountUnusableError as error:
+        if account == DEFAULT_ACCOUNT:
+            return settings.merchant_id
+        raise StartupError(str(error)) from None
 
 
 class Workers:
@@ -113,29 +206,53 @@ class Workers:
 
 @asynccontextmanager
 async def billing_workers(
-    client: Client, amazon_pay: AmazonPayClient, ledger: Ledger, settings: Settings
+    client: Client, amazon_pay: AmazonPayClient | Accounts, ledger: Ledger, settings: Settings
 ) -> AsyncIterator[Workers]:
     """One worker for subscriptions, one for each operation of Amazon's, and one for notices. Not yet running.
 
     Notices are delivered by activities outside of workflows where the server has them, and else by small workflows.
 
+    Args:
+        client: of the Temporal server.
+        amazon_pay: the accounts that calls are made for; or a client of the account `default`, beside which there are
+            those of the file and of the ledger.
+        ledger: where all that is told is recorded.
+        settings: of the process.
+
     Raises:
         RPCError: the server does not tell which.
+        StartupError: a setting or the file of accounts cannot be used.
     """
+    accounts = amazon_pay if isinstance(amazon_pay, Accounts) else Accounts(settings, ledger, amazon_pay)
+    quotas = Quotas(client, settings, accounts)
+    keeps_quotas = await quotas.keep()
     deliveries = await deliveries_on(client, settings)
     endpoints = Endpoints(ledger, own_endpoint(settings))
     async with (  # one each, so that an endpoint that keeps silent holds up nobody who asks the other
         endpoints_client(settings, NOTICES_AT_ONCE) as notices,
         bounded_client(at_once=AMOUNTS_AT_ONCE, bounds=Bounds(seconds=AMOUNT_SECONDS)) as amounts,
+        _meanwhile(quotas.go_on() if keeps_quotas else asyncio.sleep(0)),
     ):
         yield Workers(
             [
-                _subscriptions(client, ledger, deliveries, endpoints, settings),
-                *_amazon_pay_calls(client, amazon_pay, ledger, settings),
+                _subscriptions(client, ledger, deliveries, endpoints, accounts, settings),
+                *_amazon_pay_calls(client, accounts, ledger, settings, keeps_quotas=keeps_quotas),
                 _deliveries(client, Webhooks(endpoints, notices, ledger), settings),
                 *([_amounts(client, amounts, settings)] if settings.amount_hook_url else ()),
             ]
         )
+
+
+@asynccontextmanager
+async def _meanwhile(doing: Coroutine[Any, Any, None]) -> AsyncIterator[None]:  # Any: what coroutines yield
+    """Something is done beside, while the context is open."""
+    task = asyncio.create_task(doing)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def deliveries_on(client: Client, settings: Settings) -> Deliveries:
@@ -165,10 +282,15 @@ def own_endpoint(settings: Settings) -> OwnEndpoint | None:
 
 
 def _subscriptions(
-    client: Client, ledger: Ledger, deliveries: Deliveries, endpoints: Endpoints, settings: Settings
+    client: Client,
+    ledger: Ledger,
+    deliveries: Deliveries,
+    endpoints: Endpoints,
+    accounts: Accounts,
+    settings: Settings,
 ) -> Worker:
     recollections = Recollections(ledger)
-    announcer = Announcer(deliveries, _region(settings), ledger, endpoints, settings.amazon_pay_origin)
+    announcer = Announcer(deliveries, accounts.region_of, ledger, endpoints, settings.amazon_pay_origin)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -181,13 +303,15 @@ def _subscriptions(
 
 
 def _amazon_pay_calls(
-    client: Client, amazon_pay: AmazonPayClient, ledger: Ledger, settings: Settings
+    client: Client, accounts: Accounts, ledger: Ledger, settings: Settings, *, keeps_quotas: bool
 ) -> Iterator[Worker]:
     """Amazon limits each operation by itself, so each has a queue with a limit that the server keeps for all workers.
 
-    All workers must have the same limit: the server goes by what it was told last.
+    Where the server keeps no limit for each account, all share one: all workers must have the same then, as the server
+    goes by what it was told last.
     """
-    calls = AmazonPayCalls(amazon_pay, Agreement(ledger), _virtual_time if settings.send_virtual_time else dict)
+    headers = _virtual_time if settings.send_virtual_time else dict
+    calls, rates = AmazonPayCalls(accounts, Agreement(ledger), headers), rates_of(settings)
     hosted: Mapping[Call, Callable[..., Any]] = {  # Any: activities of different kinds
         Call.CREATE_CHARGE: calls.create_charge,
         Call.CAPTURE_CHARGE: calls.capture_charge,
@@ -204,7 +328,8 @@ def _amazon_pay_calls(
             client,
             task_queue=call_queue(settings.task_queue, call),
             activities=[hosted_activity],
-            max_task_queue_activities_per_second=calls_per_second(settings, call),
+            max_task_queue_activities_per_second=None if keeps_quotas else rates[call],
+            max_concurrent_activities=CALLS_AT_ONCE,
             graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
         )
 
@@ -233,10 +358,6 @@ def _amounts(client: Client, http: httpx.AsyncClient, settings: Settings) -> Wor
         max_concurrent_activities=AMOUNTS_AT_ONCE,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
     )
-
-
-def _region(settings: Settings) -> Region:
-    return Region.parse(settings.region)
 
 
 def _virtual_time() -> Mapping[str, str]:

@@ -26,7 +26,9 @@ ChargePermissionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,
 """Amazon's id of a charge permission."""
 
 
-MerchantAccount = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+ACCOUNT_NAME: Final = r"^[a-z0-9][a-z0-9-]{0,31}$"
+
+MerchantAccount = Annotated[str, StringConstraints(pattern=ACCOUNT_NAME)]
 """The short name of a merchant's Amazon Pay account."""
 
 DEFAULT_ACCOUNT: Final = "default"

@@ -31,7 +31,7 @@ AT_ONCE: Final = 2_000
 """Groups that are read together."""
 
 ALL_ACCOUNTS: Final = "*"
-"""In place of an account's name: all together. The workers' own limit is one for all that they charge for."""
+"""In place of an account's name: all together. Each has a quota of its own, so all are done when the last one is."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE: Final = 60
@@ -167,7 +167,14 @@ class _Tally:
 
 
 async def forecast(
-    ledger: Ledger, since: datetime, days: int, quota: Quota, *, zone: str = "UTC", account: str | None = None
+    ledger: Ledger,
+    since: datetime,
+    days: int,
+    quota: Quota,
+    *,
+    zone: str = "UTC",
+    account: str | None = None,
+    quotas: Mapping[str, Quota] | None = None,
 ) -> Forecast:
     """Makes the report.
 
@@ -175,9 +182,10 @@ async def forecast(
         ledger: of which.
         since: from when on (aware); what should have been charged before falls due then, once.
         days: how many days are looked ahead.
-        quota: of Create Charge, for each account.
+        quota: of Create Charge, for each account that has none of its own.
         zone: the merchant's, in which days and hours are counted.
         account: of one merchant account only.
+        quotas: of accounts that have one of their own.
 
     Raises:
         Refused: there is no such zone.
@@ -196,9 +204,10 @@ async def forecast(
     by_day: dict[_Key, _Tally] = {}
     for key, tally in hours.items():
         by_day.setdefault(key._replace(begins=_day_of(key.begins, zone)), _Tally()).merge(tally)
+    own = quotas or {}
+    hours_done = [each for of in sorted(calls) for each in _done(of, calls[of], own.get(of, quota), zone)]
     if len(calls) > 1:
-        calls[ALL_ACCOUNTS] = sum(calls.values(), Counter())
-    hours_done = [each for of in sorted(calls) for each in _done(of, calls[of], quota, zone)]
+        hours_done = [*_together(hours_done), *hours_done]
     days_done = _by_day(hours_done, zone)
     return Forecast(zone, begin, end, quota, _lines(by_day), _lines(hours), days_done, hours_done)
 
@@ -223,6 +232,25 @@ def _done(account: str, calls: Mapping[datetime, int], quota: Quota, zone: str) 
         waits = timedelta(seconds=ceil((at - due).total_seconds()))
         done = Done(hour, account, calls[due], at, waits, at if at > due else None)
         found[hour] = _with(found.get(hour), done)
+    return list(found.values())
+
+
+def _together(hours: Sequence[Done]) -> list[Done]:
+    """All accounts as one: each hour is done when the last of them is."""
+    found: dict[datetime, Done] = {}
+    for each in sorted(hours, key=lambda done: (done.begins, done.account)):
+        before = found.get(each.begins)
+        of_all = replace(each, account=ALL_ACCOUNTS)
+        if before is not None:
+            ends = [at for at in (before.queued_until, each.queued_until) if at is not None]
+            of_all = replace(
+                of_all,
+                calls=before.calls + each.calls,
+                done_at=max(before.done_at, each.done_at),
+                longest_wait=max(before.longest_wait, each.longest_wait),
+                queued_until=max(ends, default=None),
+            )
+        found[each.begins] = of_all
     return list(found.values())
 
 

@@ -21,8 +21,10 @@ from temporalio.service import RPCError
 
 from amazon_pay_client import AmazonPayClient
 from amazon_pay_client.errors import AmazonPayError, ApiError
+from perennial_billing.activities.accounts import AccountClients, AccountUnusableError, OneAccount
 from perennial_billing.activities.answers import charge_as_read, permission_answer
 from perennial_billing.activities.signatures import AmazonPayActivities, ReadCharge, ReadPermission
+from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT
 from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
 from perennial_billing.billing.protocol.foreign import as_prose
 from perennial_billing.starter.pacing import Pace
@@ -58,16 +60,16 @@ class NotKnownError(Exception):
 class Amazon(Protocol):
     """Says what really happened."""
 
-    async def permission(self, charge_permission_id: str) -> PermissionAnswer:
-        """How a charge permission stands.
+    async def permission(self, charge_permission_id: str, account: str = DEFAULT_ACCOUNT) -> PermissionAnswer:
+        """How a charge permission of a merchant account stands.
 
         Raises:
             NotKnownError: that is not known.
         """
         ...
 
-    async def charge(self, charge_id: str) -> ChargeAnswer:
-        """How a charge stands; `refused` with `ResourceNotFound` where Amazon knows none of that id.
+    async def charge(self, charge_id: str, account: str = DEFAULT_ACCOUNT) -> ChargeAnswer:
+        """How a charge of a merchant account stands; `refused` with `ResourceNotFound` where Amazon knows no such id.
 
         Raises:
             NotKnownError: that is not known.
@@ -96,13 +98,27 @@ class _Patience:
         self._is_silent = True
 
 
+class _Paces:
+    """How fast each operation is called for each account: Amazon limits them one by one."""
+
+    def __init__(self, rates: Mapping[Call, float], share: float) -> None:
+        self._rates, self._share = rates, share
+        self._paces: dict[tuple[Call, str], Pace] = {}
+
+    def of(self, call: Call, account: str) -> Pace:
+        """Of an operation for an account."""
+        if (call, account) not in self._paces:
+            self._paces[call, account] = Pace(self._rates[call] * self._share)
+        return self._paces[call, account]
+
+
 class ThroughWorkers:
     """Through the queues of the workers' calls.
 
     Args:
         client: of the Temporal server.
         task_queue: of the workers.
-        rates: how often each operation may be called in a second, by the workers and the audit together.
+        rates: how often each operation may be called in a second for an account, by the workers and the audit together.
         share: of that, for the audit.
         patience: how long an answer is waited for.
     """
@@ -118,28 +134,30 @@ class ThroughWorkers:
     ) -> None:
         self._client = client
         self._task_queue = task_queue
-        self._paces = {call: Pace(rate * share) for call, rate in rates.items()}
+        self._paces = _Paces(rates, share)
         self._patience = _Patience(patience)
 
-    async def permission(self, charge_permission_id: str) -> PermissionAnswer:
+    async def permission(self, charge_permission_id: str, account: str = DEFAULT_ACCOUNT) -> PermissionAnswer:
         """See `Amazon.permission`."""
         request = ReadPermission(charge_permission_id=charge_permission_id)
         how = AmazonPayActivities.read_permission
-        return _known_permission(await self._asked(Call.GET_CHARGE_PERMISSION, how, request, PermissionAnswer))
+        return _known_permission(await self._asked(Call.GET_CHARGE_PERMISSION, account, how, request, PermissionAnswer))
 
-    async def charge(self, charge_id: str) -> ChargeAnswer:
+    async def charge(self, charge_id: str, account: str = DEFAULT_ACCOUNT) -> ChargeAnswer:
         """See `Amazon.charge`."""
         request = ReadCharge(charge_id=charge_id)
-        return _known_charge(await self._asked(Call.GET_CHARGE, AmazonPayActivities.read_charge, request, ChargeAnswer))
+        how = AmazonPayActivities.read_charge
+        return _known_charge(await self._asked(Call.GET_CHARGE, account, how, request, ChargeAnswer))
 
     async def _asked(
         self,
         call: Call,
+        account: str,
         how: Callable[..., Any],  # Any: an activity
         request: ReadPermission | ReadCharge,
         kind: type[Answer],
     ) -> Answer:
-        await self._paces[call].wait()
+        await self._paces.of(call, account).wait()
         try:
             answer: Answer = await self._client.execute_activity(
                 how.__name__,
@@ -147,7 +165,7 @@ class ThroughWorkers:
                 id=f"audit-{uuid4().hex}",
                 task_queue=call_queue(self._task_queue, call),
                 result_type=kind,
-                priority=Priority(priority_key=LOWEST),
+                priority=Priority(priority_key=LOWEST, fairness_key=account),
                 schedule_to_close_timeout=self._patience.left,
                 start_to_close_timeout=_ATTEMPT_TIMEOUT,
                 heartbeat_timeout=_HEARTBEAT_TIMEOUT,
@@ -167,7 +185,7 @@ class Directly:
     """By a client of its own, where no worker runs.
 
     Args:
-        client: signs and sends.
+        client: signs and sends; or know the client of each merchant account.
         rates: how often Amazon takes each operation in a second.
         share: of that, for the audit.
         patience: how long an answer is waited for.
@@ -175,20 +193,20 @@ class Directly:
 
     def __init__(
         self,
-        client: AmazonPayClient,
+        client: AmazonPayClient | AccountClients,
         rates: Mapping[Call, float],
         *,
         share: float = SHARE,
         patience: timedelta = PATIENCE,
     ) -> None:
-        self._client = client
-        self._paces = {call: Pace(rate * share) for call, rate in rates.items()}
+        self._accounts = OneAccount(client) if isinstance(client, AmazonPayClient) else client
+        self._paces = _Paces(rates, share)
         self._patience = _Patience(patience)
 
-    async def permission(self, charge_permission_id: str) -> PermissionAnswer:
+    async def permission(self, charge_permission_id: str, account: str = DEFAULT_ACCOUNT) -> PermissionAnswer:
         """See `Amazon.permission`."""
-        pace = self._paces[Call.GET_CHARGE_PERMISSION]
-        read = self._client.charge_permissions.get
+        pace = self._paces.of(Call.GET_CHARGE_PERMISSION, account)
+        read = (await self._client(account)).charge_permissions.get
         try:
             permission = await self._asked(pace, lambda: read(charge_permission_id))
         except ApiError as error:
@@ -196,14 +214,20 @@ class Directly:
             return _known_permission(refused)
         return permission_answer(permission)
 
-    async def charge(self, charge_id: str) -> ChargeAnswer:
+    async def charge(self, charge_id: str, account: str = DEFAULT_ACCOUNT) -> ChargeAnswer:
         """See `Amazon.charge`."""
-        pace, read = self._paces[Call.GET_CHARGE], self._client.charges.get
+        pace, read = self._paces.of(Call.GET_CHARGE, account), (await self._client(account)).charges.get
         try:
             charge = await self._asked(pace, lambda: read(charge_id))
         except ApiError as error:
             return _known_charge(ChargeAnswer(outcome=ChargeOutcome.REFUSED, reason_code=error.reason_code))
         return charge_as_read(charge)
+
+    async def _client(self, account: str) -> AmazonPayClient:
+        try:
+            return (await self._accounts.of(account)).client
+        except AccountUnusableError as error:
+            raise NotKnownError(str(error)) from None
 
     async def _asked(self, pace: Pace, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         loop = asyncio.get_running_loop()

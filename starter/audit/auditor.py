@@ -9,6 +9,7 @@ from typing import Final
 
 from temporalio.service import RPCError
 
+from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT
 from perennial_billing.billing.protocol.answers import PermissionAnswer
 from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.ledger.audits import Result, Run, note, pages_of
@@ -231,7 +232,7 @@ class Auditor:
             return None, []
         charges: list[Booked] = []
         try:
-            permission = await self._amazon.permission(case.charge_permission_id)
+            permission = await self._amazon.permission(case.charge_permission_id, _account_of(case))
         except NotKnownError as error:
             looked.trouble.append(str(error))
             return None, []
@@ -243,7 +244,7 @@ class Auditor:
         if self._amazon is None:
             return []
         try:
-            answer = await self._amazon.charge(charge_id)
+            answer = await self._amazon.charge(charge_id, _account_of(looked.case))
         except NotKnownError as error:
             looked.trouble.append(str(error))
             return []
@@ -368,6 +369,13 @@ def charges_to_read(case: Case, permission: PermissionAnswer, *, deep: bool = Fa
 def _is_pending_long(case: Case) -> bool:
     since = case.account.pending_since
     return since is not None and case.now - since > DECIDED_WITHIN
+
+
+def _account_of(case: Case) -> str:
+    """The merchant account that Amazon is asked for: as the ledger has it, or else the subscription itself."""
+    if case.record is not None and case.record.row is not None:
+        return case.record.row.merchant_account
+    return case.subscription.terms.merchant_account if case.subscription is not None else DEFAULT_ACCOUNT
 
 
 def _some_at_a_time(names: Sequence[str]) -> Iterable[list[str]]:

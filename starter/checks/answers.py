@@ -116,7 +116,7 @@ _MEANINGS: Final = {
     ),
     "InvalidAuthentication": (
         "no such public key id is known in this region and environment",
-        "compare PERENNIAL_PUBLIC_KEY_ID and PERENNIAL_REGION with Seller Central's, API keys: it may be deleted",
+        "compare PERENNIAL_PUBLIC_KEY_ID and PERENNIAL_REGION, or the account's, with Seller Central's; it may be gone",
     ),
     "InvalidAccountStatus": (
         "the account cannot be used yet, or not any more",

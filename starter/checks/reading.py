@@ -26,21 +26,23 @@ async def heard_of_amazon(
     private_key: RSAPrivateKey,
     region: Region,
     origin: str | None = None,
+    environment: Environment = Environment.SANDBOX,
     seconds: float = DEFAULT_TIME_LIMITS.read_seconds,
 ) -> Heard | NotHeard:
-    """What the sandbox answers to Get Charge Permission of an id that nobody has.
+    """What Amazon answers to Get Charge Permission of an id that nobody has.
 
     Args:
-        public_key_id: of the key pair; not one of live.
+        public_key_id: of the key pair, of that environment.
         private_key: of the same pair.
         region: the account's.
         origin: scheme and host of a simulator instead of Amazon's.
+        environment: which is asked.
         seconds: until it counts as no answer.
 
     Raises:
-        ValueError: the key id is one of live or none at all, or the origin is none.
+        ValueError: the key id is one of another environment or none at all, or the origin is none.
     """
-    endpoint = endpoint_for(public_key_id, region, Environment.SANDBOX, origin)
+    endpoint = endpoint_for(public_key_id, region, environment, origin)
     url = httpx.URL(endpoint.url(_NOBODYS.format(digit=_DIGITS[region])))
     auth = SignatureAuth(public_key_id, private_key, region)
     async with bounded_client(at_once=1, bounds=Bounds(seconds=seconds)) as http:

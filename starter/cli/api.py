@@ -16,6 +16,7 @@ _KEYS = (
     Column("Id"),
     Column("Name"),
     Column("Scopes"),
+    Column("Accounts", rank=3, is_prose=True),
     Column("Made (UTC)", rank=1),
     Column("Revoked (UTC)", rank=2),
 )
@@ -35,9 +36,19 @@ async def make(
     scope: Annotated[
         list[str], typer.Option(help="What it allows: read, act, refund, admin. May be given several times.")
     ],
+    account: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Short name of a merchant account: it sees and touches its subscriptions alone. May be given several "
+            "times; all accounts when not given."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key, and print it: this once only, as no more than a digest of it is kept."""
+    import re
+
+    from perennial_billing.billing.contract.terms import ACCOUNT_NAME
     from perennial_billing.ledger.api_keys import Scope
     from perennial_billing.ledger.api_keys import make as make_key
     from perennial_billing.runtime.settings import load_settings
@@ -47,11 +58,25 @@ async def make(
     for each in scope:
         if each not in known:
             raise StartupError(f"--scope: {each!r} is none; {', '.join(known)} are accepted")
+    accounts = list(dict.fromkeys(account or ()))
+    for each in accounts:
+        if re.fullmatch(ACCOUNT_NAME, each) is None:
+            raise StartupError(
+                f"--account: {each!r} is no short name of a merchant account; such as shop-eu is accepted"
+            )
+    if accounts and Scope.ADMIN.value in scope:
+        raise StartupError("--account: a key with the scope admin is for all accounts, and cannot be limited to some")
     if not name.isprintable() or not 0 < len(name) <= 128:  # noqa: PLR2004 - of the column, and of an actor
         raise StartupError("NAME: a line of at most 128 characters is accepted")
     async with ledger_of(load_settings()) as ledger:
-        made = await make_key(ledger, name, [Scope(each) for each in scope])
-    data = {"id": made.key.id, "name": name, "scopes": sorted(made.key.scopes), "token": made.token}
+        made = await make_key(ledger, name, [Scope(each) for each in scope], accounts)
+    data = {
+        "id": made.key.id,
+        "name": name,
+        "scopes": sorted(made.key.scopes),
+        "accounts": accounts,
+        "token": made.token,
+    }
     say(data, made.token, as_json=as_json)
 
 
@@ -90,6 +115,7 @@ def _as_data(key: "ApiKey") -> dict[str, object]:
         "id": key.id,
         "name": key.name,
         "scopes": sorted(key.scopes),
+        "accounts": sorted(key.accounts),
         "made_at": key.made_at.isoformat(),
         "revoked_at": key.revoked_at.isoformat() if key.revoked_at else None,
     }
@@ -101,6 +127,7 @@ def _sheet(found: "Sequence[ApiKey]") -> Sheet:
             each.id,
             each.name,
             " ".join(sorted(each.scopes)),
+            ", ".join(sorted(each.accounts)) or "all",
             f"{each.made_at:%Y-%m-%d %H:%M}",
             f"{each.revoked_at:%Y-%m-%d %H:%M}" if each.revoked_at else "-",
         )

@@ -76,6 +76,9 @@ async def audit(
     ] = False,
     sample: Annotated[int | None, typer.Option(min=1, help="Only so many, drawn at random.")] = None,
     seed: Annotated[int, typer.Option(help="Of the draw: the same seed draws the same.")] = 0,
+    account: Annotated[
+        str | None, typer.Option(help="Only subscriptions of the merchant account with this short name.")
+    ] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Read every charge at Amazon: a call for each.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the audit that was broken off, whatever it was about.")
@@ -108,7 +111,7 @@ async def audit(
     from perennial_billing.worker.books import ledger_of
 
     settings = load_settings()
-    selection = Selection(running=running, changed=changed, sample=sample, seed=seed, deep=deep)
+    selection = Selection(running=running, changed=changed, sample=sample, seed=seed, deep=deep, account=account)
     sources = _Sources(simulator, directly, share, timedelta(minutes=patience))
     client = await _connected() if not ledger_only else None
     async with ledger_of(settings) as ledger:
@@ -177,15 +180,18 @@ async def _auditor(
     if witness is not None:
         yield Auditor(ledger, workflows, witness=witness)
         return
-    async with _amazon(client, settings, sources) as amazon:
+    async with _amazon(client, ledger, settings, sources) as amazon:
         yield Auditor(ledger, workflows, amazon=amazon, deep=deep)
 
 
 @asynccontextmanager
-async def _amazon(client: "Client", settings: "Settings", sources: _Sources) -> AsyncIterator["Amazon"]:
+async def _amazon(
+    client: "Client", ledger: "Ledger", settings: "Settings", sources: _Sources
+) -> AsyncIterator["Amazon"]:
     from perennial_billing.runtime.temporal import has_standalone_activities, has_workers
     from perennial_billing.starter.audit.amazon import Directly, ThroughWorkers
-    from perennial_billing.worker.wiring import amazon_pay_client, calls_per_second
+    from perennial_billing.worker.rates import calls_per_second
+    from perennial_billing.worker.wiring import accounts_of
     from perennial_billing.workflows.names import Call, call_queue
 
     asked = (Call.GET_CHARGE_PERMISSION, Call.GET_CHARGE)
@@ -200,8 +206,8 @@ async def _amazon(client: "Client", settings: "Settings", sources: _Sources) -> 
         return
     if why is not None and not sources.directly:
         mind(f"{why}, so Amazon is asked from here")
-    async with amazon_pay_client(settings) as amazon_pay:
-        yield Directly(amazon_pay, rates, share=sources.share, patience=sources.patience)
+    async with accounts_of(settings, ledger) as accounts:
+        yield Directly(accounts, rates, share=sources.share, patience=sources.patience)
 
 
 async def _books_of(simulator: str) -> "Witness":

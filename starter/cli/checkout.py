@@ -1,16 +1,17 @@
 """The command `plan checkout`: what a shop's checkout has to say of a plan, and its button, signed."""
 
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from pydantic import ValidationError
 
-from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT, Terms
 from perennial_billing.billing.plan.recurrence import Recurrence
 from perennial_billing.billing.refusals import Refused
 from perennial_billing.runtime.errors import StartupError
-from perennial_billing.starter.cli.agreement import AnchorOption, QuantityOption, ZoneOption, agreed
+from perennial_billing.starter.cli.agreement import AccountOption, AnchorOption, QuantityOption, ZoneOption, agreed
 from perennial_billing.starter.cli.output import asynchronous, in_one_line, say
 from perennial_billing.starter.cli.plan_file import FileArgument, read_plan
 
@@ -47,6 +48,7 @@ async def checkout(
         str | None, typer.Option(help="Your page on which the buyer reviews the order; paid at once when not given.")
     ] = None,
     cancel_url: Annotated[str | None, typer.Option(help="Your page for a buyer who gives up.")] = None,
+    merchant_account: AccountOption = DEFAULT_ACCOUNT,
     reference: Annotated[str, typer.Option(help="Your own reference; never personal data.")] = "",
     first_charge: Annotated[str, typer.Option(help="Who makes the first charge: subscription or checkout.")] = (
         "subscription"
@@ -67,6 +69,7 @@ async def checkout(
         zone=zone,
         anchor=anchor,
         merchant_reference=reference,
+        merchant_account=merchant_account,
     )
     if not sign:
         from perennial_billing.activities.recurring import recurring_metadata
@@ -110,18 +113,22 @@ async def _signed(terms: Terms, details: "Checkout") -> "SignedButton":
     Raises:
         StartupError: a setting is missing, or an option does not go with another.
     """
-    from amazon_pay_client import Region
     from perennial_billing.runtime.settings import Environment, load_settings
     from perennial_billing.starter.checkout import button_of, offer_of
-    from perennial_billing.worker.wiring import amazon_pay_client
+    from perennial_billing.worker.wiring import account_client_of
 
     settings = load_settings()
-    merchant_id, is_live = settings.required("merchant_id"), settings.environment is Environment.LIVE
-    async with amazon_pay_client(settings) as client:
-        region = Region.parse(settings.region)
+    is_live = settings.environment is Environment.LIVE
+    async with AsyncExitStack() as stack:
+        account = await stack.enter_async_context(account_client_of(settings, terms.merchant_account))
+        client, region = account.client, account.region
+        if account.merchant_id is None:
+            settings.required("merchant_id")
         try:
             offer = offer_of(terms, details, region, datetime.now(UTC), is_live=is_live)
         except Refused as refused:
             raise StartupError(str(refused.under(_OPTIONS.get(refused.field, refused.field)))) from None
         script = region.checkout_script(settings.amazon_pay_origin)
-        return button_of(offer, client.button_signature(offer.payload), merchant_id, script, is_live=is_live)
+        return button_of(
+            offer, client.button_signature(offer.payload), account.merchant_id or "", script, is_live=is_live
+        )

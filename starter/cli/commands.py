@@ -177,6 +177,12 @@ COMMANDS: Final = (
         "See and choose which release of the workers has which subscriptions.",
         PROCESSES_PANEL,
     ),
+    Command(
+        "accounts",
+        ".accounts:accounts",
+        "Look after the merchant accounts that are charged for.",
+        PROCESSES_PANEL,
+    ),
     Command("api", ".processes:api", "Serve the HTTP API, with its documentation at /docs.", PROCESSES_PANEL),
     Command("keys", ".api:keys", "Make and revoke keys of the HTTP API.", PROCESSES_PANEL),
 )

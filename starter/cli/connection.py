@@ -1,6 +1,6 @@
 """How commands reach the subscriptions that the environment names."""
 
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from perennial_billing.ledger.ledger import Ledger
     from perennial_billing.runtime.settings import Settings
     from perennial_billing.starter.client import Subscriptions
+    from perennial_billing.starter.client.subscriptions import NeedsConsent
     from perennial_billing.starter.reading import ReadsAmazon
 
 PermissionArgument = Annotated[
@@ -21,7 +22,9 @@ PermissionArgument = Annotated[
 ]
 
 
-async def subscriptions(*, needs_consent: bool = False, ledger: "Ledger | None" = None) -> "Subscriptions":
+async def subscriptions(
+    *, needs_consent: "bool | NeedsConsent" = False, ledger: "Ledger | None" = None
+) -> "Subscriptions":
     """The merchant's way in.
 
     Args:
@@ -44,39 +47,53 @@ async def subscriptions(*, needs_consent: bool = False, ledger: "Ledger | None" 
         settings.task_queue,
         needs_consent=needs_consent,
         ledger=opened,
-        amazon=lambda: amazon_of(settings),
+        amazon=lambda account: amazon_of(settings, account, ledger),
     )
 
 
 @asynccontextmanager
-async def amazon_of(settings: "Settings") -> "AsyncIterator[ReadsAmazon]":
-    """A way to Amazon Pay, as the settings describe it.
+async def amazon_of(settings: "Settings", account: str, ledger: "Ledger | None" = None) -> "AsyncIterator[ReadsAmazon]":
+    """A way to Amazon Pay for a merchant account.
 
     Raises:
-        StartupError: a setting is missing or wrong; says that nothing else is needed where a start is unchecked.
+        StartupError: a setting is missing or wrong, or the account is not known; says that nothing else is needed where
+            a start is unchecked.
     """
     from perennial_billing.starter.amazon_pay import AmazonPayReader
-    from perennial_billing.worker.wiring import amazon_pay_client
+    from perennial_billing.worker.wiring import client_of
 
-    try:
-        client = amazon_pay_client(settings)
-    except StartupError as error:
-        why = "a start reads the charge permission at Amazon first, unless it is said to be --unchecked"
-        raise StartupError(f"{error}; {why}") from None
-    async with client:
+    async with AsyncExitStack() as stack:
+        try:
+            client = await stack.enter_async_context(client_of(settings, account, ledger))
+        except StartupError as error:
+            why = "a start reads the charge permission at Amazon first, unless it is said to be --unchecked"
+            raise StartupError(f"{error}; {why}") from None
         yield AmazonPayReader(client)
 
 
-def needs_consent() -> bool:
-    """Whether buyers have to agree to another plan in a new checkout, as in the EU and the UK.
+def needs_consent() -> "NeedsConsent":
+    """Tells whether buyers of an account have to agree to another plan in a new checkout, as in the EU and the UK.
 
     Raises:
         StartupError: the region is none.
     """
     from amazon_pay_client import Region
+    from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT
     from perennial_billing.runtime.settings import PREFIX, load_settings
 
+    settings = load_settings()
     try:
-        return Region.parse(load_settings().region) is Region.EU
+        own = Region.parse(settings.region)
     except ValueError as error:
         raise StartupError(f"{PREFIX}REGION: {error}") from None
+
+    async def of(account: str) -> bool:
+        if account == DEFAULT_ACCOUNT:
+            return own is Region.EU
+        from perennial_billing.worker.accounts import Accounts
+        from perennial_billing.worker.books import ledger_of
+
+        async with ledger_of(settings) as ledger:
+            return await Accounts(settings, ledger).region_of(account) is Region.EU
+
+    return of

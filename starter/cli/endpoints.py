@@ -25,6 +25,7 @@ _ENDPOINTS = (
     Column("State"),
     Column("Since (UTC)", rank=3),
     Column("Told of", rank=2, is_prose=True),
+    Column("Accounts", rank=5, is_prose=True),
     Column("Secrets", rank=4, justify="right"),
     Column("Trouble", rank=1, is_prose=True),
 )
@@ -65,6 +66,12 @@ async def add(
         list[str] | None,
         typer.Option("--type", help="A type of notices, or a family such as `period.*`; may be repeated; else all."),
     ] = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Short name of a merchant account whose subscriptions it is told of; may be repeated; else all."
+        ),
+    ] = None,
     secret: SecretOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -72,7 +79,7 @@ async def add(
     from perennial_billing.starter.endpoints import add_endpoint
 
     async with opened_ledger() as (ledger, settings):
-        made = await add_endpoint(ledger, settings, url, types or (), secret)
+        made = await add_endpoint(ledger, settings, url, types or (), secret, accounts=account or ())
     _say_made(made, as_json=as_json)
 
 
@@ -208,6 +215,7 @@ def _sheet(found: "list[Endpoint]") -> Sheet:
             _state(each),
             f"{each.disabled_at or each.failing_since or each.created_at:%Y-%m-%d %H:%M}",
             ", ".join(each.types) or "everything",
+            ", ".join(each.accounts) or "all",
             str(len(each.secrets)) if each.secrets else "-",
             each.trouble or "-",
         )

@@ -34,6 +34,7 @@ async def export(
     what: Annotated[Literal["entries", "subscriptions"], typer.Argument(help="What was told, or how each stands.")],
     since: Annotated[datetime | None, typer.Option(help="Of then or later (UTC).")] = None,
     until: Annotated[datetime | None, typer.Option(help="Before then (UTC).")] = None,
+    account: Annotated[str | None, typer.Option(help="Only of the merchant account with this short name.")] = None,
     form: Annotated[Literal["csv", "jsonl", "parquet"], typer.Option("--format", help="How it is written.")] = "csv",
     to: Annotated[
         Path | None,
@@ -61,9 +62,9 @@ async def export(
             _file(to) as file,
             writing(file, kinds_of(kind)) as write,
         ):
-            total = await count(ledger, kind, begin, end) if err.is_terminal else None
+            total = await count(ledger, kind, begin, end, account) if err.is_terminal else None
             task = progress.add_task("exporting", total=total)
-            async with aclosing(exported(ledger, kind, begin, end)) as pages:
+            async with aclosing(exported(ledger, kind, begin, end, account)) as pages:
                 async for rows in pages:
                     write(rows)
                     progress.advance(task, len(rows))

@@ -43,14 +43,17 @@ async def check(
     Asks Amazon once for each row, not faster than Amazon's limit: 10,000 rows take some 40 minutes in live.
     """
     from perennial_billing.runtime.settings import load_settings
-    from perennial_billing.starter.amazon_pay import AmazonPayReader
-    from perennial_billing.worker.wiring import amazon_pay_client, calls_per_second
+    from perennial_billing.starter.amazon_pay import reader_of
+    from perennial_billing.worker.books import ledger_of
+    from perennial_billing.worker.rates import calls_per_second
+    from perennial_billing.worker.wiring import accounts_of
 
     settings, known = load_settings(), _plans(plans)
     rate = calls_per_second(settings, Call.GET_CHARGE_PERMISSION)
-    async with amazon_pay_client(settings) as amazon_pay:
+    async with ledger_of(settings) as ledger, accounts_of(settings, ledger) as accounts:
         rows = _rows(file, known)
-        await do_and_tell(rows, Checker(AmazonPayReader(amazon_pay)).check, "checked", report, rate, as_json=as_json)
+        checker = Checker(lambda account: reader_of(accounts, account))
+        await do_and_tell(rows, checker.check, "checked", report, rate, as_json=as_json)
 
 
 @imports.command("start")

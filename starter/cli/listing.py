@@ -37,6 +37,7 @@ async def list_(
     past_due: Annotated[
         bool, typer.Option("--past-due", help="Only those who owe a period that could not be collected at once.")
     ] = False,
+    account: Annotated[str | None, typer.Option(help="Only of the merchant account with this short name.")] = None,
     ended: Annotated[bool, typer.Option("--ended", help="Also those that have ended.")] = False,
     live: Annotated[
         bool, typer.Option("--live", help="Ask Temporal how they stand now, instead of the ledger.")
@@ -51,7 +52,9 @@ async def list_(
     if live:
         found, source = await _temporals(status, past_due=past_due, ended=ended), "as Temporal has them"
     else:
-        found, source = await _ledgers(status, past_due=past_due, ended=ended)
+        found, source = await _ledgers(status, account, past_due=past_due, ended=ended)
+    if account is not None:
+        found = [each for each in found if each.merchant_account == account]
     say(
         [_as_data(listed) for listed in found],
         sheet_of(found),
@@ -100,7 +103,9 @@ def _told(listed: Listed, stopped: dict[str, str], hindered: dict[str, str]) -> 
     return replace(listed, stopped=stopped.get(name), hindered=hindered.get(name))
 
 
-async def _ledgers(status: StatusName | None, *, past_due: bool, ended: bool) -> tuple[list[Listed], str]:
+async def _ledgers(
+    status: StatusName | None, account: str | None, *, past_due: bool, ended: bool
+) -> tuple[list[Listed], str]:
     """Those in the ledger, and how old that is, in words."""
     from perennial_billing.billing.status import Status
     from perennial_billing.ledger.finding import PAGE, Search, find, last_recorded
@@ -109,6 +114,7 @@ async def _ledgers(status: StatusName | None, *, past_due: bool, ended: bool) ->
 
     search = Search(
         statuses=(Status(status),) if status else (),
+        merchant_account=account,
         has_ended=None if ended else False,
         past_due=True if past_due else None,
     )

@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +13,9 @@ from perennial_billing.starter.cli.output import asynchronous, out
 if TYPE_CHECKING:
     from temporalio.client import Client
 
+    from perennial_billing.ipn.receiver import Merchants
     from perennial_billing.ledger.ledger import Ledger
+    from perennial_billing.ledger.reports.forecast import Quota
     from perennial_billing.runtime.settings import Settings
     from perennial_billing.starter.api.services import Reach, Services
 
@@ -52,10 +54,38 @@ async def ipn(
     listener = bind(host or settings.ipn_host, settings.ipn_port if port is None else port)
     with listener:
         runtime = runtime_with_metrics(settings)
-        app = create_app(await connect(patient=True, runtime=runtime), settings, runtime.metric_meter)
-        async with serving(app, listener) as origin:
-            out.print(f"IPN receiver at {origin}{PATH}")
-            await _until_stopped()
+        client = await connect(patient=True, runtime=runtime)
+        async with merchants_of(settings) as merchants:
+            app = create_app(client, settings, runtime.metric_meter, merchants=merchants)
+            async with serving(app, listener) as origin:
+                out.print(f"IPN receiver at {origin}{PATH}")
+                await _until_stopped()
+
+
+@asynccontextmanager
+async def merchants_of(settings: "Settings") -> "AsyncIterator[Merchants | None]":
+    """Tells whose notifications are taken, where there are other accounts than that of the settings.
+
+    A receiver needs no key of theirs, and no ledger where there is none: what it cannot look up is asked for again.
+
+    Raises:
+        StartupError: the file of accounts cannot be read; or no merchant is known at all, in live.
+    """
+    from perennial_billing.runtime.settings import Environment
+    from perennial_billing.worker.accounts import Accounts
+    from perennial_billing.worker.books import has_ledger, ledger_of
+
+    opened = has_ledger(settings)
+    if settings.accounts_path is None and not opened:
+        yield None
+        return
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(ledger_of(settings, patient=True)) if opened else None
+        accounts = Accounts(settings, ledger)
+        is_live = settings.environment is Environment.LIVE
+        if is_live and settings.merchant_id is None and not await accounts.all():
+            settings.required("merchant_id")
+        yield accounts.is_merchant
 
 
 @asynchronous
@@ -87,27 +117,35 @@ async def services_for(client: "Client", settings: "Settings") -> "AsyncIterator
     from contextlib import nullcontext
 
     from amazon_pay_client import Region
-    from perennial_billing.starter.amazon_pay import AmazonPayReader
+    from perennial_billing.starter.amazon_pay import reader_of
     from perennial_billing.starter.api.services import Services
-    from perennial_billing.starter.cli.reports import quota_of
+    from perennial_billing.starter.cli.reports import own_quotas, quota_of
     from perennial_billing.starter.client import Subscriptions
     from perennial_billing.worker.books import ledger_of
-    from perennial_billing.worker.wiring import amazon_pay_client
+    from perennial_billing.worker.wiring import accounts_of, names_accounts
 
-    has_keys = settings.public_key_id is not None
     async with (
         ledger_of(settings, patient=True) as ledger,
-        amazon_pay_client(settings) if has_keys else nullcontext() as amazon_pay,
+        accounts_of(settings, ledger) if names_accounts(settings) else nullcontext() as accounts,
     ):
+        own = Region.parse(settings.region)
+
+        async def consent(account: str) -> bool:
+            return (await accounts.region_of(account) if accounts is not None else own) is Region.EU
+
         subscriptions = Subscriptions(
             client,
             settings.task_queue,
-            needs_consent=Region.parse(settings.region) is Region.EU,
+            needs_consent=consent,
             ledger=lambda: nullcontext(ledger),
-            amazon=(lambda: nullcontext(AmazonPayReader(amazon_pay))) if amazon_pay is not None else None,
+            amazon=(lambda account: reader_of(accounts, account)) if accounts is not None else None,
         )
         reach = reach_of(client, ledger, settings)
-        yield Services(subscriptions, ledger, settings, quota_of(settings), reach, amazon_pay)
+
+        async def quotas() -> "Mapping[str, Quota]":
+            return await own_quotas(settings, ledger)
+
+        yield Services(subscriptions, ledger, settings, quota_of(settings), reach, accounts, quotas)
 
 
 def reach_of(client: "Client", ledger: "Ledger", settings: "Settings") -> "Reach":

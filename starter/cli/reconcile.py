@@ -154,11 +154,11 @@ async def _given(
         return
     from perennial_billing.ledger.settlements.storing import known_reports, settled_times
     from perennial_billing.starter.settlement_reports import ReportNotMadeError, ReportsError, SettlementReports
-    from perennial_billing.worker.wiring import amazon_pay_client
+    from perennial_billing.worker.wiring import client_of
 
     with tempfile.TemporaryDirectory(prefix="perennial-settlements-") as folder:
         try:
-            async with amazon_pay_client(settings) as amazon_pay:
+            async with client_of(settings, scope.account, ledger) as amazon_pay:
                 reports = SettlementReports(
                     amazon_pay, settings.environment, is_simulated=settings.amazon_pay_origin is not None
                 )
@@ -214,14 +214,16 @@ async def _take(
     """Takes all that is whole: files by hand only if each is, and all or none."""
     from perennial_billing.ledger.settlements.parsing import checked
     from perennial_billing.ledger.settlements.storing import take, take_all
+    from perennial_billing.worker.wiring import merchant_id_of
 
+    merchant_id = await merchant_id_of(settings, scope.account, ledger)
     whole: list[tuple[_Given, SettlementFile]] = []
     taken: list[Taken] = []
     for each in reports:
         with _skipping(each), bar.counting(f"reading {each.path.name}") as count:
             settlement = checked(
                 each.path,
-                merchant_id=settings.merchant_id,
+                merchant_id=merchant_id,
                 encoding=encoding,
                 is_balanced=not unbalanced,
                 progress=count,

@@ -140,7 +140,8 @@ async def forecast_(
     begin = _at(since, rules) or datetime.now(UTC)
     with working(ADDING_UP):
         async with ledger_of(settings) as ledger:
-            report = await forecast(ledger, begin, days, quota_of(settings), zone=zone, account=account)
+            own = await own_quotas(settings, ledger)
+            report = await forecast(ledger, begin, days, quota_of(settings), zone=zone, account=account, quotas=own)
     nothing = [Text(f"nothing falls due within {timedelta(days=days).days} days")]
     page = forecast_page(report, every_hour=every_hour) if report.days else nothing
     say(forecast_data(report), *page, as_json=as_json)
@@ -151,12 +152,23 @@ def quota_of(settings: "Settings") -> "Quota":
     from amazon_pay_client import Environment
     from amazon_pay_client.limits import RATES
     from perennial_billing.ledger.reports.forecast import Quota
-    from perennial_billing.worker.wiring import calls_per_second
+    from perennial_billing.worker.rates import calls_per_second
     from perennial_billing.workflows.names import Call
 
     amazons = RATES[Environment(settings.environment.value)][Call.CREATE_CHARGE]
     rate = calls_per_second(settings, Call.CREATE_CHARGE)
     return Quota(amazons.burst if rate >= amazons.per_second else 1, rate)
+
+
+async def own_quotas(settings: "Settings", ledger: "Ledger") -> "dict[str, Quota]":
+    """Of Create Charge: those of accounts that have one of their own, by short name."""
+    from perennial_billing.ledger.reports.forecast import Quota
+    from perennial_billing.worker.accounts import Accounts
+    from perennial_billing.workflows.names import Call
+
+    burst, call = quota_of(settings).burst, Call.CREATE_CHARGE
+    accounts = await Accounts(settings, ledger).all()
+    return {each.name: Quota(burst, each.quotas[call]) for each in accounts if call in each.quotas}
 
 
 async def _latest(ledger: "Ledger") -> datetime:

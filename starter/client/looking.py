@@ -12,7 +12,7 @@ from perennial_billing.billing.forecast.preview import DryRun, Upcoming, check_c
 from perennial_billing.billing.requests import Request
 from perennial_billing.billing.status import Status
 from perennial_billing.billing.view import SubscriptionView
-from perennial_billing.runtime.temporal import time_of
+from perennial_billing.runtime.temporal import is_unknown, time_of
 from perennial_billing.starter.client.explaining import explained
 from perennial_billing.starter.errors import HinderedError, NoWorkerError, RequestRefusedError, SubscriptionError
 from perennial_billing.starter.hindered import Hindered, hindered
@@ -20,7 +20,7 @@ from perennial_billing.starter.listing import Listed, list_subscriptions
 from perennial_billing.starter.places import CALL_TIMEOUT
 from perennial_billing.starter.stopped import Stopped, stopped
 from perennial_billing.workflows.messages import Question
-from perennial_billing.workflows.names import workflow_id
+from perennial_billing.workflows.names import MERCHANT_ACCOUNT, workflow_id
 from perennial_billing.workflows.subscription import SubscriptionWorkflow
 
 Handle = WorkflowHandle[SubscriptionWorkflow, SubscriptionView]
@@ -38,6 +38,17 @@ async def status(client: Client, charge_permission_id: str) -> SubscriptionView:
         return await handle.query(SubscriptionWorkflow.status, rpc_timeout=CALL_TIMEOUT)
     except (RPCError, WorkflowQueryRejectedError) as error:
         raise explained(error, charge_permission_id) from error
+
+
+async def account_of(client: Client, charge_permission_id: str) -> str | None:
+    """See `Subscriptions.account_of`."""
+    try:
+        described = await handle_of(client, charge_permission_id).describe(rpc_timeout=CALL_TIMEOUT)
+    except RPCError as error:
+        if is_unknown(error):
+            return None
+        raise explained(error, charge_permission_id) from error
+    return described.typed_search_attributes.get(MERCHANT_ACCOUNT)
 
 
 async def standing(

@@ -163,7 +163,7 @@ class Starting:
             why = "nothing reads it at Amazon before it is started: give `Subscriptions` a way to Amazon (`amazon`)"
             raise SubscriptionError(f"charge permission {identifier}: {why}, or start it `unchecked`")
         try:
-            async with self._amazon() as amazon:
+            async with self._amazon(terms.merchant_account) as amazon:
                 if first_charge is None:
                     subscription = Subscription.begin(terms)
                 else:

@@ -1,6 +1,6 @@
 """The merchant's way in: each thing that can be done with subscriptions, and what may come of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from copy import copy
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -19,7 +19,7 @@ from perennial_billing.billing.changes import (
     RetryNow,
     WriteOff,
 )
-from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT, Terms
 from perennial_billing.billing.forecast.preview import DryRun, Upcoming
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.refusals import Kind, Refused, refusal_of
@@ -60,17 +60,22 @@ from perennial_billing.workflows.subscription import SubscriptionWorkflow
 Asked = TypeVar("Asked", Changed, Retried, Resolved, Refunding, CaptureResult, Replaced)
 
 
+NeedsConsent = Callable[[str], Awaitable[bool]]
+"""Tells whether buyers of a merchant account have to agree to another plan."""
+
+
 class Subscriptions:
     """Starts, shows, lists and cancels subscriptions.
 
     Args:
         client: connected with the project's data converter.
         task_queue: where the workers listen.
-        needs_consent: whether a buyer has to agree to another plan in a new checkout, as in the EU and the UK.
+        needs_consent: whether a buyer has to agree to another plan in a new checkout, as in the EU and the UK; or what
+            tells it of a merchant account, where their regions differ.
         ledger: opens the ledger, where something is to be found that Temporal does not know any more; without one, only
             what Temporal retains is found.
-        amazon: opens a way to Amazon, by which charge permissions are read before anything is started; without one,
-            only what is said to be unchecked is started.
+        amazon: opens a way to Amazon for a merchant account, by which charge permissions are read before anything is
+            started; without one, only what is said to be unchecked is started.
     """
 
     def __init__(
@@ -78,7 +83,7 @@ class Subscriptions:
         client: Client,
         task_queue: str,
         *,
-        needs_consent: bool = False,
+        needs_consent: bool | NeedsConsent = False,
         ledger: OpensLedger | None = None,
         amazon: OpensAmazon | None = None,
     ) -> None:
@@ -172,6 +177,14 @@ class Subscriptions:
         """
         return await looking.status(self._client, charge_permission_id)
 
+    async def account_of(self, charge_permission_id: str) -> str | None:
+        """The merchant account that a subscription is of, as Temporal retains it; None where it knows none.
+
+        Raises:
+            SubscriptionError: Temporal does not answer.
+        """
+        return await looking.account_of(self._client, charge_permission_id)
+
     async def standing(self, charge_permission_id: str) -> tuple[SubscriptionView, Stopped | None, Hindered | None]:
         """How it stands, what has ended its workflow from outside, and what keeps it from going on, if anything does.
 
@@ -213,7 +226,7 @@ class Subscriptions:
             RequestRefusedError: it would be refused.
             NoWorkerError: no worker answers.
         """
-        self._check_consent(charge_permission_id, request)
+        await self._check_consent(charge_permission_id, request)
         return await looking.dry_run(self._client, charge_permission_id, request, at)
 
     async def cancel(self, charge_permission_id: str, reason: str) -> None:
@@ -375,12 +388,17 @@ class Subscriptions:
             RequestRefusedError: a rule said no, or the id is that of another request; nothing was changed.
             NotAnsweredError: no worker has taken it yet, or Amazon has not answered; it says which.
         """
-        self._check_consent(charge_permission_id, request)
+        await self._check_consent(charge_permission_id, request)
         place = Running(self._client, charge_permission_id)
         return await ask_at(place, request, request_id or new_request_id(), self._asker)
 
-    def _check_consent(self, charge_permission_id: str, request: Request) -> None:
-        if self._needs_consent and isinstance(request, ChangePlan) and not request.consented:
+    async def _check_consent(self, charge_permission_id: str, request: Request) -> None:
+        if not isinstance(request, ChangePlan) or request.consented:
+            return
+        needs = self._needs_consent
+        if not isinstance(needs, bool):
+            needs = await needs(await self.account_of(charge_permission_id) or DEFAULT_ACCOUNT)
+        if needs:
             why = (
                 "in the EU and the UK Amazon wants the buyer to agree to another plan: have the buyer check out again, "
                 "replace the charge permission, and say so (consented)"

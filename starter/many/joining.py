@@ -22,7 +22,7 @@ from perennial_billing.starter.client import Subscriptions, shares_reference
 from perennial_billing.starter.errors import NotReadError, RequestRefusedError, SubscriptionError
 from perennial_billing.starter.many.rows import Numbered, read_rows
 from perennial_billing.starter.many.runner import Outcome, Result
-from perennial_billing.starter.reading import ReadsAmazon
+from perennial_billing.starter.reading import OpensAmazon
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +112,10 @@ class Checker:
     """Compares rows with what Amazon says of their charge permissions; changes nothing.
 
     Args:
-        amazon: asked once for each row.
+        amazon: opens a way to Amazon for the account of a row, which is asked once.
     """
 
-    def __init__(self, amazon: ReadsAmazon) -> None:
+    def __init__(self, amazon: OpensAmazon) -> None:
         self._amazon = amazon
         self._references = References()
 
@@ -125,7 +125,8 @@ class Checker:
             return row
         lifecycle = row.subscription.lifecycle.but(pause=None)
         try:
-            answer = await self._amazon.charge_permission(row.charge_permission_id)
+            async with self._amazon(row.subscription.terms.merchant_account) as amazon:
+                answer = await amazon.charge_permission(row.charge_permission_id)
             check_chargeable(row.subscription.but(lifecycle=lifecycle), answer, datetime.now(UTC))
         except (Refused, NotReadError) as why:
             return row.result(Outcome.REFUSED, str(why), self._references.note(row.subscription.terms))

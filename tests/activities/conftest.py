@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from amazon_pay_client import AmazonPayClient, Region
 from amazon_pay_simulator import SimulatorHandle
 from amazon_pay_simulator.notifications import NotificationSigner
+from perennial_billing.activities.accounts import OneAccount
 from perennial_billing.activities.amazon_pay import AmazonPayCalls
 from perennial_billing.ledger.database import file_url
 from perennial_billing.ledger.ledger import Ledger
@@ -46,7 +47,7 @@ async def calls(simulator: SimulatorHandle, private_key: RSAPrivateKey) -> Async
     async with AmazonPayClient(
         public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=simulator.origin
     ) as client:
-        yield AmazonPayCalls(client, AGREEING)
+        yield AmazonPayCalls(OneAccount(client), AGREEING)
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ async def calls_by_wire(wire: Loopback, private_key: RSAPrivateKey) -> AsyncIter
     async with AmazonPayClient(
         public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=wire.origin
     ) as client:
-        yield AmazonPayCalls(client, AGREEING)
+        yield AmazonPayCalls(OneAccount(client), AGREEING)
 
 
 @pytest.fixture

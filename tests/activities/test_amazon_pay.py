@@ -14,6 +14,7 @@ from amazon_pay_client.models import ChargePermission, Currency, Frequency, Pric
 from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
 from amazon_pay_simulator import SimulatorHandle
 from amazon_pay_simulator.clock import TIME_HEADER
+from perennial_billing.activities.accounts import OneAccount
 from perennial_billing.activities.amazon_pay import AmazonPayCalls
 from perennial_billing.activities.answers import permission_answer
 from perennial_billing.activities.signatures import (
@@ -182,7 +183,7 @@ async def test_a_key_that_amazon_does_not_know_is_refused_everywhere(
     async with AmazonPayClient(
         public_key_id="SANDBOX-STRANGER", private_key=private_key, region=Region.NA, origin=simulator.origin
     ) as client:
-        stranger = AmazonPayCalls(client, AGREEING)
+        stranger = AmazonPayCalls(OneAccount(client), AGREEING)
         charge = await run(stranger.create_charge, create(permission))
         read = await run(stranger.read_charge, ReadCharge(charge_id="S01-1-1-C000001"))
         state = await run(stranger.read_permission, ReadPermission(charge_permission_id=permission))
@@ -311,7 +312,7 @@ async def test_every_call_carries_the_extra_headers_made_for_it(
     async with AmazonPayClient(
         public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=simulator.origin
     ) as client:
-        dated = AmazonPayCalls(client, AGREEING, lambda: {TIME_HEADER: next(times)})
+        dated = AmazonPayCalls(OneAccount(client), AGREEING, lambda: {TIME_HEADER: next(times)})
         await run(dated.create_charge, create(permission))
         await run(dated.close_permission, ClosePermission(charge_permission_id=permission, reason="over"))
 
@@ -367,13 +368,15 @@ async def test_a_refund_is_read_until_amazon_has_decided(
     async with AmazonPayClient(
         public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=simulator.origin
     ) as client:
-        charge = await run(AmazonPayCalls(client, AGREEING).create_charge, create(permission))
+        charge = await run(AmazonPayCalls(OneAccount(client), AGREEING).create_charge, create(permission))
         assert charge.charge_id is not None
-        taken = await run(AmazonPayCalls(client, AGREEING, lambda: headers).create_refund, refund(charge.charge_id))
+        taken = await run(
+            AmazonPayCalls(OneAccount(client), AGREEING, lambda: headers).create_refund, refund(charge.charge_id)
+        )
         assert taken.refund_id is not None
         later = (datetime.now(UTC) + timedelta(hours=1)).strftime(TIMESTAMP_FORMAT)
         read = await run(
-            AmazonPayCalls(client, AGREEING, lambda: {TIME_HEADER: later}).read_refund,
+            AmazonPayCalls(OneAccount(client), AGREEING, lambda: {TIME_HEADER: later}).read_refund,
             ReadRefund(refund_id=taken.refund_id),
         )
 

@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from amazon_pay_client import AmazonPayClient, Region, TimeLimits
+from perennial_billing.activities.accounts import OneAccount
 from perennial_billing.activities.amazon_pay import AmazonPayCalls
 from perennial_billing.activities.signatures import ClosePermission, ReadCharge, ReadPermission
 from perennial_billing.billing.protocol.answers import ChargeOutcome, PermissionState
@@ -107,7 +108,7 @@ async def test_a_port_on_which_nobody_listens_leaves_the_outcome_unknown(
         async with AmazonPayClient(
             public_key_id=KEY_ID, private_key=private_key, region=Region.NA, origin=origin
         ) as client:
-            await unknown_outcome(AmazonPayCalls(client, AGREEING), operation)
+            await unknown_outcome(AmazonPayCalls(OneAccount(client), AGREEING), operation)
 
 
 async def test_an_answer_that_does_not_come_in_time_leaves_the_outcome_unknown(
@@ -121,7 +122,7 @@ async def test_an_answer_that_does_not_come_in_time_leaves_the_outcome_unknown(
         origin=wire.origin,
         time_limits=TimeLimits(payment_seconds=0.1),
     ) as client:
-        await unknown_outcome(AmazonPayCalls(client, AGREEING), "create_charge")
+        await unknown_outcome(AmazonPayCalls(OneAccount(client), AGREEING), "create_charge")
 
     assert len(wire.received) == 1
 

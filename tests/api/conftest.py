@@ -10,6 +10,7 @@ import httpx
 import pytest_asyncio
 from fastapi import FastAPI
 
+from perennial_billing.activities.accounts import OneAccount
 from perennial_billing.ledger.api_keys import NewKey, Scope, make
 from perennial_billing.runtime.http import bind, serving
 from perennial_billing.sandbox.stage import Stage
@@ -70,7 +71,7 @@ async def api(house: Stage) -> AsyncIterator[Api]:
             house.client,
             settings.task_queue,
             ledger=lambda: nullcontext(house.ledger),
-            amazon=lambda: nullcontext(AmazonPayReader(amazon_pay)),
+            amazon=lambda _: nullcontext(AmazonPayReader(amazon_pay)),
         )
         app = create_app(
             Services(
@@ -79,7 +80,7 @@ async def api(house: Stage) -> AsyncIterator[Api]:
                 settings,
                 quota_of(settings),
                 reach_of(house.client, house.ledger, settings),
-                amazon_pay,
+                OneAccount(amazon_pay, merchant_id=settings.merchant_id),
             )
         )
         key = await make(house.ledger, "shop", list(Scope))

@@ -1,6 +1,7 @@
 """A shop's checkout over HTTP: the button, the session that the buyer brings back, the subscription, the card."""
 
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
@@ -8,6 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from perennial_billing.activities.accounts import OneAccount
 from perennial_billing.ledger.api_keys import Scope, make
 from perennial_billing.starter.api.app import create_app
 from perennial_billing.starter.api.services import Services
@@ -150,11 +152,10 @@ async def test_a_key_that_only_reads_makes_no_button(api: Api) -> None:
 @pytest.mark.parametrize("lacking", ["keys", "merchant id"])
 async def test_an_api_without_amazon_pay_says_what_it_lacks(api: Api, lacking: str) -> None:
     services: Services = api.app.state.services
-    settings = services.settings.model_copy(update={"merchant_id": None} if lacking == "merchant id" else {})
-    amazon_pay = None if lacking == "keys" else services.amazon_pay
-    app = create_app(
-        Services(services.subscriptions, services.ledger, settings, services.quota, services.reach, amazon_pay)
-    )
+    accounts = services.accounts
+    assert accounts is not None
+    nameless = OneAccount((await accounts.of("default")).client)
+    app = create_app(replace(services, accounts=None if lacking == "keys" else nameless))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=api.http.headers) as http:
         answer = await http.post("/v1/checkout/button", json=SHOP)

@@ -116,6 +116,18 @@ async def test_a_healthy_period_is_measured_beside_a_peer_and_a_bare_workflow() 
 
 
 @pytest.mark.long
+async def test_on_a_payday_of_many_accounts_nobody_is_told_that_it_is_too_often() -> None:
+    options = ("--accounts", "3", "--subscriptions", "2", "--large", "1", "--larger", "14")
+    figures = await figures_of("accounts_payday", *options)
+
+    assert (figures["subscriptions"], figures["throttled"]) == (20, 0)
+    assert (figures["small"]["accounts"], figures["small"]["charged"]) == (3, 6)
+    assert [each["charged"] for each in figures["large"]] == [14]
+    for name in ("memory_before_mib", "memory_most_mib", "long_polls", "connections"):
+        assert figures[name] > 0, name
+
+
+@pytest.mark.long
 async def test_help_and_list_are_measured_beside_the_least_that_could_do_it() -> None:
     figures = await figures_of("command_line", "--runs", "2", "--subscriptions", "3")
 

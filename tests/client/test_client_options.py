@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -279,3 +280,58 @@ def test_every_error_is_exported_from_the_root() -> None:
 
     assert classes
     assert classes <= set(amazon_pay_client.__all__)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+async def test_another_accounts_client_signs_with_its_own_key_and_sends_as_the_first_does(
+    kind: Kind, options: dict[str, Any], server: Loopback
+) -> None:
+    own, application = rsa.generate_private_key(public_exponent=65537, key_size=2048), "Mall/7.3"
+    first = kind(**options, application=application)
+    other = first.for_account(public_key_id="SANDBOX-KIOSK", private_key=own, region="jp")
+
+    await read(other)
+    await read(first)
+
+    received, before = server.received
+    assert received.authorization.public_key_id == "SANDBOX-KIOSK"
+    assert received.values("x-amz-pay-region") == ["jp"]
+    assert holds(received, own)
+    assert application in received.values("user-agent")[0]
+    assert before.authorization.public_key_id == KEY_ID, "the first one is as it was"
+    if isinstance(first, AmazonPayClient):
+        await first.aclose()
+    else:
+        first.close()
+    with pytest.raises(errors.ClientUnusableError):
+        await read(other)
+
+
+async def read(client: AmazonPayClient | SyncAmazonPayClient) -> None:
+    """Reads a charge, in whichever way the client does."""
+    if isinstance(client, AmazonPayClient):
+        await client.charges.get("S01-1")
+    else:
+        await asyncio.to_thread(client.charges.get, "S01-1")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [
+        ("public_key_id", "LIVE-KIOSK", r"^environment: 'sandbox' was asked for, but the public key id is for 'live'"),
+        ("region", "fr", r"^region: 'fr' is not a region"),
+        ("private_key", "none.pem", r"^private key file none.pem: No such file"),
+    ],
+)
+def test_another_account_is_refused_as_a_first_one_is(
+    option: str, value: str, reason: str, options: dict[str, Any], private_key: RSAPrivateKey
+) -> None:
+    other: dict[str, Any] = {
+        "public_key_id": "SANDBOX-KIOSK",
+        "private_key": private_key,
+        "region": "jp",
+        "environment": "sandbox",
+    }
+
+    with pytest.raises(ValueError, match=reason):
+        AmazonPayClient(**options).for_account(**other | {option: value})

@@ -17,7 +17,8 @@ from temporalio.client import WorkflowHandle
 
 from amazon_pay_simulator.notifications import NotificationSigner
 from perennial_billing.billing.contract.terms import Terms
-from perennial_billing.ipn.app import LARGEST_BODY_BYTES
+from perennial_billing.ipn.app import LARGEST_BODY_BYTES, PATH, create_app
+from perennial_billing.runtime.http import bind, serving
 from perennial_billing.sandbox.stage import Stage
 from perennial_billing.workflows.messages import NotificationSignal
 from tests.ipn.messages import body, envelope, message, notification, signed, signer_of
@@ -278,3 +279,29 @@ async def test_the_largest_message_that_sns_sends_is_read(
 
 async def test_only_posts_are_taken(house: Stage, http: httpx.AsyncClient) -> None:
     assert (await http.get(house.ipn_url)).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("is_ours", "status", "said"),
+    [
+        (True, 200, "no_subscription"),
+        (False, 403, "the notification is for a merchant of whom no account is known here"),
+        (None, 503, "try again later"),
+    ],
+)
+async def test_whose_notifications_are_taken_is_asked_and_what_is_not_known_is_asked_for_again(
+    house: Stage, http: httpx.AsyncClient, signer: NotificationSigner, *, is_ours: bool | None, status: int, said: str
+) -> None:
+    asked = []
+
+    async def merchants(merchant_id: str) -> bool | None:
+        asked.append(merchant_id)
+        return is_ours
+
+    app = create_app(house.client, house.settings, merchants=merchants)
+    posted = notification(signer, "C01-6700211-0000001", "CHARGE", MerchantID="A6PAVILION")
+    async with serving(app, bind("127.0.0.1", 0)) as origin:
+        answer = await http.post(origin + PATH, content=posted)
+
+    assert (answer.status_code, answer.text) == (status, said)
+    assert asked == ["A6PAVILION"]

@@ -137,8 +137,8 @@ async def test_a_removed_endpoint_takes_its_secrets_with_it_and_what_became_of_i
 def test_a_filter_is_of_types_and_of_their_beginnings(types: Sequence[str], wanted: str, unwanted: str | None) -> None:
     endpoint = Endpoint(id=WAREHOUSE, url=URL, types=types, created_at=NOON)
 
-    assert endpoint.wants(wanted)
-    assert unwanted is None or not endpoint.wants(unwanted)
+    assert endpoint.wants(wanted, "default")
+    assert unwanted is None or not endpoint.wants(unwanted, "default")
 
 
 async def test_the_environments_endpoint_stays_disabled_until_its_url_is_another(ledger: Ledger, clock: Clock) -> None:
@@ -265,3 +265,19 @@ async def test_a_notice_is_sent_again_as_it_was_told_last(ledger: Ledger) -> Non
     assert found is not None
     assert (found.notices, found.merchant_reference) == ((after,), f"order-{TEA}")
     assert await told_of(ledger, TEA, 3) is None
+
+
+@pytest.mark.parametrize(
+    ("accounts", "account", "is_told"),
+    [([], "harbour", True), (["harbour"], "harbour", True), (["harbour", "station"], "kiosk", False)],
+)
+async def test_an_endpoint_is_told_of_its_accounts_subscriptions_alone(
+    ledger: Ledger, accounts: list[str], account: str, *, is_told: bool
+) -> None:
+    await add_endpoint(ledger, WAREHOUSE, URL, ["period.*"], "whsec_of-a-warehouse", accounts)
+
+    endpoint = await the_endpoint(ledger)
+
+    assert list(endpoint.accounts) == accounts
+    assert endpoint.wants("period.paid", account) is is_told
+    assert not endpoint.wants("plan.changed", account)

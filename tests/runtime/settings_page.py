@@ -57,11 +57,13 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "Amazon Pay": {
         "environment": _ALL,
         "region": _AMAZON,
-        "merchant_id": (_IPN, _API, _COMMANDS),
+        "merchant_id": _ALL,
         "public_key_id": _AMAZON,
         "private_key_path": _AMAZON,
         "private_key": _AMAZON,
         "private_key_passphrase": _AMAZON,
+        "accounts_path": _ALL,
+        "accounts_secret": _AMAZON,
         "calls_per_second": _AMAZON,
     },
     "Subscriptions": {
@@ -72,8 +74,8 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "graceful_shutdown_seconds": (_WORKER,),
     },
     "The ledger": {
-        "ledger_url": _AMAZON,
-        "data_folder": (*_AMAZON, _DEV),
+        "ledger_url": _ALL,
+        "data_folder": (*_ALL, _DEV),
     },
     "Whom is told, and asked": {
         "webhook_url": (_WORKER, _COMMANDS),

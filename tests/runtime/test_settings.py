@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from perennial_billing.runtime.errors import StartupError, shown
-from perennial_billing.runtime.settings import Environment, LogFormat, Settings, load_settings
+from perennial_billing.runtime.settings import Environment, LogFormat, Settings, load_settings, rates_in_words
 
 SECRET = "S3CRET"
 TRUE_OR_FALSE = "Input should be a valid boolean"
@@ -110,6 +110,8 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
         "private_key_passphrase": SECRET,
         "amazon_pay_origin": "http://127.0.0.1:8600",
         "send_virtual_time": "true",
+        "accounts_path": "/accounts.toml",
+        "accounts_secret": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG=",
         "calls_per_second": "2.5",
         "task_queue": "another",
         "worker_versioning": "true",
@@ -278,3 +280,58 @@ def test_what_looks_like_a_key_is_not_shown_wherever_its_slashes_are(environment
         load_settings()
     assert key[:40] not in str(caught.value)
     assert shown("/etc/perennial/keys/amazon-pay-private-key.pem") == "/etc/perennial/keys/amazon-pay-private-key.pem"
+
+
+@pytest.mark.parametrize(
+    ("given", "rates"),
+    [
+        ("2.5", 2.5),
+        ("CreateCharge=8,GetCharge=2.5", {"CreateCharge": 8.0, "GetCharge": 2.5}),
+        (" CreateCharge = 8 , ", {"CreateCharge": 8.0}),
+    ],
+)
+def test_calls_a_second_are_one_number_or_one_for_each_operation(
+    environment: pytest.MonkeyPatch, given: str, rates: object
+) -> None:
+    environment.setenv("PERENNIAL_CALLS_PER_SECOND", given)
+
+    found = load_settings().calls_per_second
+
+    assert found == rates
+    assert found is not None
+    environment.setenv("PERENNIAL_CALLS_PER_SECOND", rates_in_words(found))
+    assert load_settings().calls_per_second == rates
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("CreateCharge=8,CreateCharge=9", "CreateCharge is given twice"),
+        ("CreateCharge=0", "Input should be"),
+        ("fast", "Input should be a valid number"),
+        ("inf", "Input should be a finite number"),
+    ],
+)
+def test_calls_a_second_that_are_none_are_refused(environment: pytest.MonkeyPatch, given: str, reason: str) -> None:
+    environment.setenv("PERENNIAL_CALLS_PER_SECOND", given)
+
+    with pytest.raises(StartupError, match=rf"^PERENNIAL_CALLS_PER_SECOND: {reason}"):
+        load_settings()
+
+
+def test_several_secrets_of_accounts_are_told_apart_by_commas(environment: pytest.MonkeyPatch) -> None:
+    first, second = "A" * 43 + "=", "-_" * 21 + "A="
+    environment.setenv("PERENNIAL_ACCOUNTS_SECRET", f"{first}, {second}")
+
+    assert load_settings().accounts_secrets == [first, second]
+
+
+@pytest.mark.parametrize("secret", ["short", "A" * 44, f"{'A' * 43}=,short"])
+def test_a_secret_of_accounts_that_is_none_is_refused_and_not_shown(
+    environment: pytest.MonkeyPatch, secret: str
+) -> None:
+    environment.setenv("PERENNIAL_ACCOUNTS_SECRET", secret)
+
+    with pytest.raises(StartupError, match=r"^PERENNIAL_ACCOUNTS_SECRET: 32 bytes in URL-safe base64") as refused:
+        load_settings()
+    assert secret not in str(refused.value)

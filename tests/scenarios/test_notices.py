@@ -225,7 +225,11 @@ async def test_a_notice_that_a_worker_made_before_it_died_is_not_told_again_when
     made_anew = datetime(2027, 3, 14, 9, 30, tzinfo=UTC)
     deliveries = Deliveries(house.client, notices_queue(house.settings.task_queue), by_workflow=False)
     endpoints = Endpoints(house.ledger, OwnEndpoint(notices.url, SECRET))
-    announcer = Announcer(deliveries, Region.NA, house.ledger, endpoints)
+
+    async def region_of(_account: str) -> Region:
+        return Region.NA
+
+    announcer = Announcer(deliveries, region_of, house.ledger, endpoints)
     for made_at in (made_anew - timedelta(seconds=11), made_anew):
         notice = Notice(number=1, type=NoticeType.PERIOD_PAID, at=made_at, period=4, charge_id="P01-5-6-C000004")
         announcement = Announcement(

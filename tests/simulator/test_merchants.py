@@ -190,3 +190,16 @@ async def test_merchants_their_receivers_and_their_books_outlive_a_restart(
     assert {each.merchant_id for each in told} == {SECOND}
     assert [each.charge_permission_id for each in permissions] == [opened.charge_permission_id]
     assert firsts == []
+
+
+async def test_no_two_merchants_have_a_charge_permission_or_a_charge_of_the_same_id(two: Two) -> None:
+    mine = [(await two.amazon.open_permission()).charge_permission_id for _ in range(3)]
+    theirs = [(await two.others.open_permission()).charge_permission_id for _ in range(3)]
+    charges = [
+        (await merchant.create_charge(charge_of(permission, "1"), new_key()))[1]["chargeId"]
+        for merchant, permissions in ((two.first, mine), (two.second, theirs))
+        for permission in permissions
+    ]
+
+    assert mine[0] == "C01-0000001-0007919", "one merchant alone has the ids that it always had"
+    assert len({*mine, *theirs}) == len(set(charges)) == 6

@@ -57,6 +57,7 @@ COMMANDS = [
     "plan",
     "worker",
     "deploy",
+    "accounts",
     "ipn",
     "api",
     "keys",

@@ -48,7 +48,7 @@ class Silent(ReadsAmazon):
 
 
 def silent(house: Stage) -> Subscriptions:
-    return Subscriptions(house.client, house.settings.task_queue, amazon=lambda: nullcontext(Silent()))
+    return Subscriptions(house.client, house.settings.task_queue, amazon=lambda _: nullcontext(Silent()))
 
 
 async def charged_with_the_checkout(

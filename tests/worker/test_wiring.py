@@ -1,7 +1,5 @@
 """How the parts are put together, and what a worker refuses to start with, rather than fail at later."""
 
-import asyncio
-
 import pytest
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -13,23 +11,21 @@ from amazon_pay_client.limits import RATES
 from amazon_pay_client.outbound.errors import AddressRefusedError
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.sandbox.stage import Stage
-from perennial_billing.worker.wiring import SLOWEST, amazon_pay_client, billing_workers, endpoints_client
+from perennial_billing.worker.rates import SLOWEST
+from perennial_billing.worker.wiring import amazon_pay_client, billing_workers, endpoints_client
 from perennial_billing.workflows.names import Call, call_queue
 
 
 async def rate_of(client: Client, task_queue: str) -> float:
-    """The rate that a queue's worker asks the server to keep."""
+    """How often the server lets each account's calls of a queue through in a second."""
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=task_queue),
         task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        report_config=True,
     )
-    async with asyncio.timeout(60):
-        while True:
-            described = await client.workflow_service.describe_task_queue(request)
-            if described.pollers:
-                return described.pollers[0].rate_per_second
-            await asyncio.sleep(0.05)
+    described = await client.workflow_service.describe_task_queue(request)
+    return described.config.fairness_keys_rate_limit_default.rate_limit.requests_per_second
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -122,23 +123,17 @@ class _Client(ABC):
             PrivateKeyError: the private key cannot be used.
             ValueError: an option is wrong; the message names it and says what is accepted.
         """
-        for option, text in (("public_key_id", public_key_id), ("region", region)):
-            if not isinstance(text, str):
-                raise ValueError(f"{option}: a {type(text).__name__} was given; is its setting there? A text is needed")
-        region = region if isinstance(region, Region) else Region.parse(region)
-        if environment is not None and not isinstance(environment, Environment):
-            environment = Environment.parse(environment)
         for name, number, least in (("at_once", at_once, 1), ("kept_connections", kept_connections, 0)):
             if number < least:
                 raise ValueError(f"{name}: {number} is too few; {least} or more is accepted")
-        self._endpoint = endpoint_for(public_key_id, region, environment, origin)
-        self._public_key_id = public_key_id
-        self._private_key = private_key if isinstance(private_key, RSAPrivateKey) else load_private_key(private_key)
         self._algorithm = algorithm
-        self._auth = SignatureAuth(public_key_id, self._private_key, region, algorithm)
+        self._origin = origin
+        self._time_limits = time_limits
+        self._application = application
         self._headers = _headers_of_all(headers, integrator)
+        preparation = self._be(public_key_id, private_key, region, environment)
         self._connect(
-            Preparation(self._auth, self._endpoint, time_limits, {**_headers_of_sending(application), **self._headers}),
+            preparation,
             _Sending(
                 at_once=at_once,
                 most_unused=kept_connections,
@@ -149,9 +144,63 @@ class _Client(ABC):
             retry,
         )
 
+    def for_account(
+        self,
+        *,
+        public_key_id: str,
+        private_key: RSAPrivateKey | str | bytes | Path,
+        region: Region | str,
+        environment: Environment | str | None = None,
+    ) -> Self:
+        """A client of another merchant account, which sends as this one does: by the same options, over the same
+        connections, and with the same bound of calls under way. Nothing is sent.
+
+        For whoever calls Amazon for many accounts: a client of its own costs each of them what it trusts and its
+        connections. Closing one of them closes the connections of all.
+
+        Args:
+            public_key_id: as for a new client.
+            private_key: as for a new client.
+            region: as for a new client.
+            environment: as for a new client.
+
+        Raises:
+            PrivateKeyError: the private key cannot be used.
+            ValueError: an option is wrong; the message names it and says what is accepted.
+        """
+        other = copy(self)
+        preparation = other._be(public_key_id, private_key, region, environment)  # noqa: SLF001 - it is one of its own
+        other._reconnect(preparation)  # noqa: SLF001 - as above
+        return other
+
+    def _be(
+        self,
+        public_key_id: str,
+        private_key: RSAPrivateKey | str | bytes | Path,
+        region: Region | str,
+        environment: Environment | str | None,
+    ) -> Preparation:
+        """Takes an account's key, and says how its calls are prepared."""
+        for option, text in (("public_key_id", public_key_id), ("region", region)):
+            if not isinstance(text, str):
+                raise ValueError(f"{option}: a {type(text).__name__} was given; is its setting there? A text is needed")
+        region = region if isinstance(region, Region) else Region.parse(region)
+        if environment is not None and not isinstance(environment, Environment):
+            environment = Environment.parse(environment)
+        self._endpoint = endpoint_for(public_key_id, region, environment, self._origin)
+        self._public_key_id = public_key_id
+        self._private_key = private_key if isinstance(private_key, RSAPrivateKey) else load_private_key(private_key)
+        self._auth = SignatureAuth(public_key_id, self._private_key, region, self._algorithm)
+        headers = {**_headers_of_sending(self._application), **self._headers}
+        return Preparation(self._auth, self._endpoint, self._time_limits, headers)
+
     @abstractmethod
     def _connect(self, preparation: Preparation, sending: _Sending, retry: Retry | None) -> None:
         """Makes the operations, over a way to send."""
+
+    @abstractmethod
+    def _reconnect(self, preparation: Preparation) -> None:
+        """Makes them anew, over the way to send that is there."""
 
     def button_signature(self, payload: RequestModel | Mapping[str, Any] | str) -> SignedPayload:
         """Signs the payload of a checkout or sign-in button; nothing is sent.
@@ -244,7 +293,13 @@ class AmazonPayClient(_Client):
             proxy=sending.proxy,
             most_unused=sending.most_unused,
         )
-        self._transport = transport = Transport(http, preparation, retry)
+        self._offer(Transport(http, preparation, retry))
+
+    def _reconnect(self, preparation: Preparation) -> None:
+        self._offer(self._transport.prepared_by(preparation))
+
+    def _offer(self, transport: Transport) -> None:
+        self._transport = transport
         self.authorization_tokens = AuthorizationTokens(transport)
         self.buyers = Buyers(transport)
         self.charge_permissions = ChargePermissions(transport)
@@ -340,7 +395,13 @@ class SyncAmazonPayClient(_Client):
             proxy=sending.proxy,
             most_unused=sending.most_unused,
         )
-        self._transport = transport = SyncTransport(http, preparation, retry)
+        self._offer(SyncTransport(http, preparation, retry))
+
+    def _reconnect(self, preparation: Preparation) -> None:
+        self._offer(self._transport.prepared_by(preparation))
+
+    def _offer(self, transport: SyncTransport) -> None:
+        self._transport = transport
         self.authorization_tokens = SyncAuthorizationTokens(transport)
         self.buyers = SyncBuyers(transport)
         self.charge_permissions = SyncChargePermissions(transport)

@@ -19,6 +19,10 @@ class Transport:
         self._preparation = preparation
         self._retry = retry
 
+    def prepared_by(self, preparation: Preparation) -> "Transport":
+        """Another that prepares calls otherwise, and sends them over the same connections."""
+        return Transport(self._http, preparation, self._retry)
+
     async def send(self, call: Call[Answer]) -> Answer:
         """Sends a call, again where `Retry` says so, and reads its answer.
 
@@ -55,6 +59,10 @@ class SyncTransport:
         self._http = http
         self._preparation = preparation
         self._retry = retry
+
+    def prepared_by(self, preparation: Preparation) -> "SyncTransport":
+        """Another that prepares calls otherwise, and sends them over the same connections."""
+        return SyncTransport(self._http, preparation, self._retry)
 
     def send(self, call: Call[Answer]) -> Answer:
         """As `Transport.send`.

@@ -24,6 +24,7 @@ class Context:
         origin: where the simulator is reached, for the buyer's page.
         release_environment: where a buyer's consent is given that no request of a merchant's began.
         merchant_id: whose account it is, for settlements.
+        owner: the same in ids; empty for the first merchant.
     """
 
     books: Books
@@ -32,6 +33,7 @@ class Context:
     origin: str = "http://127.0.0.1"
     release_environment: str = ReleaseEnvironment.SANDBOX
     merchant_id: str = ""
+    owner: str = ""
 
 
 def new_session_id() -> str:

@@ -7,6 +7,7 @@ than that they differ. The two digits after the letter stand for the region.
 
 from collections.abc import Iterable
 from enum import StrEnum
+from hashlib import sha256
 from typing import Final
 
 from amazon_pay_client import Environment
@@ -14,6 +15,8 @@ from amazon_pay_client.models import ChargePermissionType
 from amazon_pay_client.regions import environment_of_key
 
 _LIVE_PATH: Final = "/live/"
+_SEVEN_DIGITS: Final = 10_000_000
+_FARTHEST_APART: Final = 9_000_000
 
 
 class ReleaseEnvironment(StrEnum):
@@ -36,14 +39,28 @@ def environment_of_keys(public_key_ids: Iterable[str]) -> ReleaseEnvironment:
     return ReleaseEnvironment.LIVE if named == {Environment.LIVE} else ReleaseEnvironment.SANDBOX
 
 
-def permission_id(kind: ChargePermissionType, release_environment: str, number: int) -> str:
-    """A new charge permission's id. One for one time is the order itself."""
+def permission_id(kind: ChargePermissionType, release_environment: str, number: int, owner: str = "") -> str:
+    """A new charge permission's id, which no other merchant's has. One for one time is the order itself.
+
+    Args:
+        kind: of the charge permission.
+        release_environment: its world.
+        number: counted from 1, of the merchant's.
+        owner: the merchant; empty for the first one.
+    """
     of_sandbox, of_live = ("S01", "P01") if kind is ChargePermissionType.ONE_TIME else ("C01", "B01")
     prefix = of_live if release_environment == ReleaseEnvironment.LIVE else of_sandbox
-    return f"{prefix}-{number:07}-{number * 7919 % 10_000_000:07}"
+    return f"{prefix}-{_digits(number, 7919, owner)}"
 
 
-def order_id(release_environment: str | None, number: int) -> str:
-    """The order number of a charge whose permission is no order."""
+def order_id(release_environment: str | None, number: int, owner: str = "") -> str:
+    """The order number of a charge whose permission is no order; as `permission_id`."""
     prefix = "P01" if release_environment == ReleaseEnvironment.LIVE else "S01"
-    return f"{prefix}-{number:07}-{number * 104_729 % 10_000_000:07}"
+    return f"{prefix}-{_digits(number, 104_729, owner)}"
+
+
+def _digits(number: int, factor: int, owner: str) -> str:
+    """Two groups of seven digits. Those of different merchants begin at different places."""
+    apart = int.from_bytes(sha256(owner.encode()).digest()[:8]) if owner else 0
+    first, second = number + apart % _FARTHEST_APART, number * factor + apart // _FARTHEST_APART
+    return f"{first % _SEVEN_DIGITS:07}-{second % _SEVEN_DIGITS:07}"

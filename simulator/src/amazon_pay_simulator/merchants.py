@@ -142,6 +142,7 @@ class MerchantAccount:
                 origin,
                 environment_of_keys(merchant.public_keys),
                 merchant.merchant_id,
+                owner,
             )
         )
         throttle = Throttle(shared.throttled_as)

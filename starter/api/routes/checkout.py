@@ -6,17 +6,17 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from amazon_pay_client import AmazonPayClient, Region
 from amazon_pay_client.errors import AmazonPayError, NotFoundError
 from amazon_pay_client.models.checkout_sessions import WebCheckoutDetails
+from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT
 from perennial_billing.billing.status import Status
 from perennial_billing.runtime.settings import Environment
-from perennial_billing.starter.api.access import Actor, Reader
+from perennial_billing.starter.api.access import Actor, Reader, check_account
 from perennial_billing.starter.api.forms import NOBODY, Agreed
 from perennial_billing.starter.api.links import Link, leading
 from perennial_billing.starter.api.problems import ProblemError
-from perennial_billing.starter.api.routes.common import PermissionPath, problems
-from perennial_billing.starter.api.services import Services, ServicesDep
+from perennial_billing.starter.api.routes.common import AccountQuery, PermissionPath, problems
+from perennial_billing.starter.api.services import ServicesDep, account_of, no_amazon_pay
 from perennial_billing.starter.checkout import Checkout, SignedButton, button_of, offer_of
 
 router = APIRouter(prefix="/v1", tags=["Checkout"])
@@ -73,20 +73,20 @@ class PaymentMethod(BaseModel):
 
 
 @router.post("/checkout/button", operation_id="makeCheckoutButton", responses=problems())
-async def make_checkout_button(_key: Actor, services: ServicesDep, wanted: ButtonForm) -> SignedButton:
+async def make_checkout_button(key: Actor, services: ServicesDep, wanted: ButtonForm) -> SignedButton:
     """Make the button of a plan: the signed payload, and all that Amazon's script wants to know.
 
     Give `button` to `amazon.Pay.renderButton` as it is. Nothing is sent to Amazon, and nothing is kept.
     """
-    settings, amazon_pay = services.settings, _amazon_pay(services)
+    check_account(key, wanted.merchant_account)
+    settings, account = services.settings, await account_of(services, wanted.merchant_account, "sign or ask")
     is_live = settings.environment is Environment.LIVE
-    if settings.merchant_id is None:
-        raise _no_amazon_pay("the API does not know your merchant id (PERENNIAL_MERCHANT_ID), which the button needs")
-    region = Region.parse(settings.region)
-    offer = offer_of(wanted.terms(NOBODY), wanted, region, datetime.now(UTC), is_live=is_live)
-    signed = amazon_pay.button_signature(offer.payload)
-    script = region.checkout_script(settings.amazon_pay_origin)
-    return button_of(offer, signed, settings.merchant_id, script, is_live=is_live)
+    if account.merchant_id is None:
+        raise no_amazon_pay("the API does not know your merchant id (PERENNIAL_MERCHANT_ID), which the button needs")
+    offer = offer_of(wanted.terms(NOBODY), wanted, account.region, datetime.now(UTC), is_live=is_live)
+    signed = account.client.button_signature(offer.payload)
+    script = account.region.checkout_script(settings.amazon_pay_origin)
+    return button_of(offer, signed, account.merchant_id, script, is_live=is_live)
 
 
 @router.get(
@@ -95,10 +95,17 @@ async def make_checkout_button(_key: Actor, services: ServicesDep, wanted: Butto
     responses=problems(404, 502)
     | leading(Link("startSubscription", body={"checkout_session_id": "$response.body#/checkout_session_id"})),
 )
-async def get_checkout_session(_key: Reader, services: ServicesDep, checkout_session_id: SessionPath) -> SessionState:
+async def get_checkout_session(
+    key: Reader,
+    services: ServicesDep,
+    checkout_session_id: SessionPath,
+    merchant_account: AccountQuery = DEFAULT_ACCOUNT,
+) -> SessionState:
     """How a checkout session stands at Amazon: for the page on which the buyer reviews the order."""
+    check_account(key, merchant_account)
+    account = await account_of(services, merchant_account, "sign or ask")
     try:
-        session = await _amazon_pay(services).checkout_sessions.get(checkout_session_id)
+        session = await account.client.checkout_sessions.get(checkout_session_id)
     except NotFoundError:
         detail = f"checkout session {checkout_session_id}: Amazon does not know it"
         raise ProblemError(404, "not-found", "There is no such checkout session", detail) from None
@@ -124,24 +131,9 @@ async def get_payment_method(
 ) -> PaymentMethod:
     """Where the buyer changes the card, and whether that is needed; for a link on your page, at any time."""
     view = await services.subscriptions.status(charge_permission_id)
-    region = Region.parse(services.settings.region)
+    region = await services.region_of(view.terms.merchant_account)
     return PaymentMethod(
         charge_permission_id=charge_permission_id,
         update_url=region.payment_method_update_url(charge_permission_id, services.settings.amazon_pay_origin),
         is_needed=view.status in {Status.AWAITING_PAYMENT_METHOD, Status.UNPAID},
     )
-
-
-def _amazon_pay(services: Services) -> AmazonPayClient:
-    """The client of Amazon Pay.
-
-    Raises:
-        ProblemError: there is none.
-    """
-    if not isinstance(services.amazon_pay, AmazonPayClient):
-        raise _no_amazon_pay("the API has no Amazon Pay keys (PERENNIAL_PUBLIC_KEY_ID, ...), and cannot sign or ask")
-    return services.amazon_pay
-
-
-def _no_amazon_pay(detail: str) -> ProblemError:
-    return ProblemError(503, "no-amazon-pay", "Amazon Pay cannot be asked", detail)

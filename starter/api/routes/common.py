@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import Path, Query
 
+from perennial_billing.billing.contract.terms import ACCOUNT_NAME
 from perennial_billing.starter.api.problems import MEDIA_TYPE, Problem
 
 PermissionPath = Annotated[
@@ -13,6 +14,10 @@ PermissionPath = Annotated[
         description="Amazon's id of the charge permission.",
         examples=["C01-1234567-1234567"],
     ),
+]
+AccountQuery = Annotated[
+    str,
+    Query(pattern=ACCOUNT_NAME, description="The short name of the merchant account whose it is."),
 ]
 Limit = Annotated[int, Query(ge=1, le=1_000, description="How many at most.")]
 

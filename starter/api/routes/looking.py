@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from perennial_billing.billing.forecast.preview import MOST_CHARGES, Upcoming
 from perennial_billing.billing.status import Status
+from perennial_billing.ledger.api_keys import ApiKey
 from perennial_billing.ledger.finding import Search, find, timeline
 from perennial_billing.starter.api.access import Reader
 from perennial_billing.starter.api.forms import Entry, Page, Recorded, Standing
@@ -36,13 +37,13 @@ class Filters(BaseModel):
     cursor: str = ""
     limit: Limit = 100
 
-    @property
-    def search(self) -> Search:
-        """As the ledger takes it."""
+    def search(self, key: ApiKey) -> Search:
+        """As the ledger takes it, of what a key sees."""
         return Search(
             charge_id=self.charge_id,
             merchant_reference=self.reference,
             merchant_account=self.account,
+            merchant_accounts=sorted(key.accounts),
             plan_id=self.plan,
             statuses=self.status,
             reason=self.reason,
@@ -66,14 +67,12 @@ _FIRST: Final = "$response.body#/data/0/charge_permission_id"
         *to_subscription("getSubscription", "getRecord", "listTimeline", by=_FIRST), to_next_page("listSubscriptions")
     ),
 )
-async def list_subscriptions(
-    _key: Reader, services: ServicesDep, wanted: Annotated[Filters, Query()]
-) -> Page[Recorded]:
+async def list_subscriptions(key: Reader, services: ServicesDep, wanted: Annotated[Filters, Query()]) -> Page[Recorded]:
     """Find subscriptions in the ledger, also such as have ended long ago: as each stood when it last told something.
 
     `charge_id` is the id of a charge, a refund or a dispute.
     """
-    found = await find(services.ledger, wanted.search, after=wanted.cursor, limit=wanted.limit)
+    found = await find(services.ledger, wanted.search(key), after=wanted.cursor, limit=wanted.limit)
     more = found[-1].charge_permission_id if len(found) == wanted.limit else None
     return Page(data=[Recorded.of(each) for each in found], next_cursor=more)
 
@@ -126,7 +125,7 @@ async def list_upcoming(
 @router.get(
     "/{charge_permission_id}/timeline",
     operation_id="listTimeline",
-    responses=problems()
+    responses=problems(404)
     | leading(
         Link(
             "listTimeline", {"charge_permission_id": AS_ASKED, "cursor": "$response.body#/next_cursor"}, name="nextPage"

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
 from perennial_billing.activities.payloads import example_of, schema
+from perennial_billing.billing.contract.terms import MerchantAccount
 from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.ledger.deliveries import DeliveryState
 from perennial_billing.ledger.endpoints import Endpoint, all_endpoints
@@ -31,6 +32,7 @@ class EndpointView(BaseModel):
     id: str
     url: str
     types: tuple[str, ...]
+    accounts: tuple[str, ...] = ()
     created_at: AwareDatetime
     disabled_at: AwareDatetime | None = None
     disabled_for: str | None = None
@@ -50,6 +52,9 @@ class NewEndpoint(Form):
 
     url: Annotated[str, Field(max_length=1024)]
     types: tuple[str, ...] = ()
+    accounts: tuple[MerchantAccount, ...] = Field(
+        default=(), description="Short names of merchant accounts: only of their subscriptions; else of all."
+    )
     secret: str | None = None
 
 
@@ -132,6 +137,7 @@ async def add_endpoint(
             wanted.url,
             wanted.types,
             wanted.secret,
+            accounts=wanted.accounts,
             identifier=f"ep-{request_id[:12]}",
         )
         return MadeEndpoint.of(made)
@@ -228,7 +234,7 @@ _DELIVERY: Final = {
     responses=problems() | leading(Link("resendDeliveries", body=_DELIVERY), to_next_page("listDeliveries")),
 )
 async def list_deliveries(
-    _key: Reader,
+    key: Reader,
     services: ServicesDep,
     charge_permission_id: Annotated[str | None, Query(max_length=64)] = None,
     number: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
@@ -239,7 +245,7 @@ async def list_deliveries(
     limit: Limit = 100,
 ) -> Page[Delivered]:
     """What became of notices on their way to endpoints; with `undelivered` those that nobody will deliver by itself."""
-    search = DeliverySearch(charge_permission_id, number, endpoint, state, undelivered)
+    search = DeliverySearch(charge_permission_id, number, endpoint, state, undelivered, sorted(key.accounts))
     found = await find_deliveries(services.ledger, search, after=cursor, limit=limit)
     data = [Delivered.model_validate({name: getattr(each, name) for name in Delivered.model_fields}) for each in found]
     return Page(data=data, next_cursor=found[-1].id if len(found) == limit else None)

@@ -1,7 +1,5 @@
 """Starting a subscription: from a charge permission, or from the checkout session that makes one."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -10,14 +8,14 @@ from amazon_pay_client.errors import AmazonPayError, ApiError, InvalidStateError
 from amazon_pay_client.models import CompleteCheckoutSessionRequest, Price
 from perennial_billing.billing.refusals import Refused
 from perennial_billing.billing.requests import Asker
-from perennial_billing.starter.api.access import Actor
+from perennial_billing.starter.api.access import Actor, check_account
 from perennial_billing.starter.api.forms import Began, Begin
 from perennial_billing.starter.api.links import AS_STARTED, LOOKING, leading, to_subscription
 from perennial_billing.starter.api.problems import ProblemError
 from perennial_billing.starter.api.repeating import IdempotencyKey, once
 from perennial_billing.starter.api.routes.asking import OPERATIONS
 from perennial_billing.starter.api.routes.common import problems
-from perennial_billing.starter.api.services import ServicesDep
+from perennial_billing.starter.api.services import Services, ServicesDep, account_of
 
 router = APIRouter(prefix="/v1/subscriptions", tags=["Starting"])
 
@@ -48,8 +46,10 @@ async def start_subscription(
     charge permission is found. Started again with the same terms, the running subscription is found.
     """
 
+    check_account(key, wanted.merchant_account)
+
     async def start(_request_id: str) -> Began:
-        permission, first_charge = await _permission(wanted, services.amazon_pay)
+        permission, first_charge = await _permission(wanted, services)
         terms = wanted.terms(permission)
         subscriptions = services.subscriptions.on_behalf_of(Asker(actor=key.name))
         started = await subscriptions.start(
@@ -68,7 +68,7 @@ async def start_subscription(
     return await once(request, key, idempotency_key, start, status=201)
 
 
-async def _permission(wanted: Begin, amazon_pay: Any) -> tuple[str, str | None]:  # Any: see `Services`
+async def _permission(wanted: Begin, services: Services) -> tuple[str, str | None]:
     """The charge permission that is given, or that the checkout session has made; and the charge made with it.
 
     Raises:
@@ -79,13 +79,11 @@ async def _permission(wanted: Begin, amazon_pay: Any) -> tuple[str, str | None]:
         raise Refused("charge_permission_id", "", "one is: a charge permission, or a checkout session")
     if wanted.charge_permission_id is not None:
         return wanted.charge_permission_id, wanted.first_charge
-    if not isinstance(amazon_pay, AmazonPayClient):
-        detail = "the API has no Amazon Pay keys (PERENNIAL_PUBLIC_KEY_ID, ...), and cannot complete a checkout session"
-        raise ProblemError(503, "no-amazon-pay", "Amazon Pay cannot be asked", detail)
+    account = await account_of(services, wanted.merchant_account, "complete a checkout session")
     if wanted.checkout_amount is None:
         raise Refused("checkout_amount", "", "what the checkout session was made for must be given")
     try:
-        return await _completed(amazon_pay, wanted.checkout_session_id or "", wanted)
+        return await _completed(account.client, wanted.checkout_session_id or "", wanted)
     except AmazonPayError as error:
         code = f" ({error.reason_code})" if isinstance(error, ApiError) and error.reason_code else ""
         detail = f"checkout session {wanted.checkout_session_id}: {error}{code}; the same may be sent again"

@@ -12,7 +12,7 @@ from amazon_pay_client.ipn import Notification
 from perennial_billing.ipn.app import PATH
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.profile import says_otherwise
-from perennial_billing.runtime.settings import PREFIX, Settings
+from perennial_billing.runtime.settings import PREFIX, Settings, rates_in_words
 from perennial_billing.sandbox.house import House
 from perennial_billing.starter.checks import notifications
 from perennial_billing.starter.checks.check import Check, State, in_the_way
@@ -108,7 +108,8 @@ def joining(house: House) -> dict[str, str]:
         "MERCHANT_ID": settings.merchant_id,
         "AMAZON_PAY_ORIGIN": settings.amazon_pay_origin,
         "IPN_TRUSTED_CERTIFICATE_PATH": settings.ipn_trusted_certificate_path,
-        "CALLS_PER_SECOND": settings.calls_per_second,
+        "ACCOUNTS_PATH": settings.accounts_path.absolute() if settings.accounts_path else None,
+        "CALLS_PER_SECOND": rates_in_words(rates) if (rates := settings.calls_per_second) else None,
         "REGION": settings.region,
         "TASK_QUEUE": settings.task_queue,
         "DATA_FOLDER": settings.data_folder,

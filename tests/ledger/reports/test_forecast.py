@@ -184,3 +184,17 @@ async def test_a_day_is_queued_until_its_crowd_is_through_not_until_its_last_str
     assert (day.queued_until, day.done_at) == (on(2, 1) + 2 * SECOND, on(2, 1, 23, 30))
     [quiet] = (await forecast(ledger, on(2, 1, 1), 1, LIVE, account="default")).hours_done[1:]
     assert quiet.queued_until is None
+
+
+async def test_each_account_waits_for_its_own_quota_and_all_are_done_with_the_last(ledger: Ledger) -> None:
+    due = on(3, 1, 9)
+    for number in range(60):
+        account = ("tea", "jam", "ink")[number % 3]
+        await charged_next(ledger, number, due, merchant_account=account)
+
+    found = await forecast(ledger, NOW, 60, Quota(10, 4.0), quotas={"jam": Quota(10, 1.0)})
+
+    waits = {each.account: each.longest_wait.total_seconds() for each in found.days_done if each.calls >= 20}
+    assert waits == {"tea": 3.0, "ink": 3.0, "jam": 10.0, ALL_ACCOUNTS: 10.0}
+    of_all = next(each for each in found.hours_done if each.account == ALL_ACCOUNTS)
+    assert (of_all.calls, of_all.done_at) == (60, due + timedelta(seconds=10))

@@ -95,9 +95,9 @@ class ChargePermissions:
         """A buyer gave a charge permission in the checkout; for recurring charges where no consent says otherwise."""
         consent = consent or Consent()
         release_environment = consent.release_environment or self._context.release_environment
-        limit = consent.limit(currency)
+        limit, number = consent.limit(currency), len(self._books.permissions) + 1
         permission = ChargePermission(
-            charge_permission_id=permission_id(consent.kind, release_environment, len(self._books.permissions) + 1),
+            charge_permission_id=permission_id(consent.kind, release_environment, number, self._context.owner),
             charge_permission_type=consent.kind,
             platform_id=consent.platform_id,
             buyer=consent.buyer,

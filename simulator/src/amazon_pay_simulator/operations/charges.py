@@ -268,7 +268,7 @@ class Charges:
     ) -> Charge:
         number = len(self._books.charges) + 1
         # A recurring permission's charges have an order number of their own; a one-time permission is the order.
-        order = order_id(permission.release_environment, number)
+        order = order_id(permission.release_environment, number, self._context.owner)
         if permission.charge_permission_type == ChargePermissionType.ONE_TIME:
             order = permission.charge_permission_id
         metadata, provider, web = request.merchant_metadata, request.provider_metadata, request.web_checkout_details
