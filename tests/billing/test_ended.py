@@ -221,3 +221,22 @@ def test_a_replaced_one_says_where_to_ask() -> None:
     late = ended().but(successor="C01-7-7", outbox=Outbox(told=3), ledger=Ledger())
     with pytest.raises(Refused, match="C01-7-7"):
         late.asked(RefundPeriod(period=0, amount=Money(amount=Decimal(1), currency="EUR")), known(), NOW, "request-1")
+
+
+def test_what_is_told_under_numbers_that_the_ledger_knows_otherwise_is_numbered_on_and_a_known_refund_left_out() -> (
+    None
+):
+    """Its workflow was set back: a refund that was told since is not told, and so not counted, a second time."""
+    late = ended().reported(Refresh(Thing.REFUND, "S01-1-1-R000001"), at("2027-05-02 08:00"))
+    command = late.next_command
+    assert isinstance(command, ReadRefund)
+    amount = Money.parse("2.25 EUR")
+    refunded = RefundAnswer(state=RefundState.REFUNDED, refund_id="S01-1-1-R000001", charge_id=CHARGE, amount=amount)
+    late = late.answered(command, refunded, at("2027-05-02 08:01"))
+    late = read(late.reported(Refresh(Thing.DISPUTE, DISPUTE), at("2027-05-02 08:02")), OPENED, "2027-05-02 08:02")
+    assert told(late) == [(15, "refund.completed"), (16, "dispute.opened")]
+
+    after = late.numbered_on(known().but(told=17, refund_ids=("S01-1-1-R000001",)))
+
+    assert told(after) == [(18, "dispute.opened")]
+    assert after.outbox.told == 18

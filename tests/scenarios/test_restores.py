@@ -14,6 +14,7 @@ from typing import Final
 from amazon_pay_simulator.assumptions import Assumptions
 from perennial_billing.billing.changes import (
     Cancel,
+    ChangePlan,
     PauseSubscription,
     RefundPeriod,
     SkipPeriod,
@@ -71,7 +72,7 @@ def is_held(status: SubscriptionView) -> bool:
 FIRST: Final = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
 """When everybody's first charge falls due."""
 
-NAMES: Final = ("paid", "declined", "paused", "refunded", "goes on", "calm")
+NAMES: Final = ("paid", "declined", "paused", "refunded", "goes on", "dearer", "calm")
 
 
 async def forget_a_month(folder: Path) -> dict[str, Story]:
@@ -94,7 +95,8 @@ async def forget_a_month(folder: Path) -> dict[str, Story]:
         refund = RefundPeriod(period=0, amount=Money.parse("3.33 USD"), reference="spilt")
         await house.subscriptions.refund(stories["refunded"].charge_permission_id, refund)
         await house.subscriptions.change(goes_on.charge_permission_id, UndoCancellation())
-        for story in (stories["paid"], declined, goes_on):
+        await house.subscriptions.change(stories["dearer"].charge_permission_id, ChangePlan(quantity=2))
+        for story in (stories["paid"], declined, goes_on, stories["dearer"]):
             await story.until_due(1)
         await declined.after(timedelta(days=2))
         assert await captured(declined) == {0: 1, 1: 1}
@@ -109,7 +111,7 @@ async def test_nothing_is_done_on_what_was_forgotten_before_both_agree(tmp_path:
     forgotten = await forget_a_month(tmp_path)
     async with stage(folder=tmp_path, assumptions=FORGETS_DECLINES) as house:
         stories = {name: Story(house, story.terms) for name, story in forgotten.items()}
-        for name in ("paid", "declined", "paused", "goes on"):
+        for name in ("paid", "declined", "paused", "goes on", "dearer"):
             before = await captured(stories[name])
             assert is_held(await stories[name].until_due(1)), name
             assert await captured(stories[name]) == before, name
@@ -130,11 +132,14 @@ async def test_nothing_is_done_on_what_was_forgotten_before_both_agree(tmp_path:
         assert [(refund.reference, str(refund.amount)) for refund in stands["refunded"].refunds] == [
             ("spilt", "3.33 USD")
         ]
+        assert stands["dearer"].agreed.quantity == 2
         for name, story in stories.items():
             await story.until_due(2)
             assert await captured(story) == ({0: 1, 2: 1} if name == "paused" else {0: 1, 1: 1, 2: 1}), name
             numbers = [entry.notice.number for entry in await timeline(house.ledger, story.charge_permission_id)]
             assert numbers == list(range(1, len(numbers) + 1)), name
+        dearer = [str(charge.charge_amount.amount) for charge in await stories["dearer"].charges()]
+        assert dearer == ["9.99", "19.98", "19.98"]
 
 
 async def test_what_workers_did_while_the_database_was_set_back_is_mended(tmp_path: Path) -> None:
