@@ -164,11 +164,11 @@ def test_the_successor_of_a_paid_subscription_waits_for_its_next_due_date() -> N
 
 
 STAYS_BEHIND: Any = {
-    **dict.fromkeys(("version", "collection", "renewal", "permission", "unanswered", "outbox"), True),
+    **dict.fromkeys(("version", "collection", "renewal", "permission", "unanswered", "outbox", "divergence"), True),
     "contract": {"terms", "written"},
     "lifecycle": {"stage", "cancellation", "successor", "refused_successor"},
 }
-"""What is about the old charge permission, or begins anew under another."""
+"""What is about the old charge permission, or begins anew under another; nothing does where the ledger knows more."""
 
 
 def test_everything_that_is_not_about_the_old_permission_goes_along() -> None:
