@@ -1,6 +1,6 @@
 """The ledger that a process has open: what is told is recorded in it."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Self
@@ -109,11 +109,10 @@ class Ledger:
         now = self.now()
         rows = list(entries_of(told, now))
         async with writing(self.engine) as connection:
-            if rows:
-                await self._check_goes_on(connection, told, rows)
+            lost = await self._check_goes_on(connection, told, rows) if rows else ()
             new = await self._added(connection, rows)
             if new:
-                await self._project(connection, told.charge_permission_id, new)
+                await self._project(connection, told.charge_permission_id, new, lost)
                 await self._keep_state(connection, told, now)
             if queued:
                 await self._queue(connection, queued, now)
@@ -146,8 +145,8 @@ class Ledger:
         async with reading(self.engine) as connection:
             return await connection.scalar(self._last, {"whose": charge_permission_id}) or 0
 
-    async def _check_goes_on(self, connection: AsyncConnection, told: Told, rows: Sequence[Row]) -> None:
-        """Whether what is recorded from the first of these on is these, as far as anything is.
+    async def _check_goes_on(self, connection: AsyncConnection, told: Told, rows: Sequence[Row]) -> Collection[str]:
+        """Whether what is recorded from the first of these on is these, as far as anything is; the digests of that.
 
         A task that is lost after it told something is worked on again, and may have heard more by then. So the same may
         be told under a later number, or something else, beside which it is recorded. Something else that was told
@@ -156,11 +155,13 @@ class Ledger:
         whose = {"whose": told.charge_permission_id}
         found = (await connection.execute(self._since, {**whose, "first": rows[0]["number"]})).all()
         last = {row["digest"]: row["number"] for row in rows}
+        digests = [digest for _, digest in found]
         if all(last.get(digest, 0) >= number for number, digest in found):
-            return
+            return digests
         stood = (await connection.execute(self._stood, whose)).first()
         if stood is None or not is_worked_on_again(Stood(*stood), told.moment, self.now()):
             raise LedgerAheadError(max(number for number, _ in found))
+        return digests
 
     async def _keep_state(self, connection: AsyncConnection, told: Told, now: datetime) -> None:
         if told.state is None:
@@ -182,9 +183,11 @@ class Ledger:
         added = {tuple(each) for each in await connection.execute(self._add, list(rows))}
         return [row for row in rows if (row["number"], row["digest"]) in added]
 
-    async def _project(self, connection: AsyncConnection, charge_permission_id: str, new: Sequence[Row]) -> None:
+    async def _project(
+        self, connection: AsyncConnection, charge_permission_id: str, new: Sequence[Row], lost: Collection[str]
+    ) -> None:
         found = (await connection.execute(self._find, {"whose": charge_permission_id})).mappings().first()
-        await self.put(connection, folded(dict(found) if found else None, new))
+        await self.put(connection, folded(dict(found) if found else None, new, lost))
 
     async def put(self, connection: AsyncConnection, row: Row) -> None:
         """Sets a subscription's row, within a transaction of somebody's."""

@@ -1,6 +1,6 @@
 """One row a subscription, made of its entries: a fold, so that it can be made of them again."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from perennial_billing.billing.protocol.notices import NoticeType
@@ -20,15 +20,25 @@ _COUNTED_IN: Final = {
 }
 
 
-def folded(row: Row | None, entries: Iterable[Row]) -> Row:
+_NAMES_IT: Final = ("period", "charge_id", "refund_id", "dispute_id")
+"""What tells one thing that happened from another of its kind: with any of them, the same facts are the same thing."""
+
+
+def folded(row: Row | None, entries: Iterable[Row], counted: Collection[str] = ()) -> Row:
     """The row after more entries.
+
+    What a task of a workflow told that was lost may be told again under another number; it is counted once.
 
     Args:
         row: as it was; None for a subscription that nothing is known of yet.
         entries: of one subscription, none of which was folded in before, in the order in which they were recorded.
+        counted: digests of entries before that may be told again here.
     """
+    known = set(counted)
     for entry in entries:
-        row = _after(row or _empty(entry), entry)
+        is_named = any(entry[name] is not None for name in _NAMES_IT)
+        row = _after(row or _empty(entry), entry, is_news=not is_named or entry["digest"] not in known)
+        known.add(entry["digest"])
     if row is None:
         raise ValueError("there is no entry, and so no subscription")
     return row
@@ -56,12 +66,12 @@ def _empty(entry: Row) -> Row:
     }
 
 
-def _after(row: Row, entry: Row) -> Row:
+def _after(row: Row, entry: Row, *, is_news: bool) -> Row:
     after = row | {name: entry[name] for name in ("merchant_account", "merchant_reference", "plan_id")}
     after["as_of"] = max(row.get("as_of") or entry["at"], entry["at"])
-    if column := _ADDED_TO.get(entry["type"]):
+    if is_news and (column := _ADDED_TO.get(entry["type"])):
         after[column] += entry["amount_minor"] or 0
-    if column := _COUNTED_IN.get(entry["type"]):
+    if is_news and (column := _COUNTED_IN.get(entry["type"])):
         after[column] += 1
     after["told"] = max(row["told"], entry["number"])
     if entry["summary"] is not None:

@@ -18,6 +18,7 @@ from perennial_billing.ledger.entries import minor, money
 from perennial_billing.ledger.errors import LedgerAheadError
 from perennial_billing.ledger.finding import Search, find, timeline
 from perennial_billing.ledger.ledger import Ledger
+from perennial_billing.ledger.rebuilding import rebuild
 from perennial_billing.ledger.states import kept_subscription
 from perennial_billing.ledger.tables import deliveries, entries
 from tests.billing.support import terms
@@ -91,6 +92,10 @@ async def test_a_task_that_was_lost_after_it_told_may_tell_more_when_it_is_worke
         await ledger.record(told(asked, paid))
 
     assert [each.notice for each in await timeline(ledger, TEA)] == [begun, lost, asked, paid]
+    [found] = await find(ledger, Search())
+    assert (found.charged, found.periods_paid) == (Money.parse("14.90 EUR"), 1), "what was paid is paid once"
+    async for rebuilt in rebuild(ledger, writes=False):
+        assert rebuilt.differences == []
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a subscription might tell."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -19,8 +20,8 @@ MONTH: Final = timedelta(days=28)
 class Lenient(Ledger):
     """As releases before recorded: a number that was told again with something else stands beside the first."""
 
-    async def _check_goes_on(self, *_: object) -> None:
-        return
+    async def _check_goes_on(self, *_: object) -> Collection[str]:
+        return ()
 
 
 def lenient(ledger: Ledger) -> Ledger:
