@@ -11,6 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+
 from amazon_pay_simulator.assumptions import Assumptions
 from perennial_billing.billing.changes import (
     Cancel,
@@ -140,6 +144,43 @@ async def test_nothing_is_done_on_what_was_forgotten_before_both_agree(tmp_path:
             assert numbers == list(range(1, len(numbers) + 1)), name
         dearer = [str(charge.charge_amount.amount) for charge in await stories["dearer"].charges()]
         assert dearer == ["9.99", "19.98", "19.98"]
+
+
+async def test_one_that_was_reset_to_before_a_change_sends_nothing_and_goes_on_with_what_the_ledger_has(
+    house: Stage,
+) -> None:
+    """It would charge the old amount under keys that Amazon knows with the new one, and be held for ever."""
+    story = await Story.begin(house, first_charge_at=FIRST)
+    await story.until_due(0)
+    before = [*(await story.handle.fetch_history()).events]
+    await house.subscriptions.change(story.charge_permission_id, SkipPeriod())
+    await house.subscriptions.change(story.charge_permission_id, ChangePlan(quantity=2))
+    await story.until_due(2)
+    described = await story.handle.describe()
+    far_back = next(
+        each for each in reversed(before) if each.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    )
+    first_run = before[0].workflow_execution_started_event_attributes.original_execution_run_id
+    request = ResetWorkflowExecutionRequest(
+        namespace=house.client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=described.id, run_id=first_run),
+        reason="a mistake",
+        workflow_task_finish_event_id=far_back.event_id,
+        request_id=f"reset-{described.run_id}",
+        reset_reapply_exclude_types=[ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE],
+    )
+    await house.client.workflow_service.reset_workflow_execution(request)
+    again = Story(house, story.terms)
+
+    held = await again.until_due(1)
+    assert is_held(held), held
+    assert await captured(again) == {0: 1, 2: 1}
+    assert (await command(house, "recover", again.charge_permission_id)).code == 0
+    status = await again.until_due(3)
+
+    assert (status.last_reason, status.agreed.quantity) == (None, 2)
+    assert await captured(again) == {0: 1, 2: 1, 3: 1}
+    assert [str(charge.charge_amount.amount) for charge in await again.charges()] == ["9.99", "19.98", "19.98"]
 
 
 async def test_what_workers_did_while_the_database_was_set_back_is_mended(tmp_path: Path) -> None:
