@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -102,9 +103,12 @@ async def test_a_command_that_fails_is_noticed_also_where_another_follows_it(rea
 
 
 async def test_what_is_looked_at_may_come_later_and_another_shell_goes_on(reader: Session) -> None:
-    page = """
+    # A program that says itself that it waits: what comes while a shell becomes another program, or a child of it ends,
+    # may be lost.
+    waits = "import pathlib, time; pathlib.Path('done').touch(); time.sleep(300)"
+    page = f"""
 ```sh in-other
-for each in one two; do sleep 0.5; echo $each; done; : > done; exec sleep 300
+for each in one two; do sleep 0.5; echo $each; done; exec {sys.executable} -c "{waits}"
 ```
 ```sh look
 ls done 2>/dev/null || echo not yet
