@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import delete
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
@@ -24,6 +25,7 @@ from perennial_billing.billing.requests import Asker
 from perennial_billing.billing.status import Status
 from perennial_billing.ledger.entries import Told
 from perennial_billing.ledger.finding import timeline
+from perennial_billing.ledger.tables import states
 from perennial_billing.sandbox.stage import Stage, stage
 from perennial_billing.sandbox.witness import BooksWitness
 from perennial_billing.starter import remembering
@@ -43,7 +45,7 @@ from perennial_billing.workflows.messages import NotificationSignal
 from perennial_billing.workflows.names import AMAZON_PAY_NOTIFICATION, SUBSCRIPTION_WORKFLOW
 from perennial_billing.workflows.subscription import SubscriptionWorkflow
 from tests.scenarios.story import Story
-from tests.starter.broken import forget
+from tests.starter.broken import changed, forget
 from tests.starter.command_line import Said, joined_to, typed
 
 ASKER = Asker(actor="jane", because="terminated by mistake")
@@ -369,6 +371,10 @@ async def test_what_temporal_has_forgotten_goes_on_as_a_new_life_under_keys_of_i
     await forget(house, story)
     [first] = await story.charges()
     due = story.terms.schedule.due(1)
+    with pytest.raises(SubscriptionNotFoundError, match="--from-ledger` brings it back"):
+        await recovery(house).recover(story.charge_permission_id)
+    # As where an older release has written the ledger, which kept no state.
+    await changed(house, delete(states).where(states.c.charge_permission_id == story.charge_permission_id))
 
     with pytest.raises(SubscriptionNotFoundError, match=r"period 0, due .*, was paid last") as refused:
         await recovery(house).recover(story.charge_permission_id)
