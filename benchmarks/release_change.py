@@ -31,6 +31,7 @@ from temporalio.worker import WorkerDeploymentConfig
 from benchmarks.contestants import PLAN
 from benchmarks.healthy_period import OF_VIRTUAL_TIME
 from benchmarks.report import Report
+from perennial_billing.activities.signatures import Standing
 from perennial_billing.billing.contract.terms import Terms
 from perennial_billing.billing.protocol.commands import Command, CreateCharge
 from perennial_billing.billing.protocol.events import Event
@@ -119,11 +120,13 @@ async def _measured(count: int, behavior: VersioningBehavior) -> Figures:
     return Figures(needed if pinned else 0, seconds, (once - before) / count, (after - once) / count)
 
 
-async def _patched(command: Command, account: str, *, within: timedelta | None = None) -> Event:
+async def _patched(
+    command: Command, account: str, *, standing: Standing | None = None, within: timedelta | None = None
+) -> Event:
     """As a release has it that does one thing more before a charge, and must go on with what others began."""
     if isinstance(command, CreateCharge):
         workflow.patched(f"one-thing-more-{command.attempt.period}")
-    return await perform(command, account, within=within)
+    return await perform(command, account, standing=standing, within=within)
 
 
 @contextmanager
