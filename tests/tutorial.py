@@ -154,6 +154,11 @@ class Shell:
         return self.err.read_text()
 
 
+def _hears_ctrl_c() -> None:
+    """What is run in the background of a script ignores it, and all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Session:
     """Somebody who follows the page, with a home and, where that can be had, a network of their own."""
@@ -181,6 +186,7 @@ class Session:
                     stdout=output,
                     stderr=trouble,
                     start_new_session=True,
+                    preexec_fn=_hears_ctrl_c,
                 )
             self.shells[name] = Shell(name, process, out, err)
         return self.shells[name]
