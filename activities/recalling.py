@@ -5,9 +5,9 @@ from temporalio import activity
 from perennial_billing.activities.agreement import Agreement
 from perennial_billing.activities.signatures import KeptState, LedgerActivities, Standing
 from perennial_billing.billing.protocol.recollection import Recalled, Recollection
+from perennial_billing.ledger.kept import kept_of
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.ledger.recalling import recall
-from perennial_billing.ledger.states import kept_subscription
 
 
 class Recollections(LedgerActivities):
@@ -46,7 +46,5 @@ class Recollections(LedgerActivities):
         Raises:
             LedgerError: it cannot be looked up now.
         """
-        told = await self._ledger.last_told(standing.charge_permission_id)
-        kept = await kept_subscription(self._ledger.engine, standing.charge_permission_id)
-        last = await self._ledger.last_number(standing.charge_permission_id)
-        return KeptState(told=told, last=last, subscription=kept.subscription if kept else None)
+        kept = await kept_of(self._ledger, standing.charge_permission_id)
+        return KeptState(told=kept.told, last=kept.last, subscription=kept.subscription)

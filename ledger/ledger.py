@@ -135,16 +135,6 @@ class Ledger:
                 return await connection.scalar(self._last, {"whose": charge_permission_id}) or 0
             return 0 if is_worked_on_again(Stood(*stood), moment, self.now()) else int(stood[0])
 
-    async def last_number(self, charge_permission_id: str) -> int:
-        """The highest number of a notice of a subscription, also of what was told after its end; 0 where there is none.
-
-        Raises:
-            LedgerError: the database cannot be used now, or is of another release.
-        """
-        await self.check_version()
-        async with reading(self.engine) as connection:
-            return await connection.scalar(self._last, {"whose": charge_permission_id}) or 0
-
     async def _check_goes_on(self, connection: AsyncConnection, told: Told, rows: Sequence[Row]) -> Collection[str]:
         """Whether what is recorded from the first of these on is these, as far as anything is; the digests of that.
 

@@ -7,7 +7,6 @@ server starts no second run beside one that runs.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -26,9 +25,8 @@ from perennial_billing.billing.protocol.events import Answered, Event, LedgerIsA
 from perennial_billing.billing.requests import NOBODY, Asker
 from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.view import SubscriptionView, view_of
-from perennial_billing.ledger.ledger import Ledger
+from perennial_billing.ledger.kept import kept_of
 from perennial_billing.ledger.lives import earlier_life, not_ended
-from perennial_billing.ledger.states import kept_subscription
 from perennial_billing.runtime.temporal import is_unknown
 from perennial_billing.starter.client.recalling import OpensLedger
 from perennial_billing.starter.errors import (
@@ -91,17 +89,17 @@ class Recovery:
     Args:
         client: connected with the project's data converter.
         ledger: opens the ledger, which tells of those that Temporal has forgotten.
+        task_queue: where the workers of those listen that only the ledger knows.
         asker: who brings them back, and why.
-        task_queue: where the workers listen; needed for those that only the ledger knows.
     """
 
     def __init__(
         self,
         client: Client,
         *,
-        ledger: OpensLedger | None = None,
+        ledger: OpensLedger,
+        task_queue: str,
         asker: Asker = NOBODY,
-        task_queue: str | None = None,
     ) -> None:
         self._client, self._ledger, self._asker, self._task_queue = client, ledger, asker, task_queue
 
@@ -187,13 +185,13 @@ class Recovery:
             LedgerError: the ledger cannot be read.
             RPCError: the server does not answer.
         """
-        async with self._opened() as ledger:
+        async with self._ledger() as ledger:
             return await examine(self._client, ledger, charge_permission_id, self._asker)
 
     async def mend(self, charge_permission_id: str) -> Troubled | None:
         """Mends what is amiss with one that runs, and says what that was; None where nothing is. Raises as `examine`
         does, and where no worker answers."""
-        async with self._opened() as ledger:
+        async with self._ledger() as ledger:
             troubled = await examine(self._client, ledger, charge_permission_id, self._asker)
             if troubled is not None:
                 await mend(self._client, ledger, troubled, self._asker)
@@ -208,7 +206,7 @@ class Recovery:
             LedgerError: the ledger cannot be read.
             RPCError: the server does not answer.
         """
-        async with self._opened() as ledger:
+        async with self._ledger() as ledger:
             async for name in not_ended(ledger):
                 if await self._described(name) is None:
                     yield name
@@ -220,15 +218,15 @@ class Recovery:
                 f"charge permission {charge_permission_id}: Temporal knows its subscription, so it is not made of the "
                 f"ledger: `perennial recover {charge_permission_id}`"
             )
-        async with self._opened() as ledger:
-            kept = await kept_subscription(ledger.engine, charge_permission_id)
-            last = await ledger.last_number(charge_permission_id)
-        if kept is None:
+        async with self._ledger() as ledger:
+            kept = await kept_of(ledger, charge_permission_id)
+        known = kept.subscription
+        if known is None or kept.recorded_at is None:
             raise await self._forgotten(charge_permission_id)
-        if kept.subscription.has_ended:
+        if known.has_ended:
             raise SubscriptionEndedError(ended_before(charge_permission_id))
-        goes_on = brought_together(kept.subscription, kept.subscription, last, datetime.now(UTC), self._asker)
-        return Lost(charge_permission_id, kept.recorded_at, view_of(kept.subscription), goes_on)
+        goes_on = brought_together(known, known, kept.last, datetime.now(UTC), self._asker)
+        return Lost(charge_permission_id, kept.recorded_at, view_of(known), goes_on)
 
     async def from_ledger(self, charge_permission_id: str) -> Lost:
         """Starts one again that only the ledger knows, with all that it knew when it told something last.
@@ -241,8 +239,6 @@ class Recovery:
             RPCError: the server does not answer.
         """
         lost = await self.look_up(charge_permission_id)
-        if self._task_queue is None:
-            raise AssertionError("where the workers listen was not said")
         try:
             await self._client.start_workflow(
                 SubscriptionWorkflow.run,
@@ -255,13 +251,6 @@ class Recovery:
         except WorkflowAlreadyStartedError:
             raise _runs(charge_permission_id) from None
         return lost
-
-    @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[Ledger]:
-        if self._ledger is None:
-            raise AssertionError("no ledger was given")
-        async with self._ledger() as ledger:
-            yield ledger
 
     # Those whose workflow was ended
 
@@ -296,10 +285,8 @@ class Recovery:
 
     async def _forgotten(self, charge_permission_id: str) -> SubscriptionError:
         """Of one that Temporal does not know any more, what the ledger knows, and what would be needed."""
-        life = None
-        if self._ledger is not None:
-            async with self._ledger() as ledger:
-                life = await earlier_life(ledger, charge_permission_id)
+        async with self._ledger() as ledger:
+            life = await earlier_life(ledger, charge_permission_id)
         if life is None:
             return SubscriptionNotFoundError(
                 f"charge permission {charge_permission_id}: neither Temporal nor the ledger knows a subscription"
@@ -321,28 +308,15 @@ class Recovery:
             events = []  # what is said to it is said to its successor
         because = self._asker.because or f"its workflow was ended from outside: {found.how.value}"
         asker, now = self._asker.but(because=because), datetime.now(UTC)
-        beyond = await self._kept_beyond(found.charge_permission_id, remembered.subscription)
-        if beyond is None:
+        async with self._ledger() as ledger:
+            kept = await kept_of(ledger, found.charge_permission_id)
+        if kept.subscription is None or kept.told <= remembered.subscription.outbox.told:
             return brought_back(remembered.subscription, events, now, asker)
-        told, known = beyond
-        forgetful = apply(remembered.subscription, LedgerIsAhead(told), now)
+        # A task may have told something, and been lost with the workflow.
+        forgetful = apply(remembered.subscription, LedgerIsAhead(kept.last), now)
         for event in events:
             forgetful = apply(forgetful, event, now)
-        return brought_together(forgetful, known, told, now, asker)
-
-    async def _kept_beyond(
-        self, charge_permission_id: str, remembered: Subscription
-    ) -> tuple[int, Subscription] | None:
-        """What the ledger has kept, and the number of the last notice, where it knows more: a task may have told
-        something and been lost with the workflow."""
-        if self._ledger is None:
-            return None
-        async with self._ledger() as ledger:
-            if await ledger.last_told(charge_permission_id) <= remembered.outbox.told:
-                return None
-            kept = await kept_subscription(ledger.engine, charge_permission_id)
-            last = await ledger.last_number(charge_permission_id)
-        return (last, kept.subscription) if kept is not None else None
+        return brought_together(forgetful, kept.subscription, kept.last, now, asker)
 
     async def _has_begun(self, command: StartSuccessor, found: Stopped) -> bool:
         described = await self._described(command.charge_permission_id)

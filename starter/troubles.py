@@ -37,8 +37,8 @@ from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.view import SubscriptionView, view_of
 from perennial_billing.ledger.entries import Told
 from perennial_billing.ledger.filling import fill, numbers_of
+from perennial_billing.ledger.kept import Kept, kept_of
 from perennial_billing.ledger.ledger import Ledger
-from perennial_billing.ledger.states import kept_subscription
 from perennial_billing.runtime.temporal import is_unknown
 from perennial_billing.starter.client.explaining import explained, refusal
 from perennial_billing.starter.places import CALL_TIMEOUT
@@ -78,6 +78,7 @@ class Troubled:
         goes_on: how it goes on when it is mended.
         reset_to: the event before which it is reset; None where it is not.
         missing: the numbers that the ledger lacks and that its history has.
+        told: what its history has, where the ledger lacks some of it.
     """
 
     charge_permission_id: str
@@ -88,6 +89,7 @@ class Troubled:
     goes_on: SubscriptionView
     reset_to: int | None = None
     missing: Sequence[int] = ()
+    told: Sequence[Told] = ()
 
 
 async def examine(client: Client, ledger: Ledger, charge_permission_id: str, asker: Asker) -> Troubled | None:
@@ -124,25 +126,24 @@ async def _examine(
     if reset_to is not None:
         troubles.append(Trouble.DOES_NOT_REPLAY)
         found.append(f"its history replays up to event {reset_to - 1} of {len(events)} and not further ({read.why})")
-    elif (since := _stands_since(read.subscription, described)) is not None:
+    elif (since := stands_since(read.subscription, described)) is not None:
         reset_to = next((event.event_id for event in reversed(events) if event.event_type == _COMPLETED), None)
         troubles.append(Trouble.STANDS)
         found.append(f"its next date was {since:%Y-%m-%d %H:%M} UTC, and nothing is under way")
     stood = goes_on = read.subscription
-    told = await ledger.last_told(charge_permission_id)
-    missing: list[int] = []
-    if told > stood.outbox.told or stood.divergence is not None:
+    kept = await kept_of(ledger, charge_permission_id)
+    missing: Sequence[int] = ()
+    told: Sequence[Told] = ()
+    if kept.told > stood.outbox.told or stood.divergence is not None:
         troubles.append(Trouble.LEDGER_AHEAD)
-        kept = await kept_subscription(ledger.engine, charge_permission_id)
-        found.append(_ahead(told, stood, has_state=kept is not None))
-        if kept is not None:
-            last = await ledger.last_number(charge_permission_id)
-            goes_on = brought_together(stood, kept.subscription, last, datetime.now(UTC), asker)
-    elif missing := await _missing(ledger, read, charge_permission_id):
+        found.append(_ahead(kept, stood))
+        if kept.subscription is not None:
+            goes_on = brought_together(stood, kept.subscription, kept.last, datetime.now(UTC), asker)
+    else:
+        missing, told = await _missing(client, ledger, read, described.id, events)
+    if missing:
         troubles.append(Trouble.LEDGER_BEHIND)
-        found.append(
-            f"the ledger lacks {len(missing)} of its {stood.outbox.told} notices, the first of them {missing[0]}"
-        )
+        found.append(f"the ledger lacks {len(missing)} of its notices, the first of them {missing[0]}")
     if not troubles:
         return None, busy
     troubled = Troubled(
@@ -154,6 +155,7 @@ async def _examine(
         view_of(goes_on),
         reset_to,
         missing,
+        told,
     )
     return troubled, busy
 
@@ -170,11 +172,7 @@ async def mend(client: Client, ledger: Ledger, troubled: Troubled, asker: Asker)
     if troubled.reset_to is not None:
         await _reset(client, troubled, troubled.reset_to)
     if troubled.missing:
-        handle = client.get_workflow_handle(workflow_id(name))
-        described = await handle.describe(rpc_timeout=CALL_TIMEOUT)
-        events = [*(await handle.fetch_history()).events]
-        read = await _read(client, described, events)
-        await fill(ledger, name, [*read.told, *await _told_before(client, described.id, events)])
+        await fill(ledger, name, troubled.told)
     if Trouble.LEDGER_AHEAD in troubled.troubles or troubled.reset_to is not None:
         await _agree(client, name, asker)
 
@@ -282,23 +280,34 @@ async def _told_before(client: Client, name: str, events: Sequence[HistoryEvent]
     return told
 
 
-def _stands_since(subscription: Subscription, described: WorkflowExecutionDescription) -> datetime | None:
+def stands_since(subscription: Subscription, described: WorkflowExecutionDescription) -> datetime | None:
     """The date that is past although nothing is under way; None where that is not so."""
     command, raw = next_command(subscription), described.raw_description
     busy = bool(raw.pending_activities) or raw.HasField("pending_workflow_task")
-    if command is None or busy or datetime.now(UTC) - command.at < STANDS_AFTER:
+    if command is None or busy or subscription.outbox.is_full or datetime.now(UTC) - command.at < STANDS_AFTER:
         return None
     return command.at
 
 
-def _ahead(told: int, stood: Subscription, *, has_state: bool) -> str:
-    kept = "and has kept all that it knew then" if has_state else "and has kept no state of it"
-    return f"the ledger knows {told} notices of it, its workflow {stood.outbox.told}, {kept}"
+def _ahead(kept: Kept, stood: Subscription) -> str:
+    state = "and has kept all that it knew then" if kept.subscription else "and has kept no state of it"
+    return f"the ledger knows {kept.told} notices of it, its workflow {stood.outbox.told}, {state}"
 
 
-async def _missing(ledger: Ledger, read: _Read, charge_permission_id: str) -> list[int]:
-    """The numbers that the ledger lacks although they were handed on."""
+async def _missing(
+    client: Client, ledger: Ledger, read: _Read, name: str, events: Sequence[HistoryEvent]
+) -> tuple[Sequence[int], Sequence[Told]]:
+    """The numbers that the ledger lacks although they were handed on, and all that was, as far as Temporal retains it.
+
+    The numbers of one that goes on from another charge permission begin where those ended. Runs before are looked at
+    only where the ledger has a gap, or nothing.
+    """
     outbox = read.subscription.outbox
+    known = await numbers_of(ledger, name.removeprefix(workflow_id("")))
     waiting = {notice.number for notice in outbox.notices}
-    known = await numbers_of(ledger, charge_permission_id)
-    return [number for number in range(1, outbox.told + 1) if number not in known and number not in waiting]
+    expected = range(min(known, default=1), outbox.told + 1)
+    if known and all(number in known or number in waiting for number in expected):
+        return (), ()
+    told = [*await _told_before(client, name, events), *read.told]
+    handed_on = {notice.number for each in told for notice in each.notices} - waiting
+    return sorted(handed_on - known), told

@@ -55,7 +55,7 @@ from perennial_billing.workflows.display import (
     static_summary,
 )
 from perennial_billing.workflows.memo import initial_memo
-from perennial_billing.workflows.messages import Agreed, Answer, CancelRequest, NotificationSignal, Refusal
+from perennial_billing.workflows.messages import Answer, CancelRequest, NotificationSignal, Refusal
 from perennial_billing.workflows.names import SUBSCRIPTION_WORKFLOW, in_summary, workflow_id
 from perennial_billing.workflows.outcomes import outcome_of
 from perennial_billing.workflows.performing import ledger_ahead_of, perform
@@ -208,20 +208,19 @@ class Life:
         if told is not None and told > self.subscription.outbox.told:
             self.happened(LedgerIsAhead(told))
 
-    async def agree(self, asker: Asker) -> Agreed:
+    async def agree(self, asker: Asker) -> None:
         """Goes on with what the ledger has kept, where that is more than is known here.
 
         Raises:
             ApplicationError: of type `Refused`; nothing was changed.
         """
-        before = self.subscription.outbox.told
         try:
             kept = await kept_state(self._standing)
         except FailureError:
             with refusing():
                 raise Refused("ledger", "", "it cannot be read now: ask again later", Kind.NOT_NOW) from None
         if self.subscription.divergence is None and kept.told <= self.subscription.outbox.told:
-            return Agreed(before=before, told=before, goes_on_from=None)
+            return
         if kept.subscription is None:
             with refusing():
                 raise Refused("ledger", "", _NOTHING_KEPT, Kind.NOT_NOW)
@@ -232,7 +231,6 @@ class Life:
                 self.subscription, kept.subscription, kept.last, workflow.now(), asker, self._canceled
             )
             self._is_brought_back = True
-        return Agreed(before=before, told=self.subscription.outbox.told, goes_on_from=kept.last)
 
     @property
     def _standing(self) -> Standing:

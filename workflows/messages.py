@@ -161,20 +161,6 @@ class Answer(Value):
     wish: str = ""
 
 
-class Agreed(Value):
-    """That a subscription and the ledger agree.
-
-    Attributes:
-        before: how many notices the subscription knew.
-        told: how many it knows now.
-        goes_on_from: the number of the last notice that the ledger knew, where it knew more; None where both agreed.
-    """
-
-    before: int
-    told: int
-    goes_on_from: int | None = None
-
-
 class DryRunAnswer(Value):
     """What a request would come to, or why it would be refused."""
 

@@ -1,7 +1,8 @@
 """How a workflow looks something up in the ledger."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -12,8 +13,10 @@ with workflow.unsafe.imports_passed_through():
     from perennial_billing.billing.protocol.recollection import Recalled, Recollection
     from perennial_billing.workflows.performing import ledger_ahead_of
 
+Wanted = TypeVar("Wanted")
+Found = TypeVar("Found")
+
 _TIMEOUT: Final = timedelta(seconds=5)
-_AT_ONCE: Final = RetryPolicy(maximum_attempts=1)
 _RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=3)
 """A local activity holds up its workflow task, so it gives up soon."""
 
@@ -24,13 +27,7 @@ async def recall(wanted: Recollection) -> Recalled:
     Raises:
         FailureError: it cannot be looked up now.
     """
-    return await workflow.execute_local_activity_method(
-        LedgerActivities.recall,
-        wanted,
-        start_to_close_timeout=_TIMEOUT,
-        retry_policy=_RETRY,
-        summary="Look it up in the ledger",
-    )
+    return await _ask(LedgerActivities.recall, wanted, "Look it up in the ledger")
 
 
 async def kept_state(standing: Standing) -> KeptState:
@@ -39,25 +36,19 @@ async def kept_state(standing: Standing) -> KeptState:
     Raises:
         FailureError: it cannot be looked up now.
     """
-    return await workflow.execute_local_activity_method(
-        LedgerActivities.kept_state,
-        standing,
-        start_to_close_timeout=_TIMEOUT,
-        retry_policy=_RETRY,
-        summary="What has the ledger kept?",
-    )
+    return await _ask(LedgerActivities.kept_state, standing, "What has the ledger kept?")
 
 
 async def told_beyond(standing: Standing) -> int | None:
     """The number of the last notice that the ledger knows, where it knows more of a subscription than itself."""
     try:
-        await workflow.execute_local_activity_method(
-            LedgerActivities.check_agreement,
-            standing,
-            start_to_close_timeout=_TIMEOUT,
-            retry_policy=_AT_ONCE,
-            summary="Does the ledger know more?",
-        )
+        await _ask(LedgerActivities.check_agreement, standing, "Does the ledger know more?")
     except FailureError as error:
         return ledger_ahead_of(error)
     return None
+
+
+async def _ask(look: Callable[[LedgerActivities, Wanted], Awaitable[Found]], wanted: Wanted, summary: str) -> Found:
+    return await workflow.execute_local_activity_method(
+        look, wanted, start_to_close_timeout=_TIMEOUT, retry_policy=_RETRY, summary=summary
+    )

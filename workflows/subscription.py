@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from perennial_billing.billing.view import SubscriptionView, view_of
     from perennial_billing.workflows import signals
     from perennial_billing.workflows.life import Life
-    from perennial_billing.workflows.messages import Agreed, Answer, DryRunAnswer, Question, Refusal, Wish
+    from perennial_billing.workflows.messages import Answer, DryRunAnswer, Question, Refusal, Wish
     from perennial_billing.workflows.names import SUBSCRIPTION_WORKFLOW
     from perennial_billing.workflows.outcomes import outcome_of
 
@@ -89,13 +89,13 @@ class SubscriptionWorkflow:
         self._life.check(wish.request)
 
     @workflow.update
-    async def agree(self, asker: Asker) -> Agreed:
+    async def agree(self, asker: Asker) -> None:
         """Goes on with what the ledger has kept of it, where that is more than this workflow knows.
 
         Raises:
             ApplicationError: of type `Refused`; nothing was changed.
         """
-        return await self._life.agree(asker)
+        await self._life.agree(asker)
 
     @workflow.query
     def status(self) -> SubscriptionView:

@@ -1,7 +1,6 @@
 """The commands about merchant accounts: the group `accounts`."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +8,7 @@ import typer
 from rich.text import Text
 
 from perennial_billing.runtime.errors import StartupError
+from perennial_billing.starter.cli.endpoints import opened_ledger
 from perennial_billing.starter.cli.output import (
     NOT_ANSWERED,
     JsonOption,
@@ -21,7 +21,6 @@ from perennial_billing.starter.cli.output import (
 from perennial_billing.starter.cli.tables import Column, Sheet
 
 if TYPE_CHECKING:
-    from perennial_billing.ledger.ledger import Ledger
     from perennial_billing.runtime.settings import Settings
     from perennial_billing.starter.checks.check import Check
     from perennial_billing.worker.accounts import Account
@@ -69,7 +68,7 @@ async def list_(as_json: JsonOption = False) -> None:
     """List the accounts of the environment variables, of the file and of the ledger; never their private keys."""
     from perennial_billing.worker.accounts import Accounts
 
-    async with _ledger() as (ledger, settings):
+    async with opened_ledger() as (ledger, settings):
         known = Accounts(settings, ledger)
         found = await known.all()
     say([as_data(each) for each in found], _sheet(found), f"{len(found)} accounts", as_json=as_json)
@@ -106,7 +105,7 @@ async def add(
     """
     from perennial_billing.worker import keeping
 
-    async with _ledger() as (ledger, settings):
+    async with opened_ledger() as (ledger, settings):
         keeping.sealing_of(settings)
         account = keeping.new_account(
             settings,
@@ -140,7 +139,7 @@ async def check(
     from perennial_billing.worker.accounts import Accounts
 
     made: dict[str, list[Check]] = {}
-    async with _ledger() as (ledger, settings):
+    async with opened_ledger() as (ledger, settings):
         known = Accounts(settings, ledger)
         sealing = Sealing(settings.accounts_secrets)
         wanted = names or [*(each.name for each in await known.all()), *known.refused]
@@ -170,7 +169,7 @@ async def rotate_key(
     from perennial_billing.worker import keeping
     from perennial_billing.worker.accounts import KNOWN_SECONDS, checked_region
 
-    async with _ledger() as (ledger, settings):
+    async with opened_ledger() as (ledger, settings):
         keeping.sealing_of(settings)
         key = keeping.NewKey.of_file(public_key_id, private_key, passphrase)
         row = await keeping.row_of(ledger, name)
@@ -197,7 +196,7 @@ async def reseal(as_json: JsonOption = False) -> None:
     from perennial_billing.ledger.accounts import seal_anew
     from perennial_billing.worker.keeping import sealing_of
 
-    async with _ledger() as (ledger, settings):
+    async with opened_ledger() as (ledger, settings):
         names = await seal_anew(ledger, sealing_of(settings))
     say({"resealed": names}, f"{len(names)} private keys are encrypted with the first secret now", as_json=as_json)
 
@@ -214,7 +213,7 @@ async def remove(
     """Forget an account of the ledger and its key. What the ledger has of its subscriptions stays."""
     from perennial_billing.worker import keeping
 
-    async with _ledger() as (ledger, _):
+    async with opened_ledger() as (ledger, _):
         await keeping.remove(ledger, name, although_billed=although_billed)
     say({"name": name, "removed": True}, f"{name}: removed", as_json=as_json)
 
@@ -313,25 +312,3 @@ def _checks_sheet(made: "Mapping[str, list[Check]]") -> Sheet:
         for each in checks
     ]
     return Sheet(_CHECKS, rows)
-
-
-@asynccontextmanager
-async def _ledger() -> "AsyncIterator[tuple[Ledger, Settings]]":
-    """The ledger, and the settings that name it.
-
-    Raises:
-        RefusedError: what is asked for is not there, or not possible now.
-    """
-    from perennial_billing.billing.refusals import Kind, Refused
-    from perennial_billing.runtime.settings import load_settings
-    from perennial_billing.worker.books import ledger_of
-    from perennial_billing.worker.keeping import AccountNotFoundError
-
-    settings = load_settings()
-    try:
-        async with ledger_of(settings) as ledger:
-            yield ledger, settings
-    except Refused as error:
-        if isinstance(error, AccountNotFoundError) or error.kind is not Kind.INVALID:
-            raise RefusedError(str(error)) from None
-        raise

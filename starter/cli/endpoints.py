@@ -237,7 +237,6 @@ async def opened_ledger() -> "AsyncIterator[tuple[Ledger, Settings]]":
     """
     from perennial_billing.billing.refusals import Kind, Refused
     from perennial_billing.runtime.settings import load_settings
-    from perennial_billing.starter.endpoints import EndpointNotFoundError
     from perennial_billing.worker.books import ledger_of
 
     settings = load_settings()
@@ -245,6 +244,6 @@ async def opened_ledger() -> "AsyncIterator[tuple[Ledger, Settings]]":
         async with ledger_of(settings) as ledger:
             yield ledger, settings
     except Refused as error:
-        if isinstance(error, EndpointNotFoundError) or error.kind is not Kind.INVALID:
+        if type(error) is not Refused or error.kind is not Kind.INVALID:  # a class of its own: it is not there
             raise RefusedError(str(error)) from None
         raise

@@ -17,9 +17,9 @@ from perennial_billing.ledger.endpoints import did_not_take
 from perennial_billing.ledger.entries import minor, money
 from perennial_billing.ledger.errors import LedgerAheadError
 from perennial_billing.ledger.finding import Search, find, timeline
+from perennial_billing.ledger.kept import Kept, kept_of
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.ledger.rebuilding import rebuild
-from perennial_billing.ledger.states import kept_subscription
 from perennial_billing.ledger.tables import deliveries, entries
 from tests.billing.support import terms
 from tests.ledger.told import BEGAN, MONTH, notice, summary, told
@@ -132,7 +132,8 @@ async def test_something_else_is_told_beside_only_where_a_task_was_lost_a_moment
             await clock.record(again)
         return
     await clock.record(again)
-    assert (await clock.last_told(TEA), await clock.last_number(TEA)) == (2, 3)
+    kept = await kept_of(clock, TEA)
+    assert (await clock.last_told(TEA), kept.told, kept.last) == (2, 2, 3)
 
 
 async def test_the_state_is_kept_that_was_told_last(ledger: Ledger) -> None:
@@ -141,14 +142,13 @@ async def test_the_state_is_kept_that_was_told_last(ledger: Ledger) -> None:
         replace(told(notice(at)), state=state.model_dump_json(), moment=Moment(run="r-1", length=10 * at))
         for at, state in enumerate(states, 1)
     )
-    assert await kept_subscription(ledger.engine, TEA) is None
+    assert await kept_of(ledger, TEA) == Kept(0, 0)
 
     for each in (first, second, second):
         await ledger.record(each)
 
-    kept = await kept_subscription(ledger.engine, TEA)
-    assert kept is not None
-    assert (kept.told, kept.subscription) == (2, states[1])
+    kept = await kept_of(ledger, TEA)
+    assert (kept.told, kept.last, kept.subscription) == (2, 2, states[1])
 
 
 async def test_what_is_told_after_the_end_is_beside_what_the_subscription_told(ledger: Ledger) -> None:

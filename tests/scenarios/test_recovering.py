@@ -52,7 +52,12 @@ ASKER = Asker(actor="jane", because="terminated by mistake")
 
 
 def recovery(house: Stage) -> Recovery:
-    return Recovery(house.client, ledger=lambda: nullcontext(house.ledger), asker=ASKER)
+    return Recovery(
+        house.client,
+        ledger=lambda: nullcontext(house.ledger),
+        task_queue=house.settings.task_queue,
+        asker=ASKER,
+    )
 
 
 def in_days(days: float) -> datetime:

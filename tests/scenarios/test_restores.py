@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
@@ -34,6 +35,7 @@ from perennial_billing.ledger.finding import timeline
 from perennial_billing.ledger.rebuilding import rebuild
 from perennial_billing.sandbox.house import TEMPORAL_FILE
 from perennial_billing.sandbox.stage import Stage, stage
+from perennial_billing.starter.errors import RequestRefusedError
 from perennial_billing.starter.recovery import Recovery
 from perennial_billing.starter.troubles import Trouble
 from perennial_billing.worker.books import FILE as LEDGER_FILE
@@ -115,6 +117,8 @@ async def test_nothing_is_done_on_what_was_forgotten_before_both_agree(tmp_path:
     forgotten = await forget_a_month(tmp_path)
     async with stage(folder=tmp_path, assumptions=FORGETS_DECLINES) as house:
         stories = {name: Story(house, story.terms) for name, story in forgotten.items()}
+        with pytest.raises(RequestRefusedError, match="the ledger knows more of it"):
+            await house.subscriptions.change(stories["paid"].charge_permission_id, SkipPeriod())
         for name in ("paid", "declined", "paused", "goes on", "dearer"):
             before = await captured(stories[name])
             assert is_held(await stories[name].until_due(1)), name
@@ -244,6 +248,22 @@ async def test_what_a_ledger_has_lost_is_recorded_again_of_what_temporal_retains
         async for rebuilt in rebuild(house.ledger, writes=False):
             assert rebuilt.differences == []
         assert await captured(story) == {0: 1, 2: 1, 3: 1}
+
+
+async def test_one_that_went_on_under_another_charge_permission_lacks_nothing(house: Stage) -> None:
+    """Its numbers begin where those under the one before ended."""
+    before = await Story.begin(house, first_charge_at=FIRST)
+    await before.until_due(0)
+    successor = (await house.simulator.open_permission()).charge_permission_id
+    await house.subscriptions.replace_charge_permission(before.charge_permission_id, successor)
+    await before.quiet()
+    after = Story(house, before.terms.model_copy(update={"charge_permission_id": successor}))
+    await after.quiet()
+
+    numbers = [entry.notice.number for entry in await timeline(house.ledger, successor)]
+    assert numbers
+    assert numbers[0] > 1
+    assert await recovery(house).examine(successor) is None
 
 
 async def test_where_temporals_database_is_gone_all_go_on_from_the_ledger(tmp_path: Path) -> None:

@@ -129,7 +129,12 @@ async def try_recover_subscription(
 
 
 def _recovery(services: Services, asker: Asker) -> Recovery:
-    return Recovery(services.reach.client, ledger=lambda: nullcontext(services.ledger), asker=asker)
+    return Recovery(
+        services.reach.client,
+        ledger=lambda: nullcontext(services.ledger),
+        task_queue=services.settings.task_queue,
+        asker=asker,
+    )
 
 
 def _of_paused(paused: Hindered) -> Recovered:
