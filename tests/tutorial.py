@@ -16,6 +16,7 @@ lines.
 """
 
 import asyncio
+import codecs
 import os
 import re
 import shutil
@@ -124,7 +125,8 @@ class Shell:
         self.process.stdin.write(text.encode())
 
     def said(self) -> str:
-        return self.out.read_text()
+        """What it has written so far, but for a character of which it has written a part."""
+        return codecs.getincrementaldecoder("utf-8")().decode(self.out.read_bytes())
 
     async def shows(self, printed: str, home: Path) -> None:
         """Waits until it shows these lines, each once more than it was read already.
@@ -151,7 +153,7 @@ class Shell:
         self.read += lines
 
     def trouble(self) -> str:
-        return self.err.read_text()
+        return self.err.read_text(errors="replace")
 
 
 def _hears_ctrl_c() -> None:
