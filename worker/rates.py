@@ -91,8 +91,12 @@ class Turns:
 
     async def take(self) -> None:
         """Returns when it is this call's turn, or when it has waited for long enough."""
-        now = asyncio.get_running_loop().time()
-        refilled = self._left + self._rate.per_second * min(now - self._at, self._rate.burst / self._rate.per_second)
+        wait = self.taken(asyncio.get_running_loop().time())
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+    def taken(self, now: float) -> float:
+        """Takes a turn at an instant of a clock, in seconds; how many seconds it has to wait for it."""
+        refilled = self._left + self._rate.per_second * (now - self._at)
         self._left, self._at = min(float(self._rate.burst), refilled) - 1, now
-        if self._left < 0:
-            await asyncio.sleep(min(-self._left / self._rate.per_second, LONGEST_TURN_SECONDS))
+        return min(max(-self._left, 0.0) / self._rate.per_second, LONGEST_TURN_SECONDS)
