@@ -165,5 +165,9 @@ async def test_a_character_of_which_a_part_is_written_is_waited_for(reader: Sess
     assert shell.said() == "done "
 
     with shell.out.open("ab") as out:
-        out.write("\u2501".encode()[-1:])
+        out.write("\u2501".encode()[-1:] + b"\r")
     assert shell.said() == "done \u2501"
+
+    with shell.out.open("ab") as out:
+        out.write(b"\n")
+    assert shell.said() == "done \u2501\n"

@@ -17,6 +17,7 @@ lines.
 
 import asyncio
 import codecs
+import io
 import os
 import re
 import shutil
@@ -125,8 +126,9 @@ class Shell:
         self.process.stdin.write(text.encode())
 
     def said(self) -> str:
-        """What it has written so far, but for a character of which it has written a part."""
-        return codecs.getincrementaldecoder("utf-8")().decode(self.out.read_bytes())
+        """What it has written so far, but for a character or an end of a line of which it has written a part."""
+        decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")(), translate=True)
+        return decoder.decode(self.out.read_bytes())
 
     async def shows(self, printed: str, home: Path) -> None:
         """Waits until it shows these lines, each once more than it was read already.
