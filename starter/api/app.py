@@ -27,6 +27,7 @@ from perennial_billing.starter.api.routes import (
     many,
     notices,
     plans,
+    portal,
     recovering,
     reports,
     sending,
@@ -73,6 +74,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(EachRequest)
     for router in (
         checkout.router,
+        portal.router,
         looking.router,
         starting.router,
         asking.router,

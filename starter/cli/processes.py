@@ -59,7 +59,7 @@ async def ipn(
             app = create_app(client, settings, runtime.metric_meter, merchants=merchants)
             async with serving(app, listener) as origin:
                 out.print(f"IPN receiver at {origin}{PATH}")
-                await _until_stopped()
+                await until_stopped()
 
 
 @asynccontextmanager
@@ -108,7 +108,7 @@ async def api(
         client = await connect(patient=True, runtime=runtime_with_metrics(settings))
         async with services_for(client, settings) as services, serving(create_app(services), listener) as origin:
             out.print(f"HTTP API at {origin}/v1, its documentation at {origin}/docs")
-            await _until_stopped()
+            await until_stopped()
 
 
 @asynccontextmanager
@@ -162,7 +162,7 @@ def reach_of(client: "Client", ledger: "Ledger", settings: "Settings") -> "Reach
     )
 
 
-async def _until_stopped() -> None:
+async def until_stopped() -> None:
     """Waits for SIGTERM or SIGINT."""
     async with stop_signals() as stop:
         await stop.wait()
