@@ -63,7 +63,7 @@ RAW: Model = yaml.safe_load(COMPOSE.read_text())
 PACKAGES = ["perennial_billing"]
 SOURCES = [*(path.name for path in (ROOT / "perennial_billing").iterdir() if path.is_symlink()), "client", "simulator"]
 OURS = sorted(name for name, service in RAW["services"].items() if "build" in service)
-PROCESSES = ("worker", "ipn", "api")
+PROCESSES = ("worker", "ipn", "api", "portal")
 FIRST_RELEASE = "first-release"
 ONE_SHOT = {"temporal-schema", "temporal-namespace", FIRST_RELEASE}
 
@@ -356,6 +356,7 @@ def test_nothing_starts_before_what_it_needs() -> None:
     for name in ("worker", "ipn"):
         assert set(RAW["services"][name]["depends_on"]) == {"temporal", "temporal-namespace", "simulator"}
     assert set(RAW["services"]["api"]["depends_on"]) == {"temporal", "temporal-namespace", "simulator", "worker"}
+    assert set(RAW["services"]["portal"]["depends_on"]) == {"temporal", "temporal-namespace", "worker"}
 
 
 def test_what_serves_is_started_again_and_watched_and_what_sets_up_runs_once() -> None:
@@ -371,6 +372,7 @@ def test_a_stopping_process_has_the_time_that_it_takes() -> None:
     for name, its_own in {
         "ipn": SHUTDOWN_SECONDS,
         "api": SHUTDOWN_SECONDS,
+        "portal": SHUTDOWN_SECONDS,
         "simulator": SIMULATORS_SHUTDOWN_SECONDS,
     }.items():
         assert seconds(RAW["services"][name]["stop_grace_period"]) > its_own
@@ -454,8 +456,12 @@ def test_what_one_process_alone_reads_is_handed_on_to_that_one() -> None:
         own, _, _ = name.partition("_")
         if name in shared:
             expected = set(PROCESSES)
-        elif own in {"ipn", "api"}:
+        elif name in {"portal_url", "portal_secrets"}:
+            expected = {"portal", "api"}  # the API makes links, too
+        elif own in {"ipn", "api", "portal"}:
             expected = {own}
+        elif name in {"region", "amazon_pay_origin"}:
+            expected = {"worker", "api", "portal"}
         else:
             expected = {"worker"} if name in workers else {"worker", "api"}
         assert receives == expected, name
@@ -524,9 +530,10 @@ def neighbours(service: str) -> set[str]:
 
 def test_each_reaches_whom_it_needs_and_nobody_else() -> None:
     assert neighbours("postgres") == {"temporal", "temporal-schema"}
-    assert neighbours("worker") == {*AROUND_TEMPORAL, "ipn", "api", "simulator"}
-    assert neighbours("api") == {*AROUND_TEMPORAL, "ipn", "worker", "simulator"}
-    assert neighbours(FIRST_RELEASE) == {*AROUND_TEMPORAL - {FIRST_RELEASE}, "ipn", "worker", "api"}
+    assert neighbours("worker") == {*AROUND_TEMPORAL, "ipn", "api", "portal", "simulator"}
+    assert neighbours("api") == {*AROUND_TEMPORAL, "ipn", "worker", "portal", "simulator"}
+    assert neighbours("portal") == {*AROUND_TEMPORAL, "ipn", "worker", "api"}
+    assert neighbours(FIRST_RELEASE) == {*AROUND_TEMPORAL - {FIRST_RELEASE}, "ipn", "worker", "api", "portal"}
     assert neighbours("simulator") == {"worker", "ipn", "api"}
     for name, service in RAW["services"].items():
         for needed in service.get("depends_on", {}):
@@ -639,9 +646,10 @@ def test_the_receiver_gets_the_simulators_notifications_and_trusts_its_certifica
     assert [target for _, target in bound_to(RAW["services"]["simulator"])] == [given["port"]]
 
 
-def test_only_the_simulator_may_write_its_keys_where_all_three_have_them() -> None:
+def test_only_the_simulator_may_write_its_keys_where_all_have_them_but_the_buyers_page() -> None:
     keys = str(options("simulator", SIMULATED)["keys"])
-    having = [*PROCESSES, "simulator"]
+    assert keys not in mounts(RAW["services"]["portal"])
+    having = ["worker", "ipn", "api", "simulator"]
     volumes = {name: mounts(RAW["services"][name])[keys] for name in having}
     assert len(set(volumes.values())) == 1
     writable = [name for name in having if not RAW["services"][name]["volumes"][0].endswith(":ro")]

@@ -52,7 +52,7 @@ async def serve(
     with listener:
         client = await connect(patient=True, runtime=runtime_with_metrics(settings))
         async with portal_for(client, settings) as services, serving(create_app(services), listener) as origin:
-            out.print(f"Buyer's page at {origin}, for buyers at {address}")
+            out.print(f"Buyer's page at {origin}, for buyers at {address}", soft_wrap=True)
             await until_stopped()
 
 
@@ -105,8 +105,13 @@ def _duration(text: str) -> timedelta:
 
 
 @asynccontextmanager
-async def portal_for(client: "Client", settings: "Settings") -> "AsyncIterator[Portal]":
+async def portal_for(client: "Client", settings: "Settings", *, tries_all: bool = False) -> "AsyncIterator[Portal]":
     """What the pages work with.
+
+    Args:
+        client: of the Temporal server.
+        settings: of the process.
+        tries_all: buyers may do everything where no file says otherwise, as where all is tried out.
 
     Raises:
         StartupError: a setting is missing or wrong.
@@ -115,12 +120,15 @@ async def portal_for(client: "Client", settings: "Settings") -> "AsyncIterator[P
 
     from perennial_billing.starter.client import Subscriptions
     from perennial_billing.starter.portal.links import address_of, seal_of
-    from perennial_billing.starter.portal.merchant import merchants_of
+    from perennial_billing.starter.portal.merchant import Merchant, Merchants, merchants_of
+    from perennial_billing.starter.portal.purposes import Permission
     from perennial_billing.starter.portal.services import Portal
     from perennial_billing.worker.accounts import Accounts
     from perennial_billing.worker.books import ledger_of
 
     merchants, seal = merchants_of(settings.portal_path), seal_of(settings)
+    if tries_all and settings.portal_path is None:
+        merchants = Merchants(Merchant(allows=frozenset(Permission), pause_without_end=True))
     async with ledger_of(settings, patient=True) as ledger:
         yield Portal(
             Subscriptions(client, settings.task_queue, ledger=lambda: nullcontext(ledger)),
