@@ -113,6 +113,7 @@ def create_app(portal: Portal) -> Guard:
             Route("/portal.css", pages.style),
             Route("/colours/{colour}.css", pages.colour),
             Route("/logos/{name}", pages.logo),
+            Route("/favicon.ico", pages.icon),
             Route("/health", pages.health),
         ],
         exception_handlers={
@@ -261,6 +262,10 @@ class Pages:
         if logo is None:
             raise HTTPException(404)
         return Response(logo.content, media_type=logo.media_type, headers=_KEPT_BY_BROWSERS)
+
+    async def icon(self, _request: Request) -> Response:
+        """None: browsers ask for one, and would count as visits."""
+        return Response(status_code=204, headers=_KEPT_BY_BROWSERS)
 
     async def health(self, _request: Request) -> Response:
         """It runs."""

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY_BYTES: Final = 16 * 1024
-NOT_COUNTED: Final = ("/health", "/portal.css", "/colours/", "/logos/")
+NOT_COUNTED: Final = ("/health", "/favicon.ico", "/portal.css", "/colours/", "/logos/")
 """What costs nothing to answer, and belongs to each page."""
 
 _NETWORK_BITS: Final = 64

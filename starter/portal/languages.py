@@ -83,6 +83,10 @@ class Speech:
         day = self.day_of(when) if isinstance(when, datetime) else when
         return format_date(day, "long", locale=self.locale)
 
+    def short_date(self, instant: datetime) -> str:
+        """The same, as short as a table wants it."""
+        return format_date(self.day_of(instant), "medium", locale=self.locale)
+
 
 def language_of(asked: str | None, accepted: str | None) -> str:
     """The language to speak: that which a link asks for, or else the first of those that a browser accepts.

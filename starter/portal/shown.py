@@ -120,11 +120,11 @@ def next_payment(upcoming: Sequence[Upcoming], speech: Speech) -> str:
 def payments(view: SubscriptionView, speech: Speech) -> list[Payment]:
     """What was charged, the latest first."""
     told = [
-        Payment(speech.date(each.due), speech.amount(each.amount), _state(each, view, speech)) for each in view.ledger
+        Payment(speech.short_date(each.due), speech.amount(each.amount), _state(each, view, speech)) for each in view.ledger
     ]
     if view.owed is not None:
         key = "state.declined" if _was_declined(view.owed) else "state.processing"
-        told.append(Payment(speech.date(view.owed.due), speech.amount(view.owed.amount), speech.say(key)))
+        told.append(Payment(speech.short_date(view.owed.due), speech.amount(view.owed.amount), speech.say(key)))
     return told[::-1]
 
 

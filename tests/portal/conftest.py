@@ -29,6 +29,9 @@ from perennial_billing.starter.portal.merchant import Merchant, Merchants, Reaso
 from perennial_billing.starter.portal.purposes import Permission, Purpose
 from perennial_billing.starter.portal.sealing import DEFAULT, Seal, link_to
 from perennial_billing.starter.portal.services import Portal
+from tests.api.test_shop_in_browser import browser
+
+__all__ = ["browser"]  # the system's Chromium, as for the shop's page
 
 SECRET: Final = "cG9ydGFsIHRlc3RzIHNlY3JldCBvZiAzMiBieXRlcyE="
 AMOUNT: Final = Money(amount="17.40", currency="EUR")  # type: ignore[arg-type]
