@@ -7,7 +7,7 @@ from typing import Final
 
 import platformdirs
 
-from perennial_billing.ledger.database import engine_of, file_url, place_of
+from perennial_billing.ledger.database import engine_of, file_of, file_url, place_of
 from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.ledger.versions import bring_forward
@@ -41,6 +41,16 @@ async def ledger_of(settings: Settings, *, patient: bool = False) -> AsyncIterat
 def has_ledger(settings: Settings) -> bool:
     """Whether there is one to look into: that is set, or the file of our own where it was made."""
     return settings.ledger_url is not None or settings.data_folder is not None or (_folder(settings) / FILE).exists()
+
+
+def ledger_file(settings: Settings) -> Path | None:
+    """The file that the ledger is; None where it is a database that is set, or its address is none."""
+    if settings.ledger_url is None:
+        return _folder(settings) / FILE
+    try:
+        return file_of(settings.ledger_url.get_secret_value())
+    except LedgerError:
+        return None
 
 
 async def set_up_ledger(settings: Settings) -> tuple[str, bool]:

@@ -148,7 +148,7 @@ COMMANDS: Final = (
     Command(
         "check",
         ".check:check",
-        "Look at the whole deployment: ledger, Temporal, workers and their releases, and who is not billed.",
+        "Look at the whole deployment, from settings and keys to workers and to who is not billed.",
         PROCESSES_PANEL,
     ),
     Command(

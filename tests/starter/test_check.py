@@ -10,7 +10,7 @@ import pytest
 from perennial_billing.sandbox.stage import Stage, stage
 from perennial_billing.starter.checks import temporal
 from perennial_billing.starter.checks.check import State
-from perennial_billing.starter.checks.temporal import Counted, Polled
+from perennial_billing.starter.checks.temporal import CallQueue, Counted, Polled, Server
 from perennial_billing.starter.deployments import Deployment, Release, Role
 from perennial_billing.starter.hindered import Hindered, Hindrance
 from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
@@ -18,10 +18,16 @@ from tests.scenarios.story import Story
 from tests.scenarios.test_releases import Releases
 from tests.starter.command_line import Said, dead_port, joined_to, typed
 
-NAMES: Final = (
-    *("ledger", "Temporal", "search attributes", "workers", "releases"),
+BESIDE_TEMPORAL: Final = (
+    *("region", "public key id", "private key", "the key's environment", "merchant id", "quotas"),
+    *("Amazon answers (default)", "signature (default)", "clock (default)", "ledger", "data folder", "endpoints"),
+    *("notifications' address", "Temporal's client certificate"),
+)
+ON_TEMPORAL: Final = (
+    *("Temporal's server", "namespace", "search attributes", "call queues", "workers", "releases"),
     *("failing workflows", "paused workflows", "stopped workflows", "overdue"),
 )
+NAMES: Final = (*BESIDE_TEMPORAL, "Temporal", *ON_TEMPORAL)
 ATTRIBUTES: Final = {key.name: int(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
 
 
@@ -31,6 +37,7 @@ async def checked(house: Stage, **environment: str) -> tuple[Said, dict[str, Any
     by_name = {each["name"]: each for each in said.data["checks"]}
     assert tuple(by_name) == NAMES
     assert said.data["right"] == (said.code == 0)
+    assert said.code in {0, 1}
     assert all(each["to_do"] for each in by_name.values() if each["state"] in {"wrong", "missing"})
     return said, by_name
 
@@ -55,6 +62,8 @@ def test_search_attributes_that_are_missing_or_of_another_type_are_named_with_wh
 def test_each_queue_needs_somebody_who_asks_it() -> None:
     some = [Polled(f"shop-{number}", workers=1) for number in range(5)]
     assert temporal.workers(some).found == "5 task queues, each with 1 or more"
+    of_one = Polled("shop", 2, frozenset({"0.1.0-5f3a90c1"}))
+    assert temporal.workers([of_one]).found == "1 task queues, each with 2 or more, of 0.1.0-5f3a90c1"
     silent = [*some, Polled("shop-CreateCharge", 0)]
     assert temporal.workers(silent).state is State.MISSING
     assert temporal.workers(silent).found == "nobody asks for the work of shop-CreateCharge"
@@ -63,6 +72,46 @@ def test_each_queue_needs_somebody_who_asks_it() -> None:
     assert temporal.workers([*some, *(Polled(f"box-{number}", 0) for number in range(5))]).found == (
         "nobody asks for the work of box-0, box-1, box-2 and 2 more"
     )
+
+
+def test_queues_of_calls_that_the_server_keeps_otherwise_are_named() -> None:
+    wanted = {"shop-CreateCharge": 4.0, "shop-GetCharge": 4.0}
+    right = [CallQueue(name, 1, rate) for name, rate in wanted.items()]
+    assert temporal.call_queues(right, wanted).found == "the server keeps the limits of all 2"
+    untold = [CallQueue(name, None, rate) for name, rate in wanted.items()]
+    assert temporal.call_queues(untold, wanted).found.endswith("whether each has one partition it does not tell")
+    shared = temporal.call_queues([CallQueue("shop-CreateCharge", 4, 4.0), right[1]], wanted)
+    assert shared.found.startswith("shop-CreateCharge: 4 partitions share a limit")
+    assert "matching.numTaskqueueReadPartitions" in shared.to_do
+    missing = temporal.call_queues([CallQueue("shop-CreateCharge", 1, None), right[1]], wanted)
+    assert (missing.state, missing.found.partition(":")[0]) == (State.MISSING, "shop-CreateCharge")
+    other = temporal.call_queues([CallQueue("shop-CreateCharge", 1, 8.0), right[1]], wanted)
+    assert other.found.endswith("shop-CreateCharge 8 and not 4")
+    assert not any(each.is_in_the_way for each in (shared, missing, other))
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "words"),
+    [
+        ("1.32.0", State.DONE, "1.32.0"),
+        ("1.29.3", State.WRONG, "keeps no limit for each account"),
+        ("", State.DONE, "does not tell its version"),
+        ("1.32.0-152.3", State.DONE, "small workflows"),
+    ],
+)
+def test_a_server_is_named_by_what_it_cannot_do(version: str, state: State, words: str) -> None:
+    check = temporal.server(Server(version, timedelta(days=30), delivers_alone="-" not in version))
+    assert check.state is state
+    assert words in check.found
+
+
+def test_a_namespace_that_forgets_soon_is_said_and_in_nobodys_way() -> None:
+    month, day = (
+        temporal.namespace(Server("1.32.0", timedelta(days=days), delivers_alone=True), "live") for days in (30, 1)
+    )
+    assert (month.state, month.found) == (State.DONE, "live keeps what has ended for 30 days")
+    assert (day.state, day.is_in_the_way) == (State.WRONG, False)
+    assert day.to_do == "`temporal operator namespace update --namespace live --retention 30d`"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +187,7 @@ async def test_a_deployment_that_bills_is_right_and_what_is_wrong_with_one_is_fo
             said, found = await checked(house)
         assert said.code == 1
         assert found["stopped workflows"]["found"].startswith("1 were terminated, failed or timed out")
-        assert said.err.strip() == "error: 1 of 9 are not as they are to be: stopped workflows"
+        assert said.err.strip() == f"error: 1 of {len(NAMES)} are not as they are to be: stopped workflows"
 
         _, found = await checked(house, PERENNIAL_TASK_QUEUE="another")
         assert found["workers"]["found"] == "nobody asks for work, so nobody is billed"
@@ -148,7 +197,7 @@ async def test_a_deployment_that_bills_is_right_and_what_is_wrong_with_one_is_fo
             _, found = await checked(house, TEMPORAL_ADDRESS=f"127.0.0.1:{port}")
         assert found["Temporal"]["found"] == f"TEMPORAL_ADDRESS: no Temporal server answers at 127.0.0.1:{port}"
         assert found["Temporal"]["state"] == "wrong"
-        assert {found[name]["state"] for name in NAMES[2:]} == {"not tried"}
+        assert {found[name]["state"] for name in ON_TEMPORAL} == {"not tried"}
         assert found["ledger"]["state"] == "done"
 
 
