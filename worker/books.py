@@ -10,7 +10,7 @@ import platformdirs
 from perennial_billing.ledger.database import engine_of, file_of, file_url, place_of
 from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.ledger.ledger import Ledger
-from perennial_billing.ledger.versions import bring_forward
+from perennial_billing.ledger.versions import bring_forward, is_behind
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.settings import PREFIX, Settings
 
@@ -53,8 +53,12 @@ def ledger_file(settings: Settings) -> Path | None:
         return None
 
 
-async def set_up_ledger(settings: Settings) -> tuple[str, bool]:
+async def set_up_ledger(settings: Settings, *, is_trial: bool = False) -> tuple[str, bool]:
     """Makes the tables, or brings them forward; says where they are, and whether anything was to be done.
+
+    Args:
+        settings: which ledger.
+        is_trial: whether it is only looked at.
 
     Raises:
         StartupError: the ledger's address is none, the database cannot be used, or its tables are of a newer release.
@@ -62,7 +66,8 @@ async def set_up_ledger(settings: Settings) -> tuple[str, bool]:
     address = _address(settings)
     engine = engine_of(address)
     try:
-        return place_of(address), await bring_forward(engine)
+        changed = await is_behind(engine) if is_trial else await bring_forward(engine)
+        return place_of(address), changed
     except LedgerError as error:
         raise StartupError(f"{PREFIX}LEDGER_URL: {error}") from None
     finally:
