@@ -23,6 +23,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from perennial_billing.billing.refusals import Refused
+from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.service import namespace_is_missing
 from perennial_billing.starter.checks.asking import attributes_of, call_queues
 from perennial_billing.starter.checks.temporal import PARTITIONS, CallQueue
@@ -99,6 +100,8 @@ async def _answered(name: str, doing: "_Doing", client: Client, wanted: Wanted) 
             if is_over or error.status is not RPCStatusCode.NOT_FOUND:
                 told = f"Temporal refused ({error.status.name}: {error.message})"
                 return Item(name=name, state=State.FAILED, told=told)
+        except StartupError as error:
+            return Item(name=name, state=State.FAILED, told=str(error))
         await asyncio.sleep(_LOOK_AGAIN)
 
 

@@ -75,6 +75,13 @@ async def test_all_is_made_once_and_is_there_then(server: EmbeddedServer, tmp_pa
     _, items = await set_up(server, "shop", tmp_path, "--dry-run")
     assert items["namespace"]["told"] == "shop, which keeps what has ended for 45 days"
 
+    nowhere = str(tmp_path / "accounts.toml")
+    unread, items = await set_up(
+        server, "shop", tmp_path, PERENNIAL_ACCOUNTS_PATH=nowhere, PERENNIAL_CALLS_PER_SECOND="GetCharge=3"
+    )
+    assert (unread.code, states(items)) == (1, [*["there already"] * 3, "not made", *["there already"] * 2])
+    assert nowhere in items["limits of calls"]["told"]
+
     rates, items = await set_up(server, "shop", tmp_path, "--dry-run", PERENNIAL_CALLS_PER_SECOND="CreateCharge=7")
     assert (rates.code, items["limits of calls"]["told"]) == (0, "of perennial-CreateCharge")
 
