@@ -12,13 +12,23 @@ from temporalio.client import Client
 
 from amazon_pay_client import Environment, Region
 from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT
+from perennial_billing.ledger.arrivals import all_arrivals
 from perennial_billing.ledger.endpoints import all_endpoints
 from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.ledger.tables import OF_THE_ENVIRONMENT
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.settings import Settings
-from perennial_billing.starter.checks import addresses, answers, asking, certificates, keys, rates, temporal
+from perennial_billing.starter.checks import (
+    addresses,
+    answers,
+    asking,
+    certificates,
+    keys,
+    notifications,
+    rates,
+    temporal,
+)
 from perennial_billing.starter.checks.accounts import account_checks
 from perennial_billing.starter.checks.check import Check, State, in_the_way, not_tried
 from perennial_billing.starter.checks.folders import FOLDER, data_folder
@@ -123,6 +133,13 @@ def _beside_temporal(settings: Settings, ways: Ways) -> list[Look]:
         answer = await reached("GET", url, public_only=False)
         return [addresses.receiver(url, answer, path=ways.receiver_path)]
 
+    async def arrived() -> Sequence[Check]:
+        try:
+            async with ways.open_ledger() as ledger:
+                return [notifications.recorded(await all_arrivals(ledger), settings.ipn_topic_arns)]
+        except (StartupError, LedgerError):
+            return [not_tried(notifications.NOTIFICATIONS, because_of=LEDGER)]
+
     async def of_temporals_way() -> Sequence[Check]:
         return [certificates.of_temporal()]
 
@@ -133,6 +150,7 @@ def _beside_temporal(settings: Settings, ways: Ways) -> list[Look]:
         Look((FOLDER,), folder),
         Look((ENDPOINTS,), lambda: _endpoints(settings, ways), 2 * SECONDS),
         Look((addresses.RECEIVER,), receiver),
+        Look((notifications.NOTIFICATIONS,), arrived),
         Look((certificates.OF_TEMPORAL,), of_temporals_way),
     ]
 

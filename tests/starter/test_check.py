@@ -21,7 +21,7 @@ from tests.starter.command_line import Said, dead_port, joined_to, typed
 BESIDE_TEMPORAL: Final = (
     *("region", "public key id", "private key", "the key's environment", "merchant id", "quotas"),
     *("Amazon answers (default)", "signature (default)", "clock (default)", "ledger", "data folder", "endpoints"),
-    *("notifications' address", "Temporal's client certificate"),
+    *("notifications' address", "notifications", "Temporal's client certificate"),
 )
 ON_TEMPORAL: Final = (
     *("Temporal's server", "namespace", "search attributes", "call queues", "workers", "releases"),

@@ -3,6 +3,7 @@ dead holds up nobody. Each against real servers on loopback."""
 
 import asyncio
 import ipaddress
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,15 +19,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from amazon_pay_client import Environment
+from perennial_billing.ledger.arrivals import Arrival
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.sandbox.stage import Stage
-from perennial_billing.starter.checks import addresses, certificates, folders, keys, rates, reaching
+from perennial_billing.starter.checks import addresses, certificates, folders, keys, notifications, rates, reaching
 from perennial_billing.starter.checks import deployment as deployment_module
 from perennial_billing.starter.checks.addresses import NotReached, Reached
 from perennial_billing.starter.checks.check import Check, State, in_the_way
 from perennial_billing.starter.checks.looking import Look, looked_at
 from perennial_billing.worker.rates import rates_of
 from tests.client.loopback import Loopback, answer
+from tests.scenarios.story import Story
 from tests.starter.command_line import Said, dead_port, joined_to, typed
 
 SECRET: Final = "whsec_" + "A" * 32
@@ -267,6 +270,36 @@ async def test_the_receiver_itself_is_known_by_what_it_answers_and_in_the_open_i
 
     answered = await reaching.reached("GET", house.ipn_url, public_only=False)
     assert addresses.receiver("https://shop.example/ipn", answered, path="/ipn").state is State.DONE
+
+
+async def test_that_notifications_arrive_is_noted_by_the_receiver_and_told(house: Stage) -> None:
+    mended = await Story.begin(house)
+    await mended.until_due(0)  # of whose charge Amazon tells
+    _, found = await looked(house)
+    while found["notifications"]["state"] != "done":  # it is noted beside
+        _, found = await looked(house)
+    assert re.fullmatch(
+        r"the last one of Amazon's arrived at \S+ \S+ UTC, by arn:aws:sns:\S+", found["notifications"]["found"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "topics", "state", "words"),
+    [
+        (None, (), State.WAITING, "none of Amazon's has arrived"),
+        (2, (), State.DONE, "by arn:a"),
+        (2, ("arn:a", "arn:b"), State.WAITING, "none has by arn:b"),
+        (60, ("arn:a",), State.WRONG, "the last one of Amazon's arrived at"),
+    ],
+)
+def test_whether_notifications_arrive_is_in_nobodys_way(
+    days_ago: int | None, topics: tuple[str, ...], state: State, words: str
+) -> None:
+    at = datetime.now(UTC) - timedelta(days=days_ago or 0)
+    check = notifications.recorded([Arrival("arn:a", at, at)] if days_ago is not None else [], topics)
+
+    assert (check.state, check.is_in_the_way) == (state, False)
+    assert words in check.found
 
 
 # What is on this machine

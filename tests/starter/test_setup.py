@@ -4,6 +4,7 @@ administrator alone is told as lines to type."""
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -175,9 +176,15 @@ class _Wanted:
 
 
 async def test_the_first_release_becomes_current_once_its_workers_ask_for_work() -> None:
-    async with stage(with_worker=False) as house:
+    name = "billing/bills-perennial"  # as Temporal's Worker Controller calls a deployment
+    async with stage(with_worker=False) as set_up:
+        house = replace(set_up, settings=set_up.settings.model_copy(update={"deployment_name": name}))
         releases = Releases(house)
-        versioned = {"PERENNIAL_WORKER_VERSIONING": "true", "PERENNIAL_BUILD_ID": "one"}
+        versioned = {
+            "PERENNIAL_WORKER_VERSIONING": "true",
+            "PERENNIAL_BUILD_ID": "one",
+            "PERENNIAL_DEPLOYMENT_NAME": name,
+        }
         environment = joined_to(house) | house.worker_environment() | versioned
 
         async def first_release(*options: str) -> tuple[int, str, str]:

@@ -44,7 +44,7 @@ class Notifications:
         self.arrived: Final = asyncio.Event()
         self.check = notifications.waiting(self.url)
 
-    def take(self, notification: Notification) -> None:
+    def take(self, notification: Notification, _topic_arn: str = "") -> None:
         """One that is proven has arrived."""
         if not self.arrived.is_set():
             self.check = notifications.arrived(str(notification.object_type))
