@@ -10,6 +10,8 @@ from amazon_pay_client.outbound.library import httpx
 from perennial_billing.starter.checks.addresses import NotReached, Reached
 
 SECONDS: Final = 10.0
+ANSWER_BYTES: Final = 64 * 1024
+"""More than the head of an answer, of which nothing else is read."""
 
 
 async def reached(method: str, url: str, *, public_only: bool, seconds: float = SECONDS) -> Reached | NotReached:
@@ -21,7 +23,8 @@ async def reached(method: str, url: str, *, public_only: bool, seconds: float = 
         public_only: whether it may not be in a network of one's own.
         seconds: until it counts as no answer.
     """
-    async with bounded_client(at_once=1, bounds=Bounds(seconds=seconds), public_only=public_only) as http:
+    bounds = Bounds(seconds=seconds, answer_bytes=ANSWER_BYTES)
+    async with bounded_client(at_once=1, bounds=bounds, public_only=public_only) as http:
         try:
             async with http.stream(method, url) as answer:
                 return Reached(

@@ -1,8 +1,10 @@
 """`perennial check`: what each answer of the Temporal server means, and a whole deployment looked at with real ones."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -48,6 +50,13 @@ def release(build_id: str, role: Role, runs: int, workers: int) -> Release:
 
 def of(releases: Sequence[Release], unversioned_workers: int = 0) -> Deployment:
     return Deployment("perennial", releases, 0, unversioned_workers)
+
+
+def test_whatever_is_looked_at_is_documented_with_when_it_is_right() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations" / "checking.md").read_text()
+    rows = re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE)
+    documented = {name for row in rows for name in row.split(", ")}
+    assert {name.partition(" (")[0] for name in NAMES} - {"endpoints"} <= documented
 
 
 def test_search_attributes_that_are_missing_or_of_another_type_are_named_with_what_makes_them() -> None:
