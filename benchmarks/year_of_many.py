@@ -117,7 +117,8 @@ def way_of(name: str, interval: Interval) -> list[Step]:
         BEGINS,
         PermissionAnswer(state=PermissionState.NON_CHARGEABLE, reason_codes=("PaymentMethodInvalid",)),
     )
-    now, steps = BEGINS, []
+    now = BEGINS
+    steps: list[Step] = []
     for _ in range(_MOST_STEPS):
         command = next_command(subscription)
         if command is None or subscription.next_period > 0 or subscription.status.has_ended:
