@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
@@ -15,7 +15,7 @@ from temporalio.api.workflowservice.v1 import (
     ListTaskQueuePartitionsRequest,
 )
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.starter.checks.temporal import LATE_AFTER, CallQueue, Counted, Polled, Server
@@ -33,6 +33,17 @@ from perennial_billing.workflows.names import (
 
 _WORKFLOWS: Final = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
 _ACTIVITIES: Final = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+_NOT_FOR_THIS_KEY: Final = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED})
+_TYPES: Final = {
+    "Text": int(IndexedValueType.INDEXED_VALUE_TYPE_TEXT),
+    "Keyword": int(IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD),
+    "Int": int(IndexedValueType.INDEXED_VALUE_TYPE_INT),
+    "Double": int(IndexedValueType.INDEXED_VALUE_TYPE_DOUBLE),
+    "Bool": int(IndexedValueType.INDEXED_VALUE_TYPE_BOOL),
+    "Datetime": int(IndexedValueType.INDEXED_VALUE_TYPE_DATETIME),
+    "KeywordList": int(IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST),
+}
+"""By how the columns of the visibility store begin."""
 _OPEN_SUBSCRIPTIONS: Final = f"WorkflowType = '{SUBSCRIPTION_WORKFLOW}' AND CloseTime IS NULL"
 
 
@@ -97,8 +108,28 @@ async def attributes_of(client: Client) -> dict[str, int]:
         RPCError: the server does not tell.
     """
     request = ListSearchAttributesRequest(namespace=client.namespace)
-    listed = await client.operator_service.list_search_attributes(request, retry=True)
+    try:
+        listed = await client.operator_service.list_search_attributes(request, retry=True)
+    except RPCError as error:
+        if error.status not in _NOT_FOR_THIS_KEY:
+            raise
+        return await _attributes_by_columns(client)
     return dict(listed.custom_attributes)
+
+
+async def _attributes_by_columns(client: Client) -> dict[str, int]:
+    """The same for who may not ask the operator's service, as the key of a namespace at Temporal Cloud.
+
+    A namespace tells in which column of the visibility store each is, and a column is called after its type.
+
+    Raises:
+        RPCError: the server does not tell.
+    """
+    described = await client.workflow_service.describe_namespace(
+        DescribeNamespaceRequest(namespace=client.namespace), retry=True
+    )
+    columns = described.config.custom_search_attribute_aliases
+    return {name: _TYPES.get(column.rstrip("0123456789"), 0) for column, name in columns.items()}
 
 
 async def polled(client: Client, settings: Settings) -> list[Polled]:

@@ -44,7 +44,6 @@ SHOWS_WITHIN: Final = timedelta(seconds=60)
 """What was made shows after a moment: servers read namespaces and search attributes again every ten seconds or so."""
 
 _LOOK_AGAIN: Final = 0.5
-_REFUSED: Final = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED})
 _EXACT: Final = 1e-4
 """The server keeps rates with the precision of 32 bits."""
 
@@ -170,7 +169,7 @@ async def _register(client: Client, retention: timedelta) -> None:
 
 async def _attributes(client: Client, wanted: Wanted) -> Item:
     types = {key.name: int(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
-    found = await _known_attributes(client)
+    found = await attributes_of(client)
     others = [f"{name} is {_type(found[name])} and not {_type(kind)}" for name, kind in types.items()
               if name in found and found[name] != kind]  # fmt: skip
     if others:
@@ -194,23 +193,10 @@ async def _attributes(client: Client, wanted: Wanted) -> Item:
     )
 
     async def all_show() -> bool:
-        return types.items() <= (await _known_attributes(client)).items()
+        return types.items() <= (await attributes_of(client)).items()
 
     await _shows(all_show)
     return Item(name=ATTRIBUTES, state=State.MADE, told=names)
-
-
-async def _known_attributes(client: Client) -> dict[str, int]:
-    """As the operator's service tells them, or the namespace itself where that service is not for this key."""
-    try:
-        return await attributes_of(client)
-    except RPCError as error:
-        if error.status not in _REFUSED:
-            raise
-    described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
-    kinds = {_type(int(key.indexed_value_type)): int(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
-    columns = described.config.custom_search_attribute_aliases
-    return {alias: kinds.get(column.rstrip("0123456789"), 0) for column, alias in columns.items()}
 
 
 async def _limits(client: Client, wanted: Wanted) -> Item:

@@ -17,17 +17,28 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from temporalio.service import OperatorService, RPCError, RPCStatusCode
 
 from amazon_pay_client import Environment
 from perennial_billing.ledger.arrivals import Arrival
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.sandbox.stage import Stage
-from perennial_billing.starter.checks import addresses, certificates, folders, keys, notifications, rates, reaching
+from perennial_billing.starter.checks import (
+    addresses,
+    asking,
+    certificates,
+    folders,
+    keys,
+    notifications,
+    rates,
+    reaching,
+)
 from perennial_billing.starter.checks import deployment as deployment_module
 from perennial_billing.starter.checks.addresses import NotReached, Reached
 from perennial_billing.starter.checks.check import Check, State, in_the_way
 from perennial_billing.starter.checks.looking import Look, looked_at
 from perennial_billing.worker.rates import rates_of
+from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
 from tests.client.loopback import Loopback, answer
 from tests.scenarios.story import Story
 from tests.starter.command_line import Said, dead_port, joined_to, typed
@@ -98,6 +109,20 @@ async def test_a_clock_that_is_off_is_said(house: Stage) -> None:
 
     assert found["clock (default)"]["state"] == "wrong"
     assert "24 h behind" in found["clock (default)"]["found"]
+
+
+async def test_the_key_of_a_namespace_alone_knows_the_search_attributes_by_their_columns(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at Temporal Cloud, whose operator's service is for administrators."""
+    told = await asking.attributes_of(house.client)
+
+    async def refused(*_: object, **__: object) -> None:
+        raise RPCError("not for this key", RPCStatusCode.PERMISSION_DENIED, b"")
+
+    monkeypatch.setattr(OperatorService, "list_search_attributes", refused)
+    by_columns = await asking.attributes_of(house.client)
+    assert {key.name: told[key.name] for key in SEARCH_ATTRIBUTES} == by_columns
 
 
 @asynccontextmanager
