@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 from sqlalchemy import select
 
@@ -72,6 +73,16 @@ class Arrivals:
         task = asyncio.create_task(self._write(topic_arn))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
+
+    @classmethod
+    @asynccontextmanager
+    async def noting(cls, ledger: Ledger) -> AsyncIterator[Self]:
+        """Notes while the context is open, which is left when all that is under way is noted."""
+        arrivals = cls(ledger)
+        try:
+            yield arrivals
+        finally:
+            await arrivals.settled()
 
     async def settled(self) -> None:
         """Returns when all that is under way is noted, or was given up."""

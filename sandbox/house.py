@@ -100,10 +100,9 @@ async def house(
         embedded_server(SEARCH_ATTRIBUTES, binary=binary, port=port, ui_port=ui_port, database=database) as server,
         ledger_of(settings) as ledger,
         accounts_of(settings, ledger) as accounts,
+        Arrivals.noting(ledger) as arrivals,
         serving(
-            create_ipn_app(
-                server.client, settings, noticed=_noting(Arrivals(ledger), noticed), merchants=accounts.is_merchant
-            ),
+            create_ipn_app(server.client, settings, noticed=_noting(arrivals, noticed), merchants=accounts.is_merchant),
             ipn_listener,
         ),
     ):

@@ -72,10 +72,8 @@ async def noticed_of(settings: "Settings") -> "AsyncIterator[Noticed | None]":
     if not has_ledger(settings):
         yield None
         return
-    async with ledger_of(settings, patient=True) as ledger:
-        arrivals = Arrivals(ledger)
+    async with ledger_of(settings, patient=True) as ledger, Arrivals.noting(ledger) as arrivals:
         yield lambda _notification, topic_arn: arrivals.note(topic_arn)
-        await arrivals.settled()
 
 
 @asynccontextmanager
