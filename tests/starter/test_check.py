@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -210,26 +211,41 @@ async def test_a_deployment_that_bills_is_right_and_what_is_wrong_with_one_is_fo
         assert found["ledger"]["state"] == "done"
 
 
-async def test_without_workers_what_is_overdue_is_counted_and_workers_that_get_nothing_are_found() -> None:
-    async with deployment(with_worker=False) as house:
+async def test_without_workers_what_is_overdue_is_counted_and_the_first_release_is_set_up_once_it_works() -> None:
+    named = "billing/bills-perennial"  # as Temporal's Worker Controller calls a deployment
+    async with deployment(with_worker=False) as plain:
+        house = replace(plain, settings=plain.settings.model_copy(update={"deployment_name": named}))
+        environment = {"PERENNIAL_DEPLOYMENT_NAME": named}
+
+        async def first_release(*options: str) -> tuple[int, str]:
+            release = {"PERENNIAL_WORKER_VERSIONING": "true", "PERENNIAL_BUILD_ID": "one"}
+            variables = joined_to(house) | house.worker_environment() | environment | release
+            said = await typed("setup", "--only", "temporal", "--json", *options, **variables)
+            return said.code, said.data["items"][-1]["state"]
+
         releases = Releases(house)
         began = datetime.now(UTC) - timedelta(hours=2)
         await Story.begin(house, first_charge_at=began.replace(microsecond=0))
-        _, found = await checked(house)
+        _, found = await checked(house, **environment)
         while found["overdue"]["state"] == "done":
-            _, found = await checked(house)
+            _, found = await checked(house, **environment)
         assert found["overdue"]["found"] == "1 stand past their next action by more than 10 minutes"
         assert found["workers"]["state"] == "missing"
         assert found["releases"]["found"] == "workers are no releases, and all are alike"
+        assert await first_release() == (0, "comes later")
         try:
             await releases.start("one")
             while not (await releases.look()).releases:
                 pass
-            _, found = await checked(house)
+            _, found = await checked(house, **environment)
             assert found["releases"]["found"].startswith("none is current, so workers that are releases get nothing")
             assert found["releases"]["to_do"] == "`perennial deploy promote --first`"
-            await releases.promote("one")
-            while (await checked(house))[0].code != 0:  # what was due is charged
+            while await first_release("--dry-run") != (0, "would be made"):
+                pass
+            assert await first_release() == (0, "made")
+            assert await first_release() == (0, "there already")
+            await releases.move()
+            while (await checked(house, **environment))[0].code != 0:  # what was due is charged
                 pass
         finally:
             await releases.stop_all()

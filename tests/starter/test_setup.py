@@ -4,7 +4,6 @@ administrator alone is told as lines to type."""
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,12 +14,10 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, Remove
 from temporalio.service import RPCError
 
 from perennial_billing.runtime.embedded import EmbeddedServer, embedded_server
-from perennial_billing.sandbox.stage import stage
 from perennial_billing.starter.checks.temporal import CallQueue
 from perennial_billing.starter.setting_up import cloud, temporal
 from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
-from tests.scenarios.test_releases import Releases
-from tests.starter.command_line import Said, dead_port, joined_to, typed
+from tests.starter.command_line import Said, dead_port, typed
 
 ON_TEMPORAL: Final = (
     "namespace", "search attributes", "limits of calls", "one partition a call queue", "first release",
@@ -173,33 +170,3 @@ async def test_partitions_are_left_to_whoever_configures_the_server(monkeypatch:
 
 class _Wanted:
     task_queue = "perennial"
-
-
-async def test_the_first_release_becomes_current_once_its_workers_ask_for_work() -> None:
-    name = "billing/bills-perennial"  # as Temporal's Worker Controller calls a deployment
-    async with stage(with_worker=False) as set_up:
-        house = replace(set_up, settings=set_up.settings.model_copy(update={"deployment_name": name}))
-        releases = Releases(house)
-        versioned = {
-            "PERENNIAL_WORKER_VERSIONING": "true",
-            "PERENNIAL_BUILD_ID": "one",
-            "PERENNIAL_DEPLOYMENT_NAME": name,
-        }
-        environment = joined_to(house) | house.worker_environment() | versioned
-
-        async def first_release(*options: str) -> tuple[int, str, str]:
-            said = await typed("setup", "--only", "temporal", "--json", *options, **environment)
-            item = said.data["items"][-1]
-            return said.code, item["state"], item["told"]
-
-        code, state, told = await first_release()
-        assert (code, state) == (0, "comes later")
-        assert told.startswith("start the workers of one, and repeat")
-        try:
-            await releases.start("one")
-            while (await first_release("--dry-run"))[1] != "would be made":
-                pass
-            assert await first_release() == (0, "made", "one is current")
-            assert await first_release() == (0, "there already", "one is current")
-        finally:
-            await releases.stop_all()
