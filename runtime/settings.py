@@ -192,7 +192,7 @@ class Settings(BaseSettings):
 
     task_queue: Annotated[str, Field(min_length=1)] = "perennial"
     worker_versioning: bool = False
-    deployment_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "perennial"
+    deployment_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]{1,128}$")] = "perennial"
     build_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
     cached_subscriptions: Annotated[int, Field(ge=10, le=100_000)] = 1_000
     graceful_shutdown_seconds: Annotated[float, Field(ge=0, le=600)] = 45.0

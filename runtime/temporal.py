@@ -21,6 +21,7 @@ from perennial_billing.runtime.service import connect_service, namespace_is_miss
 
 __all__ = [
     "MOST_SKIPS",
+    "client_over",
     "connect",
     "has_standalone_activities",
     "has_workers",
@@ -63,6 +64,12 @@ async def connect(*, patient: bool = False, runtime: Runtime | None = None) -> C
     """
     connection = await connect_service(patient=patient, runtime=runtime)
     return Client(connection.service, namespace=connection.namespace, data_converter=DATA_CONVERTER)
+
+
+def client_over(other: Client) -> Client:
+    """A client that speaks as subscriptions do, over the connection of one that speaks otherwise, and has its plugins
+    and interceptors for itself."""
+    return Client(other.service_client, namespace=other.namespace, data_converter=DATA_CONVERTER)
 
 
 async def has_standalone_activities(client: Client) -> bool:

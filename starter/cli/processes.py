@@ -13,7 +13,7 @@ from perennial_billing.starter.cli.output import asynchronous, out
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from perennial_billing.ipn.receiver import Merchants
+    from perennial_billing.ipn.receiver import Merchants, Noticed
     from perennial_billing.ledger.ledger import Ledger
     from perennial_billing.ledger.reports.forecast import Quota
     from perennial_billing.runtime.settings import Settings
@@ -55,11 +55,25 @@ async def ipn(
     with listener:
         runtime = runtime_with_metrics(settings)
         client = await connect(patient=True, runtime=runtime)
-        async with merchants_of(settings) as merchants:
-            app = create_app(client, settings, runtime.metric_meter, merchants=merchants)
+        async with AsyncExitStack() as stack, merchants_of(settings) as merchants:
+            noticed = await stack.enter_async_context(noticed_of(settings))
+            app = create_app(client, settings, runtime.metric_meter, noticed, merchants=merchants)
             async with serving(app, listener) as origin:
                 out.print(f"IPN receiver at {origin}{PATH}")
                 await _until_stopped()
+
+
+@asynccontextmanager
+async def noticed_of(settings: "Settings") -> "AsyncIterator[Noticed | None]":
+    """Notes in the ledger that notifications arrive, where there is one."""
+    from perennial_billing.ledger.arrivals import Arrivals
+    from perennial_billing.worker.books import has_ledger, ledger_of
+
+    if not has_ledger(settings):
+        yield None
+        return
+    async with ledger_of(settings, patient=True) as ledger, Arrivals.noting(ledger) as arrivals:
+        yield lambda _notification, topic_arn: arrivals.note(topic_arn)
 
 
 @asynccontextmanager
