@@ -62,8 +62,8 @@ class LedgerFigures:
             _ON_HOLD: meter.create_gauge(_ON_HOLD, "Subscriptions that the merchant alone can mend, by account."),
             _OVERDUE: meter.create_gauge(_OVERDUE, "Subscriptions whose charge was due more than an hour ago."),
             _UNDELIVERED: meter.create_gauge(_UNDELIVERED, "Notices not taken, by endpoint and state."),
+            _OLDEST: meter.create_gauge(_OLDEST, "How long the oldest of them waits, in seconds."),
         }
-        self._oldest = meter.create_gauge_float(_OLDEST, "How long the oldest notice that was not taken waits.")
         self._read_at = meter.create_gauge_float(_READ_AT, "When the ledger was read last, in seconds since 1970.")
         self._reachable = meter.create_gauge(_REACHABLE, "Whether this process reaches the ledger.")
         self._said: dict[tuple[str, Labels], int] = {}
@@ -119,8 +119,6 @@ class LedgerFigures:
         for (name, labels), count in said.items():
             self._gauges[name].set(count, dict(labels))
         self._said = said
-        ages = [figures.read_at - each.oldest for each in figures.undelivered.values()] if figures is not None else []
-        self._oldest.set(max(ages, default=timedelta()).total_seconds())
         self._read_at.set(figures.read_at.timestamp() if figures is not None else 0.0)
 
 
@@ -140,5 +138,7 @@ def _said(figures: Figures) -> dict[tuple[str, Labels], int]:
         for account, count in counted.items():
             said[name, (("merchant_account", account),)] = count
     for (endpoint, state), undelivered in figures.undelivered.items():
-        said[_UNDELIVERED, (("endpoint", endpoint), ("state", state.value))] = undelivered.count
+        labels = (("endpoint", endpoint), ("state", state.value))
+        said[_UNDELIVERED, labels] = undelivered.count
+        said[_OLDEST, labels] = int((figures.read_at - undelivered.oldest).total_seconds())
     return said
