@@ -7,7 +7,7 @@ two. A worker that does not read says 0, so that the largest of what all say is 
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -37,9 +37,14 @@ _OLDEST: Final = "perennial_notices_undelivered_oldest_age_seconds"
 _READ_AT: Final = "perennial_ledger_read_timestamp_seconds"
 _REACHABLE: Final = "perennial_ledger_reachable"
 
+_BY_ACCOUNT: Final = (_PAST_DUE, _ATTENTION, _ON_HOLD, _OVERDUE)
+
 _log = logging.getLogger("figures")
 
 Labels = tuple[tuple[str, str], ...]
+
+Names = Callable[[], Awaitable[Collection[str]]]
+"""Tells those of the merchant accounts."""
 
 
 class LedgerFigures:
@@ -50,12 +55,14 @@ class LedgerFigures:
         task_queue: of the subscriptions.
         ledger: what is read.
         meter: of the process.
+        accounts: the names of the merchant accounts, of which also nothing is said.
     """
 
-    def __init__(self, client: Client, task_queue: str, ledger: Ledger, meter: MetricMeter) -> None:
+    def __init__(self, client: Client, task_queue: str, ledger: Ledger, meter: MetricMeter, accounts: Names) -> None:
         self._client = client
         self._task_queue = task_queue
         self._ledger = ledger
+        self._accounts = accounts
         self._gauges = {
             _PAST_DUE: meter.create_gauge(_PAST_DUE, "Subscriptions that owe a period, by account."),
             _ATTENTION: meter.create_gauge(_ATTENTION, "Subscriptions that somebody has to look at, by account."),
@@ -87,7 +94,7 @@ class LedgerFigures:
             return
         self._could_read = True
         self._reachable.set(1)
-        self._say(figures)
+        self._say(figures, await self._accounts())
 
     async def _looked(self) -> Figures | None:
         """What stands there, where this is the worker that reads."""
@@ -111,9 +118,13 @@ class LedgerFigures:
         seen = [each.identity for each in described.pollers if _is_recent(each.last_access_time.ToDatetime(UTC), now)]
         return not seen or min(seen) == self._client.identity
 
-    def _say(self, figures: Figures | None) -> None:
+    def _say(self, figures: Figures | None, accounts: Collection[str]) -> None:
         """Sets all gauges; those of which nothing is said now, to nothing."""
-        said = _said(figures) if figures is not None else {}
+        said: dict[tuple[str, Labels], int] = {
+            (name, (("merchant_account", account),)): 0 for name in _BY_ACCOUNT for account in accounts
+        }
+        if figures is not None:
+            said |= _said(figures)
         for name, labels in self._said.keys() - said.keys():
             self._gauges[name].set(0, dict(labels))
         for (name, labels), count in said.items():

@@ -49,7 +49,7 @@ async def run_worker(settings: Settings) -> None:
         client = await connecting
         async with billing_workers(client, accounts, ledger, settings) as workers:
             running = asyncio.create_task(workers.run())
-            figures = LedgerFigures(client, settings.task_queue, ledger, runtime.metric_meter)
+            figures = LedgerFigures(client, settings.task_queue, ledger, runtime.metric_meter, accounts.names)
             looking = asyncio.create_task(figures.go_on() if settings.metrics_address else stop.wait())
             readiness.works(client, workers.each)
             log.info(

@@ -1,4 +1,4 @@
-"""Makes Grafana's dashboards with its own builders: `python -m tests.sight.dashboards`; a test says when that is due."""
+"""Makes the dashboards by Grafana's own builders: `python -m tests.sight.dashboards`; a test says when it is due."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -56,6 +56,16 @@ class Board:
     uid: str
     title: str
     rows: Sequence[tuple[str, Sequence[Shown]]]
+
+
+_USED: Final = (
+    f"sum by (merchant_account, operation) (rate(perennial_amazon_calls_total{{{_ACCOUNT}}}[$__rate_interval])) / "
+    f"max by (merchant_account, operation) (perennial_amazon_quota{{{_ACCOUNT}}})"
+)
+
+
+def _all(metric: str, chosen: str) -> str:
+    return f"sum(increase({metric}{{{chosen}}}[$__rate_interval]))"
 
 
 def _by(labels: str, metric: str, chosen: str, over: str = "$__rate_interval") -> str:
@@ -171,9 +181,9 @@ SUBSCRIPTIONS: Final = Board(
                 Shown(
                     "Recovered, and held",
                     [
-                        (f"sum(increase(perennial_recovered_total{{{_ACCOUNT}}}[$__rate_interval]))", "recovered"),
+                        (_all("perennial_recovered_total", _ACCOUNT), "recovered"),
                         (
-                            f'sum(increase(perennial_told_total{{type="subscription.held", {_ACCOUNT}}}[$__rate_interval]))',
+                            _all("perennial_told_total", f'type="subscription.held", {_ACCOUNT}'),
                             "held",
                         ),
                     ],
@@ -198,9 +208,7 @@ OUTSIDE: Final = Board(
                     "How much of the quota is used",
                     [
                         (
-                            "sum by (merchant_account, operation) "
-                            f"(rate(perennial_amazon_calls_total{{{_ACCOUNT}}}[$__rate_interval])) / "
-                            f"max by (merchant_account, operation) (perennial_amazon_quota{{{_ACCOUNT}}})",
+                            _USED,
                             "{{merchant_account}} {{operation}}",
                         )
                     ],
@@ -368,7 +376,7 @@ def made(board: Board) -> str:
         .time("now-6h", "now")
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .editable()
-        .link(dashboard.DashboardLink("Perennial").type(DashboardLinkType.DASHBOARDS).tags(["perennial"]))  # noqa: FBT003 - Grafana's
+        .link(dashboard.DashboardLink("Perennial").type(DashboardLinkType.DASHBOARDS).tags(["perennial"]))
     )
     if any(_ACCOUNT in expression for expression in expressions(board)):
         built = built.with_variable(

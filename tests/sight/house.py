@@ -11,13 +11,14 @@ from temporalio.client import Client, Interceptor
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from perennial_billing.activities.accounts import OneAccount
+from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT
+from perennial_billing.ipn.app import PATH as IPN_PATH
+from perennial_billing.ipn.app import create_app as create_ipn_app
 from perennial_billing.ledger.api_keys import Scope, make
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.runtime.http import bind, serving
 from perennial_billing.runtime.metrics import meter_of, runtime_with_metrics
 from perennial_billing.runtime.payloads import DATA_CONVERTER
-from perennial_billing.ipn.app import PATH as IPN_PATH
-from perennial_billing.ipn.app import create_app as create_ipn_app
 from perennial_billing.runtime.temporal import MOST_SKIPS
 from perennial_billing.sandbox.house import HOST
 from perennial_billing.sandbox.stage import Stage, stage
@@ -114,13 +115,17 @@ async def watched(
                 subscriptions, house.ledger, settings, quota_of(settings), reach_of(client, house.ledger, settings),
                 OneAccount(amazon_pay),
             )  # fmt: skip
-            figures = LedgerFigures(client, settings.task_queue, house.ledger, meter_of(client))
+            figures = LedgerFigures(client, settings.task_queue, house.ledger, meter_of(client), _names)
             async with (
                 serving(create_app(services, runtime.metric_meter), bind(HOST, 0)) as origin,
                 serving(create_ipn_app(client, settings, runtime.metric_meter), bind(HOST, 0)) as ipn,
                 httpx.AsyncClient(base_url=origin, headers=await _key(house.ledger), timeout=60) as api,
             ):
                 yield Watched(house, figures, api, ipn + IPN_PATH, f"http://{address}/metrics")
+
+
+async def _names() -> list[str]:
+    return [DEFAULT_ACCOUNT]
 
 
 async def _key(ledger: Ledger) -> dict[str, str]:
