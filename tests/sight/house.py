@@ -82,6 +82,7 @@ async def watched(
     webhook_url: str | None = None,
     webhook_secret: str | None = None,
     database: Path | None = None,
+    ledger_url: str | None = None,
 ) -> AsyncIterator[Watched]:
     """Runs it while the context is open.
 
@@ -90,10 +91,15 @@ async def watched(
         webhook_url: where notices are sent.
         webhook_secret: what they are signed with.
         database: a file for the Temporal server, which can then be restarted.
+        ledger_url: the ledger's database; a file of its own when it is not given.
     """
     address = free_address()
     async with stage(
-        with_worker=False, webhook_url=webhook_url, webhook_secret=webhook_secret, database=database
+        with_worker=False,
+        webhook_url=webhook_url,
+        webhook_secret=webhook_secret,
+        database=database,
+        ledger_url=ledger_url,
     ) as house:
         settings = house.settings.model_copy(update={"metrics_address": address, "api_requests_per_minute": 100_000})
         runtime = runtime_with_metrics(settings)

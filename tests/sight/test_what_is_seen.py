@@ -10,7 +10,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -37,7 +39,8 @@ from tests.histories.replayed import replay
 from tests.ipn.messages import notification, signer_of
 from tests.scenarios.story import Story
 from tests.sight.dashboards import BOARDS, expressions
-from tests.sight.house import Watched
+from tests.sight.house import Watched, free_address
+from tests.sight.prometheus import judging
 from tests.sight.rules import ROOT, alerts, metrics_in
 
 OF_ACTIVITIES: Final = "temporalio.activity"
@@ -213,6 +216,33 @@ async def test_every_metric_of_ours_is_described(house: Watched) -> None:
     assert {name for name in ours if f"`{name}`" not in page} == set()
 
 
+# What is made of it
+
+
+async def test_a_prometheus_that_reads_it_wakes_somebody(house: Watched, tmp_path: Path) -> None:
+    """After the stories above: one is held, as Amazon refuses its charge. `test_alerts_fire.py` breaks all else."""
+    await house.figures.once()
+    read = {"perennial-all": [urlsplit(house.metrics_url).netloc]}
+    async with judging(tmp_path, int(free_address().rpartition(":")[2]), read, {}) as judge:
+        held, refused = await judge.fires("PerennialOnHold"), await judge.fires("PerennialAmazonRefuses")
+        firing = await judge.firing()
+
+    assert (held["merchant_account"], held["severity"]) == ("default", "warning")
+    assert (refused["merchant_account"], refused["severity"]) == ("default", "critical")
+    well = {"PerennialNobodyWorks", "PerennialProcessGone", "PerennialReleaseFails", "PerennialLedgerUnreachable"}
+    assert not well & firing.keys()
+
+
+async def test_temporal_takes_the_query_of_each_saved_view(house: Watched) -> None:
+    page = (ROOT / "docs" / "operations" / "monitoring.md").read_text()
+    views = re.findall(r"^\| \[.+\]\(http://localhost:8080/\S+\?query=(\S+)\) \| `(.+)` \|$", page, re.MULTILINE)
+
+    assert len(views) == 5
+    for query, shown in views:
+        assert unquote(query) == shown
+        await house.stage.client.count_workflows(shown)
+
+
 # Log lines
 
 
@@ -320,8 +350,6 @@ def test_without_a_collector_nothing_of_opentelemetry_is_imported() -> None:
 import os, sys
 from perennial_billing.runtime import tracing
 tracing.begin_tracing("perennial-worker")
-from perennial_billing.runtime.temporal import connect
-from perennial_billing.worker.sight import Sight
 assert tracing.interceptors() == ()
 with tracing.span("anything", headers={}) as told:
     told.set_attribute("a", 1)
