@@ -46,8 +46,19 @@ def begin_tracing(service: str) -> None:
     Raises:
         StartupError: the packages are missing.
     """
-    if not any(os.environ.get(each) for each in VARIABLES) or _On.tracer is not None:
-        return
+    if any(os.environ.get(each) for each in VARIABLES) and _On.tracer is None:
+        trace_by(exporting(service))
+
+
+def exporting(service: str) -> TracerProvider:
+    """Sends spans by OTLP to where the environment says, in batches, and the rest when the process ends.
+
+    Args:
+        service: as of `begin_tracing`.
+
+    Raises:
+        StartupError: the packages are missing.
+    """
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
@@ -58,7 +69,7 @@ def begin_tracing(service: str) -> None:
         raise StartupError(f"{VARIABLES[0]}: {why}; install perennial-billing[otel], or unset it") from None
     provider = TracerProvider(resource=Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", service)}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    trace_by(provider)
+    return provider
 
 
 def trace_by(provider: TracerProvider | None) -> None:

@@ -25,6 +25,9 @@ from perennial_billing.ledger.ledger import Ledger
 EVERY_SECONDS: Final = 30.0
 """As often as Prometheus usually reads."""
 
+ANSWERS_WITHIN: Final = timedelta(seconds=5)
+"""A server that does not say by then who works is taken not to tell."""
+
 SEEN_WITHIN: Final = timedelta(minutes=2)
 """A worker asks again after a minute at the latest."""
 
@@ -111,7 +114,7 @@ class LedgerFigures:
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
         )
         try:
-            described = await self._client.workflow_service.describe_task_queue(request)
+            described = await self._client.workflow_service.describe_task_queue(request, timeout=ANSWERS_WITHIN)
         except RPCError:
             return True
         now = datetime.now(UTC)

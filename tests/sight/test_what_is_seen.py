@@ -19,6 +19,10 @@ import pytest
 import structlog
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from temporalio import activity, workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
@@ -30,9 +34,11 @@ from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.runtime import tracing
 from perennial_billing.runtime.carrying import HEADER
 from perennial_billing.runtime.errors import StartupError
+from perennial_billing.runtime.http import bind, serving
 from perennial_billing.runtime.logs import configure_logging
 from perennial_billing.runtime.metrics import BUCKETS
 from perennial_billing.runtime.settings import Settings
+from perennial_billing.sandbox.house import HOST
 from perennial_billing.starter.clock import SubscriptionClock
 from perennial_billing.workflows.names import workflow_id
 from tests.histories.replayed import replay
@@ -370,6 +376,28 @@ def test_a_collector_without_the_packages_is_said(monkeypatch: pytest.MonkeyPatc
         StartupError, match=r"^OTEL_EXPORTER_OTLP_ENDPOINT: is set, and the package .+ is missing; install"
     ):
         tracing.begin_tracing("perennial-worker")
+
+
+async def test_spans_reach_a_collector_by_otlp(monkeypatch: pytest.MonkeyPatch) -> None:
+    came: list[tuple[str, bytes]] = []
+
+    async def collect(request: Request) -> Response:
+        came.append((request.url.path, await request.body()))
+        return Response()
+
+    collector = Starlette(routes=[Route("/v1/traces", collect, methods=["POST"])])
+    async with serving(collector, bind(HOST, 0)) as origin:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", origin)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
+        provider = tracing.exporting("perennial-worker")
+        with provider.get_tracer("test").start_as_current_span("create_charge"):
+            pass
+        await asyncio.to_thread(provider.shutdown)
+
+    ((path, body),) = came
+    assert path == "/v1/traces"
+    assert b"perennial-worker" in body
+    assert b"create_charge" in body
 
 
 def of_trace(span: ReadableSpan) -> str:
