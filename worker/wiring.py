@@ -306,6 +306,7 @@ def _subscriptions(
         activities=[announcer.announce, recollections.recall, recollections.check_agreement, recollections.kept_state],
         no_remote_activities=True,  # they are local ones
         workflow_task_poller_behavior=_POLLERS,
+        max_cached_workflows=settings.cached_subscriptions,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
         deployment_config=release_of(settings),
     )
