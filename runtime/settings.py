@@ -152,7 +152,7 @@ class Settings(BaseSettings):
         api_host: where the HTTP API listens.
         api_port: the port it listens on.
         api_requests_per_minute: how often each key may be used a minute, of each process.
-        health_host: where a worker answers whether it lives (`/live`) and is ready (`/ready`).
+        health_host: where a process answers whether it lives (`/live`) and is ready (`/ready`).
         health_port: the port it answers on; nowhere when it is not given.
         metrics_address: host:port where Prometheus finds `/metrics`; not served when it is not given.
         log_level: `DEBUG`, `INFO`, `WARNING` or `ERROR`.

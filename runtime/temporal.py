@@ -18,6 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from perennial_billing.runtime.payloads import DATA_CONVERTER
 from perennial_billing.runtime.service import connect_service, namespace_is_missing
+from perennial_billing.runtime.tracing import interceptors
 
 __all__ = [
     "MOST_SKIPS",
@@ -63,7 +64,12 @@ async def connect(*, patient: bool = False, runtime: Runtime | None = None) -> C
             namespace.
     """
     connection = await connect_service(patient=patient, runtime=runtime)
-    return Client(connection.service, namespace=connection.namespace, data_converter=DATA_CONVERTER)
+    return Client(
+        connection.service,
+        namespace=connection.namespace,
+        data_converter=DATA_CONVERTER,
+        interceptors=list(interceptors()),
+    )
 
 
 def client_over(other: Client) -> Client:

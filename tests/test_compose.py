@@ -225,7 +225,7 @@ def test_every_image_is_pinned_to_a_version() -> None:
     assert len(images) == len(RAW["services"]) - len(OURS) + len(DOCKERFILES)
     assert images[-1] == images[-2], "one Python for all that is ours"
     for image in images:
-        assert re.fullmatch(r"[a-z/-]+:\d+\.\d+(\.\d+)?(-[a-z-]+)?", image), image
+        assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+(\.\d+)?(-[a-z-]+)?", image), image
 
 
 def test_the_images_of_temporal_have_the_versions_that_the_tests_run_with() -> None:
@@ -311,7 +311,7 @@ def test_what_bills_real_buyers_carries_neither_a_simulator_nor_a_temporal_serve
     assert len(syncs) == 2
     for sync in syncs:
         assert "--no-dev" in sync
-        assert not re.search("--(all-)?extra|--group|--all-packages|--package", sync)
+        assert not re.search("--(all-)?extra(?! otel )|--group|--all-packages|--package", sync)
     theirs = [" ".join(words) for words in instructions("RUN", SIMULATORS_DOCKERFILE) if words[:2] == ["uv", "sync"]]
     assert all(f"--no-dev --package {PROGRAM} " in sync for sync in theirs)
     assert "temporalio" not in set(needed("amazon-pay-simulator"))
@@ -449,9 +449,9 @@ def test_every_setting_is_handed_on_to_a_process_or_left_out_for_a_reason() -> N
 
 def test_what_one_process_alone_reads_is_handed_on_to_that_one() -> None:
     shared = {"environment", "merchant_id", "task_queue", "metrics_address", "log_level", "log_format"}
-    shared |= {"accounts_path", "data_folder", "ledger_url"}
+    shared |= {"accounts_path", "data_folder", "ledger_url", "health_host", "health_port"}
     workers = {"amount_hook_url", "amount_hook_secret", "cached_subscriptions", "graceful_shutdown_seconds"}
-    workers |= {"worker_versioning", "deployment_name", "build_id", "health_host", "health_port"}
+    workers |= {"worker_versioning", "deployment_name", "build_id"}
     for name in set(Settings.model_fields) - NOT_HANDED_ON.keys():
         receives = {each for each in PROCESSES if PREFIX + name.upper() in RAW["services"][each]["environment"]}
         own, _, _ = name.partition("_")
@@ -528,8 +528,10 @@ def neighbours(service: str) -> set[str]:
 def test_each_reaches_whom_it_needs_and_nobody_else() -> None:
     assert neighbours("postgres") == {"temporal", "temporal-schema"}
     assert neighbours(LEDGER) == {*PROCESSES, SET_UP}
-    assert neighbours("worker") == {*AROUND_TEMPORAL, LEDGER, "ipn", "api", "simulator"}
-    assert neighbours("api") == {*AROUND_TEMPORAL, LEDGER, "ipn", "worker", "simulator"}
+    assert neighbours("worker") == {*AROUND_TEMPORAL, LEDGER, "ipn", "api", "simulator", "prometheus"}
+    assert neighbours("api") == {*AROUND_TEMPORAL, LEDGER, "ipn", "worker", "simulator", "prometheus"}
+    assert neighbours("prometheus") == {*PROCESSES, "grafana"}
+    assert neighbours("grafana") == {"prometheus"}
     assert neighbours(FIRST_RELEASE) == {*AROUND_TEMPORAL - {FIRST_RELEASE}, "ipn", "worker", "api"}
     assert neighbours("simulator") == {"worker", "ipn", "api"}
     for name, service in RAW["services"].items():
@@ -544,7 +546,7 @@ def test_from_where_the_receiver_is_reached_neither_temporal_nor_the_database_is
 
 def test_the_database_and_temporal_lead_nowhere_and_whoever_publishes_or_calls_out_is_in_a_network_that_does() -> None:
     internal = {name for name, network in RAW["networks"].items() if (network or {}).get("internal")}
-    assert internal == {"database", "ledger", "temporal"}
+    assert internal == {"database", "ledger", "temporal", "monitoring"}
     assert {name for service in RAW["services"].values() for name in service["networks"]} == set(RAW["networks"])
     for name, service in RAW["services"].items():
         leads_out = bool(set(service["networks"]) - internal)
