@@ -54,7 +54,7 @@ async def ipn(
     listener = bind(host or settings.ipn_host, settings.ipn_port if port is None else port)
     with listener:
         runtime = runtime_with_metrics(settings)
-        client = await connect(patient=True, runtime=runtime)
+        client = await connect(settings, patient=True, runtime=runtime)
         async with merchants_of(settings) as merchants:
             app = create_app(client, settings, runtime.metric_meter, merchants=merchants)
             async with serving(app, listener) as origin:
@@ -105,7 +105,7 @@ async def api(
     configure_logging(settings)
     listener = bind(host or settings.api_host, settings.api_port if port is None else port)
     with listener:
-        client = await connect(patient=True, runtime=runtime_with_metrics(settings))
+        client = await connect(settings, patient=True, runtime=runtime_with_metrics(settings))
         async with services_for(client, settings) as services, serving(create_app(services), listener) as origin:
             out.print(f"HTTP API at {origin}/v1, its documentation at {origin}/docs")
             await _until_stopped()
