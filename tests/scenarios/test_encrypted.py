@@ -258,6 +258,27 @@ async def test_while_a_key_is_missing_nothing_is_lost_and_nobody_is_charged_twic
         await story.assert_charged_at(due(0), due(1), due(2))
 
 
+async def test_the_command_line_tells_which_keys_are_still_needed_and_which_are_missing() -> None:
+    async with stage(with_worker=False, codec_keys=f"{NEW},{OLD}") as house:
+        story = await Story.begin(house, first_charge_at=in_days(2))
+        variables = joined_to(house) | house.worker_environment()
+        told = await typed("codec", "keys", "--json", **variables)
+        assert (told.code, [(each["key_id"], each["here"], each["runs"]) for each in told.data]) == (
+            0, [("2027", "encrypts", 1), ("2026", "opens", 0)],
+        )  # fmt: skip
+        assert [each["may_be_removed"] for each in told.data] == [False, True]
+        lacking = await typed("codec", "keys", **variables | {"PERENNIAL_CODEC_KEYS": OLD})
+        assert lacking.code == 1
+        assert "PERENNIAL_CODEC_KEYS: lacks 2027, which histories need" in lacking.err
+
+        await story.handle.terminate()
+        async with asyncio.timeout(60):
+            while (told := await typed("codec", "keys", "--json", **variables)).data[0]["runs"]:
+                await asyncio.sleep(0.2)
+        ended = await typed("codec", "keys", "--ended", "--json", **variables)
+        assert [each["runs"] for each in ended.data] == [1, 0]
+
+
 async def key_ids(story: Story) -> set[str]:
     """The ids of the keys under which its history is encrypted."""
     events: Sequence[Message] = (await story.handle.fetch_history()).events
