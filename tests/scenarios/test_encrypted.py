@@ -27,6 +27,7 @@ from perennial_billing.starter.hindered import Hindrance, hindered
 from perennial_billing.starter.remembering import replayed
 from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
 from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
+from tests.endpoint import SECRET, endpoint
 from tests.scenarios.story import MONTHLY, Story
 from tests.starter.command_line import joined_to, typed
 
@@ -54,8 +55,12 @@ async def test_nothing_of_a_life_stands_in_the_open_neither_in_what_temporal_tel
     tmp_path: Path,
 ) -> None:
     database = tmp_path / "temporal.db"
-    async with stage(codec_keys=OLD, database=database) as house:
+    async with (
+        endpoint() as told_there,
+        stage(codec_keys=OLD, database=database, webhook_url=told_there.url, webhook_secret=SECRET) as house,
+    ):
         story = await a_life(house)
+        assert told_there.posts, "notices were delivered, too"
         histories = [
             await house.client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
             async for run in house.client.list_workflows("")
