@@ -145,11 +145,11 @@ async def payday(accounts: int, subscriptions: int, large: int, larger: int) -> 
                 with_worker=False, throttled_as=Environment.LIVE, calls_per_second=rates, accounts_secret=secret
             ) as house,
             _merchants(house, accounts + large) as merchants,
-            _worker(house) as worker,
+            worker_process(house) as worker,
         ):
             wanted = {name: larger if number < large else subscriptions for number, name in enumerate(merchants)}
             due = datetime.now(UTC) + timedelta(seconds=came.subscriptions / STARTED_A_SECOND) + HEAD_START
-            await _each(
+            await each_of(
                 [(name, amazon) for name, amazon in merchants.items() for _ in range(wanted[name])],
                 lambda one: _begun(house, one[0], one[1], due),
             )
@@ -188,7 +188,7 @@ async def _begun(house: Stage, name: str, amazon: SimulatorHandle, due: datetime
     await house.subscriptions.start(terms, unchecked=True)
 
 
-async def _each(items: Iterable[Any], do: Callable[[Any], Awaitable[None]]) -> None:  # Any: whatever there is
+async def each_of(items: Iterable[Any], do: Callable[[Any], Awaitable[None]]) -> None:  # Any: whatever there is
     """Does it for each, some at a time."""
     places = asyncio.Semaphore(AT_ONCE)
 
@@ -208,7 +208,7 @@ async def _until_all_are_charged(taken: Taken, subscriptions: int) -> None:
 
 
 @dataclass(frozen=True)
-class _Worker:
+class WorkerProcess:
     """A worker process, as the system sees it."""
 
     process_id: int
@@ -233,7 +233,7 @@ class _Worker:
 
 
 @asynccontextmanager
-async def _worker(house: Stage) -> AsyncIterator[_Worker]:
+async def worker_process(house: Stage) -> AsyncIterator[WorkerProcess]:
     """One worker process, once it asks for work."""
     with bind("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
@@ -244,7 +244,7 @@ async def _worker(house: Stage) -> AsyncIterator[_Worker]:
                 if await has_workers(house.client, house.settings.task_queue, for_workflows=True):
                     break
                 await asyncio.sleep(0.2)
-        yield _Worker(process.pid, f"http://127.0.0.1:{port}/metrics")
+        yield WorkerProcess(process.pid, f"http://127.0.0.1:{port}/metrics")
 
 
 def _sum_up(came: Payday, taken: Taken, began: float, few: int) -> None:

@@ -115,8 +115,15 @@ def main_command(subscription: Subscription) -> Command | None:
         cancels = subscription.policy.cancel_pending_charges
         return subscription.lifecycle.next_command(subscription.terms.charge_permission_id, cancels_pending=cancels)
     if subscription.collection is not None:
-        return _bounded_by_next_due(subscription, subscription.collection)
+        return _with_precedence(subscription, _bounded_by_next_due(subscription, subscription.collection))
     return _renewal_command(subscription) if isinstance(subscription.lifecycle.stage, Active) else None
+
+
+def _with_precedence(subscription: Subscription, command: Command | None) -> Command | None:
+    """A charge says whether it is for a year or more: of those that fall due together, it goes first."""
+    if isinstance(command, CreateCharge) and subscription.lasts_a_year(command.attempt.period):
+        return command.but(for_a_year=True)
+    return command
 
 
 def _renewal_command(subscription: Subscription) -> Command | None:
@@ -130,12 +137,14 @@ def _renewal_command(subscription: Subscription) -> Command | None:
     asking = subscription.renewal.asking(number)
     if asking is not None:
         return _ask_amount(subscription, number, asking.at)
-    at = subscription.renewal.earliest(number, due)
+    at = subscription.renewal.earliest(number, subscription.collected_at(number))
     amount = subscription.bill().amount
     why = f"period {number} falls due: {amount}"
     if isinstance(unknown := subscription.renewal.amount, AmountUnknown):
         said = unknown.why or "your endpoint has not said what it costs"
         why = f"period {number} fell due, and {said}; it is asked again"
+    elif at == subscription.collected_at(number) != due:
+        why = f"period {number} fell due on {due:%Y-%m-%d at %H:%M}, and it is its turn within the window: {amount}"
     elif at > due:
         why = f"period {number} fell due on {due:%Y-%m-%d} and is caught up: {amount}"
     return elapse(Timer.PERIOD, at, why)

@@ -91,9 +91,12 @@ def _digest(charge_permission_id: str) -> str:
     return hashlib.sha256(charge_permission_id.encode()).hexdigest()[:_DIGEST_CHARACTERS]
 
 
+THOUSANDTHS: Final = 1000
+
+
 def spread_of(charge_permission_id: str) -> int:
     """Which part of a jitter is this subscriber's, in thousandths: always the same, and another for each."""
-    return int.from_bytes(hashlib.sha256(charge_permission_id.encode()).digest()[-4:], "big") % 1000
+    return int.from_bytes(hashlib.sha256(charge_permission_id.encode()).digest()[-4:], "big") % THOUSANDTHS
 
 
 def period_of_key(key: str) -> int | None:

@@ -5,7 +5,7 @@ in `billing.machine`; each part changes itself, and what couples them stands in 
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import Field, model_validator
@@ -15,6 +15,7 @@ from perennial_billing.billing.contract.contract import Contract
 from perennial_billing.billing.contract.proration import prorate
 from perennial_billing.billing.contract.schedule import Schedule
 from perennial_billing.billing.contract.terms import Terms
+from perennial_billing.billing.keys import THOUSANDTHS, spread_of
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.parts.authorizations import Authorization
 from perennial_billing.billing.parts.balance import Balance, Bill, Item
@@ -35,6 +36,8 @@ from perennial_billing.billing.refusals import Refused
 from perennial_billing.billing.register import Register
 from perennial_billing.billing.status import NEEDS_ATTENTION, Status
 from perennial_billing.billing.values import Value
+
+_YEAR: Final = timedelta(days=365)
 
 STATE_VERSION: Final = 1
 """Of the state's form. A newer release that changes it adds a step to `_UPGRADES`, so that older states are read."""
@@ -231,6 +234,21 @@ class Subscription(Value):
         in_need = self.status in NEEDS_ATTENTION
         stuck = bool(self.unanswered.seen) or self.lifecycle.close_is_refused or self.disputes.are_unreadable
         return not self.has_ended and (self.permission.is_broken or held or in_need or undecided or stuck)
+
+    def collected_at(self, period: int) -> datetime:
+        """When the first attempt for a period is made (UTC): when it falls due, or later within the plan's window.
+
+        For period 0 the buyer waits, and something charged by itself is not spread: that follows from a request.
+        """
+        due, agreement = self.schedule.due(period), self.contract.agreement(period)
+        window = agreement.plan.collection.collection_window
+        if period == 0 or agreement.once is not None or not window:
+            return due
+        return due + window * spread_of(self.terms.charge_permission_id) / THOUSANDTHS
+
+    def lasts_a_year(self, period: int) -> bool:
+        """Whether a period is a year or longer."""
+        return self.schedule.due(period + 1) - self.schedule.due(period) >= _YEAR
 
     def is_paused_over(self, period: int) -> bool:
         """Whether a period falls due within the pause; something charged by itself is not paused with the plan."""

@@ -166,6 +166,8 @@ class Settings(BaseSettings):
             `perennial deploy` chooses; without, all workers are alike to Temporal.
         deployment_name: of that deployment.
         build_id: of this build; the version and a digest of what decides when it is not given.
+        cached_subscriptions: how many subscriptions a worker keeps in memory between two things that happen to them,
+            about 150 kB each; of others it reads the history again.
         graceful_shutdown_seconds: how long a stopping worker lets calls finish, in seconds; above the client's 40 s.
         ipn_host: where the IPN receiver listens.
         ipn_port: the port it listens on.
@@ -236,6 +238,7 @@ class Settings(BaseSettings):
     worker_versioning: bool = False
     deployment_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "perennial"
     build_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+    cached_subscriptions: Annotated[int, Field(ge=10, le=100_000)] = 1_000
     graceful_shutdown_seconds: Annotated[float, Field(ge=0, le=600)] = 45.0
 
     ipn_host: str = "127.0.0.1"

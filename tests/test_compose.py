@@ -488,7 +488,7 @@ def test_every_setting_is_handed_on_to_a_process_or_left_out_for_a_reason() -> N
 def test_what_one_process_alone_reads_is_handed_on_to_that_one() -> None:
     shared = {"environment", "merchant_id", "task_queue", "metrics_address", "log_level", "log_format"}
     shared |= {"accounts_path", "data_folder", "ledger_url", "codec_keys", "plain_histories"}
-    workers = {"amount_hook_url", "amount_hook_secret", "graceful_shutdown_seconds"}
+    workers = {"amount_hook_url", "amount_hook_secret", "cached_subscriptions", "graceful_shutdown_seconds"}
     workers |= {"worker_versioning", "deployment_name", "build_id", "health_host", "health_port"}
     for name in set(Settings.model_fields) - NOT_HANDED_ON.keys():
         receives = {each for each in PROCESSES if name in map(setting_of, RAW["services"][each]["environment"])}

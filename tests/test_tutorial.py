@@ -155,3 +155,19 @@ def test_a_page_is_rewritten_by_what_was_printed_but_for_what_leaves_lines_out()
     first, second = blocks(page)
 
     assert rewritten(page, {first.start: "new\n", second.start: "new\n"}) == page.replace("old", "new", 1)
+
+
+async def test_a_character_of_which_a_part_is_written_is_waited_for(reader: Session) -> None:
+    shell = await reader.opened("reader")
+
+    with shell.out.open("ab") as out:
+        out.write("done \u2501".encode()[:-1])
+    assert shell.said() == "done "
+
+    with shell.out.open("ab") as out:
+        out.write("\u2501".encode()[-1:] + b"\r")
+    assert shell.said() == "done \u2501"
+
+    with shell.out.open("ab") as out:
+        out.write(b"\n")
+    assert shell.said() == "done \u2501\n"

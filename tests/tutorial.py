@@ -16,6 +16,8 @@ lines.
 """
 
 import asyncio
+import codecs
+import io
 import os
 import re
 import shutil
@@ -124,7 +126,9 @@ class Shell:
         self.process.stdin.write(text.encode())
 
     def said(self) -> str:
-        return self.out.read_text()
+        """What it has written so far, but for a character or an end of a line of which it has written a part."""
+        decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")(), translate=True)
+        return decoder.decode(self.out.read_bytes())
 
     async def shows(self, printed: str, home: Path) -> None:
         """Waits until it shows these lines, each once more than it was read already.
@@ -151,7 +155,7 @@ class Shell:
         self.read += lines
 
     def trouble(self) -> str:
-        return self.err.read_text()
+        return self.err.read_text(errors="replace")
 
 
 def _hears_ctrl_c() -> None:

@@ -2,7 +2,8 @@
 
 The Temporal server hands out the calls of an account at its rate. What it has handed out while a worker stood still, as
 a machine with too much to do does, would all go out at once afterwards, and Amazon would refuse what is more than a
-burst. So each worker also keeps, for itself, to what Amazon takes at once.
+burst. So each worker also keeps, for itself, to half of what Amazon takes at once: how long a call is on its way is not
+the same for any two of them, and the other half is for those that arrive closer together than they were sent.
 """
 
 import asyncio
@@ -66,21 +67,21 @@ def calls_per_second(settings: Settings, call: Call, quotas: Mapping[Call, float
 
 
 def rate_of(settings: Settings, call: Call, quotas: Mapping[Call, float]) -> Rate:
-    """The same with how many calls Amazon takes at once.
+    """The same with how many calls a worker sends at once.
 
     Raises:
         StartupError: as `rates_of`.
     """
     per_second = calls_per_second(settings, call, quotas)
-    at_once = RATES[Environment(settings.environment.value)].get(call, SLOWEST).burst
-    return Rate(max(at_once, math.ceil(per_second)), per_second)
+    amazon_takes = RATES[Environment(settings.environment.value)].get(call, SLOWEST).burst
+    return Rate(max(amazon_takes // 2, math.ceil(per_second)), per_second)
 
 
 class Turns:
-    """Lets calls through as Amazon takes them: so many at once, and then so many a second.
+    """Lets calls through: so many at once, and then so many a second.
 
     Args:
-        rate: Amazon's.
+        rate: how many of both.
     """
 
     def __init__(self, rate: Rate) -> None:
@@ -90,8 +91,12 @@ class Turns:
 
     async def take(self) -> None:
         """Returns when it is this call's turn, or when it has waited for long enough."""
-        now = asyncio.get_running_loop().time()
-        refilled = self._left + self._rate.per_second * min(now - self._at, self._rate.burst / self._rate.per_second)
+        wait = self.taken(asyncio.get_running_loop().time())
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+    def taken(self, now: float) -> float:
+        """Takes a turn at an instant of a clock, in seconds; how many seconds it has to wait for it."""
+        refilled = self._left + self._rate.per_second * (now - self._at)
         self._left, self._at = min(float(self._rate.burst), refilled) - 1, now
-        if self._left < 0:
-            await asyncio.sleep(min(-self._left / self._rate.per_second, LONGEST_TURN_SECONDS))
+        return min(max(-self._left, 0.0) / self._rate.per_second, LONGEST_TURN_SECONDS)

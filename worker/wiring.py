@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
 from amazon_pay_client import AmazonPayClient, Environment, PrivateKeyError, load_private_key
 from amazon_pay_client.models.wire import TIMESTAMP_FORMAT
@@ -54,6 +54,11 @@ AMOUNTS_AT_ONCE: Final = 100
 CALLS_AT_ONCE: Final = 500
 """Calls of one operation that one worker has under way: an account whose Amazon keeps silent has 160 after 40 s at 4 a
 second, and takes no place of another's."""
+
+
+_POLLERS: Final = PollerBehaviorAutoscaling(initial=1, minimum=1, maximum=20)
+"""How many long polls wait at a queue: one while it has nothing to do, and as many as the server asks for while it has.
+A process has a dozen queues, and most of them are asked for nothing for hours."""
 
 
 def amazon_pay_client(settings: Settings) -> AmazonPayClient:
@@ -297,6 +302,9 @@ def _subscriptions(
         workflows=[SubscriptionWorkflow, EndedSubscriptionWorkflow],
         workflow_runner=UnsandboxedWorkflowRunner(),  # see docs/architecture.md, "The workflow"
         activities=[announcer.announce, recollections.recall, recollections.check_agreement, recollections.kept_state],
+        no_remote_activities=True,  # they are local ones
+        workflow_task_poller_behavior=_POLLERS,
+        max_cached_workflows=settings.cached_subscriptions,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
         deployment_config=release_of(settings),
     )
@@ -328,6 +336,7 @@ def _amazon_pay_calls(
             client,
             task_queue=call_queue(settings.task_queue, call),
             activities=[hosted_activity],
+            activity_task_poller_behavior=_POLLERS,
             max_task_queue_activities_per_second=None if keeps_quotas else rates[call],
             max_concurrent_activities=CALLS_AT_ONCE,
             graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
@@ -341,6 +350,8 @@ def _deliveries(client: Client, webhooks: Webhooks, settings: Settings) -> Worke
         workflows=[DeliveryWorkflow],
         workflow_runner=UnsandboxedWorkflowRunner(),  # as above
         activities=[webhooks.deliver],
+        workflow_task_poller_behavior=_POLLERS,
+        activity_task_poller_behavior=_POLLERS,
         max_concurrent_activities=NOTICES_AT_ONCE,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
     )
@@ -355,6 +366,7 @@ def _amounts(client: Client, http: httpx.AsyncClient, settings: Settings) -> Wor
         client,
         task_queue=amounts_queue(settings.task_queue),
         activities=[AmountHook(posts).decide_amount],
+        activity_task_poller_behavior=_POLLERS,
         max_concurrent_activities=AMOUNTS_AT_ONCE,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
     )

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from perennial_billing.activities import signatures
     from perennial_billing.activities.signatures import AmazonPayActivities, AmountActivities, Standing
     from perennial_billing.billing.protocol import commands
-    from perennial_billing.billing.protocol.commands import Command, Elapse
+    from perennial_billing.billing.protocol.commands import Command, Elapse, Precedence
     from perennial_billing.billing.protocol.events import Answered, Elapsed, Event, LedgerIsAhead, Unanswered
     from perennial_billing.billing.protocol.foreign import as_prose
     from perennial_billing.workflows.names import Call, amounts_queue, call_queue, in_summary
@@ -46,9 +46,6 @@ _AMOUNT_TIMEOUT: Final = timedelta(seconds=20)
 _AMOUNT_IN_ALL: Final = timedelta(minutes=5)
 _AMOUNT_RETRY: Final = RetryPolicy(initial_interval=timedelta(seconds=2), maximum_attempts=5)
 """The merchant's endpoint must not hold up a cancellation, so it is given up soon and asked again by the hour."""
-
-_URGENT_KEY: Final = 1
-"""Before everything routine: a buyer who has just mended a card, and a cancellation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +248,7 @@ async def perform(
             how.activity,
             request,
             task_queue=call_queue(queue, how.call) if how.call else amounts_queue(queue),
-            priority=Priority(priority_key=_URGENT_KEY if command.urgent else None, fairness_key=account),
+            priority=_priority(command.precedence, account),
             schedule_to_close_timeout=in_all,
             start_to_close_timeout=how.limits.attempt,
             heartbeat_timeout=how.limits.heartbeat,
@@ -267,6 +264,11 @@ async def perform(
         _count(command, account)
         return Unanswered(command, why)
     return Answered(command, answer)
+
+
+def _priority(precedence: Precedence, account: str) -> Priority:
+    """As Temporal has it, for which the regular one goes without saying: it would be bytes of every history."""
+    return Priority(priority_key=None if precedence is Precedence.REGULAR else precedence.value, fairness_key=account)
 
 
 def _count(command: Command, account: str) -> None:

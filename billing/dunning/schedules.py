@@ -7,10 +7,10 @@ from pydantic import AwareDatetime
 
 from perennial_billing.billing.calendar import next_within_hours
 from perennial_billing.billing.dunning.reasons import Meaning
+from perennial_billing.billing.keys import THOUSANDTHS
 from perennial_billing.billing.plan.policy import CollectionPolicy
 from perennial_billing.billing.values import Value
 
-THOUSANDTHS: Final = 1000
 _QUICK: Final = frozenset({Meaning.PROCESSING, Meaning.ASK_PERMISSION})
 
 

@@ -54,6 +54,7 @@ def standing_rules(plan: Plan) -> list[str]:
     policy = plan.collection
     return [
         _CAPTURES[plan.capture],
+        *([_spread(policy.collection_window)] if policy.collection_window else []),
         f"A subscriber keeps what was bought for {_days(policy.grace)} after the first failure.",
         _NEXT_DUE[policy.next_due],
         _CATCH_UP[policy.catch_up],
@@ -61,6 +62,11 @@ def standing_rules(plan: Plan) -> list[str]:
         _PENDING[policy.cancel_pending_charges],
         _DISPUTES[policy.on_dispute],
     ]
+
+
+def _spread(window: timedelta) -> str:
+    hours = f"{window / timedelta(hours=1):g} h"
+    return f"Charges are spread over {hours} from the due date on, but for the first; a subscriber's turn is the same."
 
 
 def _days(duration: timedelta) -> str:

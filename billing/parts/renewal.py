@@ -85,12 +85,12 @@ class Renewal(Value):
         """When the merchant's endpoint first failed to say what the next period costs (UTC), while that lasts."""
         return self.amount.since if isinstance(self.amount, AmountAsked | AmountUnknown) else None
 
-    def earliest(self, period: int, due: datetime) -> datetime:
-        """When a period is begun (UTC)."""
-        again_at = due
+    def earliest(self, period: int, at: datetime) -> datetime:
+        """When a period is begun (UTC), which would be then if nothing stood against it."""
+        again_at = at
         if isinstance(self.amount, AmountUnknown) and self.amount.period == period:
             again_at = self.amount.again_at
-        return max(due, self.not_before or due, again_at)
+        return max(at, self.not_before or at, again_at)
 
     # What changes it
 

@@ -82,6 +82,8 @@ class CollectionPolicy(Value):
     Amazon Pay's documentation names no number of retries and no spacing; these defaults are ours.
 
     Attributes:
+        collection_window: over how long first attempts are spread, from the due date on, each subscriber's always at
+            the same part of it; not that of period 0, for which the buyer waits.
         processing_failure_delays: waits after each ProcessingFailure, Amazon's own trouble, before it counts as a
             soft decline.
         soft_decline_delays: waits after each soft decline; each counts from the failure before it.
@@ -108,6 +110,7 @@ class CollectionPolicy(Value):
         on_dispute: whether it goes on when the buyer's bank takes a charge back, and whether what is owed is tried.
     """
 
+    collection_window: Annotated[timedelta, Field(ge=timedelta(0), le=12 * _HOUR)] = timedelta(0)
     processing_failure_delays: tuple[Delay, ...] = (5 * _MINUTE, 30 * _MINUTE, 2 * _HOUR, 8 * _HOUR)
     soft_decline_delays: tuple[Delay, ...] = (12 * _HOUR, _DAY, 2 * _DAY, 4 * _DAY, 7 * _DAY, 7 * _DAY)
     pending_after_timeout: bool = True

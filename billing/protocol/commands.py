@@ -5,7 +5,7 @@ as an event (`billing.protocol.events`).
 """
 
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import ClassVar
 
 from pydantic import AwareDatetime
@@ -95,6 +95,23 @@ _ACTION_OF_TIMER = {
 }
 
 
+class Precedence(IntEnum):
+    """Which of several calls that wait for Amazon's limit is made first: the lower number.
+
+    As Temporal has priorities, from 1 to 5 (Temporal, "task queue priority").
+    """
+
+    URGENT = 1
+    """Somebody waits: a buyer who has just mended a card, a cancellation."""
+    YEAR = 2
+    """The first attempt for a year or more: it is worth a dozen monthly ones, and is there once a year."""
+    REGULAR = 3
+    RETRY = 4
+    """Another attempt for a period that was refused before: an hour more changes nothing."""
+    AUDIT = 5
+    """What is only looked at."""
+
+
 class Command(Value):
     """What is done next.
 
@@ -118,6 +135,11 @@ class Command(Value):
     def action(self) -> Action:
         """What kind of thing it is, in a word for people."""
         return self.does
+
+    @property
+    def precedence(self) -> Precedence:
+        """Before what it is done, where calls have to wait."""
+        return Precedence.URGENT if self.urgent else Precedence.REGULAR
 
     @property
     def about(self) -> str:
@@ -165,6 +187,7 @@ class CreateCharge(Command):
         merchant_reference: the merchant's own, for Amazon's statements.
         attempt: what is sent.
         repeats: it was sent before, and refused for what only an operator can mend.
+        for_a_year: whether the period is a year or longer.
         texts: what the buyer reads of it.
     """
 
@@ -173,12 +196,22 @@ class CreateCharge(Command):
     merchant_reference: str
     attempt: Attempt
     repeats: bool = False
+    for_a_year: bool = False
     texts: ChargeTexts | None = None
 
     @property
     def action(self) -> Action:
         """See `Command.action`."""
         return Action.REPEAT_CHARGE if self.repeats else self.does
+
+    @property
+    def precedence(self) -> Precedence:
+        """See `Command.precedence`."""
+        if self.urgent:
+            return Precedence.URGENT
+        if self.repeats or self.attempt.number > 1:
+            return Precedence.RETRY
+        return Precedence.YEAR if self.for_a_year else Precedence.REGULAR
 
 
 class ReadCharge(Command):

@@ -26,6 +26,7 @@ from perennial_billing.activities.answers import charge_as_read, permission_answ
 from perennial_billing.activities.signatures import AmazonPayActivities, ReadCharge, ReadPermission
 from perennial_billing.billing.contract.terms import DEFAULT_ACCOUNT
 from perennial_billing.billing.protocol.answers import ChargeAnswer, ChargeOutcome, PermissionAnswer, PermissionState
+from perennial_billing.billing.protocol.commands import Precedence
 from perennial_billing.billing.protocol.foreign import as_prose
 from perennial_billing.starter.pacing import Pace
 from perennial_billing.workflows.names import Call, call_queue, in_summary
@@ -40,9 +41,6 @@ PATIENCE: Final = timedelta(minutes=15)
 
 IMPATIENCE: Final = timedelta(seconds=30)
 """So long, once Amazon has not answered for as long as the patience lasts: it may be away for the day."""
-
-LOWEST: Final = 5
-"""Of Temporal's priorities, of which 1 is the highest and 3 that of whatever names none."""
 
 _ATTEMPT_TIMEOUT: Final = timedelta(seconds=60)
 _HEARTBEAT_TIMEOUT: Final = timedelta(seconds=12)
@@ -165,7 +163,7 @@ class ThroughWorkers:
                 id=f"audit-{uuid4().hex}",
                 task_queue=call_queue(self._task_queue, call),
                 result_type=kind,
-                priority=Priority(priority_key=LOWEST, fairness_key=account),
+                priority=Priority(priority_key=Precedence.AUDIT.value, fairness_key=account),
                 schedule_to_close_timeout=self._patience.left,
                 start_to_close_timeout=_ATTEMPT_TIMEOUT,
                 heartbeat_timeout=_HEARTBEAT_TIMEOUT,

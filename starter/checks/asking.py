@@ -60,7 +60,6 @@ async def polled(client: Client, settings: Settings) -> list[Polled]:
 
 def _needed(settings: Settings) -> Iterator[tuple[str, TaskQueueType.ValueType]]:
     yield settings.task_queue, _WORKFLOWS
-    yield settings.task_queue, _ACTIVITIES
     for call in Call:
         yield call_queue(settings.task_queue, call), _ACTIVITIES
     yield notices_queue(settings.task_queue), _ACTIVITIES

@@ -127,6 +127,7 @@ async def approved(shop: AmazonPayClient, simulator: SimulatorHandle, *, leaves:
     return session
 
 
+@pytest.mark.long  # in the suite: a refund
 async def test_a_checkout_is_completed_once_and_its_subscription_starts(api: Api) -> None:
     async with amazon_pay_client(api.house.settings) as shop:
         session = await approved(shop, api.house.simulator)

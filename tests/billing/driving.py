@@ -99,6 +99,7 @@ intervals = st.sampled_from(
 )
 policies = st.builds(
     CollectionPolicy,
+    collection_window=st.sampled_from([timedelta(0), timedelta(hours=12)]),
     processing_failure_delays=st.sampled_from([(), (timedelta(minutes=5), timedelta(hours=2))]),
     soft_decline_delays=st.sampled_from([(), (timedelta(hours=12), timedelta(days=1)), (timedelta(days=7),) * 6]),
     payment_method_deadline=st.sampled_from([timedelta(hours=30), timedelta(days=21)]),

@@ -31,6 +31,7 @@ LONGEST_WAIT: Final = timedelta(days=32)
 """Amazon's next month is the longest that an open collection may have to wait for."""
 
 LONGEST_CATCH_UP_SPACING: Final = timedelta(days=3)
+LONGEST_WINDOW: Final = timedelta(hours=12)
 """Of the policies that are drawn."""
 
 LONGEST_WAIT_FOR_A_CHECKOUT: Final = timedelta(days=21)
@@ -109,7 +110,7 @@ class AnySubscription(Driven):
             assert command.at <= now + LONGEST_WAIT
         elif command is not None:
             due = subscription.schedule.due(subscription.next_period)
-            assert command.at <= max(due, now + LONGEST_CATCH_UP_SPACING)
+            assert command.at <= max(due + LONGEST_WINDOW, now + LONGEST_CATCH_UP_SPACING)
 
     @invariant()
     def no_more_attempts_are_spent_than_the_policy_allows(self) -> None:

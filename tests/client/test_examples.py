@@ -67,6 +67,7 @@ async def test_a_subscriber_is_charged_once_however_often_the_example_is_run(
     assert said == [f"{charge.charge_id}: 9.99 USD captured for 2026-11.\n"] * 2
 
 
+@pytest.mark.long  # in the suite: one who can
 async def test_a_subscriber_who_cannot_be_charged_is_named_with_the_state(
     simulator: SimulatorHandle, environment: Mapping[str, str]
 ) -> None:

@@ -57,6 +57,7 @@ async def signals_of(handle: WorkflowHandle[Any, Any]) -> list[NotificationSigna
     ]
 
 
+@pytest.mark.long  # in the suite: many of them
 async def test_a_notification_that_comes_while_temporal_is_away_is_delivered_when_it_is_back(
     tmp_path: Path, amazon: NotificationSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "worker_versioning": (_WORKER, _COMMANDS),
         "deployment_name": (_WORKER, _COMMANDS),
         "build_id": (_WORKER, _COMMANDS),
+        "cached_subscriptions": (_WORKER,),
         "graceful_shutdown_seconds": (_WORKER,),
     },
     "The ledger": {

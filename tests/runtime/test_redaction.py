@@ -274,7 +274,7 @@ WAYS: list[Saying] = [
 
 
 @pytest.mark.parametrize("log_format", LogFormat)
-@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("secret", SECRETS, ids=range(len(SECRETS)))  # a key is made anew by each process
 def test_no_secret_of_the_process_is_logged_in_any_way(
     configure: Configure, monkeypatch: pytest.MonkeyPatch, log_format: LogFormat, secret: str
 ) -> None:

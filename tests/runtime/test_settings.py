@@ -123,6 +123,7 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
         "worker_versioning": "true",
         "deployment_name": "shop",
         "build_id": "1.2.3-abc",
+        "cached_subscriptions": "300",
         "graceful_shutdown_seconds": "1.5",
         "ipn_host": "0.0.0.0",
         "ipn_port": "0",

@@ -189,6 +189,7 @@ async def test_two_who_refund_the_same_charge_at_once_do_not_give_back_more_than
     assert await gone_back(house, permission) == Decimal("4.00")
 
 
+@pytest.mark.long  # the rule: tests/billing/test_ended.py
 async def test_the_first_period_is_refunded_after_forty(house: Stage) -> None:
     story = await Story.begin(house, WEEKLY)
     for period in range(40):

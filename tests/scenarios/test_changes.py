@@ -212,6 +212,7 @@ async def test_what_amazons_monthly_limit_can_never_allow_is_refused(house: Stag
     assert await shown(story) == [("05-30", "1000.00"), ("06-30", "1000.00"), ("07-30", "1000.00")]
 
 
+@pytest.mark.long  # the rule: tests/billing/test_changes.py
 async def test_a_dearer_plan_waits_for_no_amazon_that_does_not_answer(house: Stage) -> None:
     story = await begun(house)
     permission, change = story.charge_permission_id, house.subscriptions.change

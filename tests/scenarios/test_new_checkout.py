@@ -210,6 +210,7 @@ async def test_what_cannot_be_charged_as_it_needs_is_refused(house: Stage, how: 
     assert (await story.until_due(1)).periods_paid == 2
 
 
+@pytest.mark.long  # the rule: tests/billing/test_new_checkout.py
 async def test_while_amazon_does_not_answer_nothing_is_closed_and_what_falls_due_is_charged(
     house: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

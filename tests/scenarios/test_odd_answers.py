@@ -91,6 +91,7 @@ async def test_a_success_without_an_id_is_held_at_once_and_asked_for_by_the_hour
     assert [NO_CHARGE_ID in event["data"]["reason"] for event in held] == [True], "told once"
 
 
+@pytest.mark.long  # the rule: tests/billing/test_unanswered.py
 async def test_what_stands_in_the_way_is_said_anew_each_day(odd: Odd) -> None:
     amazon, story = odd.amazon, await Story.begin(odd.house)
     async with amazon_answers(odd.house, Fault.UNAVAILABLE):

@@ -193,6 +193,7 @@ async def test_a_release_that_has_no_workers_is_not_made_current_and_what_only_t
     assert one.runs == 1
 
 
+@pytest.mark.long  # in the suite: with workers that are there
 async def test_who_sleeps_under_a_release_whose_workers_are_gone_is_taken_along_by_the_next(releases: Releases) -> None:
     await releases.start("one")
     await releases.promote("one")
@@ -268,6 +269,7 @@ async def test_who_is_stuck_in_a_broken_release_is_seen_and_goes_on_with_the_one
         assert (await build_of(story), await differences(story)) == ("one", ())
 
 
+@pytest.mark.long  # in the suite: what they say, in tests/starter
 async def test_the_commands_say_how_releases_stand_and_move_all(releases: Releases) -> None:
     environment = releases.stage.worker_environment()
 

@@ -187,6 +187,7 @@ async def test_one_that_was_reset_to_before_a_change_sends_nothing_and_goes_on_w
     assert [str(charge.charge_amount.amount) for charge in await again.charges()] == ["9.99", "19.98", "19.98"]
 
 
+@pytest.mark.long  # in the suite: with workers stopped
 async def test_what_workers_did_while_the_database_was_set_back_is_mended(tmp_path: Path) -> None:
     """They remember what the server does not know any more, and go on with it: such a history does not replay."""
     kept = tmp_path / "kept.db"

@@ -249,6 +249,7 @@ async def test_a_charge_told_as_declined_and_captured_since_is_found_before_anot
     assert (await story.charges())[0].charge_id == charge, "no second charge for April"
 
 
+@pytest.mark.long  # the rule: tests/billing/test_collection.py
 async def test_a_card_that_is_mended_after_the_final_action_is_found_without_a_notification(house: Stage) -> None:
     story = await begun(house, plan("9.50"), script=["HardDeclined"])
     unpaid = await story.until(SPRING + 25 * DAY)

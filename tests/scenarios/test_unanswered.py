@@ -42,6 +42,7 @@ async def past(story: Subscriber, duration: timedelta) -> None:
     await asyncio.sleep(0.3)
 
 
+@pytest.mark.long  # the rule: tests/billing/test_unanswered.py
 async def test_an_attempt_that_amazon_answers_with_503_for_hours_is_seen_after_one_and_paid_once(
     house: Stage, notices: Endpoint
 ) -> None:

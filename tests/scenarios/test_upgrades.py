@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import pytest_asyncio
 
 from perennial_billing.billing.calendar import Interval, Unit
@@ -61,6 +62,7 @@ async def test_other_rules_of_the_zones_move_the_dates_to_come_and_none_that_lie
     assert await replay_all(moving_house.stage.client, story.handle.id) >= 2
 
 
+@pytest.mark.long  # in the suite: a newer one and an older one
 async def test_a_release_with_other_rules_takes_over_while_overdue_periods_are_caught_up(moving_house: House) -> None:
     """They were due already: whether one fell due is not asked again."""
     story = await Story.begin(moving_house.stage, DAILY, first_charge_at=datetime.now(UTC) - timedelta(days=4, hours=1))

@@ -324,6 +324,7 @@ async def test_without_workers_what_only_subscriptions_know_is_said_to_be_unknow
     assert said.data["not_audited"] == [{"charge_permission_id": story.charge_permission_id, "why": why}]
 
 
+@pytest.mark.long  # in the suite: the same of Amazon
 async def test_a_subscription_that_does_not_answer_leaves_no_other_out() -> None:
     """Its workflow waits on a queue that no worker asks."""
     async with stage() as house:

@@ -84,6 +84,7 @@ async def test_a_signal_leaves_a_whole_report_and_it_is_said_how_far_it_came(
         assert f"{report} has a line for each that is known. Repeat the same command to go on" in said.err
 
 
+@pytest.mark.long  # in the suite: other signals
 async def test_with_nohup_a_hangup_is_ignored(house: Stage, tmp_path: Path, files: tuple[Path, Path]) -> None:
     (file, plans), report = files, tmp_path / "report.csv"
     file.write_text("\n".join(file.read_text().splitlines()[:40]))

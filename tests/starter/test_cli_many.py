@@ -251,6 +251,7 @@ async def test_all_that_match_are_changed_and_a_dry_run_changes_nothing(house: S
         assert (await story.quiet()).status is Status.CANCELED
 
 
+@pytest.mark.long  # the rule: tests/billing/test_changes.py
 async def test_all_that_match_cost_more_from_an_instant_on_that_is_not_over(house: Stage, tmp_path: Path) -> None:
     plan = MONTHLY.model_copy(update={"plan_id": "dearer"})
     early, late = [await Story.begin(house, plan, first_charge_in=timedelta(days=days)) for days in (2, 20)]

@@ -91,6 +91,7 @@ async def told(dev: Dev, what: str) -> str:
     return line
 
 
+@pytest.mark.long  # in the suite: the tutorial, which is followed
 async def test_a_subscription_goes_on_after_a_restart_and_other_shells_find_it(tmp_path: Path) -> None:
     server, folder = Server(tmp_path), tmp_path / "kept"
     async with running(folder, server) as dev:

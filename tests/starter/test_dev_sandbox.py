@@ -78,6 +78,7 @@ def assert_kept(said: Said) -> None:
     assert leaked(RSA_PEM, said.out, said.err) == set()
 
 
+@pytest.mark.long  # in the suite: each step before
 async def test_everything_starts_on_amazons_sandbox_and_its_first_notification_is_said(
     merchant: Merchant, tmp_path: Path
 ) -> None:

@@ -89,6 +89,7 @@ async def test_a_worker_that_is_frozen_or_gone_fails_its_health_check_within_sec
             assert (await health(environment))[0] == 1
 
 
+@pytest.mark.long  # the next one waits for a server, too
 async def test_a_worker_whose_server_is_gone_lives_and_is_not_ready(tmp_path: Path) -> None:
     async with stage(with_worker=False, database=tmp_path / "temporal.db") as house:
         port = free_port()

@@ -1,5 +1,6 @@
 """How often each operation is called for each account, and what the Temporal server is told of it."""
 
+import asyncio
 import logging
 from typing import Any, Final
 
@@ -119,22 +120,24 @@ async def test_a_server_that_does_not_answer_is_no_server_without_limits(
         await keep(house.client, "quotas-away", Call.GET_REFUND, Quota(3.3))
 
 
-async def test_a_worker_that_stood_still_makes_up_for_no_more_than_amazon_takes_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    waited: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        waited.append(seconds)
-
-    monkeypatch.setattr("perennial_billing.worker.rates.asyncio.sleep", sleep)
+def test_a_worker_that_stood_still_makes_up_for_half_of_what_amazon_takes_at_once() -> None:
     turns = Turns(rate_of(Settings.model_validate({"environment": "live"}), Call.CREATE_CHARGE, {}))
 
-    for _ in range(60):
+    waits = [turns.taken(1_000.0) for _ in range(60)]
+
+    assert waits[:9] == [0, 0, 0, 0, 0, 0.25, 0.5, 0.75, 1.0], "five at once, and then four a second"
+    assert max(waits) == 6.0, "nobody waits until the server thinks that the worker died"
+    assert turns.taken(1_060.0) == 0, "after a minute all is as before"
+
+
+async def test_a_turn_is_waited_for() -> None:
+    turns, clock = Turns(Rate(1, 20.0)), asyncio.get_running_loop()
+    began = clock.time()
+
+    for _ in range(3):
         await turns.take()
 
-    assert waited[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0], abs=0.1), "ten at once, and then four a second"
-    assert max(waited) == 6.0, "nobody waits until the server thinks that the worker died"
+    assert clock.time() - began >= 0.099
 
 
 def test_a_raised_quota_is_taken_at_once_as_well() -> None:
