@@ -25,6 +25,7 @@ from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.failures import message_of
 from perennial_billing.runtime.payloads import DATA_CONVERTER, converter_of
 from perennial_billing.runtime.settings import Environment, Settings, load_settings
+from perennial_billing.runtime.temporal import connect
 
 OLD = CodecKey("2026", bytes(range(32)))
 NEW = CodecKey("2027-06", bytes(range(32, 64)))
@@ -179,6 +180,11 @@ def test_in_live_nothing_connects_without_a_key_unless_somebody_says_so(environm
     environment.delenv("PERENNIAL_PLAIN_HISTORIES")
     environment.setenv("PERENNIAL_CODEC_KEYS", written(OLD))
     assert converter_of(load_settings()).payload_codec is not DATA_CONVERTER.payload_codec
+
+
+async def test_a_process_in_live_without_a_key_ends_at_once_and_waits_for_no_server() -> None:
+    with pytest.raises(StartupError, match=r"^PERENNIAL_CODEC_KEYS: is not set"):
+        await connect(Settings(environment=Environment.LIVE), patient=True)
 
 
 def test_in_the_sandbox_a_key_is_used_where_there_is_one() -> None:
