@@ -4,10 +4,12 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from google.protobuf.message import Message
 from pydantic import SecretStr
 from temporalio.api.common.v1 import Payload
@@ -29,7 +31,7 @@ from perennial_billing.worker.wiring import amazon_pay_client, billing_workers
 from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
 from tests.endpoint import SECRET, endpoint
 from tests.scenarios.story import MONTHLY, Story
-from tests.starter.command_line import joined_to, typed
+from tests.starter.command_line import Said, joined_to, typed
 
 OLD = "2026:" + base64.b64encode(b"o" * 32).decode()
 NEW = "2027:" + base64.b64encode(b"n" * 32).decode()
@@ -51,48 +53,100 @@ IN_THE_OPEN_ON_PURPOSE = {
 """Payloads that are not encrypted, and why."""
 
 
-async def test_nothing_of_a_life_stands_in_the_open_neither_in_what_temporal_tells_nor_in_its_database(
-    tmp_path: Path,
-) -> None:
-    database = tmp_path / "temporal.db"
+@dataclass
+class Lived:
+    """A house whose histories are encrypted, and who has lived there.
+
+    Attributes:
+        house: with the key `2026`.
+        story: of a year, which has ended.
+        folder: where the Temporal server's database is.
+    """
+
+    house: Stage
+    story: Story
+    folder: Path
+
+    async def command(self, *arguments: str, keys: str = OLD) -> Said:
+        variables = joined_to(self.house) | self.house.worker_environment() | {"PERENNIAL_CODEC_KEYS": keys}
+        return await typed(*arguments, **variables)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def lived(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lived]:
+    folder = tmp_path_factory.mktemp("temporal")
     async with (
         endpoint() as told_there,
-        stage(codec_keys=OLD, database=database, webhook_url=told_there.url, webhook_secret=SECRET) as house,
+        stage(
+            codec_keys=OLD, database=folder / "temporal.db", webhook_url=told_there.url, webhook_secret=SECRET
+        ) as house,
     ):
         story = await a_life(house)
         assert told_there.posts, "notices were delivered, too"
-        histories = [
-            await house.client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
-            async for run in house.client.list_workflows("")
-        ]
-        described = (await story.handle.describe()).raw_description
-        assert await story.charges(), "it was lived"
-        last = await story.handle.fetch_history()
-        again = await replayed(house.client, last)
-        assert again.subscription is not None, again.why
-        assert again.subscription.lifecycle.has_ended
-        shown = await typed("show", story.charge_permission_id, **joined_to(house) | house.worker_environment())
-        assert shown.code == 0, shown.err
-        assert "431.57" in shown.out
-        opened = b"".join([await as_it_was(house, event) for history in histories for event in history.events])
-        assert found_in(opened) == list(PRIVATE), "whoever looks finds what is there"
+        yield Lived(house, story, folder)
 
-    told = b"".join(event.SerializeToString() for history in histories for event in history.events)
-    told += described.SerializeToString()
-    stored = stored_in(tmp_path, "temporal.db")
+
+async def test_nothing_of_a_life_stands_in_the_open_neither_in_what_temporal_tells_nor_in_its_database(
+    lived: Lived,
+) -> None:
+    client, story = lived.house.client, lived.story
+    histories = [
+        await client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
+        async for run in client.list_workflows("")
+    ]
+    events = [event for history in histories for event in history.events]
+
+    opened = b"".join([await as_it_was(client, event) for event in events])
+    assert found_in(opened) == list(PRIVATE), "whoever looks finds what is there"
+    told = b"".join(event.SerializeToString() for event in events)
+    told += (await story.handle.describe()).raw_description.SerializeToString()
+    stored = stored_in(lived.folder, "temporal.db")
     assert len(told) > 20_000
     assert story.charge_permission_id.encode() in stored, "what is looked through is what was written"
     for where in (told, stored):
         assert found_in(where) == []
-    kinds = {kind for history in histories for event in history.events for kind in plain_payloads(event)}
+    kinds = {kind for event in events for kind in plain_payloads(event)}
     assert kinds <= set(IN_THE_OPEN_ON_PURPOSE), kinds
     names = {
         name
-        for history in histories
-        for event in history.events
+        for event in events
         for name in event.workflow_execution_started_event_attributes.search_attributes.indexed_fields
     }
     assert names <= {key.name for key in SEARCH_ATTRIBUTES}
+
+
+async def test_what_reads_histories_reads_encrypted_ones_and_a_command_without_the_key_says_so_in_a_line(
+    lived: Lived,
+) -> None:
+    name = lived.story.charge_permission_id
+    again = await replayed(lived.house.client, await lived.story.handle.fetch_history())
+    assert again.subscription is not None, again.why
+    assert again.subscription.lifecycle.has_ended
+    shown = await lived.command("show", name)
+    assert shown.code == 0, shown.err
+    assert "431.57" in shown.out
+    for keys in ("", NEW):
+        said = await lived.command("show", name, keys=keys)
+        assert said.code == 2
+        assert "PERENNIAL_CODEC_KEYS: lacks the key 2026" in said.trouble
+
+
+async def test_the_command_line_tells_which_keys_are_still_needed_and_which_are_missing(lived: Lived) -> None:
+    both = f"{NEW},{OLD}"
+    async with asyncio.timeout(60):  # the store that lists workflows is a little behind
+        while (await lived.house.client.count_workflows("CloseTime IS NULL")).count:
+            await asyncio.sleep(0.1)
+    running = await lived.command("codec", "keys", "--json", keys=both)
+    assert (running.code, [(each["key_id"], each["here"]) for each in running.data]) == (
+        0, [("2027", "encrypts"), ("2026", "opens")],
+    )  # fmt: skip
+    assert [(each["runs"], each["may_be_removed"]) for each in running.data] == [(0, False), (0, True)]
+    ended = await lived.command("codec", "keys", "--ended", "--json", keys=both)
+    assert [each["runs"] > 0 for each in ended.data] == [False, True]
+    assert not any(each["may_be_removed"] for each in ended.data)
+    lacking = await lived.command("codec", "keys", "--ended", keys=NEW)
+    assert lacking.code == 1
+    assert "PERENNIAL_CODEC_KEYS: lacks 2026, which histories need" in lacking.err
 
 
 async def a_life(house: Stage) -> Story:
@@ -127,9 +181,9 @@ def stored_in(folder: Path, name: str) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.glob(f"{name}*")))
 
 
-async def as_it_was(house: Stage, event: Message) -> bytes:
+async def as_it_was(client: Client, event: Message) -> bytes:
     """All that an event carries, decrypted."""
-    codec = house.client.data_converter.payload_codec
+    codec = client.data_converter.payload_codec
     assert codec is not None
     return b"".join(each.data for each in await codec.decode([payload for _, payload in payloads_in(event, ())]))
 
@@ -263,27 +317,6 @@ async def test_while_a_key_is_missing_nothing_is_lost_and_nobody_is_charged_twic
         await story.assert_charged_at(due(0), due(1), due(2))
 
 
-async def test_the_command_line_tells_which_keys_are_still_needed_and_which_are_missing() -> None:
-    async with stage(with_worker=False, codec_keys=f"{NEW},{OLD}") as house:
-        story = await Story.begin(house, first_charge_at=in_days(2))
-        variables = joined_to(house) | house.worker_environment()
-        told = await typed("codec", "keys", "--json", **variables)
-        assert (told.code, [(each["key_id"], each["here"], each["runs"]) for each in told.data]) == (
-            0, [("2027", "encrypts", 1), ("2026", "opens", 0)],
-        )  # fmt: skip
-        assert [each["may_be_removed"] for each in told.data] == [False, True]
-        lacking = await typed("codec", "keys", **variables | {"PERENNIAL_CODEC_KEYS": OLD})
-        assert lacking.code == 1
-        assert "PERENNIAL_CODEC_KEYS: lacks 2027, which histories need" in lacking.err
-
-        await story.handle.terminate()
-        async with asyncio.timeout(60):
-            while (told := await typed("codec", "keys", "--json", **variables)).data[0]["runs"]:
-                await asyncio.sleep(0.2)
-        ended = await typed("codec", "keys", "--ended", "--json", **variables)
-        assert [each["runs"] for each in ended.data] == [1, 0]
-
-
 async def key_ids(story: Story) -> set[str]:
     """The ids of the keys under which its history is encrypted."""
     events: Sequence[Message] = (await story.handle.fetch_history()).events
@@ -293,14 +326,3 @@ async def key_ids(story: Story) -> set[str]:
         for _, payload in payloads_in(event, ())
         if is_encrypted(payload)
     }
-
-
-async def test_a_command_that_lacks_the_key_says_so_in_one_line() -> None:
-    async with stage(codec_keys=OLD) as encrypted:
-        story = await Story.begin(encrypted, first_charge_at=in_days(2))
-        await story.until_due(0)
-        variables = joined_to(encrypted) | encrypted.worker_environment()
-        for keys in ("", NEW):
-            said = await typed("show", story.charge_permission_id, **variables | {"PERENNIAL_CODEC_KEYS": keys})
-            assert said.code == 2
-            assert "PERENNIAL_CODEC_KEYS: lacks the key 2026" in said.trouble
