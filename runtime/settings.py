@@ -181,7 +181,7 @@ class Settings(BaseSettings):
         api_requests_per_minute: how often each key may be used a minute, of each process.
         codec_origins: from where a browser may ask the API to decrypt histories: scheme and host of Temporal's Web UI,
             separated by commas; nobody may when it is not given. See docs/operations/secrets.md.
-        health_host: where a worker answers whether it lives (`/live`) and is ready (`/ready`).
+        health_host: where a process answers whether it lives (`/live`) and is ready (`/ready`).
         health_port: the port it answers on; nowhere when it is not given.
         metrics_address: host:port where Prometheus finds `/metrics`; not served when it is not given.
         log_level: `DEBUG`, `INFO`, `WARNING` or `ERROR`.
@@ -236,7 +236,7 @@ class Settings(BaseSettings):
 
     task_queue: Annotated[str, Field(min_length=1)] = "perennial"
     worker_versioning: bool = False
-    deployment_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "perennial"
+    deployment_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]{1,128}$")] = "perennial"
     build_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
     cached_subscriptions: Annotated[int, Field(ge=10, le=100_000)] = 1_000
     graceful_shutdown_seconds: Annotated[float, Field(ge=0, le=600)] = 45.0

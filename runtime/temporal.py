@@ -19,9 +19,11 @@ from temporalio.service import RPCError, RPCStatusCode
 from perennial_billing.runtime.payloads import converter_of
 from perennial_billing.runtime.service import connect_service, namespace_is_missing
 from perennial_billing.runtime.settings import Settings, load_settings
+from perennial_billing.runtime.tracing import interceptors
 
 __all__ = [
     "MOST_SKIPS",
+    "client_over",
     "connect",
     "has_standalone_activities",
     "has_workers",
@@ -65,7 +67,26 @@ async def connect(settings: Settings | None = None, *, patient: bool = False, ru
     """
     converter = converter_of(settings or load_settings())
     connection = await connect_service(patient=patient, runtime=runtime)
-    return Client(connection.service, namespace=connection.namespace, data_converter=converter)
+    return Client(
+        connection.service,
+        namespace=connection.namespace,
+        data_converter=converter,
+        interceptors=list(interceptors()),
+    )
+
+
+def client_over(other: Client, settings: Settings) -> Client:
+    """A client that speaks as subscriptions do, over the connection of one that speaks otherwise, and has its plugins
+    and interceptors for itself.
+
+    Args:
+        other: the connection's.
+        settings: of the process; they say whether what is written is encrypted.
+
+    Raises:
+        StartupError: no key is set, in live.
+    """
+    return Client(other.service_client, namespace=other.namespace, data_converter=converter_of(settings))
 
 
 async def has_standalone_activities(client: Client) -> bool:

@@ -66,8 +66,10 @@ PACKAGES = ["perennial_billing"]
 SOURCES = [*(path.name for path in (ROOT / "perennial_billing").iterdir() if path.is_symlink()), "client", "simulator"]
 OURS = sorted(name for name, service in RAW["services"].items() if "build" in service)
 PROCESSES = ("worker", "ipn", "api")
+LEDGER = "ledger-database"
 FIRST_RELEASE = "first-release"
-ONE_SHOT = {"temporal-schema", "temporal-namespace", FIRST_RELEASE}
+SET_UP = "setup"
+ONE_SHOT = {"temporal-schema", "temporal-namespace", SET_UP, FIRST_RELEASE}
 
 _VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<kind>:[-?])(?P<rest>[^}]*))?\}|(?P<wrong>))")
 SETTABLE = {match["name"]: match["rest"] for match in _VARIABLE.finditer(COMPOSE.read_text()) if match["name"]}
@@ -87,6 +89,7 @@ FILLED_IN = {
     "PERENNIAL_MERCHANT_ID": "A2EXAMPLE",
     "PERENNIAL_PUBLIC_KEY_ID": "SANDBOX-EXAMPLE",
     "POSTGRES_PASSWORD": "letters",
+    "LEDGER_PASSWORD": "others",
 }
 STACKS = pytest.mark.parametrize(
     "variables", [pytest.param(SIMULATED, id="simulator"), pytest.param(FILLED_IN, id="sandbox")]
@@ -242,7 +245,7 @@ def test_every_image_is_pinned_to_a_version() -> None:
     assert len(images) == len(RAW["services"]) - len(OURS) + len(DOCKERFILES)
     assert images[-1] == images[-2], "one Python for all that is ours"
     for image in images:
-        assert re.fullmatch(r"[a-z/-]+:\d+\.\d+(\.\d+)?(-[a-z-]+)?", image), image
+        assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+(\.\d+)?(-[a-z-]+)?", image), image
 
 
 def test_the_images_of_temporal_have_the_versions_that_the_tests_run_with() -> None:
@@ -328,7 +331,7 @@ def test_what_bills_real_buyers_carries_neither_a_simulator_nor_a_temporal_serve
     assert len(syncs) == 2
     for sync in syncs:
         assert "--no-dev" in sync
-        assert not re.search("--(all-)?extra|--group|--all-packages|--package", sync)
+        assert not re.search("--(all-)?extra(?! otel )|--group|--all-packages|--package", sync)
     theirs = [" ".join(words) for words in instructions("RUN", SIMULATORS_DOCKERFILE) if words[:2] == ["uv", "sync"]]
     assert all(f"--no-dev --package {PROGRAM} " in sync for sync in theirs)
     assert "temporalio" not in set(needed("amazon-pay-simulator"))
@@ -394,9 +397,9 @@ def test_nothing_starts_before_what_it_needs() -> None:
                 assert how["condition"] == "service_completed_successfully"
                 assert needed in ONE_SHOT
             assert ("profiles" in other) == (how.get("required") is False), f"{name} needs {needed}"
-    for name in ("worker", "ipn"):
-        assert set(RAW["services"][name]["depends_on"]) == {"temporal", "temporal-namespace", "simulator"}
-    assert set(RAW["services"]["api"]["depends_on"]) == {"temporal", "temporal-namespace", "simulator", "worker"}
+    for name in PROCESSES:
+        assert set(RAW["services"][name]["depends_on"]) == {"temporal", "temporal-namespace", SET_UP, "simulator"}
+    assert set(RAW["services"][SET_UP]["depends_on"]) == {"temporal", "temporal-namespace", LEDGER}
 
 
 def test_what_serves_is_started_again_and_watched_and_what_sets_up_runs_once() -> None:
@@ -421,14 +424,14 @@ def test_a_stopping_process_has_the_time_that_it_takes() -> None:
 def test_ports_are_published_on_loopback_only(variables: Variables) -> None:
     published = {name: list(bound_to(service)) for name, service in services(variables).items()}
     assert {address for ports in published.values() for address, _ in ports} == {"127.0.0.1"}
-    assert published["postgres"] == []
+    assert published["postgres"] == published[LEDGER] == []
 
 
 # Variables
 
 
 def test_without_settings_nothing_starts_and_what_is_missing_is_said() -> None:
-    needed = {"POSTGRES_PASSWORD", "PERENNIAL_MERCHANT_ID", "PERENNIAL_PUBLIC_KEY_ID"}
+    needed = {"POSTGRES_PASSWORD", "LEDGER_PASSWORD", "PERENNIAL_MERCHANT_ID", "PERENNIAL_PUBLIC_KEY_ID"}
     with pytest.raises(MissingVariableError):
         services({})
     with pytest.raises(MissingVariableError):
@@ -487,9 +490,10 @@ def test_every_setting_is_handed_on_to_a_process_or_left_out_for_a_reason() -> N
 
 def test_what_one_process_alone_reads_is_handed_on_to_that_one() -> None:
     shared = {"environment", "merchant_id", "task_queue", "metrics_address", "log_level", "log_format"}
-    shared |= {"accounts_path", "data_folder", "ledger_url", "codec_keys", "plain_histories"}
+    shared |= {"accounts_path", "data_folder", "ledger_url", "health_host", "health_port"}
+    shared |= {"codec_keys", "plain_histories"}
     workers = {"amount_hook_url", "amount_hook_secret", "cached_subscriptions", "graceful_shutdown_seconds"}
-    workers |= {"worker_versioning", "deployment_name", "build_id", "health_host", "health_port"}
+    workers |= {"worker_versioning", "deployment_name", "build_id"}
     for name in set(Settings.model_fields) - NOT_HANDED_ON.keys():
         receives = {each for each in PROCESSES if name in map(setting_of, RAW["services"][each]["environment"])}
         own, _, _ = name.partition("_")
@@ -554,7 +558,7 @@ def test_no_container_may_take_all_the_memory() -> None:
         assert all("size=" in mount for mount in RAW["services"][name]["tmpfs"]), f"{name}: /tmp is memory, too"
 
 
-AROUND_TEMPORAL = {"temporal", "temporal-namespace", "temporal-ui", FIRST_RELEASE}
+AROUND_TEMPORAL = {"temporal", "temporal-namespace", "temporal-ui", SET_UP, FIRST_RELEASE}
 
 
 def neighbours(service: str) -> set[str]:
@@ -565,8 +569,11 @@ def neighbours(service: str) -> set[str]:
 
 def test_each_reaches_whom_it_needs_and_nobody_else() -> None:
     assert neighbours("postgres") == {"temporal", "temporal-schema"}
-    assert neighbours("worker") == {*AROUND_TEMPORAL, "ipn", "api", "simulator"}
-    assert neighbours("api") == {*AROUND_TEMPORAL, "ipn", "worker", "simulator"}
+    assert neighbours(LEDGER) == {*PROCESSES, SET_UP}
+    assert neighbours("worker") == {*AROUND_TEMPORAL, LEDGER, "ipn", "api", "simulator", "prometheus"}
+    assert neighbours("api") == {*AROUND_TEMPORAL, LEDGER, "ipn", "worker", "simulator", "prometheus"}
+    assert neighbours("prometheus") == {*PROCESSES, "grafana"}
+    assert neighbours("grafana") == {"prometheus"}
     assert neighbours(FIRST_RELEASE) == {*AROUND_TEMPORAL - {FIRST_RELEASE}, "ipn", "worker", "api"}
     assert neighbours("simulator") == {"worker", "ipn", "api"}
     for name, service in RAW["services"].items():
@@ -581,11 +588,28 @@ def test_from_where_the_receiver_is_reached_neither_temporal_nor_the_database_is
 
 def test_the_database_and_temporal_lead_nowhere_and_whoever_publishes_or_calls_out_is_in_a_network_that_does() -> None:
     internal = {name for name, network in RAW["networks"].items() if (network or {}).get("internal")}
-    assert internal == {"database", "temporal"}
+    assert internal == {"database", "ledger", "temporal", "monitoring"}
     assert {name for service in RAW["services"].values() for name in service["networks"]} == set(RAW["networks"])
     for name, service in RAW["services"].items():
         leads_out = bool(set(service["networks"]) - internal)
         assert leads_out == bool(service.get("ports") or name == "worker"), name
+
+
+@STACKS
+def test_the_ledger_is_in_a_database_of_its_own_unless_another_is_named(variables: Variables) -> None:
+    database = environment(LEDGER, variables)
+    for name in (*PROCESSES, SET_UP):
+        given = environment(name, variables)
+        url = urlsplit(given["PERENNIAL_LEDGER_URL"])
+        user = database["POSTGRES_USER"]  # the image names the database as its user
+        assert (url.hostname, url.port, url.username, url.path) == (LEDGER, 5432, user, f"/{user}")
+        assert url.password is None
+        assert given["PGPASSWORD"] == database["POSTGRES_PASSWORD"] == variables["LEDGER_PASSWORD"]
+        other = environment(name, {**variables, "PERENNIAL_LEDGER_URL": "sqlite:////data/ledger.db"})
+        assert other["PERENNIAL_LEDGER_URL"] == "sqlite:////data/ledger.db"
+    stores = {mount.partition(":")[0] for mount in RAW["services"][LEDGER]["volumes"]}
+    assert stores == {LEDGER}
+    assert not stores & {mount.partition(":")[0] for mount in RAW["services"]["postgres"]["volumes"]}
 
 
 def test_a_server_of_several_networks_is_told_the_address_by_which_it_finds_itself() -> None:

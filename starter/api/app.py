@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from time import perf_counter
 from typing import Final
 from uuid import uuid4
 
@@ -13,11 +14,14 @@ from fastapi_offline import FastAPIOffline
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from temporalio.common import MetricMeter
 
 from perennial_billing.ledger.api_answers import forget_old_answers
 from perennial_billing.ledger.errors import LedgerError
+from perennial_billing.runtime.tracing import span
 from perennial_billing.starter.api import codec
 from perennial_billing.starter.api.access import Keys
+from perennial_billing.starter.api.counting import ApiMetrics
 from perennial_billing.starter.api.problems import ProblemError, answer_with, answers_with_problems
 from perennial_billing.starter.api.repeating import Repetitions
 from perennial_billing.starter.api.routes import (
@@ -53,8 +57,13 @@ currency; instants carry their offset from UTC, and answers are in UTC.
 _log = structlog.get_logger("api")
 
 
-def create_app(services: Services) -> FastAPI:
-    """Makes the API."""
+def create_app(services: Services, meter: MetricMeter = MetricMeter.noop) -> FastAPI:
+    """Makes the API.
+
+    Args:
+        services: that it works with.
+        meter: of this process; counts nowhere when there is none.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -71,7 +80,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.repetitions = Repetitions(services.ledger)
     app.state.keys = Keys(services.settings.api_requests_per_minute)
     answers_with_problems(app)
-    app.add_middleware(EachRequest)
+    app.add_middleware(EachRequest, metrics=ApiMetrics(meter))
     for router in (
         checkout.router,
         looking.router,
@@ -97,13 +106,14 @@ def create_app(services: Services) -> FastAPI:
 
 
 class EachRequest:
-    """Names each request, bounds what it brings, and writes a line about it; never what it says.
+    """Names each request, bounds what it brings, counts it, and writes a line about it; never what it says.
 
     A bare ASGI application around the other: Starlette's helper for this makes a task and a queue of each request.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Takes one request."""
@@ -122,13 +132,23 @@ class EachRequest:
                 MutableHeaders(scope=message)["X-Request-Id"] = request.state.request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request.state.request_id):
+        began, about = perf_counter(), {"request_id": request.state.request_id}
+        with (
+            structlog.contextvars.bound_contextvars(**about),
+            span(f"HTTP {request.method}", about, request.headers) as told,
+        ):
             app = self._app if _is_bounded(request) else _too_large(request)
-            await app(scope, receive, named)
+            try:
+                await app(scope, receive, named)
+            finally:
+                route = getattr(scope.get("route"), "path", None)
+                self._metrics.answered(request.method, route, status, perf_counter() - began)
+                told.set_attribute("http.route", route or "unknown")
+                told.set_attribute("http.response.status_code", status or 0)
             _log.info(
                 "request",
                 method=request.method,
-                path=getattr(scope.get("route"), "path", None),
+                path=route,
                 status=status,
                 actor=getattr(request.state, "api_key", None),
             )

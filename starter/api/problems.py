@@ -27,6 +27,7 @@ from perennial_billing.starter.errors import (
     SubscriptionEndedError,
     SubscriptionError,
     SubscriptionNotFoundError,
+    TemporalUnavailableError,
 )
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -156,6 +157,7 @@ _MEANINGS: Final[tuple[tuple[type[SubscriptionError], int, str, str], ...]] = (
     (NotReadError, 503, "amazon-silent", "Amazon did not answer"),
     (NotSettledError, 503, "not-settled", "Something is under way"),
     (NoWorkerError, 503, "no-worker", "No worker answers"),
+    (TemporalUnavailableError, 503, "temporal-unavailable", "The Temporal server does not answer"),
     (SubscriptionError, 400, "not-possible", "It is not possible"),
 )
 """What is answered, by the error; the last row takes all that have none of their own."""

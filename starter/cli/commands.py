@@ -141,14 +141,14 @@ COMMANDS: Final = (
     Command("bulk", ".bulk:bulk", "Change all subscriptions that match a query."),
     Command(
         "setup",
-        ".ledger:setup",
-        "Make the ledger's tables, or bring them forward to this release. Nothing is changed where they are right.",
+        ".setup:setup",
+        "Make what a deployment needs at its ledger and at Temporal, or say who makes it; what is right stays.",
         PROCESSES_PANEL,
     ),
     Command(
         "check",
         ".check:check",
-        "Look at the whole deployment: ledger, Temporal, workers and their releases, and who is not billed.",
+        "Look at the whole deployment, from settings and keys to workers and to who is not billed.",
         PROCESSES_PANEL,
     ),
     Command(

@@ -56,6 +56,12 @@ The connection is set as for every Temporal tool, and read by whatever connects:
 `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR` count for every request that
 goes out.
 
+## Traces
+
+Traces are made where `OTEL_EXPORTER_OTLP_ENDPOINT` (or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`) is set, and the packages
+of `perennial-billing[otel]` are installed; `OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS` and
+the other standard variables count: [monitoring](../operations/monitoring.md#traces).
+
 ## Keys and secrets
 
 The private key's file is read as `ssh` reads one: where it is the user's own as whom the process runs, nobody else may
@@ -123,8 +129,8 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "log_level": (_WORKER, _IPN, _API),
         "log_format": (_WORKER, _IPN, _API, _DEV),
         "metrics_address": (_WORKER, _IPN, _API),
-        "health_host": (_WORKER,),
-        "health_port": (_WORKER,),
+        "health_host": (_WORKER, _IPN, _API),
+        "health_port": (_WORKER, _IPN, _API),
     },
     "A simulator in place of Amazon": {
         "amazon_pay_origin": _AMAZON,
