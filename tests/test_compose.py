@@ -40,7 +40,9 @@ from perennial_billing.ipn.app import PATH as IPN_PATH
 from perennial_billing.runtime.embedded import find_temporal
 from perennial_billing.runtime.http import SHUTDOWN_SECONDS
 from perennial_billing.runtime.settings import PREFIX, Settings
+from perennial_billing.runtime.settings_files import FILE_SUFFIX, secrets_of
 from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.api.codec import PATH as CODEC_PATH
 from perennial_billing.starter.cli.app import app
 from perennial_billing.worker.health import ANSWERS_WITHIN_SECONDS
 from perennial_billing.worker.main import HARD_DEADLINE_SECONDS
@@ -131,10 +133,28 @@ def environment(service: str, variables: Variables) -> dict[str, str]:
     """A service's environment; a variable without a value is handed on, or not set."""
     given = services(variables)[service].get("environment", {})
     return {
-        name: variables[name] if value is None else value
+        name: variables[name] if value is None else MOUNTED.get(value, value)
         for name, value in given.items()
         if value is not None or name in variables
     }
+
+
+MOUNTED: dict[str, str] = {}
+"""Where the files are here that a container finds under these paths."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _mounted(tmp_path_factory: pytest.TempPathFactory) -> None:
+    keys = tmp_path_factory.mktemp("secrets") / "codec-keys"
+    keys.write_text("first:" + base64.b64encode(bytes(32)).decode() + "\n")
+    MOUNTED["/run/secrets/codec_keys"] = str(keys)
+
+
+def setting_of(variable: str) -> str:
+    """The setting that a variable sets: of a secret's file, the secret."""
+    name = variable.removeprefix(PREFIX).lower()
+    secret = name.removesuffix(FILE_SUFFIX)
+    return secret if secret in secrets_of(Settings) else name
 
 
 def options(service: str, variables: Variables) -> dict[str, Any]:
@@ -336,11 +356,32 @@ def test_no_secret_is_in_any_of_the_files() -> None:
 
 
 def test_git_ignores_the_files_that_hold_secrets() -> None:
-    default = interpolated(RAW["secrets"], FILLED_IN)["amazon_pay_private_key"]["file"]
-    for path in (default, ".env"):
+    defaults = [each["file"] for each in interpolated(RAW["secrets"], FILLED_IN).values()]
+    for path in (*defaults, ".env"):
         ignored = subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT, check=False)
         assert ignored.returncode == 0, path
-    assert (ROOT / default).parent.is_dir()
+    assert all((ROOT / default).parent.is_dir() for default in defaults)
+
+
+@STACKS
+def test_each_process_that_writes_to_temporal_encrypts_with_the_keys_of_one_file(
+    variables: Variables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (*PROCESSES, FIRST_RELEASE):
+        assert "codec_keys" in RAW["services"][name]["secrets"], name
+        [key] = settings(name, variables, monkeypatch).codec_key_ring
+        assert key.id == "first"
+    assert (ROOT / interpolated(RAW["secrets"], SIMULATED)["codec_keys"]["file"]).read_text() == "", "plain, there"
+
+
+def test_the_web_ui_asks_the_api_to_decrypt_and_the_api_lets_it() -> None:
+    shown = services(FILLED_IN)["temporal-ui"]
+    endpoint = urlsplit(shown["environment"]["TEMPORAL_CODEC_ENDPOINT"])
+    assert (endpoint.hostname, endpoint.path) == ("localhost", CODEC_PATH)
+    assert str(endpoint.port) == interpolated("${API_PORT:-8602}", FILLED_IN)
+    assert shown["environment"]["TEMPORAL_CODEC_INCLUDE_CREDENTIALS"] == "true"
+    assert environment("api", FILLED_IN)["PERENNIAL_CODEC_ORIGINS"] == shown["environment"]["TEMPORAL_CORS_ORIGINS"]
+    assert services(SIMULATED)["temporal-ui"]["environment"]["TEMPORAL_CODEC_ENDPOINT"] == ""
 
 
 # Who needs whom
@@ -424,7 +465,7 @@ def test_every_setting_that_is_named_exists() -> None:
     files = [COMPOSE, *DOCKERFILES, *DEPLOY.glob("*.env"), *SCRIPTS]
     named = {name for path in files for name in re.findall(rf"\b{PREFIX}(\w+)", path.read_text())}
     assert len(named) > 10
-    assert {name.lower() for name in named} <= set(Settings.model_fields)
+    assert {setting_of(name) for name in named} <= set(Settings.model_fields)
 
 
 NOT_HANDED_ON = {
@@ -437,7 +478,7 @@ NOT_HANDED_ON = {
 
 def test_every_setting_is_handed_on_to_a_process_or_left_out_for_a_reason() -> None:
     ours = [RAW["services"][name]["environment"] for name in PROCESSES]
-    given = {name.removeprefix(PREFIX).lower() for each in ours for name in each if name.startswith(PREFIX)}
+    given = {setting_of(name) for each in ours for name in each if name.startswith(PREFIX)}
     classes = [each for each in _settings_classes(BaseSettings) if each.__module__.split(".")[0] in PACKAGES]
     assert Settings in classes
     for each in classes:
@@ -450,15 +491,16 @@ def test_every_setting_is_handed_on_to_a_process_or_left_out_for_a_reason() -> N
 def test_what_one_process_alone_reads_is_handed_on_to_that_one() -> None:
     shared = {"environment", "merchant_id", "task_queue", "metrics_address", "log_level", "log_format"}
     shared |= {"accounts_path", "data_folder", "ledger_url", "health_host", "health_port"}
+    shared |= {"codec_keys", "plain_histories"}
     workers = {"amount_hook_url", "amount_hook_secret", "cached_subscriptions", "graceful_shutdown_seconds"}
     workers |= {"worker_versioning", "deployment_name", "build_id"}
     for name in set(Settings.model_fields) - NOT_HANDED_ON.keys():
-        receives = {each for each in PROCESSES if PREFIX + name.upper() in RAW["services"][each]["environment"]}
+        receives = {each for each in PROCESSES if name in map(setting_of, RAW["services"][each]["environment"])}
         own, _, _ = name.partition("_")
         if name in shared:
             expected = set(PROCESSES)
-        elif own in {"ipn", "api"}:
-            expected = {own}
+        elif own in {"ipn", "api"} or name == "codec_origins":
+            expected = {"ipn"} if own == "ipn" else {"api"}
         else:
             expected = {"worker"} if name in workers else {"worker", "api"}
         assert receives == expected, name
@@ -583,7 +625,7 @@ def test_the_settings_given_to_a_process_load(
 ) -> None:
     loaded = settings(service, variables, monkeypatch)
     given = {name for name in environment(service, variables) if name.startswith(PREFIX)}
-    assert loaded.model_fields_set == {name.removeprefix(PREFIX).lower() for name in given}
+    assert loaded.model_fields_set == set(map(setting_of, given))
     assert loaded.required("merchant_id") == variables["PERENNIAL_MERCHANT_ID"]
     assert loaded.environment == "sandbox"
 
@@ -614,14 +656,16 @@ def test_with_amazon_the_worker_reads_the_key_from_its_secret_and_trusts_nobody_
 ) -> None:
     variables = {**FILLED_IN, "PERENNIAL_ENVIRONMENT": amazon}
     worker = settings("worker", variables, monkeypatch)
-    [secret] = RAW["services"]["worker"]["secrets"]
+    secret, keys = RAW["services"]["worker"]["secrets"]
     assert worker.environment == amazon
     assert worker.private_key_source == Path("/run/secrets") / secret
+    assert RAW["services"]["worker"]["environment"]["PERENNIAL_CODEC_KEYS_FILE"] == f"/run/secrets/{keys}"
     assert worker.required("public_key_id") == variables["PERENNIAL_PUBLIC_KEY_ID"]
     assert worker.amazon_pay_origin is None
     ipn = settings("ipn", variables, monkeypatch)
     assert ipn.ipn_trusted_certificate_path is None
-    assert [name for name, service in RAW["services"].items() if "secrets" in service] == ["worker", "api"]
+    read_by = [name for name, service in RAW["services"].items() if secret in service.get("secrets", [])]
+    assert read_by == ["worker", "api"]
 
 
 def test_where_the_private_key_is_can_be_said() -> None:

@@ -41,7 +41,7 @@ async def run_worker(settings: Settings) -> None:
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, stop.set)
         stopping = asyncio.create_task(stop.wait())
-        connecting = asyncio.create_task(connect(patient=True, runtime=runtime))
+        connecting = asyncio.create_task(connect(settings, patient=True, runtime=runtime))
         await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():
             connecting.cancel()

@@ -19,6 +19,7 @@ from temporalio.common import MetricMeter
 from perennial_billing.ledger.api_answers import forget_old_answers
 from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.runtime.tracing import span
+from perennial_billing.starter.api import codec
 from perennial_billing.starter.api.access import Keys
 from perennial_billing.starter.api.counting import ApiMetrics
 from perennial_billing.starter.api.problems import ProblemError, answer_with, answers_with_problems
@@ -94,6 +95,7 @@ def create_app(services: Services, meter: MetricMeter = MetricMeter.noop) -> Fas
         sending.router,
     ):
         app.include_router(router)
+    app.mount(codec.PATH, codec.codec_app(services, app.state.keys))
 
     @app.get("/health", include_in_schema=False)
     async def health() -> dict[str, str]:
@@ -156,12 +158,17 @@ def _is_bounded(request: Request) -> bool:
     if request.method not in {"POST", "PUT", "PATCH"}:
         return True
     length = request.headers.get("content-length", "0")
-    return length.isdigit() and int(length) <= LARGEST_BODY_BYTES and "transfer-encoding" not in request.headers
+    return length.isdigit() and int(length) <= _largest(request) and "transfer-encoding" not in request.headers
+
+
+def _largest(request: Request) -> int:
+    is_history = request.url.path.startswith(f"{codec.PATH}/")
+    return codec.LARGEST_BODY_BYTES if is_history else LARGEST_BODY_BYTES
 
 
 def _too_large(request: Request) -> JSONResponse:
     error = ProblemError(
-        413, "too-large", "The body is too large", f"at most {LARGEST_BODY_BYTES} bytes are taken, of a stated length"
+        413, "too-large", "The body is too large", f"at most {_largest(request)} bytes are taken, of a stated length"
     )
     return answer_with(request, error)
 

@@ -185,4 +185,10 @@ COMMANDS: Final = (
     ),
     Command("api", ".processes:api", "Serve the HTTP API, with its documentation at /docs.", PROCESSES_PANEL),
     Command("keys", ".api:keys", "Make and revoke keys of the HTTP API.", PROCESSES_PANEL),
+    Command(
+        "codec",
+        ".codec:codec",
+        "Look after the keys that Temporal's histories are encrypted with.",
+        PROCESSES_PANEL,
+    ),
 )

@@ -61,7 +61,7 @@ async def ipn(
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(answering(settings, reaching.why_not))
             merchants = await stack.enter_async_context(merchants_of(settings))
-            client = await connect(patient=True, runtime=runtime)
+            client = await connect(settings, patient=True, runtime=runtime)
             noticed = await stack.enter_async_context(noticed_of(settings))
             app = create_app(client, settings, runtime.metric_meter, noticed, merchants=merchants)
             async with serving(app, listener) as origin:
@@ -133,7 +133,7 @@ async def api(
     with listener:
         runtime = runtime_with_metrics(settings)
         async with answering(settings, reaching.why_not):
-            client = await connect(patient=True, runtime=runtime)
+            client = await connect(settings, patient=True, runtime=runtime)
             async with (
                 services_for(client, settings) as services,
                 serving(create_app(services, runtime.metric_meter), listener) as origin,

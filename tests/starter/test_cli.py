@@ -61,6 +61,7 @@ COMMANDS = [
     "ipn",
     "api",
     "keys",
+    "codec",
     "dev",
 ]
 NOBODY = "C01-0000000-0000000"
