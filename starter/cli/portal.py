@@ -36,24 +36,31 @@ async def serve(
 ) -> None:
     """Serve the buyer's own page. It needs no key of Amazon Pay, and nobody reaches the API by it."""
     from perennial_billing.runtime.http import bind, serving
+    from perennial_billing.runtime.liveness import answering
     from perennial_billing.runtime.logs import configure_logging
     from perennial_billing.runtime.metrics import runtime_with_metrics
+    from perennial_billing.runtime.reaching import Reaching
     from perennial_billing.runtime.settings import load_settings
     from perennial_billing.runtime.temporal import connect
+    from perennial_billing.runtime.tracing import begin_tracing
     from perennial_billing.starter.cli.processes import until_stopped
     from perennial_billing.starter.portal.app import create_app
     from perennial_billing.starter.portal.links import address_of, seal_of
 
     settings = load_settings()
     configure_logging(settings)
+    begin_tracing("perennial-portal")
     seal_of(settings)
-    address = address_of(settings)
+    address, reaching = address_of(settings), Reaching()
     listener = bind(host or settings.portal_host, settings.portal_port if port is None else port)
     with listener:
-        client = await connect(patient=True, runtime=runtime_with_metrics(settings))
-        async with portal_for(client, settings) as services, serving(create_app(services), listener) as origin:
-            out.print(f"Buyer's page at {origin}, for buyers at {address}", soft_wrap=True)
-            await until_stopped()
+        async with answering(settings, reaching.why_not):
+            client = await connect(settings, patient=True, runtime=runtime_with_metrics(settings))
+            async with portal_for(client, settings) as services, serving(create_app(services), listener) as origin:
+                out.print(f"Buyer's page at {origin}, for buyers at {address}", soft_wrap=True)
+                reaching.serves(client)
+                await until_stopped()
+                reaching.stops()
 
 
 @portal.command("link")

@@ -120,7 +120,8 @@ def next_payment(upcoming: Sequence[Upcoming], speech: Speech) -> str:
 def payments(view: SubscriptionView, speech: Speech) -> list[Payment]:
     """What was charged, the latest first."""
     told = [
-        Payment(speech.short_date(each.due), speech.amount(each.amount), _state(each, view, speech)) for each in view.ledger
+        Payment(speech.short_date(each.due), speech.amount(each.amount), _state(each, view, speech))
+        for each in view.ledger
     ]
     if view.owed is not None:
         key = "state.declined" if _was_declined(view.owed) else "state.processing"

@@ -62,6 +62,7 @@ COMMANDS = [
     "api",
     "portal",
     "keys",
+    "codec",
     "dev",
 ]
 NOBODY = "C01-0000000-0000000"
