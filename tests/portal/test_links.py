@@ -37,7 +37,7 @@ PERMISSION = "C01-8151623-4215108"
 
 def consent_to(act: Act, purpose: Purpose = Purpose.OVERVIEW, permission: str = PERMISSION, **more: Any) -> Consent:
     later = datetime.now(UTC) + timedelta(minutes=20)
-    given = {"nonce": new_nonce(), "expires_at": later, "kept_until": later} | more
+    given: dict[str, Any] = {"nonce": new_nonce(), "expires_at": later, "kept_until": later} | more
     return Consent(charge_permission_id=permission, purpose=purpose, act=act, **given)
 
 
@@ -52,13 +52,12 @@ def test_what_is_sealed_is_opened_and_cannot_be_read() -> None:
 
 def test_a_new_secret_seals_and_the_one_before_still_opens() -> None:
     link = link_to(PERMISSION, Purpose.PAUSE)
-    before = Seal([SECRET]).close(link)
-    both = Seal([OTHER_SECRET, SECRET])
-    after = both.close(link)
+    old, both, new = Seal([SECRET]), Seal([OTHER_SECRET, SECRET]), Seal([OTHER_SECRET])
 
-    assert both.open(before, Link) == both.open(after, Link) == Seal([OTHER_SECRET]).open(after, Link) == link
+    assert both.open(old.close(link), Link) == link
+    assert new.open(both.close(link), Link) == link
     with pytest.raises(SealError):
-        Seal([OTHER_SECRET]).open(before, Link)
+        new.open(old.close(link), Link)
 
 
 @pytest.mark.parametrize("token", ["", "x", "gAAAAA", "é" * 40, "A" * (LONGEST_TOKEN + 1), "\x00" * 12])

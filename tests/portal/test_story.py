@@ -3,6 +3,7 @@
 import re
 from zoneinfo import ZoneInfo
 
+from amazon_pay_client.models import Currency
 from perennial_billing.billing.status import Status
 from perennial_billing.sandbox.subscriber import Subscriber
 from perennial_billing.starter.portal.purposes import Purpose
@@ -107,3 +108,37 @@ async def test_a_link_to_cancel_shows_at_once_what_will_happen_and_does_it_once(
     ended = await page.buyer.open(page.link(subscriber.charge_permission_id))
     assert (ended.status, "Ihr Abonnement endete am" in ended.text) == (200, True)
     assert not ended.forms
+
+
+async def test_a_link_leads_to_the_subscription_as_it_goes_on(page: PortalHouse) -> None:
+    """Its charge permission was replaced since the link was made; the buyer is the same."""
+    subscriber = await page.subscribed()
+    before = subscriber.charge_permission_id
+    address = page.link(before)
+    after = (await page.house.simulator.open_permission(Currency.EUR)).charge_permission_id
+    await page.house.subscriptions.replace_charge_permission(before, after)
+    await subscriber.quiet()
+
+    overview = await page.buyer.open(address)
+    assert "Ihr Abonnement läuft." in overview.text
+    done = await page.buyer.confirm(await page.buyer.ask(overview, "cancel"))
+
+    assert done.status == 200
+    assert (await page.house.subscriptions.status(after)).planned_end is not None
+    assert [actor for _, actor, _ in await page.asked(after) if actor] == ["buyer"]
+
+
+async def test_one_whose_charge_permission_is_closed_can_be_canceled_at_once(page: PortalHouse) -> None:
+    """No end of what is paid is known then; a buyer may leave all the same."""
+    subscriber = await page.subscribed()
+    permission = subscriber.charge_permission_id
+    await page.house.simulator.script(permission, ["AmazonRejected"])
+    assert (await subscriber.until_due(1)).status is Status.AWAITING_CHECKOUT
+
+    overview = await page.buyer.open(page.link(permission))
+    assert "schließen Sie es bitte neu ab" in overview.text
+    asked = await page.buyer.open(page.link(permission, Purpose.CANCEL))
+    assert "Ihr Abonnement endet sofort. Es wird nichts mehr abgebucht." in asked.text
+    assert (await page.buyer.confirm(asked)).status == 200
+
+    assert (await subscriber.quiet()).status is Status.CANCELED

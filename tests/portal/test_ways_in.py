@@ -11,7 +11,8 @@ from perennial_billing.starter.portal.links import PATH
 from perennial_billing.starter.portal.purposes import Purpose
 from perennial_billing.starter.portal.sealing import Link, Seal
 from tests.portal.conftest import SECRET, PortalHouse
-from tests.starter.command_line import finished, joined_to, perennial, typed
+from tests.starter.command_line import joined_to, typed
+from tests.worker.processes import finished, perennial
 
 SEALED = {"PERENNIAL_PORTAL_SECRETS": SECRET, "PERENNIAL_PORTAL_URL": "https://billing.teehaus.example/mein/"}
 

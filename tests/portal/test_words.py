@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from perennial_billing.billing.changes import RefundPeriod
 from perennial_billing.billing.money import Money
+from perennial_billing.starter.errors import NotAnsweredError
 from perennial_billing.starter.portal import app, shown
 from perennial_billing.starter.portal.colours import contrast, sheet, written_on
 from perennial_billing.starter.portal.languages import LANGUAGES, Speech, language_of, messages_of
@@ -164,7 +166,7 @@ async def test_what_is_sent_comes_back_as_text_where_it_may_be_sent_again(
     asked = await page.buyer.open(page.link(subscriber.charge_permission_id, Purpose.CANCEL))
 
     async def late(_self: object, permission: str, _change: object, request_id: str) -> None:
-        raise app.NotAnsweredError(permission, request_id, accepted=False)
+        raise NotAnsweredError(permission, request_id, accepted=False)
 
     monkeypatch.setattr(type(page.portal.subscriptions), "change", late)
     answer = await page.buyer.confirm(asked, reason=EVIL, **{'"><b>': "x"})
@@ -189,8 +191,6 @@ async def test_a_declined_payment_is_told_in_a_buyers_words(page: PortalHouse) -
 
 
 async def test_a_refund_is_told(page: PortalHouse) -> None:
-    from perennial_billing.billing.changes import RefundPeriod
-
     subscriber = await page.subscribed()
     permission = subscriber.charge_permission_id
     part = RefundPeriod(period=0, amount=Money.model_validate({"amount": "2.30", "currency": "EUR"}))
