@@ -87,7 +87,7 @@ def test_a_link_ends_at_its_instant() -> None:
     seal, now = Seal([SECRET]), datetime(2027, 5, 4, 9, 30, tzinfo=UTC)
     token = seal.close(link_to(PERMISSION, Purpose.OVERVIEW, timedelta(minutes=45), now))
 
-    assert seal.open(token, Link, now + timedelta(minutes=44, seconds=59))
+    assert seal.open(token, Link, now + timedelta(minutes=44, seconds=59)).purpose is Purpose.OVERVIEW
     with pytest.raises(ExpiredError):
         seal.open(token, Link, now + timedelta(minutes=45))
 
