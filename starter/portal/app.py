@@ -26,7 +26,6 @@ from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.ledger.finding import Found, Search, find
 from perennial_billing.ledger.portal_acts import forget_expired, is_done
 from perennial_billing.starter.errors import (
-    NotAnsweredError,
     RequestRefusedError,
     SubscriptionEndedError,
     SubscriptionError,
@@ -206,10 +205,9 @@ class Pages:
         account, zone = view.terms.merchant_account, view.terms.zone
         merchant = self._allowing(view, consent.act)
         because = merchant.reason(given.get("reason", "")) if consent.act is Act.CANCEL else None
-        try:
-            became = await done(self._portal.subscriptions, self._portal.ledger, consent, zone, because)
-        except NotAnsweredError:
-            raise SaidError(503, "error.open", account, again=given) from None
+        became = await done(self._portal.subscriptions, self._portal.ledger, consent, zone, because)
+        if became is Became.OPEN:
+            raise SaidError(503, "error.open", account, again=given)
         if became is Became.USED:
             raise SaidError(410, "error.used", account)
         if became is Became.REFUSED:

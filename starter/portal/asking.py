@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from temporalio.service import RPCError
+
 from perennial_billing.billing.changes import (
     Cancel,
     Change,
@@ -17,10 +19,16 @@ from perennial_billing.billing.changes import (
 )
 from perennial_billing.billing.forecast.preview import DryRun
 from perennial_billing.billing.requests import Asker
+from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.ledger.portal_acts import begin, finish
 from perennial_billing.starter.client import Subscriptions
-from perennial_billing.starter.errors import RequestRefusedError, SubscriptionEndedError
+from perennial_billing.starter.errors import (
+    RequestRefusedError,
+    SubscriptionEndedError,
+    SubscriptionError,
+    SubscriptionNotFoundError,
+)
 from perennial_billing.starter.portal.purposes import SINGLE, Act
 from perennial_billing.starter.portal.sealing import Consent
 
@@ -42,6 +50,8 @@ class Became(StrEnum):
     """It was done before, or something else was by the same link."""
     REFUSED = "refused"
     """A rule said no; nothing was changed."""
+    OPEN = "open"
+    """It may have been done, and that is not known yet, or not kept: the same may be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +119,8 @@ async def done(
         because: the id of a reason that the buyer chose.
 
     Raises:
-        LedgerError: nothing was done; or it was, and that is not kept: either may be sent again.
-        SubscriptionError: it was not answered, and may be sent again.
+        LedgerError: nothing was done.
+        SubscriptionNotFoundError: there is none.
     """
     if not await begin(ledger, consent.nonce, consent.kept_until):
         return Became.USED
@@ -119,12 +129,20 @@ async def done(
         await subscriptions.on_behalf_of(asker).change(
             consent.charge_permission_id, request_of(consent, zone), request_id=f"buyer-{consent.nonce}"
         )
+    except SubscriptionNotFoundError:
+        raise
     except SubscriptionEndedError:
         became = Became.REFUSED
     except RequestRefusedError as error:
         became = Became.USED if error.refused.field == "request_id" else Became.REFUSED
+    except (SubscriptionError, RPCError):
+        return Became.OPEN
     else:
         became = Became.DONE
-    if became is not Became.REFUSED or consent.purpose not in SINGLE:  # a link by which nothing was done stays good
+    if became is Became.REFUSED and consent.purpose in SINGLE:
+        return became  # a link by which nothing was done stays good
+    try:
         await finish(ledger, consent.nonce)
+    except LedgerError:
+        return Became.OPEN
     return became

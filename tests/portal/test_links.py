@@ -14,7 +14,7 @@ from perennial_billing.billing.refusals import Refused
 from perennial_billing.ledger.errors import LedgerUnavailableError
 from perennial_billing.ledger.portal_acts import begin, finish, is_done
 from perennial_billing.starter.client import Subscriptions
-from perennial_billing.starter.errors import NotAnsweredError, SubscriptionNotFoundError
+from perennial_billing.starter.errors import NotAnsweredError, SubscriptionError, SubscriptionNotFoundError
 from perennial_billing.starter.portal.links import PATH
 from perennial_billing.starter.portal.merchant import Merchant
 from perennial_billing.starter.portal.purposes import BY, Act, Permission, Purpose
@@ -171,6 +171,8 @@ async def test_a_process_that_died_between_has_done_nothing_twice(
         patch.setattr("perennial_billing.starter.portal.asking.finish", dies)
         died = await page.buyer.send("/do", fields)
     assert (died.status, await is_done(page.house.ledger, consent.nonce)) == (503, False)
+    assert "noch nicht, ob es erledigt ist" in died.text
+    assert "nichts geändert" not in died.text
     assert len((await subscriber.status()).skips) == 1
 
     again = await page.buyer.send("/do", fields)
@@ -218,14 +220,23 @@ async def test_while_temporal_is_away_that_is_said(page: PortalHouse) -> None:
             assert "refused" not in answer.html
 
 
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        NotAnsweredError(PERMISSION, "buyer-1", accepted=True),
+        SubscriptionError("charge permission: connection lost"),
+        RPCError("connection lost", RPCStatusCode.UNAVAILABLE, b""),
+    ],
+    ids=["not answered", "explained", "of the server"],
+)
 async def test_what_is_not_answered_in_time_may_be_sent_again(
-    page: PortalHouse, monkeypatch: pytest.MonkeyPatch
+    page: PortalHouse, monkeypatch: pytest.MonkeyPatch, trouble: Exception
 ) -> None:
     subscriber = await page.subscribed()
     asked = await page.buyer.open(page.link(subscriber.charge_permission_id, Purpose.CANCEL))
 
-    async def late(_self: object, permission: str, _change: object, request_id: str) -> None:
-        raise NotAnsweredError(permission, request_id, accepted=True)
+    async def late(*_: object, **__: object) -> None:
+        raise trouble
 
     with monkeypatch.context() as patch:
         patch.setattr(Subscriptions, "change", late)
