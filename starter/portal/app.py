@@ -62,6 +62,9 @@ _SHEET: Final = files(__package__).joinpath("static", "portal.css").read_text(en
 
 _log = structlog.get_logger("portal")
 
+_AGAIN: Final = "again"
+"""The field of a form that was sent before, and of which nobody knows what became."""
+
 Fields = Mapping[str, str]
 
 
@@ -199,6 +202,16 @@ class Pages:
         consent = self._portal.seal.open(token, Consent)
         if consent.act not in BY[consent.purpose]:
             raise SealError
+        try:
+            return await self._done(request, given, consent)
+        except SubscriptionNotFoundError:
+            raise
+        except (LedgerError, RPCError, SubscriptionError):
+            if _AGAIN not in given:
+                raise
+            raise SaidError(503, "error.open", again=given) from None  # the first time, it may have been done
+
+    async def _done(self, request: Request, given: Fields, consent: Consent) -> Response:
         view = await self._standing(consent.charge_permission_id)
         if isinstance(view, Found):
             return self._over(request, view, given)
@@ -207,7 +220,7 @@ class Pages:
         because = merchant.reason(given.get("reason", "")) if consent.act is Act.CANCEL else None
         became = await done(self._portal.subscriptions, self._portal.ledger, consent, zone, because)
         if became is Became.OPEN:
-            raise SaidError(503, "error.open", account, again=given)
+            raise SaidError(503, "error.open", account, again={**given, _AGAIN: "yes"})
         if became is Became.USED:
             raise SaidError(410, "error.used", account)
         if became is Became.REFUSED:

@@ -243,7 +243,11 @@ async def test_what_is_not_answered_in_time_may_be_sent_again(
         open_still = await page.buyer.confirm(asked, reason="too-expensive")
     assert (open_still.status, "noch nicht, ob es erledigt ist" in open_still.text) == (503, True)
 
-    done = await page.buyer.confirm(open_still)
+    with monkeypatch.context() as patch:
+        patch.setattr(Subscriptions, "standing", late)
+        still = await page.buyer.confirm(open_still)
+    assert (still.status, "nichts geändert" in still.text) == (503, False)
+    done = await page.buyer.confirm(still)
     assert done.status == 200
     assert (await page.asked(subscriber.charge_permission_id))[0][1:] == ("buyer", "too-expensive")
 
