@@ -63,7 +63,7 @@ RAW: Model = yaml.safe_load(COMPOSE.read_text())
 PACKAGES = ["perennial_billing"]
 SOURCES = [*(path.name for path in (ROOT / "perennial_billing").iterdir() if path.is_symlink()), "client", "simulator"]
 OURS = sorted(name for name, service in RAW["services"].items() if "build" in service)
-PROCESSES = ("worker", "ipn", "api")
+PROCESSES = ("worker", "ipn", "api", "console")
 FIRST_RELEASE = "first-release"
 ONE_SHOT = {"temporal-schema", "temporal-namespace", FIRST_RELEASE}
 
@@ -454,10 +454,12 @@ def test_what_one_process_alone_reads_is_handed_on_to_that_one() -> None:
         own, _, _ = name.partition("_")
         if name in shared:
             expected = set(PROCESSES)
-        elif own in {"ipn", "api"}:
+        elif own in {"ipn", "api", "console"}:
             expected = {own}
+        elif name == "temporal_ui_url":
+            expected = {"console"}
         else:
-            expected = {"worker"} if name in workers else {"worker", "api"}
+            expected = {"worker"} if name in workers else {"worker", "api", "console"}
         assert receives == expected, name
 
 
@@ -524,10 +526,11 @@ def neighbours(service: str) -> set[str]:
 
 def test_each_reaches_whom_it_needs_and_nobody_else() -> None:
     assert neighbours("postgres") == {"temporal", "temporal-schema"}
-    assert neighbours("worker") == {*AROUND_TEMPORAL, "ipn", "api", "simulator"}
-    assert neighbours("api") == {*AROUND_TEMPORAL, "ipn", "worker", "simulator"}
-    assert neighbours(FIRST_RELEASE) == {*AROUND_TEMPORAL - {FIRST_RELEASE}, "ipn", "worker", "api"}
-    assert neighbours("simulator") == {"worker", "ipn", "api"}
+    assert neighbours("worker") == {*AROUND_TEMPORAL, "ipn", "api", "console", "simulator"}
+    assert neighbours("api") == {*AROUND_TEMPORAL, "ipn", "worker", "console", "simulator"}
+    assert neighbours("console") == {*AROUND_TEMPORAL, "ipn", "worker", "api", "simulator"}
+    assert neighbours(FIRST_RELEASE) == {*AROUND_TEMPORAL - {FIRST_RELEASE}, "ipn", "worker", "api", "console"}
+    assert neighbours("simulator") == {"worker", "ipn", "api", "console"}
     for name, service in RAW["services"].items():
         for needed in service.get("depends_on", {}):
             assert needed in ONE_SHOT | neighbours(name), f"{name} needs {needed}"
@@ -598,7 +601,11 @@ def test_with_amazon_the_worker_reads_the_key_from_its_secret_and_trusts_nobody_
     assert worker.amazon_pay_origin is None
     ipn = settings("ipn", variables, monkeypatch)
     assert ipn.ipn_trusted_certificate_path is None
-    assert [name for name, service in RAW["services"].items() if "secrets" in service] == ["worker", "api"]
+    assert [name for name, service in RAW["services"].items() if "secrets" in service] == [
+        "worker",
+        "api",
+        "console",
+    ]
 
 
 def test_where_the_private_key_is_can_be_said() -> None:

@@ -98,10 +98,14 @@ class EachRequest:
     """Names each request, bounds what it brings, and writes a line about it; never what it says.
 
     A bare ASGI application around the other: Starlette's helper for this makes a task and a queue of each request.
+
+    Args:
+        app: the other.
+        log: the name that its lines bear.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, log: str = "api") -> None:
+        self._app, self._log = app, structlog.get_logger(log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Takes one request."""
@@ -123,7 +127,7 @@ class EachRequest:
         with structlog.contextvars.bound_contextvars(request_id=request.state.request_id):
             app = self._app if _is_bounded(request) else _too_large(request)
             await app(scope, receive, named)
-            _log.info(
+            self._log.info(
                 "request",
                 method=request.method,
                 path=getattr(scope.get("route"), "path", None),

@@ -22,8 +22,8 @@ Made from the code by `python -m tests.runtime.settings_page`; a test says when 
 Settings are environment variables; an empty one counts as not set. What is wrong is said in one line when a process
 starts, with the variable's name and what is accepted, and never with what is set. A **secret** is in no log, error or
 list; [keys and secrets](#keys-and-secrets) says how its file is guarded. *Read by* names the processes that take a
-variable into account: `worker`, `ipn` (the receiver) and `api` for `perennial worker`, `ipn` and `api`; *commands* for
-those that ask Amazon or the ledger by themselves; *dev* for `perennial dev` and `demo`, which set all else for
+variable into account: `worker`, `ipn` (the receiver), `api` and `console` for the commands of these names; *commands*
+for those that ask Amazon or the ledger by themselves; *dev* for `perennial dev` and `demo`, which set all else for
 themselves.
 """
 
@@ -49,9 +49,9 @@ settings and options name are ordinary ones of bounded size: no device, no pipe.
 was expected, and looks like a key, is not shown.
 """
 
-_WORKER, _IPN, _API, _COMMANDS, _DEV = "worker", "ipn", "api", "commands", "dev"
-_ALL: Final = (_WORKER, _IPN, _API, _COMMANDS)
-_AMAZON: Final = (_WORKER, _API, _COMMANDS)
+_WORKER, _IPN, _API, _CONSOLE, _COMMANDS, _DEV = "worker", "ipn", "api", "console", "commands", "dev"
+_ALL: Final = (_WORKER, _IPN, _API, _CONSOLE, _COMMANDS)
+_AMAZON: Final = (_WORKER, _API, _CONSOLE, _COMMANDS)
 
 SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "Amazon Pay": {
@@ -95,10 +95,22 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "api_port": (_API,),
         "api_requests_per_minute": (_API,),
     },
+    "The console": {
+        "console_host": (_CONSOLE,),
+        "console_port": (_CONSOLE,),
+        "console_url": (_CONSOLE,),
+        "console_secret": (_CONSOLE,),
+        "console_session_hours": (_CONSOLE,),
+        "console_user_header": (_CONSOLE,),
+        "console_roles_header": (_CONSOLE,),
+        "console_proxy_secret": (_CONSOLE,),
+        "console_trusted_peers": (_CONSOLE,),
+        "temporal_ui_url": (_CONSOLE,),
+    },
     "Logs, metrics and health": {
-        "log_level": (_WORKER, _IPN, _API),
-        "log_format": (_WORKER, _IPN, _API, _DEV),
-        "metrics_address": (_WORKER, _IPN, _API),
+        "log_level": (_WORKER, _IPN, _API, _CONSOLE),
+        "log_format": (_WORKER, _IPN, _API, _CONSOLE, _DEV),
+        "metrics_address": (_WORKER, _IPN, _API, _CONSOLE),
         "health_host": (_WORKER,),
         "health_port": (_WORKER,),
     },

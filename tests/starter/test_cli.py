@@ -60,6 +60,7 @@ COMMANDS = [
     "accounts",
     "ipn",
     "api",
+    "console",
     "keys",
     "dev",
 ]

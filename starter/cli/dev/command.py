@@ -17,10 +17,21 @@ if TYPE_CHECKING:
     from perennial_billing.runtime.settings import Settings
     from perennial_billing.sandbox.house import House
     from perennial_billing.sandbox.stage import Stage
+    from perennial_billing.starter.api.services import Services
     from perennial_billing.starter.cli.dev.amazon import Notifications
 
+CONSOLE_NAME: Final = "dev"
+"""The actor of what is asked in the console."""
+
 HOST: Final = "127.0.0.1"
-PORTS: Final = {"Temporal": 7233, "Web UI": 8233, "simulator": 8600, "notifications": 8601, "HTTP API": 8602}
+PORTS: Final = {
+    "Temporal": 7233,
+    "Web UI": 8233,
+    "simulator": 8600,
+    "notifications": 8601,
+    "HTTP API": 8602,
+    "console": 8603,
+}
 """Those by which each is known when it is run alone."""
 
 
@@ -166,7 +177,7 @@ async def _with_simulator(folder: Path, binary: Path | None) -> "AsyncIterator[t
             folder=folder,
             ports=Ports(server=ports["Temporal"], simulator=ports["simulator"], ipn=ports["notifications"]),
         ) as set_up,
-        _with_api(folder, set_up, ports["HTTP API"], f"{set_up.simulator.origin}/docs", simulated=True) as where,
+        _with_api(folder, set_up, ports, f"{set_up.simulator.origin}/docs", simulated=True) as where,
     ):
         certificate = str(set_up.settings.ipn_trusted_certificate_path)
         variables = set_up.worker_environment() | {"PERENNIAL_IPN_TRUSTED_CERTIFICATE_PATH": certificate}
@@ -182,7 +193,7 @@ async def _with_amazon(
     from perennial_billing.sandbox.house import TEMPORAL_FILE, house
     from perennial_billing.starter.cli.dev.amazon import asked, joining, mind_what_is_set, settings_in
 
-    own, ports = settings_in(folder, settings), _free_ports("Temporal", "Web UI", "HTTP API")
+    own, ports = settings_in(folder, settings), _free_ports("Temporal", "Web UI", "HTTP API", "console")
     async with (
         house(
             own,
@@ -193,7 +204,7 @@ async def _with_amazon(
             database=folder / TEMPORAL_FILE,
             noticed=notifications.take,
         ) as set_up,
-        _with_api(folder, set_up, ports["HTTP API"], asked(own), simulated=False) as where,
+        _with_api(folder, set_up, ports, asked(own), simulated=False) as where,
     ):
         variables = joining(set_up)
         mind_what_is_set(variables)
@@ -203,29 +214,44 @@ async def _with_amazon(
 
 @asynccontextmanager
 async def _with_api(
-    folder: Path, set_up: "Stage | House", port: int, amazon: str, *, simulated: bool
+    folder: Path, set_up: "Stage | House", ports: dict[str, int], amazon: str, *, simulated: bool
 ) -> AsyncIterator[dict[str, str]]:
-    """The HTTP API beside it; gives what runs where."""
+    """The HTTP API and the console beside it; gives what runs where."""
     from perennial_billing.runtime.http import bind, serving
     from perennial_billing.starter.api.app import create_app
     from perennial_billing.starter.cli.dev.keeping import API_KEY_FILE, api_key
     from perennial_billing.starter.cli.processes import services_for
 
     token = await api_key(folder, set_up.ledger)
+    settings = set_up.settings.model_copy(update={"temporal_ui_url": set_up.server.ui})
     async with (
-        services_for(set_up.client, set_up.settings) as services,
-        serving(create_app(services), bind(HOST, port)) as api,
+        services_for(set_up.client, settings) as services,
+        serving(create_app(services), bind(HOST, ports["HTTP API"])) as api,
+        _console(services, ports["console"]) as console,
     ):
         yield {
             "Temporal Web UI": f"{set_up.server.ui}/namespaces/{set_up.client.namespace}/workflows",
             "Temporal": set_up.server.address,
             "Amazon Pay, simulated" if simulated else "Amazon Pay, sandbox": amazon,
             "Notifications": set_up.ipn_url,
+            "Console": console,
             "HTTP API": f"{api}/v1",
             "HTTP API, documentation": f"{api}/docs",
             "HTTP API, key": f"{token} (also in {folder / API_KEY_FILE})",
             "Everything is kept in": str(folder),
         }
+
+
+@asynccontextmanager
+async def _console(services: "Services", port: int) -> AsyncIterator[str]:
+    """The console, which asks nobody who they are: only this machine reaches it."""
+    from perennial_billing.runtime.http import bind, origin_of, serving
+    from perennial_billing.starter.console.app import create_console, for_one
+
+    with bind(HOST, port) as listener:
+        app = create_console(services, for_one(CONSOLE_NAME), origin_of(listener))
+        async with serving(app, listener, believes_proxies=False) as origin:
+            yield origin
 
 
 def _listener(port: int) -> socket:
