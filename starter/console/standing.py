@@ -1,10 +1,14 @@
 """How a subscription stands: asked of itself, and where it cannot say, by the ledger."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from perennial_billing.billing.forecast.preview import Upcoming
+from perennial_billing.billing.money import Money
+from perennial_billing.billing.parts.ledger import PeriodOutcome
+from perennial_billing.billing.parts.refunds import refundable
 from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.ledger.finding import Found, Search, find
 from perennial_billing.starter.api.problems import ProblemError
@@ -47,6 +51,15 @@ class Standing:
     def zone(self) -> str:
         """In which its days are counted; UTC where that is not known."""
         return self.view.terms.zone if self.view is not None else "UTC"
+
+    @property
+    def left(self) -> Mapping[int, Money]:
+        """How much of each paid period that it remembers may still go back, where that is anything."""
+        if self.view is None:
+            return {}
+        paid = [record for record in self.view.ledger if record.outcome is PeriodOutcome.PAID]
+        left = {record.period: refundable(record, self.view.refunds) for record in paid}
+        return {period: amount for period, amount in left.items() if not amount.is_zero}
 
     @property
     def ground(self) -> Ground:

@@ -71,6 +71,8 @@ async def test_a_refund_shows_what_is_left_and_gives_back_a_part(console: Consol
     shown = text_of((await console.http.get(f"/subscriptions/{permission}")).text)
     assert "The refund of 3.00 USD is" in shown
     assert "5.45 USD Refund" in shown
+    form = await console.form_of("refunds", permission)
+    assert "Left to refund: period 0, 5.45 USD." in text_of(form)
     too_much = await console.tried(permission, "refunds", period="0", amount="6.00")
     assert too_much.status_code == 422
     assert 'id="amount-wrong"' in too_much.text

@@ -1,13 +1,11 @@
 """One subscription: how it stands and what happens next, what happened, what it will be charged, what can be done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from perennial_billing.billing.parts.ledger import PeriodOutcome, PeriodRecord
-from perennial_billing.billing.parts.refunds import refundable
 from perennial_billing.billing.view import SubscriptionView
 from perennial_billing.ledger.api_keys import ApiKey
 from perennial_billing.ledger.finding import latest_told
@@ -53,7 +51,7 @@ async def look(
         older=entries[TOLD_ON_A_PAGE - 1].id if len(entries) > TOLD_ON_A_PAGE else None,
         is_first=before is None,
         periods=list(reversed(view.ledger))[:PERIODS_SHOWN] if view is not None else [],
-        left=_left(view) if view is not None else {},
+        left=standing.left,
         actions=offered(view, person),
         may_advance=view is not None and not view.has_ended and has_test_clock(services),
         web_ui=_web_ui(services, charge_permission_id),
@@ -71,16 +69,6 @@ def offered(view: SubscriptionView | None, person: ApiKey) -> Sequence[Action]:
 def has_test_clock(services: Services) -> bool:
     """Whether time may be moved here; whether the server can is seen when it is tried."""
     return services.settings.environment is Environment.SANDBOX
-
-
-def _left(view: SubscriptionView) -> Mapping[int, object]:
-    """How much of each paid period may still go back, where that is anything."""
-    left = {record.period: refundable(record, view.refunds) for record in view.ledger if _was_paid(record)}
-    return {period: amount for period, amount in left.items() if not amount.is_zero}
-
-
-def _was_paid(record: PeriodRecord) -> bool:
-    return record.outcome is PeriodOutcome.PAID
 
 
 def _web_ui(services: Services, charge_permission_id: str) -> str | None:
