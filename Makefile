@@ -9,7 +9,7 @@ RUN := $(UV) run --frozen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test docs soak faults attack check format lint types imports
+.PHONY: help demo dev test docs soak faults attack sbom check format lint types imports
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,10 @@ faults: .venv/.synced ## 300 subscribers live a year while nearly everything fai
 attack: .venv/.synced ## floods, silences, drips, bombs and forgeries, against what we send and what we serve; takes minutes
 	$(RUN) python -m tests.attack
 	$(RUN) python -m benchmarks.attack
+
+sbom: .venv/.synced ## what the image is made of, as CycloneDX (JSON): perennial.cdx.json
+	$(UV) export --frozen --no-dev --no-emit-workspace --format cyclonedx1.5 --quiet --output-file perennial.cdx.json
+	@echo "perennial.cdx.json"
 
 check: .venv/.synced
 	$(RUN) ruff format --check

@@ -49,6 +49,7 @@ PAGES: Final = {
 }
 MADE: Final = {
     "today": "/",
+    "today's declined and recovered": "/recovered",
     "report: past due": "/reports/aging",
     "report: forecast": "/reports/forecast",
     "report: recovery": "/reports/recovery",

@@ -22,8 +22,8 @@ CONFIRMING: Final = Bounds(seconds=4.0, answer_bytes=64 * 1024)
 """The visit that confirms a topic's subscription. With the body and the certificate it stays within the 15 s that SNS
 gives a receiver."""
 
-Noticed = Callable[[Notification], None]
-"""Is told of each notification that is proven to be Amazon's, whatever becomes of it."""
+Noticed = Callable[[Notification, str], None]
+"""Is told of each notification that is proven to be Amazon's, and the ARN of its topic, whatever becomes of it."""
 
 Merchants = Callable[[str], Awaitable[bool | None]]
 """Tells whether notifications for a merchant, by Amazon's id, are taken; None where that is not known now."""
@@ -116,7 +116,7 @@ class Receiver:
                     notification.merchant_id[:LONGEST_CLAIM],
                 )
         if self._noticed is not None:
-            self._noticed(notification)
+            self._noticed(notification, envelope.topic_arn)
 
         async def route() -> Routed:
             routed = await self._router.route(notification)

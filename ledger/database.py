@@ -36,6 +36,16 @@ def file_url(path: Path) -> str:
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
+def file_of(address: str) -> Path | None:
+    """The SQLite file of a ledger; None where it is in another database.
+
+    Raises:
+        LedgerError: the address is none.
+    """
+    url = parsed(address)
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
 def parsed(address: str) -> URL:
     """The address with the driver that we use.
 

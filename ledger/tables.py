@@ -236,6 +236,15 @@ accounts: Final = Table(
 )
 """Merchant accounts that calls to Amazon are made for, beside those of the environment variables and of a file."""
 
+arrivals: Final = Table(
+    "arrivals",
+    metadata,
+    Column("topic_arn", String(256), primary_key=True),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+)
+"""The topics by which notifications of Amazon's came."""
+
 settlements: Final = Table(
     "settlements",
     metadata,

@@ -45,16 +45,27 @@ async def bring_forward(engine: AsyncEngine) -> bool:
         LedgerVersionError: they are of a newer release.
         LedgerUnavailableError: the database cannot be used now.
     """
+    if not await is_behind(engine):
+        return False
+    async with writing(engine) as connection:
+        await connection.run_sync(_upgrade)
+    return True
+
+
+async def is_behind(engine: AsyncEngine) -> bool:
+    """Whether the tables are still to be made, or to be brought forward.
+
+    Raises:
+        LedgerVersionError: they are of a newer release.
+        LedgerUnavailableError: the database cannot be used now.
+    """
     try:
         await check_version(engine)
     except LedgerVersionError as error:
         if "newer" in str(error):
             raise
-    else:
-        return False
-    async with writing(engine) as connection:
-        await connection.run_sync(_upgrade)
-    return True
+        return True
+    return False
 
 
 def _revisions() -> list[str]:

@@ -31,12 +31,15 @@ class Connection:
     namespace: str
 
 
-async def connect_service(*, patient: bool = False, runtime: Runtime | None = None) -> Connection:
+async def connect_service(
+    *, patient: bool = False, runtime: Runtime | None = None, needs_namespace: bool = True
+) -> Connection:
     """Connects as `TEMPORAL_ADDRESS` and its siblings say.
 
     Args:
         patient: keep trying, as a process does that is started together with its server.
         runtime: of the process, which counts what the client does; Temporal's default when not given.
+        needs_namespace: False for who makes the namespace.
 
     Raises:
         StartupError: the configuration cannot be read, or (unless patient) no server answers or it does not have the
@@ -64,7 +67,7 @@ async def connect_service(*, patient: bool = False, runtime: Runtime | None = No
     while True:
         try:
             service = await ServiceClient.connect(wanted)
-            if await _has_namespace(service, namespace):
+            if not needs_namespace or await _has_namespace(service, namespace):
                 return Connection(service, namespace)
             trouble = (
                 f"TEMPORAL_NAMESPACE: the Temporal server at {where} has no namespace {shown(namespace)}; create it or "

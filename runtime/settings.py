@@ -1,10 +1,12 @@
-"""Settings of every process, from environment variables named `PERENNIAL_` and the field's name in capitals.
+"""Settings of every process, from environment variables named `PERENNIAL_` and the field's name in capitals, and from
+files (`runtime.settings_files`).
 
 The connection to Temporal is set as for every Temporal tool: `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`,
 `TEMPORAL_API_KEY`, `TEMPORAL_TLS_...`, or a profile in `TEMPORAL_CONFIG_FILE`.
 """
 
 import base64
+import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,10 +15,26 @@ from pathlib import Path
 from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from perennial_billing.runtime.errors import StartupError
+from perennial_billing.runtime.codec_keys import CodecKey, codec_keys_in
+from perennial_billing.runtime.errors import StartupError, shown
+from perennial_billing.runtime.settings_files import (
+    FILE_SUFFIX,
+    SETTINGS_FILE,
+    EnvironmentAndSecretFiles,
+    SettingsInFile,
+    settings_in_file,
+)
 
 PREFIX = "PERENNIAL_"
 
@@ -70,6 +88,19 @@ _NOT_OF_A_PATH: Final = re.compile(r"-----|[\x00-\x1f\x7f]|[A-Za-z0-9+/=]{128}|.
 
 FilePath = Annotated[Path, BeforeValidator(_is_a_path)]
 """Where a file is, and never what it holds."""
+
+
+def _is_an_origin(value: str) -> str:
+    """As browsers send it; every origin (`*`) would be everybody who can make somebody open a page."""
+    if not _ORIGIN.fullmatch(value):
+        raise ValueError("scheme and host are accepted, and a port, such as https://temporal.shop.example")
+    return value
+
+
+_ORIGIN: Final = re.compile(r"https?://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
+
+Origin = Annotated[str, AfterValidator(_is_an_origin)]
+"""From where a page of a browser came."""
 
 
 def _rates(value: object) -> object:
@@ -141,11 +172,17 @@ class Settings(BaseSettings):
         calls_per_second: how often each operation of Amazon's is called a second for an account, by all workers
             together: one number for all, or `CreateCharge=8,GetCharge=20`; Amazon's own limit for the environment for
             what is not given.
+        codec_keys: what Temporal's histories are encrypted with: `ID:KEY`, where the key is the base64 of 32 bytes;
+            several are separated by commas or line ends, the first encrypts, and each opens. Needed in `live`; see
+            docs/operations/secrets.md.
+        plain_histories: whether histories may stay plain in `live`, where there is no key.
         task_queue: the Temporal task queue; others begin with its name.
         worker_versioning: whether workers of subscriptions are versions of a worker deployment, among which
             `perennial deploy` chooses; without, all workers are alike to Temporal.
         deployment_name: of that deployment.
         build_id: of this build; the version and a digest of what decides when it is not given.
+        cached_subscriptions: how many subscriptions a worker keeps in memory between two things that happen to them,
+            about 150 kB each; of others it reads the history again.
         graceful_shutdown_seconds: how long a stopping worker lets calls finish, in seconds; above the client's 40 s.
         ipn_host: where the IPN receiver listens.
         ipn_port: the port it listens on.
@@ -157,6 +194,8 @@ class Settings(BaseSettings):
         api_host: where the HTTP API listens.
         api_port: the port it listens on.
         api_requests_per_minute: how often each key may be used a minute, of each process.
+        codec_origins: from where a browser may ask the API to decrypt histories: scheme and host of Temporal's Web UI,
+            separated by commas; nobody may when it is not given. See docs/operations/secrets.md.
         console_host: where the console listens.
         console_port: the port it listens on.
         console_url: scheme and host under which browsers reach the console, such as `https://console.example.com`;
@@ -170,7 +209,7 @@ class Settings(BaseSettings):
             characters; this or the next one is needed.
         console_trusted_peers: the networks from which it connects, such as `10.0.0.0/24`, separated by commas.
         temporal_ui_url: the address of Temporal's Web UI, which the console leads to.
-        health_host: where a worker answers whether it lives (`/live`) and is ready (`/ready`).
+        health_host: where a process answers whether it lives (`/live`) and is ready (`/ready`).
         health_port: the port it answers on; nowhere when it is not given.
         metrics_address: host:port where Prometheus finds `/metrics`; not served when it is not given.
         log_level: `DEBUG`, `INFO`, `WARNING` or `ERROR`.
@@ -194,6 +233,18 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced by ours
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no process reads .env by itself
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - a file is named by its setting
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where settings come from; what comes first wins."""
+        return init_settings, EnvironmentAndSecretFiles(settings_cls), SettingsInFile(settings_cls)
+
     environment: Environment = Environment.SANDBOX
     region: str = "na"
     merchant_id: str | None = None
@@ -208,10 +259,14 @@ class Settings(BaseSettings):
     accounts_secret: SecretStr | None = None
     calls_per_second: Annotated[CallRates | None, NoDecode, BeforeValidator(_rates)] = None
 
+    codec_keys: SecretStr | None = None
+    plain_histories: bool = False
+
     task_queue: Annotated[str, Field(min_length=1)] = "perennial"
     worker_versioning: bool = False
-    deployment_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "perennial"
+    deployment_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]{1,128}$")] = "perennial"
     build_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+    cached_subscriptions: Annotated[int, Field(ge=10, le=100_000)] = 1_000
     graceful_shutdown_seconds: Annotated[float, Field(ge=0, le=600)] = 45.0
 
     ipn_host: str = "127.0.0.1"
@@ -224,6 +279,7 @@ class Settings(BaseSettings):
     api_port: Port = 8602
     api_requests_per_minute: Annotated[int, Field(ge=1)] = 1_200
 
+    codec_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = ()
     console_host: str = "127.0.0.1"
     console_port: Port = 8603
     console_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")] | None = None
@@ -300,6 +356,21 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _histories_can_be_encrypted(self) -> Self:
+        try:
+            keys = self.codec_key_ring
+        except ValueError as error:
+            raise ValueError(f"{PREFIX}CODEC_KEYS: {error}") from None
+        if keys and self.plain_histories:
+            raise ValueError(f"{PREFIX}PLAIN_HISTORIES: true is accepted without {PREFIX}CODEC_KEYS only")
+        return self
+
+    @property
+    def codec_key_ring(self) -> tuple[CodecKey, ...]:
+        """What opens Temporal's histories; the first encrypts them. None where they are plain."""
+        return codec_keys_in(self.codec_keys.get_secret_value()) if self.codec_keys is not None else ()
+
     @property
     def accounts_secrets(self) -> list[str]:
         """What opens the private keys of accounts in the ledger; the first encrypts them."""
@@ -342,7 +413,7 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Reads the environment.
+    """Reads the environment, and the files that it names.
 
     Raises:
         StartupError: naming the variable and what is accepted; never its value, which may be secret.
@@ -351,5 +422,13 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        variable = f"{PREFIX}{str(first['loc'][0]).upper()}: " if first["loc"] else ""
+        variable = f"{_where(str(first['loc'][0]))}: " if first["loc"] else ""
         raise StartupError(f"{variable}{first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _where(name: str) -> str:
+    """The variable that a setting was read from, or its place in the file of settings."""
+    variable = f"{PREFIX}{name.upper()}"
+    if not {variable, variable + FILE_SUFFIX.upper()} & os.environ.keys() and name in settings_in_file(Settings):
+        return f"{name} in {shown(os.environ[PREFIX + SETTINGS_FILE])}"
+    return variable

@@ -10,12 +10,15 @@ from typing import Final
 
 from temporalio.client import Client
 
+from amazon_pay_client.ipn import Notification
 from perennial_billing.ipn.app import PATH as IPN_PATH
 from perennial_billing.ipn.app import create_app as create_ipn_app
 from perennial_billing.ipn.receiver import Noticed
+from perennial_billing.ledger.arrivals import Arrivals
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.runtime.embedded import EmbeddedServer, embedded_server
 from perennial_billing.runtime.http import origin_of, serving
+from perennial_billing.runtime.payloads import converter_of
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.starter.amazon_pay import reader_of
 from perennial_billing.starter.client import Subscriptions
@@ -56,6 +59,17 @@ def ipn_url_at(listener: socket) -> str:
     return origin_of(listener) + IPN_PATH
 
 
+def _noting(arrivals: Arrivals, noticed: Noticed | None) -> Noticed:
+    """As the receiver's own process notes what arrives, beside who else is told."""
+
+    def note(notification: Notification, topic_arn: str) -> None:
+        arrivals.note(topic_arn)
+        if noticed is not None:
+            noticed(notification, topic_arn)
+
+    return note
+
+
 @asynccontextmanager
 async def house(
     settings: Settings,
@@ -84,10 +98,21 @@ async def house(
         StartupError: a port is taken, a setting is wrong, or the `temporal` program is missing.
     """
     async with (
-        embedded_server(SEARCH_ATTRIBUTES, binary=binary, port=port, ui_port=ui_port, database=database) as server,
+        embedded_server(
+            SEARCH_ATTRIBUTES,
+            binary=binary,
+            port=port,
+            ui_port=ui_port,
+            database=database,
+            converter=converter_of(settings),
+        ) as server,
         ledger_of(settings) as ledger,
         accounts_of(settings, ledger) as accounts,
-        serving(create_ipn_app(server.client, settings, noticed=noticed, merchants=accounts.is_merchant), ipn_listener),
+        Arrivals.noting(ledger) as arrivals,
+        serving(
+            create_ipn_app(server.client, settings, noticed=_noting(arrivals, noticed), merchants=accounts.is_merchant),
+            ipn_listener,
+        ),
     ):
         set_up = House(
             server=server,

@@ -7,10 +7,10 @@ from typing import Final
 
 import platformdirs
 
-from perennial_billing.ledger.database import engine_of, file_url, place_of
+from perennial_billing.ledger.database import engine_of, file_of, file_url, place_of
 from perennial_billing.ledger.errors import LedgerError
 from perennial_billing.ledger.ledger import Ledger
-from perennial_billing.ledger.versions import bring_forward
+from perennial_billing.ledger.versions import bring_forward, is_behind
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.settings import PREFIX, Settings
 
@@ -43,8 +43,22 @@ def has_ledger(settings: Settings) -> bool:
     return settings.ledger_url is not None or settings.data_folder is not None or (_folder(settings) / FILE).exists()
 
 
-async def set_up_ledger(settings: Settings) -> tuple[str, bool]:
+def ledger_file(settings: Settings) -> Path | None:
+    """The file that the ledger is; None where it is a database that is set, or its address is none."""
+    if settings.ledger_url is None:
+        return _folder(settings) / FILE
+    try:
+        return file_of(settings.ledger_url.get_secret_value())
+    except LedgerError:
+        return None
+
+
+async def set_up_ledger(settings: Settings, *, is_trial: bool = False) -> tuple[str, bool]:
     """Makes the tables, or brings them forward; says where they are, and whether anything was to be done.
+
+    Args:
+        settings: which ledger.
+        is_trial: whether it is only looked at.
 
     Raises:
         StartupError: the ledger's address is none, the database cannot be used, or its tables are of a newer release.
@@ -52,7 +66,8 @@ async def set_up_ledger(settings: Settings) -> tuple[str, bool]:
     address = _address(settings)
     engine = engine_of(address)
     try:
-        return place_of(address), await bring_forward(engine)
+        changed = await is_behind(engine) if is_trial else await bring_forward(engine)
+        return place_of(address), changed
     except LedgerError as error:
         raise StartupError(f"{PREFIX}LEDGER_URL: {error}") from None
     finally:

@@ -34,6 +34,7 @@ from perennial_billing.worker.books import ledger_of
 from perennial_billing.worker.quotas import Quotas
 from perennial_billing.worker.rates import rates_of
 from perennial_billing.worker.release import release_of
+from perennial_billing.worker.sight import Sight
 from perennial_billing.workflows.delivery import DeliveryWorkflow
 from perennial_billing.workflows.ended import EndedSubscriptionWorkflow
 from perennial_billing.workflows.names import Call, amounts_queue, call_queue, notices_queue
@@ -298,12 +299,14 @@ def _subscriptions(
     announcer = Announcer(deliveries, accounts.region_of, ledger, endpoints, settings.amazon_pay_origin)
     return Worker(
         client,
+        interceptors=[Sight()],
         task_queue=settings.task_queue,
         workflows=[SubscriptionWorkflow, EndedSubscriptionWorkflow],
         workflow_runner=UnsandboxedWorkflowRunner(),  # see docs/architecture.md, "The workflow"
         activities=[announcer.announce, recollections.recall, recollections.check_agreement, recollections.kept_state],
         no_remote_activities=True,  # they are local ones
         workflow_task_poller_behavior=_POLLERS,
+        max_cached_workflows=settings.cached_subscriptions,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
         deployment_config=release_of(settings),
     )
@@ -333,6 +336,7 @@ def _amazon_pay_calls(
     for call, hosted_activity in hosted.items():
         yield Worker(
             client,
+            interceptors=[Sight()],
             task_queue=call_queue(settings.task_queue, call),
             activities=[hosted_activity],
             activity_task_poller_behavior=_POLLERS,
@@ -345,6 +349,7 @@ def _amazon_pay_calls(
 def _deliveries(client: Client, webhooks: Webhooks, settings: Settings) -> Worker:
     return Worker(
         client,
+        interceptors=[Sight()],
         task_queue=notices_queue(settings.task_queue),
         workflows=[DeliveryWorkflow],
         workflow_runner=UnsandboxedWorkflowRunner(),  # as above
@@ -363,6 +368,7 @@ def _amounts(client: Client, http: httpx.AsyncClient, settings: Settings) -> Wor
     )
     return Worker(
         client,
+        interceptors=[Sight()],
         task_queue=amounts_queue(settings.task_queue),
         activities=[AmountHook(posts).decide_amount],
         activity_task_poller_behavior=_POLLERS,

@@ -2,7 +2,8 @@
 
 Owns: what is looked at and in which order, what each answer means, and what whoever reads it does next. Does not
 decide: whether anything starts; the command line does. Nothing here changes anything anywhere: what is asked of Amazon
-is one read of an object that does not exist. What decides (`keys`, `answers`, `notifications`, `temporal`) reads the
-key's file and does no other I/O; what asks (`reading`, `asking`) decides nothing; `sandbox` and `deployment` put them
-in order.
+is one read of an object that does not exist, and of the merchant's addresses what changes nothing. What decides
+(`keys`, `rates`, `answers`, `notifications`, `addresses`, `certificates`, `folders`, `temporal`) reads files of this
+machine and does no other I/O; what asks (`reading`, `reaching`, `asking`) decides nothing; `looking` sets each a time,
+and `sandbox` and `deployment` put them in order.
 """

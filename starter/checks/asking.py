@@ -1,17 +1,24 @@
 """Asks the Temporal server how a deployment stands. Nothing is decided here, and no worker is needed."""
 
+import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+    GetClusterInfoRequest,
+    ListTaskQueuePartitionsRequest,
+)
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from perennial_billing.runtime.settings import Settings
-from perennial_billing.starter.checks.temporal import LATE_AFTER, Counted, Polled
+from perennial_billing.starter.checks.temporal import LATE_AFTER, CallQueue, Counted, Polled, Server
 from perennial_billing.starter.deployments import ASKED_WITHIN
 from perennial_billing.starter.hindered import PAUSED, PROBLEMS, Hindered, Hindrance, every_hindered, hindered
 from perennial_billing.starter.stopped import every_stopped
@@ -26,7 +33,72 @@ from perennial_billing.workflows.names import (
 
 _WORKFLOWS: Final = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
 _ACTIVITIES: Final = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+_NOT_FOR_THIS_KEY: Final = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED})
+_TYPES: Final = {
+    "Text": int(IndexedValueType.INDEXED_VALUE_TYPE_TEXT),
+    "Keyword": int(IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD),
+    "Int": int(IndexedValueType.INDEXED_VALUE_TYPE_INT),
+    "Double": int(IndexedValueType.INDEXED_VALUE_TYPE_DOUBLE),
+    "Bool": int(IndexedValueType.INDEXED_VALUE_TYPE_BOOL),
+    "Datetime": int(IndexedValueType.INDEXED_VALUE_TYPE_DATETIME),
+    "KeywordList": int(IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST),
+}
+"""By how the columns of the visibility store begin."""
 _OPEN_SUBSCRIPTIONS: Final = f"WorkflowType = '{SUBSCRIPTION_WORKFLOW}' AND CloseTime IS NULL"
+
+
+async def server_of(client: Client) -> Server:
+    """What it is, and what the namespace is kept by.
+
+    Raises:
+        RPCError: the server does not tell of the namespace.
+    """
+    try:
+        version = (await client.workflow_service.get_cluster_info(GetClusterInfoRequest())).server_version
+    except RPCError:  # Temporal Cloud tells a namespace's keys nothing of the cluster
+        version = ""
+    described = await client.workflow_service.describe_namespace(
+        DescribeNamespaceRequest(namespace=client.namespace), retry=True
+    )
+    retention = described.config.workflow_execution_retention_ttl
+    return Server(
+        version=version,
+        retention=retention.ToTimedelta() if retention.ByteSize() else timedelta(0),
+        delivers_alone=described.namespace_info.capabilities.standalone_activities,
+    )
+
+
+async def call_queues(client: Client, task_queue: str) -> list[CallQueue]:
+    """How the queue of each of Amazon's operations stands at the server.
+
+    Raises:
+        RPCError: the server does not tell of the queues at all.
+    """
+    return list(await asyncio.gather(*(_call_queue(client, call_queue(task_queue, call)) for call in Call)))
+
+
+async def _call_queue(client: Client, queue: str) -> CallQueue:
+    described = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=queue),
+            task_queue_type=_ACTIVITIES,
+            report_config=True,
+        ),
+        retry=True,
+    )
+    limit = described.config.fairness_keys_rate_limit_default
+    per_second = limit.rate_limit.requests_per_second if limit.HasField("rate_limit") else None
+    return CallQueue(queue, await _partitions(client, queue), per_second)
+
+
+async def _partitions(client: Client, queue: str) -> int | None:
+    request = ListTaskQueuePartitionsRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue))
+    try:
+        listed = await client.workflow_service.list_task_queue_partitions(request)
+    except RPCError:  # Temporal Cloud does not tell
+        return None
+    return len(listed.activity_task_queue_partitions) or None
 
 
 async def attributes_of(client: Client) -> dict[str, int]:
@@ -36,8 +108,28 @@ async def attributes_of(client: Client) -> dict[str, int]:
         RPCError: the server does not tell.
     """
     request = ListSearchAttributesRequest(namespace=client.namespace)
-    listed = await client.operator_service.list_search_attributes(request, retry=True)
+    try:
+        listed = await client.operator_service.list_search_attributes(request, retry=True)
+    except RPCError as error:
+        if error.status not in _NOT_FOR_THIS_KEY:
+            raise
+        return await _attributes_by_columns(client)
     return dict(listed.custom_attributes)
+
+
+async def _attributes_by_columns(client: Client) -> dict[str, int]:
+    """The same for who may not ask the operator's service, as the key of a namespace at Temporal Cloud.
+
+    A namespace tells in which column of the visibility store each is, and a column is called after its type.
+
+    Raises:
+        RPCError: the server does not tell.
+    """
+    described = await client.workflow_service.describe_namespace(
+        DescribeNamespaceRequest(namespace=client.namespace), retry=True
+    )
+    columns = described.config.custom_search_attribute_aliases
+    return {name: _TYPES.get(column.rstrip("0123456789"), 0) for column, name in columns.items()}
 
 
 async def polled(client: Client, settings: Settings) -> list[Polled]:
@@ -53,8 +145,9 @@ async def polled(client: Client, settings: Settings) -> list[Polled]:
         )
         described = await client.workflow_service.describe_task_queue(request, retry=True)
         since = datetime.now(UTC) - ASKED_WITHIN
-        asking = {each.identity for each in described.pollers if each.last_access_time.ToDatetime(UTC) > since}
-        found.append(Polled(queue, len(asking)))
+        asking = [each for each in described.pollers if each.last_access_time.ToDatetime(UTC) > since]
+        builds = frozenset(each.deployment_options.build_id for each in asking if each.deployment_options.build_id)
+        found.append(Polled(queue, len({each.identity for each in asking}), builds))
     return found
 
 
@@ -91,5 +184,6 @@ async def _count(client: Client, query: str) -> int:
 async def _failing_one(client: Client) -> Hindered | None:
     async for name, how in every_hindered(client.workflow_service, client.namespace):
         if how is Hindrance.FAILING:
-            return await hindered(client.workflow_service, client.namespace, name)
+            codec = client.data_converter.payload_codec
+            return await hindered(client.workflow_service, client.namespace, name, codec)
     return None

@@ -1,9 +1,9 @@
 """One thing that was looked at: how it stands, and what to do about it, in a line."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 
 class State(StrEnum):
@@ -15,7 +15,7 @@ class State(StrEnum):
     WRONG = "wrong"
     """It was given, and cannot be used."""
     UNANSWERED = "no answer"
-    """Amazon was asked and did not say: the same question may be answered later."""
+    """Somebody was asked and did not say: the same question may be answered later."""
     WAITING = "waiting"
     """It comes about later, while everything runs."""
     NOT_TRIED = "not tried"
@@ -52,6 +52,10 @@ class Check:
     def line(self) -> str:
         """What was seen, and what to do."""
         return f"{self.found}; {self.to_do}" if self.to_do else self.found
+
+    def of(self, account: str) -> Self:
+        """The same, named as one of a merchant account's."""
+        return replace(self, name=f"{self.name} ({account})")
 
     def as_data(self) -> dict[str, str | bool]:
         """The same for machines."""

@@ -116,6 +116,20 @@ def sandbox_key(public_key_id: str) -> Check:
     return Check(name=ENVIRONMENT, state=State.DONE, found="sandbox, by its name")
 
 
+def key_of_environment(public_key_id: str, environment: Environment) -> Check:
+    """Whether the key is one of the environment that is set: none is ever sent to the other."""
+    if environment is Environment.SANDBOX:
+        return sandbox_key(public_key_id)
+    if environment_of_key(public_key_id) is Environment.SANDBOX:
+        return Check(
+            name=ENVIRONMENT,
+            state=State.WRONG,
+            found=f"{PREFIX}PUBLIC_KEY_ID: {public_key_id} is a key of the sandbox, and {PREFIX}ENVIRONMENT is live",
+            to_do="take a key of live (Seller Central, Production View), or set the environment to sandbox",
+        )
+    return Check(name=ENVIRONMENT, state=State.DONE, found="live, where real money moves")
+
+
 def merchant_id(settings: Settings) -> Check:
     """Whether it is given; in the sandbox the receiver does without, and takes the notifications of any merchant."""
     variable = f"{PREFIX}MERCHANT_ID"

@@ -13,6 +13,9 @@ from perennial_billing.starter.hindered import Hindered
 from perennial_billing.workflows.names import SEARCH_ATTRIBUTES
 
 REACHED: Final = "Temporal"
+SERVER: Final = "Temporal's server"
+NAMESPACE: Final = "namespace"
+QUEUES: Final = "call queues"
 ATTRIBUTES: Final = "search attributes"
 WORKERS: Final = "workers"
 RELEASES: Final = "releases"
@@ -24,7 +27,46 @@ OVERDUE: Final = "overdue"
 LATE_AFTER: Final = timedelta(minutes=10)
 """A worker that was restarted, or a queue on the first of the month, may be behind by minutes, not by more."""
 
+OLDEST_SERVER: Final = (1, 30)
+"""Before it no server keeps a limit for each account (docs/operations/temporal.md)."""
+
+SHORTEST_RETENTION: Final = timedelta(days=7)
+"""Somebody who was terminated over a long weekend is brought back from the history (`perennial recover`)."""
+
+PARTITIONS: Final = "matching.numTaskqueueReadPartitions and matching.numTaskqueueWritePartitions"
+"""What the server's dynamic configuration calls them."""
+
 _MOST_NAMED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What a server is.
+
+    Attributes:
+        version: such as 1.32.0; empty where it is not told.
+        retention: how long it keeps what has ended.
+        delivers_alone: whether activities can be run outside of workflows in the namespace.
+    """
+
+    version: str
+    retention: timedelta
+    delivers_alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallQueue:
+    """The queue of one of Amazon's operations.
+
+    Attributes:
+        queue: its name.
+        partitions: how many share its limit; None where the server does not tell.
+        per_second: what each account may have of it; None where the server keeps no such limit.
+    """
+
+    queue: str
+    partitions: int | None
+    per_second: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +76,12 @@ class Polled:
     Attributes:
         queue: its name.
         workers: how many processes have asked within the last minutes.
+        builds: the releases that they are of, where they say so.
     """
 
     queue: str
     workers: int
+    builds: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +103,6 @@ class Counted:
     overdue: int = 0
 
 
-def unreached(why: str) -> Check:
-    """No server answers, or it does not have the namespace.
-
-    Args:
-        why: as a command says it when it starts, with what to do.
-    """
-    found, _, to_do = why.partition("; ")
-    return Check(name=REACHED, state=State.WRONG, found=found, to_do=to_do or "see that the server runs")
-
-
 def reached(namespace: str) -> Check:
     """It answers."""
     return Check(name=REACHED, state=State.DONE, found=f"it answers, and has the namespace {namespace}")
@@ -79,6 +113,92 @@ def untold(name: str, why: str) -> Check:
     return Check(
         name=name, state=State.UNANSWERED, found=f"Temporal did not tell ({why})", to_do="look at its log, and repeat"
     )
+
+
+def server(found: Server) -> Check:
+    """Whether it has what workers use; what it lacks is slower, and never wrong."""
+    notices = "" if found.delivers_alone else "; notices are delivered by small workflows, as it runs no activity alone"
+    if not found.version:
+        return Check(name=SERVER, state=State.DONE, found=f"it does not tell its version, as Temporal Cloud{notices}")
+    numbers = tuple(int(part) for part in found.version.split(".")[:2] if part.isdecimal())
+    if len(numbers) == len(OLDEST_SERVER) and numbers < OLDEST_SERVER:
+        oldest = ".".join(map(str, OLDEST_SERVER))
+        return Check(
+            name=SERVER,
+            state=State.WRONG,
+            found=f"{found.version} keeps no limit for each account, so all share one for each operation{notices}",
+            to_do=f"bring it to {oldest} or later",
+            is_mandatory=False,
+        )
+    return Check(name=SERVER, state=State.DONE, found=f"{found.version}{notices}")
+
+
+def namespace(found: Server, name: str) -> Check:
+    """Whether it keeps what has ended for long enough."""
+    days = found.retention / timedelta(days=1)
+    if found.retention < SHORTEST_RETENTION:
+        return Check(
+            name=NAMESPACE,
+            state=State.WRONG,
+            found=f"{name} keeps what has ended for {days:g} days; what was terminated longer ago has no history",
+            to_do=f"`temporal operator namespace update --namespace {name} --retention 30d`",
+            is_mandatory=False,
+        )
+    return Check(name=NAMESPACE, state=State.DONE, found=f"{name} keeps what has ended for {days:g} days")
+
+
+def call_queues(found: Sequence[CallQueue], wanted: Mapping[str, float]) -> Check:
+    """Whether the server keeps each account to Amazon's limits, and lets it have all of them.
+
+    Args:
+        found: how they stand.
+        wanted: how often a second each account may have each queue, by these settings.
+    """
+    shared = [each for each in found if each.partitions is not None and each.partitions > 1]
+    if shared:
+        most = max(each.partitions or 1 for each in shared)
+        return Check(
+            name=QUEUES,
+            state=State.WRONG,
+            found=f"{_named([each.queue for each in shared])}: {most} partitions share a limit, so an account with few "
+            f"calls gets a part of its own",
+            to_do=f"set {PARTITIONS} to 1 for them in the server's dynamic configuration "
+            "(deploy/temporal/dynamicconfig.yaml)",
+            is_mandatory=False,
+        )
+    untold = [each.queue for each in found if each.per_second is None]
+    if untold:
+        return Check(
+            name=QUEUES,
+            state=State.MISSING,
+            found=f"{_named(untold)}: no limit for each account is told to the server",
+            to_do="start a worker, which tells it, or `perennial setup`; its log says where the server takes none",
+            is_mandatory=False,
+        )
+    others = [
+        f"{each.queue} {each.per_second:g} and not {wanted[each.queue]:g}"
+        for each in found
+        if each.per_second is not None and abs(each.per_second - wanted[each.queue]) > _EXACT * wanted[each.queue]
+    ]
+    if others:
+        return Check(
+            name=QUEUES,
+            state=State.WRONG,
+            found=f"the server keeps other limits than these settings have: {_named(others)}",
+            to_do="set PERENNIAL_CALLS_PER_SECOND alike for all workers and commands; `perennial setup` tells these",
+            is_mandatory=False,
+        )
+    visible = "" if all(each.partitions for each in found) else "; whether each has one partition it does not tell"
+    return Check(name=QUEUES, state=State.DONE, found=f"the server keeps the limits of all {len(found)}{visible}")
+
+
+_EXACT: Final = 1e-4
+"""The server keeps rates with the precision of 32 bits."""
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(names[:_MOST_NAMED])}{more}"
 
 
 def search_attributes(found: Mapping[str, int]) -> Check:
@@ -114,12 +234,13 @@ def workers(polled: Sequence[Polled]) -> Check:
     silent = [each.queue for each in polled if not each.workers]
     if not silent:
         fewest = min(each.workers for each in polled)
-        return Check(name=WORKERS, state=State.DONE, found=f"{len(polled)} task queues, each with {fewest} or more")
+        builds = sorted({build for each in polled for build in each.builds})
+        of = f", of {', '.join(builds)}" if builds else ""
+        return Check(name=WORKERS, state=State.DONE, found=f"{len(polled)} task queues, each with {fewest} or more{of}")
     if len(silent) == len(polled):
         found = "nobody asks for work, so nobody is billed"
     else:
-        more = f" and {len(silent) - _MOST_NAMED} more" if len(silent) > _MOST_NAMED else ""
-        found = f"nobody asks for the work of {', '.join(silent[:_MOST_NAMED])}{more}"
+        found = f"nobody asks for the work of {_named(silent)}"
     return Check(
         name=WORKERS,
         state=State.MISSING,

@@ -141,14 +141,14 @@ COMMANDS: Final = (
     Command("bulk", ".bulk:bulk", "Change all subscriptions that match a query."),
     Command(
         "setup",
-        ".ledger:setup",
-        "Make the ledger's tables, or bring them forward to this release. Nothing is changed where they are right.",
+        ".setup:setup",
+        "Make what a deployment needs at its ledger and at Temporal, or say who makes it; what is right stays.",
         PROCESSES_PANEL,
     ),
     Command(
         "check",
         ".check:check",
-        "Look at the whole deployment: ledger, Temporal, workers and their releases, and who is not billed.",
+        "Look at the whole deployment, from settings and keys to workers and to who is not billed.",
         PROCESSES_PANEL,
     ),
     Command(
@@ -186,4 +186,10 @@ COMMANDS: Final = (
     Command("api", ".processes:api", "Serve the HTTP API, with its documentation at /docs.", PROCESSES_PANEL),
     Command("console", ".processes:console", "Serve the console, for people who answer customers.", PROCESSES_PANEL),
     Command("keys", ".api:keys", "Make and revoke keys of the HTTP API.", PROCESSES_PANEL),
+    Command(
+        "codec",
+        ".codec:codec",
+        "Look after the keys that Temporal's histories are encrypted with.",
+        PROCESSES_PANEL,
+    ),
 )

@@ -1,4 +1,4 @@
-"""The commands about the ledger: `setup`, `find`, `timeline`, and the group `ledger`."""
+"""The commands about the ledger: `find`, `timeline`, and the group `ledger`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -11,7 +11,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from perennial_billing.billing.money import Money
-from perennial_billing.starter.cli.output import JsonOption, RefusedError, asynchronous, err, say, working
+from perennial_billing.starter.cli.output import JsonOption, RefusedError, asynchronous, err, say
 from perennial_billing.starter.cli.tables import Column, Sheet
 from perennial_billing.starter.listing import StatusName
 
@@ -43,18 +43,6 @@ _TOLD = (
 _DIFFERENT = (Column("Charge permission"), Column("What"), Column("Stood"), Column("Is"))
 
 ledger = typer.Typer(help="Look after the ledger, the record of what has happened.", no_args_is_help=True)
-
-
-@asynchronous
-async def setup(as_json: JsonOption = False) -> None:
-    """Make the ledger's tables, or bring them forward to this release. Nothing is changed where they are right."""
-    from perennial_billing.runtime.settings import load_settings
-    from perennial_billing.worker.books import set_up_ledger
-
-    with working("setting up"):
-        place, changed = await set_up_ledger(load_settings())
-    told = f"Ledger: {place}: {'set up' if changed else 'it is set up already'}"
-    say({"ledger": place, "changed": changed}, told, as_json=as_json)
 
 
 @asynchronous

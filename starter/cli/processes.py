@@ -13,7 +13,7 @@ from perennial_billing.starter.cli.output import asynchronous, out
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from perennial_billing.ipn.receiver import Merchants
+    from perennial_billing.ipn.receiver import Merchants, Noticed
     from perennial_billing.ledger.ledger import Ledger
     from perennial_billing.ledger.reports.forecast import Quota
     from perennial_billing.runtime.settings import Settings
@@ -44,22 +44,44 @@ async def ipn(
     """Run the receiver of Amazon's notifications (IPNs) at /ipn."""
     from perennial_billing.ipn.app import PATH, create_app
     from perennial_billing.runtime.http import bind, serving
+    from perennial_billing.runtime.liveness import answering
     from perennial_billing.runtime.logs import configure_logging
     from perennial_billing.runtime.metrics import runtime_with_metrics
+    from perennial_billing.runtime.reaching import Reaching
     from perennial_billing.runtime.settings import load_settings
     from perennial_billing.runtime.temporal import connect
+    from perennial_billing.runtime.tracing import begin_tracing
 
     settings = load_settings()
     configure_logging(settings)
-    listener = bind(host or settings.ipn_host, settings.ipn_port if port is None else port)
+    begin_tracing("perennial-ipn")
+    listener, reaching = bind(host or settings.ipn_host, settings.ipn_port if port is None else port), Reaching()
     with listener:
         runtime = runtime_with_metrics(settings)
-        client = await connect(patient=True, runtime=runtime)
-        async with merchants_of(settings) as merchants:
-            app = create_app(client, settings, runtime.metric_meter, merchants=merchants)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(answering(settings, reaching.why_not))
+            merchants = await stack.enter_async_context(merchants_of(settings))
+            client = await connect(settings, patient=True, runtime=runtime)
+            noticed = await stack.enter_async_context(noticed_of(settings))
+            app = create_app(client, settings, runtime.metric_meter, noticed, merchants=merchants)
             async with serving(app, listener) as origin:
                 out.print(f"IPN receiver at {origin}{PATH}")
+                reaching.serves(client)
                 await _until_stopped()
+                reaching.stops()
+
+
+@asynccontextmanager
+async def noticed_of(settings: "Settings") -> "AsyncIterator[Noticed | None]":
+    """Notes in the ledger that notifications arrive, where there is one."""
+    from perennial_billing.ledger.arrivals import Arrivals
+    from perennial_billing.worker.books import has_ledger, ledger_of
+
+    if not has_ledger(settings):
+        yield None
+        return
+    async with ledger_of(settings, patient=True) as ledger, Arrivals.noting(ledger) as arrivals:
+        yield lambda _notification, topic_arn: arrivals.note(topic_arn)
 
 
 @asynccontextmanager
@@ -95,20 +117,31 @@ async def api(
 ) -> None:
     """Serve the HTTP API, with its documentation at /docs."""
     from perennial_billing.runtime.http import bind, serving
+    from perennial_billing.runtime.liveness import answering
     from perennial_billing.runtime.logs import configure_logging
     from perennial_billing.runtime.metrics import runtime_with_metrics
+    from perennial_billing.runtime.reaching import Reaching
     from perennial_billing.runtime.settings import load_settings
     from perennial_billing.runtime.temporal import connect
+    from perennial_billing.runtime.tracing import begin_tracing
     from perennial_billing.starter.api.app import create_app
 
     settings = load_settings()
     configure_logging(settings)
-    listener = bind(host or settings.api_host, settings.api_port if port is None else port)
+    begin_tracing("perennial-api")
+    listener, reaching = bind(host or settings.api_host, settings.api_port if port is None else port), Reaching()
     with listener:
-        client = await connect(patient=True, runtime=runtime_with_metrics(settings))
-        async with services_for(client, settings) as services, serving(create_app(services), listener) as origin:
-            out.print(f"HTTP API at {origin}/v1, its documentation at {origin}/docs")
-            await _until_stopped()
+        runtime = runtime_with_metrics(settings)
+        async with answering(settings, reaching.why_not):
+            client = await connect(settings, patient=True, runtime=runtime)
+            async with (
+                services_for(client, settings) as services,
+                serving(create_app(services, runtime.metric_meter), listener) as origin,
+            ):
+                out.print(f"HTTP API at {origin}/v1, its documentation at {origin}/docs")
+                reaching.serves(client)
+                await _until_stopped()
+                reaching.stops()
 
 
 @asynchronous
@@ -122,24 +155,32 @@ async def console(
     asks nobody.
     """
     from perennial_billing.runtime.http import bind, origin_of, serving
+    from perennial_billing.runtime.liveness import answering
     from perennial_billing.runtime.logs import configure_logging
     from perennial_billing.runtime.metrics import runtime_with_metrics
+    from perennial_billing.runtime.reaching import Reaching
     from perennial_billing.runtime.settings import load_settings
     from perennial_billing.runtime.temporal import connect
+    from perennial_billing.runtime.tracing import begin_tracing
     from perennial_billing.starter.console.app import by_proxy, create_console
 
     settings = load_settings()
     configure_logging(settings)
-    entrance = by_proxy(settings)
+    begin_tracing("perennial-console")
+    entrance, reaching = by_proxy(settings), Reaching()
     listener = bind(host or settings.console_host, settings.console_port if port is None else port)
     with listener:
         origin = settings.console_url or origin_of(listener)
-        client = await connect(patient=True, runtime=runtime_with_metrics(settings))
-        async with services_for(client, settings) as services:
-            app = create_console(services, entrance, origin)
-            async with serving(app, listener, believes_proxies=False):
+        async with answering(settings, reaching.why_not):
+            client = await connect(settings, patient=True, runtime=runtime_with_metrics(settings))
+            async with (
+                services_for(client, settings) as services,
+                serving(create_console(services, entrance, origin), listener, believes_proxies=False),
+            ):
                 out.print(f"Console at {origin}")
+                reaching.serves(client)
                 await _until_stopped()
+                reaching.stops()
 
 
 @asynccontextmanager

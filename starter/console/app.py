@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 from fastapi import Depends, FastAPI
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.staticfiles import StaticFiles
+from temporalio.common import MetricMeter
 
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.settings import PREFIX, Settings
 from perennial_billing.starter.api.app import EachRequest
+from perennial_billing.starter.api.counting import ApiMetrics
 from perennial_billing.starter.api.problems import answers_with_problems
 from perennial_billing.starter.api.services import Services
 from perennial_billing.starter.console.access import check_form
@@ -102,7 +104,7 @@ def create_console(services: Services, entrance: Entrance, origin: str) -> FastA
         same_site="lax",
         https_only=is_secure,
     )
-    app.add_middleware(EachRequest, log="console")
+    app.add_middleware(EachRequest, metrics=ApiMetrics(MetricMeter.noop), log="console")
     app.add_middleware(EachAnswer, origin=app.state.origin, files="/static/")
     for router in (today.router, finding.router, asking.router, clock.router, looking.router, reports.router):
         app.include_router(router)

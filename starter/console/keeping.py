@@ -26,15 +26,21 @@ class Kept:
         self._seconds = seconds
         self._made: dict[Hashable, _Made] = {}
 
-    async def get(self, of: Hashable, make: Callable[[], Awaitable[Figures]]) -> Figures:
-        """Those of a name, or what making them comes to; what failed is tried anew the next time."""
+    async def get(self, of: Hashable, make: Callable[[], Awaitable[Figures]], seconds: float | None = None) -> Figures:
+        """Those of a name, or what making them comes to; what failed is tried anew the next time.
+
+        Args:
+            of: their name.
+            make: makes them.
+            seconds: how long they are kept, where that is another time than that of all.
+        """
         kept = self._made.get(of)
         failed = kept is not None and kept.task.done() and (kept.task.cancelled() or kept.task.exception() is not None)
         if kept is None or failed or kept.until < time.monotonic():
             if len(self._made) >= MOST:
                 self._made.clear()
             task = asyncio.ensure_future(_awaited(make))
-            kept = self._made[of] = _Made(time.monotonic() + self._seconds, task)
+            kept = self._made[of] = _Made(time.monotonic() + (self._seconds if seconds is None else seconds), task)
         # Whoever gives up waiting does not take it from the others.
         return cast("Figures", await asyncio.shield(kept.task))
 

@@ -44,6 +44,10 @@ REFUSED = [
     ("LOG_FORMAT", SECRET, "'json' or 'console'"),
     ("CALLS_PER_SECOND", "-2", "greater than 0"),
     ("WEBHOOK_URL", SECRET, "https?://"),
+    ("CODEC_ORIGINS", "*", "scheme and host"),
+    ("CODEC_ORIGINS", "http://*.shop.example", "scheme and host"),
+    ("CODEC_ORIGINS", f"https://shop.example/{SECRET}", "scheme and host"),
+    ("PLAIN_HISTORIES", SECRET, TRUE_OR_FALSE),
 ]
 
 LIVE_REFUSES = [
@@ -113,10 +117,13 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
         "accounts_path": "/accounts.toml",
         "accounts_secret": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG=",
         "calls_per_second": "2.5",
+        "codec_keys": "2026:0123456789abcdefghijklmnopqrstuvwxyzABCDEFG=",
+        "plain_histories": "false",
         "task_queue": "another",
         "worker_versioning": "true",
         "deployment_name": "shop",
         "build_id": "1.2.3-abc",
+        "cached_subscriptions": "300",
         "graceful_shutdown_seconds": "1.5",
         "ipn_host": "0.0.0.0",
         "ipn_port": "0",
@@ -136,6 +143,7 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
         "console_proxy_secret": "a proxy says so: 5f0d",
         "console_trusted_peers": "10.0.0.0/24, fd00::/8",
         "temporal_ui_url": "https://temporal.shop.example",
+        "codec_origins": " https://temporal.shop.example, http://localhost:8080 ",
         "health_host": "0.0.0.0",
         "health_port": "8603",
         "metrics_address": "0.0.0.0:9464",
@@ -158,6 +166,7 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
 
     assert settings.model_fields_set == given.keys()
     assert settings.ipn_topic_arns == ("arn:a", "arn:b")
+    assert settings.codec_origins == ("https://temporal.shop.example", "http://localhost:8080")
     assert settings.private_key == settings.private_key_passphrase == SecretStr(SECRET)
     assert (settings.merchant_id, settings.ipn_port, settings.send_virtual_time) == ("A1", 0, True)
     assert settings.ipn_trusted_certificate_path == Path("/certificate.pem")

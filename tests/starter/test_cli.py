@@ -62,6 +62,7 @@ COMMANDS = [
     "api",
     "console",
     "keys",
+    "codec",
     "dev",
 ]
 NOBODY = "C01-0000000-0000000"

@@ -1,12 +1,18 @@
 """Tables on terminals of several widths and in a pipe: an id stands whole on one line, whatever must give way."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from typing import Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
 
 from perennial_billing.billing.forecast.preview import Upcoming
 from perennial_billing.billing.money import Money
@@ -17,6 +23,7 @@ from perennial_billing.starter.audit.auditor import Audited
 from perennial_billing.starter.audit.rules import Finding
 from perennial_billing.starter.cli import audit, listing, many
 from perennial_billing.starter.cli.calendar import calendar_of
+from perennial_billing.starter.cli.output import printable
 from perennial_billing.starter.cli.page import Page
 from perennial_billing.starter.cli.tables import Column, Sheet
 from perennial_billing.starter.listing import Listed
@@ -175,3 +182,42 @@ def test_the_details_show_every_charge_whole_with_its_period_and_its_outcome(wid
         assert "paid" in cells
     assert lines_with(lines, f" {terms().charge_permission_id} ")
     assert bool(lines_with(lines, "wider terminals also show: ")) == (width == 80)
+
+
+TEXTS: Final = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Co", "Cn")), max_size=12)
+CELLS: Final = st.one_of(
+    TEXTS,
+    TEXTS.map(lambda text: Text.assemble((printable(text), "bold"), "!", style="red")),
+    st.sampled_from(["C01-0000001-0000001", "料金", "9.99 EUR", "e\u0301", "\u200b", ""]),
+)
+
+
+@given(st.data(), st.integers(1, 4), st.sampled_from(["utf-8", "ascii"]), st.sampled_from([400, None]))
+def test_a_table_is_to_the_last_space_what_rich_makes_of_it(
+    data: st.DataObject, count: int, encoding: str, width: int | None
+) -> None:
+    columns = [
+        Column(
+            data.draw(st.sampled_from(["Status", "Next action", "料金"])),
+            justify=data.draw(st.sampled_from(["left", "right"])),
+        )
+        for _ in range(count)
+    ]
+    rows = data.draw(st.lists(st.lists(CELLS, min_size=count, max_size=count), max_size=4))
+    sheet = Sheet(columns, rows)
+    file = TextIOWrapper(BytesIO(), encoding=encoding)
+    console = Console(file=file, width=width or 400, force_terminal=width is not None, color_system="standard")
+
+    widths = {
+        at: max(cell_len(columns[at].heading), *(0, *(_cell_len(row[at]) for row in rows))) for at in range(count)
+    }
+
+    assert _letters(console.render(sheet)) == _letters(console.render(sheet.as_table(widths)))
+
+
+def _letters(segments: Iterable[Segment]) -> list[tuple[str, Style | None]]:
+    return [(letter, segment.style or None) for segment in segments for letter in segment.text]
+
+
+def _cell_len(cell: str | Text) -> int:
+    return cell_len(printable(cell)) if isinstance(cell, str) else cell.cell_len

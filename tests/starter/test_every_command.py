@@ -100,7 +100,7 @@ WITHOUT_COMMAND: Final = {
 
 TAKES_ITS_TIME: Final = (
     *("many.py", "bulk.py", "exports.py", "audit.py", "reconcile.py", "ledger.py", "notices.py"),
-    "reports.py",
+    *("reports.py", "setup.py", "check.py", "codec.py"),
 )
 """Modules whose commands may take more than two seconds, and show that on a terminal. `import` and `advance` of a group
 go by `many.py`; `advance` of one prints what happens as it happens."""

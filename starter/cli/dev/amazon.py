@@ -44,7 +44,7 @@ class Notifications:
         self.arrived: Final = asyncio.Event()
         self.check = notifications.waiting(self.url)
 
-    def take(self, notification: Notification) -> None:
+    def take(self, notification: Notification, _topic_arn: str = "") -> None:
         """One that is proven has arrived."""
         if not self.arrived.is_set():
             self.check = notifications.arrived(str(notification.object_type))
@@ -76,8 +76,12 @@ async def all_checked(settings: Settings, arriving: Notifications, *, as_json: b
 
 def line(check: Check) -> Text:
     """How it stands, what it is, what was found and what to do."""
-    style = _STYLES.get(check.state, "bold red" if check.is_mandatory else "yellow")
-    return Text.assemble((f"{check.state:<{_STATE_WIDTH}}", style), f"  {check.name}: {check.line}")
+    return Text.assemble((f"{check.state:<{_STATE_WIDTH}}", style_of(check)), f"  {check.name}: {check.line}")
+
+
+def style_of(check: Check) -> str:
+    """In which colour its state stands."""
+    return _STYLES.get(check.state, "bold red" if check.is_mandatory else "yellow")
 
 
 def settings_in(folder: Path, settings: Settings) -> Settings:

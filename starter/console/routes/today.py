@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,7 +10,6 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
-from temporalio.client import Client
 
 from amazon_pay_client.errors import AmazonPayError, ApiError
 from perennial_billing.activities.accounts import AccountUnusableError
@@ -23,11 +22,14 @@ from perennial_billing.ledger.reports.recovery import RecoveryReport, recovery
 from perennial_billing.ledger.undelivered import DeliveryFound, DeliverySearch, find_deliveries
 from perennial_billing.starter.api.access import account_for, check_account
 from perennial_billing.starter.api.services import Services, ServicesDep
+from perennial_billing.starter.checks import asking, temporal
 from perennial_billing.starter.checks.check import Check, State
-from perennial_billing.starter.checks.deployment import deployment_checks
+from perennial_billing.starter.checks.deployment import LEDGER
+from perennial_billing.starter.checks.looking import Look, looked_at
 from perennial_billing.starter.console.access import Reader
 from perennial_billing.starter.console.keeping import Kept
 from perennial_billing.starter.console.pages import page
+from perennial_billing.starter.deployments import Deployments
 from perennial_billing.starter.tabular import Bars, Measured
 
 router = APIRouter()
@@ -35,6 +37,9 @@ router = APIRouter()
 SHOWN: Final = 8
 DAYS_AHEAD: Final = 7
 DAYS_BACK: Final = 30
+RECOVERED_SECONDS: Final = 600.0
+"""How long that is kept."""
+
 AMAZON: Final = "Amazon Pay"
 ANSWERS_WITHIN_SECONDS: Final = 8.0
 _NOBODYS: Final = "S01-0000000-0000000"
@@ -51,7 +56,6 @@ class Day:
         waiting: who needs somebody.
         past_due: by age.
         due: what falls due.
-        recovered: what became of what was declined.
         undelivered: notices that nobody will be told without somebody.
     """
 
@@ -59,7 +63,6 @@ class Day:
     waiting: list[Found]
     past_due: Aging
     due: Forecast
-    recovered: RecoveryReport
     undelivered: list[DeliveryFound]
 
 
@@ -80,11 +83,24 @@ async def today(request: Request, person: Reader, services: ServicesDep, account
         past_due=list(_past_due(day.past_due)),
         due=_due(day.due),
         queue=_queue(day.due),
-        recovered=list(_recovered(day.recovered)),
         undelivered=day.undelivered[:SHOWN],
         days_ahead=DAYS_AHEAD,
         days_back=DAYS_BACK,
     )
+
+
+@router.get("/recovered")
+async def recovered(request: Request, person: Reader, services: ServicesDep, account: Account = None) -> Response:
+    """What became of what was declined: of a large ledger, that takes some seconds to add up."""
+    whose = _account(person, account)
+    kept: Kept = request.app.state.kept
+    since = datetime.now(UTC) - timedelta(days=DAYS_BACK)
+
+    async def made() -> RecoveryReport:
+        return await recovery(services.ledger, since, None, account=whose)
+
+    report = await kept.get(("recovered", whose), made, RECOVERED_SECONDS)
+    return page(request, "recovered.html", recovered=_recovered(report), days_back=DAYS_BACK)
 
 
 @router.get("/checks")
@@ -112,14 +128,13 @@ async def _day(services: Services, account: str | None) -> Day:
     ledger, now = services.ledger, datetime.now(UTC)
     accounts = [account] if account is not None else []
     quotas = await services.own_quotas() if services.own_quotas is not None else {}
-    waiting, past_due, due, recovered, undelivered = await asyncio.gather(
+    waiting, past_due, due, undelivered = await asyncio.gather(
         find(ledger, Search(merchant_accounts=accounts, needs_attention=True, has_ended=False), limit=SHOWN + 1),
         aging(ledger, now, account=account),
         forecast(ledger, now, DAYS_AHEAD, services.quota, account=account, quotas=quotas),
-        recovery(ledger, now - timedelta(days=DAYS_BACK), None, account=account),
         find_deliveries(ledger, DeliverySearch(undelivered=True, merchant_accounts=accounts), limit=SHOWN),
     )
-    return Day(now, waiting, past_due, due, recovered, undelivered)
+    return Day(now, waiting, past_due, due, undelivered)
 
 
 def _past_due(report: Aging) -> list[Bars]:
@@ -172,15 +187,39 @@ def _recovered(report: RecoveryReport) -> list[Bars]:
 
 
 async def _checks(services: Services) -> list[Check]:
-    async def connected() -> Client:
-        return services.reach.client
+    client, settings, ledger = services.reach.client, services.settings, services.ledger
 
-    async def deployment() -> list[Check]:
-        looking = deployment_checks(services.settings, connected, lambda: nullcontext(services.ledger))
-        return [each async for each in looking]
+    async def books() -> Sequence[Check]:
+        await ledger.check_version()
+        return [Check(name=LEDGER, state=State.DONE, found=f"{ledger.place}: its tables are this release's")]
 
-    amazon, found = await asyncio.gather(_amazon(services), deployment())
-    return [*found, amazon]
+    async def attributes() -> Sequence[Check]:
+        return [temporal.reached(client.namespace), temporal.search_attributes(await asking.attributes_of(client))]
+
+    async def workers() -> Sequence[Check]:
+        return [temporal.workers(await asking.polled(client, settings))]
+
+    async def releases() -> Sequence[Check]:
+        return [temporal.releases(await Deployments(client, settings.deployment_name, settings.task_queue).look())]
+
+    async def workflows() -> Sequence[Check]:
+        found = await asking.counted(client)
+        return [each(found) for each in (temporal.failing, temporal.paused, temporal.stopped, temporal.overdue)]
+
+    async def amazon() -> Sequence[Check]:
+        return [await _amazon(services)]
+
+    looks = [
+        Look((LEDGER,), books, ANSWERS_WITHIN_SECONDS),
+        Look((temporal.REACHED, temporal.ATTRIBUTES), attributes, ANSWERS_WITHIN_SECONDS),
+        Look((temporal.WORKERS,), workers, ANSWERS_WITHIN_SECONDS),
+        Look((temporal.RELEASES,), releases, ANSWERS_WITHIN_SECONDS),
+        Look(
+            (temporal.FAILING, temporal.PAUSED, temporal.STOPPED, temporal.OVERDUE), workflows, ANSWERS_WITHIN_SECONDS
+        ),
+        Look((AMAZON,), amazon, 2 * ANSWERS_WITHIN_SECONDS),
+    ]
+    return [each async for each in looked_at(looks)]
 
 
 async def _amazon(services: Services) -> Check:
