@@ -42,6 +42,7 @@ RECOVERED_SECONDS: Final = 600.0
 
 AMAZON: Final = "Amazon Pay"
 ANSWERS_WITHIN_SECONDS: Final = 8.0
+_WORKFLOWS: Final = (temporal.FAILING, temporal.PAUSED, temporal.STOPPED, temporal.OVERDUE)
 _NOBODYS: Final = "S01-0000000-0000000"
 
 Account = Annotated[str | None, Query(max_length=64)]
