@@ -1,6 +1,8 @@
 """The console, put together."""
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,10 +20,11 @@ from perennial_billing.starter.api.problems import answers_with_problems
 from perennial_billing.starter.api.services import Services
 from perennial_billing.starter.console.access import check_form
 from perennial_billing.starter.console.guarding import EachAnswer
+from perennial_billing.starter.console.jobs import Jobs
 from perennial_billing.starter.console.keeping import Kept
 from perennial_billing.starter.console.pages import FILES, STATIC, trouble
 from perennial_billing.starter.console.people import PROXY_SECRET_HEADER, Door, OpenDoor, ProxyDoor
-from perennial_billing.starter.console.routes import asking, clock, finding, looking, reports, today
+from perennial_billing.starter.console.routes import asking, clock, finding, looking, many, reports, today
 
 COOKIE: Final = "perennial_console"
 SECURE_COOKIE: Final = "__Host-perennial_console"
@@ -84,7 +87,15 @@ def create_console(services: Services, entrance: Entrance, origin: str) -> FastA
         origin: scheme and host under which browsers reach it.
     """
     settings, is_secure = services.settings, urlsplit(origin).scheme == "https"
+    jobs = Jobs()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await jobs.close()
+
     app = FastAPI(
+        lifespan=lifespan,
         title="Perennial console",
         openapi_url=None,
         docs_url=None,
@@ -93,7 +104,7 @@ def create_console(services: Services, entrance: Entrance, origin: str) -> FastA
     )
     app.state.services, app.state.door = services, entrance.door
     app.state.how_to_sign_in, app.state.door_says = entrance.how, entrance.says
-    app.state.origin, app.state.kept = origin.rstrip("/"), Kept()
+    app.state.origin, app.state.kept, app.state.jobs = origin.rstrip("/"), Kept(), jobs
     answers_with_problems(app, trouble)
     secret = settings.console_secret.get_secret_value() if settings.console_secret else None
     app.add_middleware(
@@ -106,7 +117,15 @@ def create_console(services: Services, entrance: Entrance, origin: str) -> FastA
     )
     app.add_middleware(EachRequest, metrics=ApiMetrics(MetricMeter.noop), log="console")
     app.add_middleware(EachAnswer, origin=app.state.origin, files="/static/")
-    for router in (today.router, finding.router, asking.router, clock.router, looking.router, reports.router):
+    for router in (
+        today.router,
+        finding.router,
+        asking.router,
+        clock.router,
+        looking.router,
+        reports.router,
+        many.router,
+    ):
         app.include_router(router)
     app.mount(STATIC, StaticFiles(directory=FILES), name="static")
 

@@ -29,6 +29,7 @@ NAVIGATION: Final = (
     ("/", "Today", Scope.READ),
     ("/subscriptions", "Find", Scope.READ),
     ("/reports", "Reports", Scope.READ),
+    ("/many", "Many", Scope.ADMIN),
 )
 """Address, name, and who may open it."""
 

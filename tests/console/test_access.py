@@ -17,10 +17,10 @@ from perennial_billing.starter.console.access import check_form
 from perennial_billing.starter.console.app import by_proxy
 from perennial_billing.starter.console.guarding import HEADERS
 from perennial_billing.starter.console.people import ProxyDoor
-from perennial_billing.starter.console.routes import asking, clock, finding, looking, reports, today
+from perennial_billing.starter.console.routes import asking, clock, finding, looking, many, reports, today
 from tests.console.conftest import EVERYTHING, SECRET, Console, said_of, token_of
 
-ROUTERS: Final = (today, finding, asking, clock, looking, reports)
+ROUTERS: Final = (today, finding, asking, clock, looking, reports, many)
 NOBODYS: Final = "C01-0000000-0000000"
 
 
@@ -30,7 +30,7 @@ def routes() -> list[APIRoute]:
 
 def addresses() -> list[tuple[str, str]]:
     """Method and path of every page, with what it does not accept: who may not open it does not learn even that."""
-    filled = {"charge_permission_id": "no_id", "name": "none", "number": "1"}
+    filled = {"charge_permission_id": "no_id", "name": "none", "number": "1", "way": "none", "job_id": "none"}
     return [
         (method, re.sub(r"\{(\w+)\}", lambda found: filled[found[1]], route.path))
         for route in routes()

@@ -42,11 +42,16 @@ _because: Final[TypeAdapter[str]] = TypeAdapter(Because)
 Handler = Callable[..., Awaitable[Response]]
 
 
+def is_request_id(text: str) -> bool:
+    """Whether it is one that a form of ours had."""
+    return _REQUEST_ID.fullmatch(text) is not None
+
+
 def _filled(form: Form, action: Action) -> dict[str, str]:
     return {name: given(form, name) for name in (*(field.name for field in action.fields), BECAUSE)}
 
 
-def _why(form: Form) -> str:
+def why_of(form: Form) -> str:
     """Why somebody asks: every act of a person's is one that somebody may look into later.
 
     Raises:
@@ -70,7 +75,7 @@ def _read(action: Action, form: Form, standing: Standing) -> tuple[Wanted | None
     except Refused as refused:
         wrong.append(refused)
     try:
-        why = _why(form)
+        why = why_of(form)
     except Refused as refused:
         wrong.append(refused)
     return wanted, why, wrong
@@ -162,7 +167,7 @@ def _does(action: Action) -> Handler:
         standing = await standing_of(services, charge_permission_id)
         wanted, why, wrong = _read(action, form, standing)
         request_id = given(form, REQUEST_ID)
-        if not _REQUEST_ID.fullmatch(request_id):
+        if not is_request_id(request_id):
             wrong.append(Refused(REQUEST_ID, "", "the one that the form had: preview it first"))
         if wanted is None or wrong:
             return _shown(request, action, standing, _filled(form, action), wrong=wrong)
