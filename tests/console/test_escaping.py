@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
+import pytest
 import pytest_asyncio
 
 from perennial_billing.billing.protocol.notices import NoticeType
@@ -79,6 +80,7 @@ async def test_what_stands_in_the_ledger_is_only_ever_text(scribbled: Console) -
         assert escape(probe).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in seen, probe
 
 
+@pytest.mark.long
 async def test_what_stands_in_an_address_is_only_ever_text(console: Console) -> None:
     permission = await console.charged()
     for path in pages_of(permission):
@@ -92,6 +94,7 @@ async def test_what_stands_in_an_address_is_only_ever_text(console: Console) -> 
     assert (await console.http.get(f"/reports/{PROBES[0]}")).status_code == 404
 
 
+@pytest.mark.long
 async def test_what_is_filled_in_is_only_ever_text(console: Console) -> None:
     permission = await console.charged()
     form = token_of(await console.form_of("pause", permission))

@@ -109,6 +109,7 @@ async def test_without_javascript_forms_and_links_do_the_same(console: Console, 
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 async def test_no_page_is_wider_than_its_window_and_axe_finds_nothing(
     console: Console, browser: Browser, tmp_path: Path
 ) -> None:
@@ -117,6 +118,7 @@ async def test_no_page_is_wider_than_its_window_and_axe_finds_nothing(
     pages = (
         *("/", "/checks", "/recovered", "/none", "/subscriptions", f"/subscriptions/{permission}"),
         *(f"/subscriptions/{permission}/{way}" for way in ("cancel", "refunds?period=0")),
+        *("/many", "/many/pause", "/many/cancel"),
         *(f"/reports{name}" for name in ("", "/revenue", "/recovery", "/aging", "/forecast")),
     )
     found: list[str] = []
