@@ -381,7 +381,7 @@ def _due_sheet(due: Sequence[Due], done: Sequence[Done], zone: ZoneInfo, form: s
 
 def _done_cells(done: Done, zone: ZoneInfo) -> tuple[str, str, str]:
     queued, last = (f"{at.astimezone(zone):%a %H:%M:%S}" if at else "-" for at in (done.queued_until, done.done_at))
-    return _waited(done.longest_wait), queued, last
+    return waited(done.longest_wait), queued, last
 
 
 def forecast_data(report: Forecast) -> Data:
@@ -444,7 +444,8 @@ def _took(time: timedelta | None) -> str:
     return f"{time.days} d {time.seconds // 3600} h" if time.days else f"{time.seconds // 3600} h"
 
 
-def _waited(time: timedelta) -> str:
+def waited(time: timedelta) -> str:
+    """How long somebody waits, for people."""
     minutes, seconds = divmod(int(time.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"

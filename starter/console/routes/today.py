@@ -30,6 +30,7 @@ from perennial_billing.starter.console.access import Reader
 from perennial_billing.starter.console.keeping import Kept
 from perennial_billing.starter.console.pages import page
 from perennial_billing.starter.deployments import Deployments
+from perennial_billing.starter.report_pages import waited
 from perennial_billing.starter.tabular import Bars, Measured
 
 router = APIRouter()
@@ -171,7 +172,7 @@ def _queue(report: Forecast) -> str:
     rate = f"{report.quota.per_second:g} charges a second"
     if not longest:
         return f"Amazon's limit ({rate}) carries it: nobody waits."
-    return f"Amazon's limit ({rate}) carries it: the longest anybody waits for their turn is {longest}."
+    return f"At Amazon's limit ({rate}) the longest that anybody waits for their turn is {waited(longest)}."
 
 
 def _recovered(report: RecoveryReport) -> list[Bars]:
