@@ -125,7 +125,7 @@ def _is_fernet_secret(secret: str) -> bool:
 _FERNET_BYTES: Final = 32
 
 NEW_ACCOUNTS_SECRET: Final = "openssl rand -base64 32 | tr '+/' '-_'"  # noqa: S105 - how one is made
-"""The command that makes a secret for `PERENNIAL_ACCOUNTS_SECRET`."""
+"""The command that makes a secret for `PERENNIAL_ACCOUNTS_SECRET`, and for `PERENNIAL_PORTAL_SECRETS`."""
 
 PerSecond = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """So often a second."""
@@ -194,6 +194,14 @@ class Settings(BaseSettings):
         api_host: where the HTTP API listens.
         api_port: the port it listens on.
         api_requests_per_minute: how often each key may be used a minute, of each process.
+        portal_host: where the buyer's page listens.
+        portal_port: the port it listens on.
+        portal_url: where buyers reach it, such as `https://billing.shop.example`: what its links begin with. `https`,
+            in live; where it listens when it is not given, in sandbox.
+        portal_secrets: what its links are sealed with: 32 bytes in URL-safe base64; several are separated by commas,
+            the first seals, and each opens.
+        portal_path: a TOML file that says what buyers may do there, and how it looks; see docs/portal.md.
+        portal_requests_per_minute: how often it may be used a minute from one address, of each process.
         codec_origins: from where a browser may ask the API to decrypt histories: scheme and host of Temporal's Web UI,
             separated by commas; nobody may when it is not given. See docs/operations/secrets.md.
         console_host: where the console listens.
@@ -278,6 +286,13 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: Port = 8602
     api_requests_per_minute: Annotated[int, Field(ge=1)] = 1_200
+
+    portal_host: str = "127.0.0.1"
+    portal_port: Port = 8605
+    portal_url: Annotated[str, Field(pattern=r"^https?://[^/\s?#]+(/[^\s?#]*)?$")] | None = None
+    portal_secrets: SecretStr | None = None
+    portal_path: FilePath | None = None
+    portal_requests_per_minute: Annotated[int, Field(ge=1)] = 60
 
     codec_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = ()
     console_host: str = "127.0.0.1"
@@ -374,9 +389,23 @@ class Settings(BaseSettings):
     @property
     def accounts_secrets(self) -> list[str]:
         """What opens the private keys of accounts in the ledger; the first encrypts them."""
-        if self.accounts_secret is None:
-            return []
-        return [part.strip() for part in self.accounts_secret.get_secret_value().split(",") if part.strip()]
+        return _parts_of(self.accounts_secret)
+
+    @model_validator(mode="after")
+    def _portal_can_be_trusted(self) -> Self:
+        if not all(map(_is_fernet_secret, self.portal_keys)):
+            raise ValueError(
+                f"{PREFIX}PORTAL_SECRETS: 32 bytes in URL-safe base64 are accepted, or several such with commas "
+                f"between them; `{NEW_ACCOUNTS_SECRET}` makes one"
+            )
+        if self.environment is Environment.LIVE and (self.portal_url or "").startswith("http:"):
+            raise ValueError(f"{PREFIX}PORTAL_URL: http is accepted only with {PREFIX}ENVIRONMENT=sandbox")
+        return self
+
+    @property
+    def portal_keys(self) -> list[str]:
+        """What opens links of the buyer's page; the first seals them."""
+        return _parts_of(self.portal_secrets)
 
     @property
     def reaches_private_addresses(self) -> bool:
@@ -410,6 +439,10 @@ class Settings(BaseSettings):
             found = "both are" if sources else "neither is"
             raise StartupError(f"{PREFIX}PRIVATE_KEY_PATH or {PREFIX}PRIVATE_KEY: one must be set; {found}")
         return sources[0]
+
+
+def _parts_of(secrets: SecretStr | None) -> list[str]:
+    return [part.strip() for part in secrets.get_secret_value().split(",") if part.strip()] if secrets else []
 
 
 def load_settings() -> Settings:

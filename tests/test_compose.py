@@ -65,7 +65,7 @@ RAW: Model = yaml.safe_load(COMPOSE.read_text())
 PACKAGES = ["perennial_billing"]
 SOURCES = [*(path.name for path in (ROOT / "perennial_billing").iterdir() if path.is_symlink()), "client", "simulator"]
 OURS = sorted(name for name, service in RAW["services"].items() if "build" in service)
-PROCESSES = ("worker", "ipn", "api", "console")
+PROCESSES = ("worker", "ipn", "api", "console", "portal")
 LEDGER = "ledger-database"
 FIRST_RELEASE = "first-release"
 SET_UP = "setup"
@@ -397,8 +397,9 @@ def test_nothing_starts_before_what_it_needs() -> None:
                 assert how["condition"] == "service_completed_successfully"
                 assert needed in ONE_SHOT
             assert ("profiles" in other) == (how.get("required") is False), f"{name} needs {needed}"
-    for name in PROCESSES:
+    for name in ("worker", "ipn", "api"):
         assert set(RAW["services"][name]["depends_on"]) == {"temporal", "temporal-namespace", SET_UP, "simulator"}
+    assert set(RAW["services"]["portal"]["depends_on"]) == {"temporal", "temporal-namespace", SET_UP}
     assert set(RAW["services"][SET_UP]["depends_on"]) == {"temporal", "temporal-namespace", LEDGER}
 
 
@@ -415,6 +416,7 @@ def test_a_stopping_process_has_the_time_that_it_takes() -> None:
     for name, its_own in {
         "ipn": SHUTDOWN_SECONDS,
         "api": SHUTDOWN_SECONDS,
+        "portal": SHUTDOWN_SECONDS,
         "simulator": SIMULATORS_SHUTDOWN_SECONDS,
     }.items():
         assert seconds(RAW["services"][name]["stop_grace_period"]) > its_own
@@ -499,10 +501,14 @@ def test_what_one_process_alone_reads_is_handed_on_to_that_one() -> None:
         own, _, _ = name.partition("_")
         if name in shared:
             expected = set(PROCESSES)
-        elif own in {"ipn", "api", "console"} or name == "codec_origins":
-            expected = {own} if own in {"ipn", "console"} else {"api"}
+        elif name in {"portal_url", "portal_secrets"}:
+            expected = {"portal", "api"}  # the API makes links, too
+        elif own in {"ipn", "api", "console", "portal"} or name == "codec_origins":
+            expected = {"api"} if name == "codec_origins" else {own}
         elif name == "temporal_ui_url":
             expected = {"console"}
+        elif name in {"region", "amazon_pay_origin"}:
+            expected = {"worker", "api", "console", "portal"}
         else:
             expected = {"worker"} if name in workers else {"worker", "api", "console"}
         assert receives == expected, name
@@ -572,12 +578,15 @@ def neighbours(service: str) -> set[str]:
 def test_each_reaches_whom_it_needs_and_nobody_else() -> None:
     assert neighbours("postgres") == {"temporal", "temporal-schema"}
     assert neighbours(LEDGER) == {*PROCESSES, SET_UP}
-    assert neighbours("worker") == {*AROUND_TEMPORAL, LEDGER, "ipn", "api", "console", "simulator", "prometheus"}
-    assert neighbours("api") == {*AROUND_TEMPORAL, LEDGER, "ipn", "worker", "console", "simulator", "prometheus"}
-    assert neighbours("console") == neighbours("api") - {"console"} | {"api"}
+    around = {*AROUND_TEMPORAL, LEDGER, "prometheus"}
+    assert neighbours("worker") == {*around, "ipn", "api", "console", "portal", "simulator"}
+    assert neighbours("api") == {*around, "ipn", "worker", "console", "portal", "simulator"}
+    assert neighbours("console") == {*around, "ipn", "worker", "api", "portal", "simulator"}
+    assert neighbours("portal") == {*around, "ipn", "worker", "api", "console"}
     assert neighbours("prometheus") == {*PROCESSES, "grafana"}
     assert neighbours("grafana") == {"prometheus"}
-    assert neighbours(FIRST_RELEASE) == {*AROUND_TEMPORAL - {FIRST_RELEASE}, "ipn", "worker", "api", "console"}
+    later = {"ipn", "worker", "api", "console", "portal"}
+    assert neighbours(FIRST_RELEASE) == {*AROUND_TEMPORAL - {FIRST_RELEASE}, *later}
     assert neighbours("simulator") == {"worker", "ipn", "api", "console"}
     for name, service in RAW["services"].items():
         for needed in service.get("depends_on", {}):
@@ -709,9 +718,10 @@ def test_the_receiver_gets_the_simulators_notifications_and_trusts_its_certifica
     assert [target for _, target in bound_to(RAW["services"]["simulator"])] == [given["port"]]
 
 
-def test_only_the_simulator_may_write_its_keys_where_all_three_have_them() -> None:
+def test_only_the_simulator_may_write_its_keys_where_all_have_them_but_the_buyers_page() -> None:
     keys = str(options("simulator", SIMULATED)["keys"])
-    having = [*PROCESSES, "simulator"]
+    assert keys not in mounts(RAW["services"]["portal"])
+    having = ["worker", "ipn", "api", "simulator"]
     volumes = {name: mounts(RAW["services"][name])[keys] for name in having}
     assert len(set(volumes.values())) == 1
     writable = [name for name in having if not RAW["services"][name]["volumes"][0].endswith(":ro")]

@@ -32,6 +32,7 @@ from perennial_billing.starter.api.routes import (
     many,
     notices,
     plans,
+    portal,
     recovering,
     reports,
     sending,
@@ -83,6 +84,7 @@ def create_app(services: Services, meter: MetricMeter = MetricMeter.noop) -> Fas
     app.add_middleware(EachRequest, metrics=ApiMetrics(meter))
     for router in (
         checkout.router,
+        portal.router,
         looking.router,
         starting.router,
         asking.router,

@@ -67,7 +67,7 @@ async def ipn(
             async with serving(app, listener) as origin:
                 out.print(f"IPN receiver at {origin}{PATH}")
                 reaching.serves(client)
-                await _until_stopped()
+                await until_stopped()
                 reaching.stops()
 
 
@@ -140,7 +140,7 @@ async def api(
             ):
                 out.print(f"HTTP API at {origin}/v1, its documentation at {origin}/docs")
                 reaching.serves(client)
-                await _until_stopped()
+                await until_stopped()
                 reaching.stops()
 
 
@@ -179,7 +179,7 @@ async def console(
             ):
                 out.print(f"Console at {origin}")
                 reaching.serves(client)
-                await _until_stopped()
+                await until_stopped()
                 reaching.stops()
 
 
@@ -234,7 +234,7 @@ def reach_of(client: "Client", ledger: "Ledger", settings: "Settings") -> "Reach
     )
 
 
-async def _until_stopped() -> None:
+async def until_stopped() -> None:
     """Waits for SIGTERM or SIGINT."""
     async with stop_signals() as stop:
         await stop.wait()

@@ -143,6 +143,12 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
         "console_proxy_secret": "a proxy says so: 5f0d",
         "console_trusted_peers": "10.0.0.0/24, fd00::/8",
         "temporal_ui_url": "https://temporal.shop.example",
+        "portal_host": "0.0.0.0",
+        "portal_port": "0",
+        "portal_url": "https://billing.shop.example/mine",
+        "portal_secrets": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG=",
+        "portal_path": "/portal.toml",
+        "portal_requests_per_minute": "30",
         "codec_origins": " https://temporal.shop.example, http://localhost:8080 ",
         "health_host": "0.0.0.0",
         "health_port": "8603",
@@ -338,19 +344,30 @@ def test_calls_a_second_that_are_none_are_refused(environment: pytest.MonkeyPatc
         load_settings()
 
 
-def test_several_secrets_of_accounts_are_told_apart_by_commas(environment: pytest.MonkeyPatch) -> None:
+def test_several_secrets_are_told_apart_by_commas(environment: pytest.MonkeyPatch) -> None:
     first, second = "A" * 43 + "=", "-_" * 21 + "A="
     environment.setenv("PERENNIAL_ACCOUNTS_SECRET", f"{first}, {second}")
+    environment.setenv("PERENNIAL_PORTAL_SECRETS", f"{second} ,{first}")
 
     assert load_settings().accounts_secrets == [first, second]
+    assert load_settings().portal_keys == [second, first]
 
 
 @pytest.mark.parametrize("secret", ["short", "A" * 44, f"{'A' * 43}=,short"])
-def test_a_secret_of_accounts_that_is_none_is_refused_and_not_shown(
-    environment: pytest.MonkeyPatch, secret: str
+@pytest.mark.parametrize("name", ["PERENNIAL_ACCOUNTS_SECRET", "PERENNIAL_PORTAL_SECRETS"])
+def test_a_secret_that_seals_nothing_is_refused_and_not_shown(
+    environment: pytest.MonkeyPatch, name: str, secret: str
 ) -> None:
-    environment.setenv("PERENNIAL_ACCOUNTS_SECRET", secret)
+    environment.setenv(name, secret)
 
-    with pytest.raises(StartupError, match=r"^PERENNIAL_ACCOUNTS_SECRET: 32 bytes in URL-safe base64") as refused:
+    with pytest.raises(StartupError, match=rf"^{name}: 32 bytes in URL-safe base64") as refused:
         load_settings()
     assert secret not in str(refused.value)
+
+
+def test_buyers_open_their_page_by_https_where_they_are_real(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PERENNIAL_PORTAL_URL", "http://127.0.0.1:8605")
+    assert load_settings().portal_url == "http://127.0.0.1:8605"
+
+    environment.setenv("PERENNIAL_ENVIRONMENT", "live")
+    assert refusal() == "PERENNIAL_PORTAL_URL: http is accepted only with PERENNIAL_ENVIRONMENT=sandbox"

@@ -18,6 +18,7 @@ OF_SECRETS = {
     "private_key_passphrase": "S3CRET phrase",
     "accounts_secret": FERNET,
     "codec_keys": "2026:" + base64.b64encode(b"k" * 32).decode(),
+    "portal_secrets": FERNET,
     "ledger_url": "postgresql://shop:S3CRET@db/books",
     "webhook_secret": WEBHOOK,
     "amount_hook_secret": WEBHOOK,

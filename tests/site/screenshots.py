@@ -3,7 +3,8 @@
     python -m tests.site.screenshots     # into docs/images
 
 Three subscribers live on in virtual time meanwhile: one pays, one has a card that is declined, one is in a trial. The
-pictures of the shop are taken by `tests/api/test_shop_in_browser.py`, with `PERENNIAL_TEST_PICTURES=docs/images`.
+pictures of the shop and of the buyer's page are taken by `tests/api/test_shop_in_browser.py` and
+`tests/portal/test_in_browser.py` (its long ones, too), with `PERENNIAL_TEST_PICTURES=docs/images`.
 """
 
 import asyncio

@@ -61,6 +61,7 @@ COMMANDS = [
     "ipn",
     "api",
     "console",
+    "portal",
     "keys",
     "codec",
     "dev",

@@ -25,11 +25,13 @@ WITHOUT_JSON: Final = {
     "ipn": "a process: it logs",
     "api": "a process: it logs",
     "console": "a process: it logs",
+    "portal serve": "a process: it logs",
 }
 """The commands that have no --json, and why."""
 
 COMMAND_OF: Final = {
     "makeCheckoutButton": "plan checkout --sign",
+    "makePortalLink": "portal link",
     "listSubscriptions": "list",
     "startSubscription": "start",
     "getSubscription": "show",
