@@ -147,6 +147,11 @@ class RefundView(Value):
         """A refund's."""
         return cls(**{name: getattr(refund, name) for name in cls.model_fields})
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still succeed."""
+        return self.state in {RefundState.REQUESTED, RefundState.PENDING}
+
 
 class DisputeView(Value):
     """A disputed charge.

@@ -1,9 +1,9 @@
 """Finding subscriptions and what they told: paged by key, so that a page costs the same wherever it begins."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -11,7 +11,7 @@ from perennial_billing.billing.money import Money
 from perennial_billing.billing.protocol.notices import Notice
 from perennial_billing.billing.status import Status
 from perennial_billing.ledger.database import reading
-from perennial_billing.ledger.entries import Row, money
+from perennial_billing.ledger.entries import Row, minor, money
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.ledger.tables import entries, subscriptions
 
@@ -38,6 +38,7 @@ class Search:
         charged_before: the next period is begun before then (UTC).
         ended_from: ended then or later (UTC).
         ended_before: ended before then (UTC).
+        price: of one unit, a regular period.
     """
 
     charge_permission_id: str | None = None
@@ -55,6 +56,11 @@ class Search:
     charged_before: datetime | None = None
     ended_from: datetime | None = None
     ended_before: datetime | None = None
+    price: Money | None = None
+
+    def but(self, **fields: Any) -> "Search":  # Any: the fields' values
+        """The same, with other values in some fields."""
+        return replace(self, **fields)
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """As SQL has them."""
@@ -83,15 +89,21 @@ class Search:
             found.append(column.ended_at.is_not(None) if self.has_ended else column.ended_at.is_(None))
         if self.past_due is not None:
             found.append(column.past_due_since.is_not(None) if self.past_due else column.past_due_since.is_(None))
+        if self.price is not None:
+            found += [column.price_minor == minor(self.price), column.currency == self.price.currency]
+        return [*found, *self._within()]
+
+    def _within(self) -> Iterator[ColumnElement[bool]]:
+        """From when on, and before when."""
+        column = subscriptions.c
         if self.past_due_before is not None:
-            found.append(column.past_due_since < self.past_due_before)
+            yield column.past_due_since < self.past_due_before
         if self.charged_before is not None:
-            found.append(column.next_charge_at < self.charged_before)
+            yield column.next_charge_at < self.charged_before
         if self.ended_from is not None:
-            found.append(column.ended_at >= self.ended_from)
+            yield column.ended_at >= self.ended_from
         if self.ended_before is not None:
-            found.append(column.ended_at < self.ended_before)
-        return found
+            yield column.ended_at < self.ended_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +221,29 @@ async def timeline(ledger: Ledger, charge_permission_id: str, *, after: int = 0,
         .order_by(column.id)
         .limit(limit)
     )
+    async with reading(ledger.engine) as connection:
+        return [_entry(dict(row)) for row in (await connection.execute(query)).mappings()]
+
+
+async def latest_told(
+    ledger: Ledger, charge_permission_id: str, *, before: int | None = None, limit: int = PAGE
+) -> list[EntryFound]:
+    """A page of what one subscription told, newest first.
+
+    Args:
+        ledger: where.
+        charge_permission_id: whose.
+        before: the id of the last one of the page before; None for the first page.
+        limit: how many at most.
+
+    Raises:
+        LedgerUnavailableError: the database cannot be used now.
+    """
+    column = entries.c
+    theirs = [column.charge_permission_id == charge_permission_id]
+    if before is not None:
+        theirs.append(column.id < before)
+    query = select(entries).where(*theirs).order_by(column.id.desc()).limit(limit)
     async with reading(ledger.engine) as connection:
         return [_entry(dict(row)) for row in (await connection.execute(query)).mappings()]
 

@@ -70,8 +70,17 @@ class Tls:
 
 
 @asynccontextmanager
-async def serving(app: AsgiApp, listener: socket.socket, tls: Tls | None = None) -> AsyncIterator[str]:
+async def serving(
+    app: AsgiApp, listener: socket.socket, tls: Tls | None = None, *, believes_proxies: bool = True
+) -> AsyncIterator[str]:
     """Serves while the context is open and gives the origin; requests under way are finished.
+
+    Args:
+        app: what is served.
+        listener: where; it is closed in the end.
+        tls: with which certificate, if with any.
+        believes_proxies: whether a proxy on this machine may say who asks (`X-Forwarded-For`); who does not believe it
+            sees the address that a connection comes from.
 
     Raises:
         StartupError: the application did not start.
@@ -85,6 +94,7 @@ async def serving(app: AsgiApp, listener: socket.socket, tls: Tls | None = None)
             access_log=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            proxy_headers=believes_proxies,
             ssl_certfile=tls.certificate if tls else None,
             ssl_keyfile=tls.private_key if tls else None,
         )

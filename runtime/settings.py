@@ -13,8 +13,17 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from perennial_billing.runtime.codec_keys import CodecKey, codec_keys_in
@@ -132,6 +141,12 @@ def rates_in_words(rates: CallRates) -> str:
     return str(rates)
 
 
+HEADER: Final = r"^[A-Za-z0-9-]{1,64}$"
+"""The name of a header of HTTP."""
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Names of this machine, which only itself reaches."""
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 for any free one."""
 
@@ -189,6 +204,19 @@ class Settings(BaseSettings):
         portal_requests_per_minute: how often it may be used a minute from one address, of each process.
         codec_origins: from where a browser may ask the API to decrypt histories: scheme and host of Temporal's Web UI,
             separated by commas; nobody may when it is not given. See docs/operations/secrets.md.
+        console_host: where the console listens.
+        console_port: the port it listens on.
+        console_url: scheme and host under which browsers reach the console, such as `https://console.example.com`;
+            where it listens when it is not given. `https`, in live, unless it is this machine.
+        console_secret: what its cookies are signed with, at least 32 characters; made anew at each start when it is
+            not given, so that whoever had a page open has to open it again.
+        console_session_hours: how long a session without a request lasts, in hours.
+        console_user_header: the header in which your proxy says who somebody is.
+        console_roles_header: the header in which it says what they may; see docs/console.md.
+        console_proxy_secret: what it sends as `X-Perennial-Proxy-Secret`, so that nobody else is believed, at least 16
+            characters; this or the next one is needed.
+        console_trusted_peers: the networks from which it connects, such as `10.0.0.0/24`, separated by commas.
+        temporal_ui_url: the address of Temporal's Web UI, which the console leads to.
         health_host: where a process answers whether it lives (`/live`) and is ready (`/ready`).
         health_port: the port it answers on; nowhere when it is not given.
         metrics_address: host:port where Prometheus finds `/metrics`; not served when it is not given.
@@ -267,6 +295,16 @@ class Settings(BaseSettings):
     portal_requests_per_minute: Annotated[int, Field(ge=1)] = 60
 
     codec_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = ()
+    console_host: str = "127.0.0.1"
+    console_port: Port = 8603
+    console_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")] | None = None
+    console_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
+    console_session_hours: Annotated[float, Field(gt=0, le=24 * 31)] = 12.0
+    console_user_header: Annotated[str, Field(pattern=HEADER)] = "X-Forwarded-User"
+    console_roles_header: Annotated[str, Field(pattern=HEADER)] = "X-Forwarded-Groups"
+    console_proxy_secret: Annotated[SecretStr, Field(min_length=16)] | None = None
+    console_trusted_peers: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_split)] = ()
+    temporal_ui_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
 
     health_host: str = "127.0.0.1"
     health_port: Port | None = None
@@ -313,6 +351,15 @@ class Settings(BaseSettings):
                     f"{PREFIX}{field.upper()}: is accepted only with {PREFIX}ENVIRONMENT=sandbox; "
                     f"the environment is {self.environment.value}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _console_is_reached_safely(self) -> Self:
+        address = urlsplit(self.console_url or "")
+        if self.environment is Environment.LIVE and address.scheme == "http" and address.hostname not in LOOPBACK:
+            raise ValueError(
+                f"{PREFIX}CONSOLE_URL: http is accepted only for this machine, or with {PREFIX}ENVIRONMENT=sandbox"
+            )
         return self
 
     @model_validator(mode="after")

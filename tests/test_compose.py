@@ -65,7 +65,7 @@ RAW: Model = yaml.safe_load(COMPOSE.read_text())
 PACKAGES = ["perennial_billing"]
 SOURCES = [*(path.name for path in (ROOT / "perennial_billing").iterdir() if path.is_symlink()), "client", "simulator"]
 OURS = sorted(name for name, service in RAW["services"].items() if "build" in service)
-PROCESSES = ("worker", "ipn", "api", "portal")
+PROCESSES = ("worker", "ipn", "api", "console", "portal")
 LEDGER = "ledger-database"
 FIRST_RELEASE = "first-release"
 SET_UP = "setup"
@@ -503,12 +503,14 @@ def test_what_one_process_alone_reads_is_handed_on_to_that_one() -> None:
             expected = set(PROCESSES)
         elif name in {"portal_url", "portal_secrets"}:
             expected = {"portal", "api"}  # the API makes links, too
-        elif own in {"ipn", "api", "portal"} or name == "codec_origins":
+        elif own in {"ipn", "api", "console", "portal"} or name == "codec_origins":
             expected = {"api"} if name == "codec_origins" else {own}
+        elif name == "temporal_ui_url":
+            expected = {"console"}
         elif name in {"region", "amazon_pay_origin"}:
-            expected = {"worker", "api", "portal"}
+            expected = {"worker", "api", "console", "portal"}
         else:
-            expected = {"worker"} if name in workers else {"worker", "api"}
+            expected = {"worker"} if name in workers else {"worker", "api", "console"}
         assert receives == expected, name
 
 
@@ -577,13 +579,15 @@ def test_each_reaches_whom_it_needs_and_nobody_else() -> None:
     assert neighbours("postgres") == {"temporal", "temporal-schema"}
     assert neighbours(LEDGER) == {*PROCESSES, SET_UP}
     around = {*AROUND_TEMPORAL, LEDGER, "prometheus"}
-    assert neighbours("worker") == {*around, "ipn", "api", "portal", "simulator"}
-    assert neighbours("api") == {*around, "ipn", "worker", "portal", "simulator"}
-    assert neighbours("portal") == {*around, "ipn", "worker", "api"}
+    assert neighbours("worker") == {*around, "ipn", "api", "console", "portal", "simulator"}
+    assert neighbours("api") == {*around, "ipn", "worker", "console", "portal", "simulator"}
+    assert neighbours("console") == {*around, "ipn", "worker", "api", "portal", "simulator"}
+    assert neighbours("portal") == {*around, "ipn", "worker", "api", "console"}
     assert neighbours("prometheus") == {*PROCESSES, "grafana"}
     assert neighbours("grafana") == {"prometheus"}
-    assert neighbours(FIRST_RELEASE) == {*AROUND_TEMPORAL - {FIRST_RELEASE}, "ipn", "worker", "api", "portal"}
-    assert neighbours("simulator") == {"worker", "ipn", "api"}
+    later = {"ipn", "worker", "api", "console", "portal"}
+    assert neighbours(FIRST_RELEASE) == {*AROUND_TEMPORAL - {FIRST_RELEASE}, *later}
+    assert neighbours("simulator") == {"worker", "ipn", "api", "console"}
     for name, service in RAW["services"].items():
         for needed in service.get("depends_on", {}):
             assert needed in ONE_SHOT | neighbours(name), f"{name} needs {needed}"
@@ -673,7 +677,7 @@ def test_with_amazon_the_worker_reads_the_key_from_its_secret_and_trusts_nobody_
     ipn = settings("ipn", variables, monkeypatch)
     assert ipn.ipn_trusted_certificate_path is None
     read_by = [name for name, service in RAW["services"].items() if secret in service.get("secrets", [])]
-    assert read_by == ["worker", "api"]
+    assert read_by == ["worker", "api", "console"]
 
 
 def test_where_the_private_key_is_can_be_said() -> None:

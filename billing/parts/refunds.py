@@ -10,7 +10,7 @@ What Amazon tells of a refund that was not asked for here, as one in Seller Cent
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from pydantic import AwareDatetime
 
@@ -346,7 +346,23 @@ def check_amount(record: PeriodRecord, refunds: Sequence[Refund], amount: Money 
     return amount
 
 
-def refundable(record: PeriodRecord, refunds: Sequence[Refund], *, goodwill: bool = False) -> Money:
+class Going(Protocol):
+    """Money that may be going back, as far as others count it."""
+
+    @property
+    def period(self) -> int:
+        """Of which paid period."""
+
+    @property
+    def amount(self) -> Money:
+        """How much."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still succeed."""
+
+
+def refundable(record: PeriodRecord, refunds: Sequence[Going], *, goodwill: bool = False) -> Money:
     """How much of a paid period may still go back: what is under way counts as gone, and so does what was credited.
 
     A credit that was given for its unused days went back already; only goodwill gives it once more.
@@ -356,7 +372,7 @@ def refundable(record: PeriodRecord, refunds: Sequence[Refund], *, goodwill: boo
     return Money(amount=max(left, Decimal(0)), currency=record.amount.currency)
 
 
-def under_way(record: PeriodRecord, refunds: Sequence[Refund]) -> Money:
+def under_way(record: PeriodRecord, refunds: Sequence[Going]) -> Money:
     """How much of a period is going back at the moment."""
     total = Money.zero(record.amount.currency)
     for refund in refunds:

@@ -83,17 +83,27 @@ def allowing(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
         keys: Keys = request.app.state.keys
         key = await keys.admit(services, given.credentials)
         request.state.api_key = key.name
-        if scope not in key.scopes:
-            has = ", ".join(sorted(key.scopes)) or "none"
-            raise not_allowed(f"the key {key.name!r} lacks the scope {scope.value}; it has {has}")
-        if key.accounts and scope is Scope.ADMIN:
-            raise not_allowed(f"the key {key.name!r} is for {_named(key)} alone, and this concerns all accounts")
-        identifier = request.path_params.get("charge_permission_id")
-        if key.accounts and identifier is not None and _PERMISSION.fullmatch(identifier):
-            await _check_seen(services, key, identifier)
+        await check_admitted(request, services, key, scope)
         return key
 
     return admitted
+
+
+async def check_admitted(request: Request, services: Services, key: ApiKey, scope: Scope) -> None:
+    """Whether a key has a scope, and sees the subscription that an address names.
+
+    Raises:
+        ProblemError: it has not, or does not.
+        LedgerError: that cannot be found out now.
+    """
+    if scope not in key.scopes:
+        has = ", ".join(sorted(key.scopes)) or "none"
+        raise not_allowed(f"the key {key.name!r} lacks the scope {scope.value}; it has {has}")
+    if key.accounts and scope is Scope.ADMIN:
+        raise not_allowed(f"the key {key.name!r} is for {_named(key)} alone, and this concerns all accounts")
+    identifier = request.path_params.get("charge_permission_id")
+    if key.accounts and identifier is not None and _PERMISSION.fullmatch(identifier):
+        await _check_seen(services, key, identifier)
 
 
 def check_account(key: ApiKey, account: str) -> None:

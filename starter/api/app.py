@@ -111,11 +111,15 @@ class EachRequest:
     """Names each request, bounds what it brings, counts it, and writes a line about it; never what it says.
 
     A bare ASGI application around the other: Starlette's helper for this makes a task and a queue of each request.
+
+    Args:
+        app: the other.
+        metrics: by which requests are counted.
+        log: the name that its lines bear.
     """
 
-    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
-        self._app = app
-        self._metrics = metrics
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics, log: str = "api") -> None:
+        self._app, self._metrics, self._log = app, metrics, structlog.get_logger(log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Takes one request."""
@@ -147,7 +151,7 @@ class EachRequest:
                 self._metrics.answered(request.method, route, status, perf_counter() - began)
                 told.set_attribute("http.route", route or "unknown")
                 told.set_attribute("http.response.status_code", status or 0)
-            _log.info(
+            self._log.info(
                 "request",
                 method=request.method,
                 path=route,

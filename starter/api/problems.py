@@ -1,6 +1,6 @@
 """What goes wrong, as RFC 9457 says it: a type, a title, what to do, and for each field what is accepted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from perennial_billing.billing.refusals import Kind, Refused, refusals_of
 from perennial_billing.ledger.errors import LedgerError
@@ -88,8 +88,18 @@ class ProblemError(Exception):
         self.errors, self.headers = tuple(errors), headers or {}
 
 
-def answers_with_problems(app: FastAPI) -> None:
-    """Whatever goes wrong in an application is answered as a problem."""
+Answer = Callable[[Request, ProblemError], Response]
+"""How a problem is answered."""
+
+
+def answers_with_problems(app: FastAPI, answer: Answer | None = None) -> None:
+    """Whatever goes wrong in an application is answered as a problem.
+
+    Args:
+        app: which.
+        answer: makes the answer; as RFC 9457 has it when not given.
+    """
+    app.state.answer = answer or answer_with
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(SubscriptionError, _subscription)
     app.add_exception_handler(LedgerError, _ledger)
@@ -113,17 +123,17 @@ def of_refused(refused: Refused, about: str = "") -> ProblemError:
             return ProblemError(409, "conflict", "Something else stands already", detail, [refused])
 
 
-async def _problem(request: Request, error: Exception) -> JSONResponse:
-    return answer_with(request, error) if isinstance(error, ProblemError) else await _fault(request, error)
+async def _problem(request: Request, error: Exception) -> Response:
+    return _answer(request, error) if isinstance(error, ProblemError) else await _fault(request, error)
 
 
-async def _refused(request: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, EndpointNotFoundError):
-        return answer_with(request, ProblemError(404, "not-found", "There is no such endpoint", str(error), [error]))
-    return answer_with(request, of_refused(error)) if isinstance(error, Refused) else await _fault(request, error)
+        return _answer(request, ProblemError(404, "not-found", "There is no such endpoint", str(error), [error]))
+    return _answer(request, of_refused(error)) if isinstance(error, Refused) else await _fault(request, error)
 
 
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> Response:
     found: list[Refused] = []
     if isinstance(error, RequestValidationError):
         # FastAPI keeps what pydantic found without pydantic's error.
@@ -131,7 +141,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     elif isinstance(error, ValidationError):
         found = refusals_of(error)
     in_words = "; ".join(map(str, found)) or "it cannot be read"
-    return answer_with(request, ProblemError(422, "not-accepted", "A field is not accepted", in_words, found))
+    return _answer(request, ProblemError(422, "not-accepted", "A field is not accepted", in_words, found))
 
 
 def _lines(found: Sequence[Any]) -> list[Any]:  # Any: pydantic's error details, as FastAPI passes them on
@@ -163,49 +173,49 @@ _MEANINGS: Final[tuple[tuple[type[SubscriptionError], int, str, str], ...]] = (
 """What is answered, by the error; the last row takes all that have none of their own."""
 
 
-async def _subscription(request: Request, error: Exception) -> JSONResponse:
+async def _subscription(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestRefusedError):
-        return answer_with(request, of_refused(error.refused, str(error).partition(": ")[0]))
+        return _answer(request, of_refused(error.refused, str(error).partition(": ")[0]))
     detail = str(error)
     if isinstance(error, NotAnsweredError):
         detail = f"{error.why}; send it again with the same Idempotency-Key, which asks for nothing new"
     status, kind, title = next(meaning[1:] for meaning in _MEANINGS if isinstance(error, meaning[0]))
     headers = {"Retry-After": str(AGAIN_AFTER_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return answer_with(request, ProblemError(status, kind, title, detail, headers=headers))
+    return _answer(request, ProblemError(status, kind, title, detail, headers=headers))
 
 
-async def _ledger(request: Request, error: Exception) -> JSONResponse:
+async def _ledger(request: Request, error: Exception) -> Response:
     again = {"Retry-After": str(AGAIN_AFTER_SECONDS)}
     problem = ProblemError(503, "ledger-unavailable", "The ledger cannot be used now", str(error), headers=again)
-    return answer_with(request, problem)
+    return _answer(request, problem)
 
 
-async def _codec(request: Request, error: Exception) -> JSONResponse:
+async def _codec(request: Request, error: Exception) -> Response:
     """Temporal's answer is encrypted under a key that is not here."""
-    return answer_with(request, ProblemError(503, "key-missing", "What Temporal keeps cannot be read", str(error)))
+    return _answer(request, ProblemError(503, "key-missing", "What Temporal keeps cannot be read", str(error)))
 
 
-async def _http(request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> Response:
     """What the framework itself refuses: an address that is none, a method that it does not have, bytes that no text
     is made of."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == HTTPStatus.BAD_REQUEST:
-        return answer_with(
+        return _answer(
             request,
             ProblemError(422, "not-accepted", "The body cannot be read", "it is not JSON in UTF-8, which is accepted"),
         )
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     word = {404: "no-such-address", 405: "no-such-method"}.get(status, "not-possible")
     detail = str(error.detail) if isinstance(error, HTTPException) else ""
-    return answer_with(
+    return _answer(
         request, ProblemError(status, word, detail, f"{request.method} {request.url.path}: {detail}", headers=headers)
     )
 
 
-async def _fault(request: Request, error: Exception) -> JSONResponse:
+async def _fault(request: Request, error: Exception) -> Response:
     _log.error("request failed", path=request.url.path, error=type(error).__name__, exc_info=error)
     detail = "this is a fault of ours: the log has it under the request's id. The same request may be sent again"
-    return answer_with(request, ProblemError(500, "fault", "Something is wrong here", detail))
+    return _answer(request, ProblemError(500, "fault", "Something is wrong here", detail))
 
 
 def answer_with(request: Request, error: ProblemError) -> JSONResponse:
@@ -220,3 +230,8 @@ def answer_with(request: Request, error: ProblemError) -> JSONResponse:
     )
     content = problem.model_dump(mode="json", exclude_none=True)
     return JSONResponse(content, error.status, error.headers, MEDIA_TYPE)
+
+
+def _answer(request: Request, error: ProblemError) -> Response:
+    answer: Answer = request.app.state.answer
+    return answer(request, error)

@@ -1,7 +1,6 @@
 """Bars on a terminal, for what a person would rather look at than read: drawn by rich, which draws everything else."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from rich.bar import Bar
@@ -10,27 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from perennial_billing.starter.cli.output import printable
+from perennial_billing.starter.cli.tables import Cell, Sheet
+from perennial_billing.starter.tabular import Bars, Measured, Part, Strong
+from perennial_billing.starter.tabular import Table as Rows
 
 _LEAST: Final = 10
 _LONGEST: Final = 80
 """Characters of a bar: a longer one tells no more."""
 
 _SPACES: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One bar.
-
-    Attributes:
-        label: before it.
-        size: how long it is, beside the others.
-        said: after it: the same in figures.
-    """
-
-    label: str
-    size: float
-    said: str
 
 
 class Chart:
@@ -66,3 +53,19 @@ class Chart:
 
 def _texts(bar: Measured) -> tuple[str, str]:
     return printable(bar.label), printable(bar.said)
+
+
+def drawn(parts: Iterable[Part]) -> Iterator[RenderableType]:
+    """A report's parts as they are printed."""
+    for part in parts:
+        match part:
+            case Rows():
+                yield Sheet(part.columns, [list(map(_cell, row)) for row in part.rows], title=part.title)
+            case Bars():
+                yield Chart(part.title, part.bars)
+            case _:
+                yield Text(part)
+
+
+def _cell(text: str) -> Cell:
+    return Text(text, style="bold") if isinstance(text, Strong) else text

@@ -184,6 +184,7 @@ COMMANDS: Final = (
         PROCESSES_PANEL,
     ),
     Command("api", ".processes:api", "Serve the HTTP API, with its documentation at /docs.", PROCESSES_PANEL),
+    Command("console", ".processes:console", "Serve the console, for people who answer customers.", PROCESSES_PANEL),
     Command("portal", ".portal:portal", "The buyer's own page: serve it, and make links to it.", PROCESSES_PANEL),
     Command("keys", ".api:keys", "Make and revoke keys of the HTTP API.", PROCESSES_PANEL),
     Command(

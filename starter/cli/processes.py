@@ -1,4 +1,4 @@
-"""The commands that run a process: worker, ipn, api."""
+"""The commands that run a process: worker, ipn, api, console."""
 
 import asyncio
 import signal
@@ -139,6 +139,45 @@ async def api(
                 serving(create_app(services, runtime.metric_meter), listener) as origin,
             ):
                 out.print(f"HTTP API at {origin}/v1, its documentation at {origin}/docs")
+                reaching.serves(client)
+                await until_stopped()
+                reaching.stops()
+
+
+@asynchronous
+async def console(
+    host: Annotated[str | None, typer.Option(help="Where to listen; PERENNIAL_CONSOLE_HOST when not given.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; PERENNIAL_CONSOLE_PORT when not given.")] = None,
+) -> None:
+    """Serve the console, for people who answer customers.
+
+    They sign in to a proxy of yours, which says who they are; docs/console.md tells how. `perennial dev` has one that
+    asks nobody.
+    """
+    from perennial_billing.runtime.http import bind, origin_of, serving
+    from perennial_billing.runtime.liveness import answering
+    from perennial_billing.runtime.logs import configure_logging
+    from perennial_billing.runtime.metrics import runtime_with_metrics
+    from perennial_billing.runtime.reaching import Reaching
+    from perennial_billing.runtime.settings import load_settings
+    from perennial_billing.runtime.temporal import connect
+    from perennial_billing.runtime.tracing import begin_tracing
+    from perennial_billing.starter.console.app import by_proxy, create_console
+
+    settings = load_settings()
+    configure_logging(settings)
+    begin_tracing("perennial-console")
+    entrance, reaching = by_proxy(settings), Reaching()
+    listener = bind(host or settings.console_host, settings.console_port if port is None else port)
+    with listener:
+        origin = settings.console_url or origin_of(listener)
+        async with answering(settings, reaching.why_not):
+            client = await connect(settings, patient=True, runtime=runtime_with_metrics(settings))
+            async with (
+                services_for(client, settings) as services,
+                serving(create_console(services, entrance, origin), listener, believes_proxies=False),
+            ):
+                out.print(f"Console at {origin}")
                 reaching.serves(client)
                 await until_stopped()
                 reaching.stops()

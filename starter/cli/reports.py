@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from perennial_billing.starter.cli.ledger import in_utc
 from perennial_billing.starter.cli.output import JsonOption, asynchronous, say, working
@@ -49,13 +48,14 @@ async def recovery_(
     """
     from perennial_billing.ledger.reports.recovery import recovery
     from perennial_billing.runtime.settings import load_settings
-    from perennial_billing.starter.cli.report_pages import recovery_data, recovery_page
+    from perennial_billing.starter.cli.charts import drawn
+    from perennial_billing.starter.report_pages import recovery_data, recovery_page
     from perennial_billing.worker.books import ledger_of
 
     with working(ADDING_UP):
         async with ledger_of(load_settings()) as ledger:
             report = await recovery(ledger, in_utc(since), in_utc(until), account=account)
-    say(recovery_data(report), *recovery_page(report), as_json=as_json)
+    say(recovery_data(report), *drawn(recovery_page(report)), as_json=as_json)
 
 
 @reports.command("revenue")
@@ -81,7 +81,8 @@ async def revenue_(
     from perennial_billing.billing.calendar import add_months
     from perennial_billing.ledger.reports.revenue import revenue
     from perennial_billing.runtime.settings import load_settings
-    from perennial_billing.starter.cli.report_pages import revenue_data, revenue_page
+    from perennial_billing.starter.cli.charts import drawn
+    from perennial_billing.starter.report_pages import revenue_data, revenue_page
     from perennial_billing.worker.books import ledger_of
 
     rules = _rules_of(zone)
@@ -91,7 +92,7 @@ async def revenue_(
             first = add_months(end.astimezone(rules).date().replace(day=1), 1 - MONTHS)
             begin = _at(since, rules) or datetime(first.year, first.month, 1, tzinfo=rules)
             report = await revenue(ledger, begin, end, zone=zone, account=account)
-    say(revenue_data(report), *revenue_page(report), as_json=as_json)
+    say(revenue_data(report), *drawn(revenue_page(report)), as_json=as_json)
 
 
 @reports.command("aging")
@@ -107,13 +108,14 @@ async def aging_(
     """
     from perennial_billing.ledger.reports.aging import aging
     from perennial_billing.runtime.settings import load_settings
-    from perennial_billing.starter.cli.report_pages import aging_data, aging_page
+    from perennial_billing.starter.cli.charts import drawn
+    from perennial_billing.starter.report_pages import aging_data, aging_page
     from perennial_billing.worker.books import ledger_of
 
     with working(ADDING_UP):
         async with ledger_of(load_settings()) as ledger:
             report = await aging(ledger, in_utc(at) or datetime.now(UTC), account=account)
-    say(aging_data(report), *aging_page(report), as_json=as_json)
+    say(aging_data(report), *drawn(aging_page(report)), as_json=as_json)
 
 
 @reports.command("forecast")
@@ -133,7 +135,8 @@ async def forecast_(
     """
     from perennial_billing.ledger.reports.forecast import forecast
     from perennial_billing.runtime.settings import load_settings
-    from perennial_billing.starter.cli.report_pages import forecast_data, forecast_page
+    from perennial_billing.starter.cli.charts import drawn
+    from perennial_billing.starter.report_pages import forecast_data, forecast_page
     from perennial_billing.worker.books import ledger_of
 
     settings, rules = load_settings(), _rules_of(zone)
@@ -142,9 +145,9 @@ async def forecast_(
         async with ledger_of(settings) as ledger:
             own = await own_quotas(settings, ledger)
             report = await forecast(ledger, begin, days, quota_of(settings), zone=zone, account=account, quotas=own)
-    nothing = [Text(f"nothing falls due within {timedelta(days=days).days} days")]
+    nothing = [f"nothing falls due within {days} days"]
     page = forecast_page(report, every_hour=every_hour) if report.days else nothing
-    say(forecast_data(report), *page, as_json=as_json)
+    say(forecast_data(report), *drawn(page), as_json=as_json)
 
 
 def quota_of(settings: "Settings") -> "Quota":

@@ -5,7 +5,6 @@ no width, so it gets everything.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from rich.box import HEAVY_HEAD
@@ -16,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from perennial_billing.starter.cli.output import printable
+from perennial_billing.starter.tabular import ALWAYS, Column
 
-ALWAYS: Final = 0
-"""The rank of a column without which a table is of no use."""
+__all__ = ["ALWAYS", "Cell", "Column", "Sheet"]
 
 READABLE: Final = 20
 """Characters that a column of prose has at the least, if it has so many to say."""
@@ -27,23 +26,6 @@ _PADDING: Final = 2
 _LINE: Final = 1
 
 Cell = str | Text
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a table.
-
-    Attributes:
-        heading: above it.
-        rank: how soon it may be left out: the highest first, those of rank 0 never.
-        is_prose: it may be wrapped between words; what is no prose stays on one line.
-        justify: to which side.
-    """
-
-    heading: str
-    rank: int = ALWAYS
-    is_prose: bool = False
-    justify: Literal["left", "right"] = "left"
 
 
 class Sheet:

@@ -23,9 +23,9 @@ Settings are environment variables; an empty one counts as not set. A **secret**
 and all of them in one: [files](#files). What is wrong is said in one line when a process starts, with the variable's
 name and what is accepted, and never with what is set. A **secret** is in no log, error or list; [keys and
 secrets](#keys-and-secrets) says how its file is guarded. *Read by* names the processes that take a variable into
-account: `worker`, `ipn` (the receiver), `api` and `portal` (the buyer's page) for `perennial worker`, `ipn`, `api` and
-`portal serve`; *commands* for those that ask Amazon or the ledger by themselves; *dev* for `perennial dev` and `demo`,
-which set all else for themselves.
+account: `worker`, `ipn` (the receiver), `api`, `console` and `portal` (the buyer's page) for the commands of these
+names; *commands* for those that ask Amazon or the ledger by themselves; *dev* for `perennial dev` and `demo`, which set
+all else for themselves.
 """
 
 _TAIL: Final = """## Files
@@ -74,14 +74,15 @@ settings and options name are ordinary ones of bounded size: no device, no pipe.
 was expected, and looks like a key, is not shown.
 """
 
-_WORKER, _IPN, _API, _PORTAL, _COMMANDS, _DEV = "worker", "ipn", "api", "portal", "commands", "dev"
-_ALL: Final = (_WORKER, _IPN, _API, _PORTAL, _COMMANDS)
-_AMAZON: Final = (_WORKER, _API, _COMMANDS)
+_WORKER, _IPN, _API, _CONSOLE, _PORTAL = "worker", "ipn", "api", "console", "portal"
+_COMMANDS, _DEV = "commands", "dev"
+_ALL: Final = (_WORKER, _IPN, _API, _CONSOLE, _PORTAL, _COMMANDS)
+_AMAZON: Final = (_WORKER, _API, _CONSOLE, _COMMANDS)
 
 SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "Amazon Pay": {
         "environment": _ALL,
-        "region": (_WORKER, _API, _PORTAL, _COMMANDS),
+        "region": (_WORKER, _API, _CONSOLE, _PORTAL, _COMMANDS),
         "merchant_id": _ALL,
         "public_key_id": _AMAZON,
         "private_key_path": _AMAZON,
@@ -126,6 +127,18 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "api_port": (_API,),
         "api_requests_per_minute": (_API,),
     },
+    "The console": {
+        "console_host": (_CONSOLE,),
+        "console_port": (_CONSOLE,),
+        "console_url": (_CONSOLE,),
+        "console_secret": (_CONSOLE,),
+        "console_session_hours": (_CONSOLE,),
+        "console_user_header": (_CONSOLE,),
+        "console_roles_header": (_CONSOLE,),
+        "console_proxy_secret": (_CONSOLE,),
+        "console_trusted_peers": (_CONSOLE,),
+        "temporal_ui_url": (_CONSOLE,),
+    },
     "The buyer's page": {
         "portal_host": (_PORTAL,),
         "portal_port": (_PORTAL, _API, _COMMANDS),
@@ -135,14 +148,14 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "portal_requests_per_minute": (_PORTAL,),
     },
     "Logs, metrics and health": {
-        "log_level": (_WORKER, _IPN, _API, _PORTAL),
-        "log_format": (_WORKER, _IPN, _API, _PORTAL, _DEV),
-        "metrics_address": (_WORKER, _IPN, _API, _PORTAL),
-        "health_host": (_WORKER, _IPN, _API, _PORTAL),
-        "health_port": (_WORKER, _IPN, _API, _PORTAL),
+        "log_level": (_WORKER, _IPN, _API, _CONSOLE, _PORTAL),
+        "log_format": (_WORKER, _IPN, _API, _CONSOLE, _PORTAL, _DEV),
+        "metrics_address": (_WORKER, _IPN, _API, _CONSOLE, _PORTAL),
+        "health_host": (_WORKER, _IPN, _API, _CONSOLE, _PORTAL),
+        "health_port": (_WORKER, _IPN, _API, _CONSOLE, _PORTAL),
     },
     "A simulator in place of Amazon": {
-        "amazon_pay_origin": (_WORKER, _API, _PORTAL, _COMMANDS),
+        "amazon_pay_origin": (_WORKER, _API, _CONSOLE, _PORTAL, _COMMANDS),
         "send_virtual_time": (_WORKER,),
         "ipn_trusted_certificate_path": (_IPN,),
         "temporal_binary": (_DEV,),

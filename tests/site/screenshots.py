@@ -47,6 +47,7 @@ async def main() -> None:
             await _web_ui(page, dev, declined)
             await _simulator(page, dev)
             await _api(page, dev)
+            await console(page, dev.where["Console"], declined)
             await browser.close()
             await dev.end()
 
@@ -123,6 +124,22 @@ async def _api(page: Page, dev: Dev) -> None:
     await page.set_viewport_size({"width": 1100, "height": 900})
     await _opened(page, dev.where["HTTP API, documentation"])
     await page.screenshot(path=IMAGES / "api-documentation.png")
+
+
+async def console(page: Page, origin: str, permission: str) -> None:
+    """Today, a subscription, and a refund before it is confirmed."""
+    await page.set_viewport_size({"width": 1280, "height": 900})
+    subscription = f"{origin}/subscriptions/{permission}"
+    for name, address in (("today", origin), ("subscription", subscription)):
+        await page.goto(address, wait_until="networkidle")
+        await page.screenshot(path=IMAGES / f"console-{name}.png")
+    await page.goto(f"{subscription}/refunds?period=0", wait_until="networkidle")
+    await page.fill("#amount", "5.00")
+    await page.fill("#because", "a bag was torn")
+    await page.click("text=Preview")
+    await page.wait_for_selector("#preview")
+    await page.set_viewport_size({"width": 1280, "height": 640})
+    await page.screenshot(path=IMAGES / "console-preview.png")
 
 
 async def _opened(page: Page, address: str) -> None:

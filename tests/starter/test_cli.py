@@ -60,6 +60,7 @@ COMMANDS = [
     "accounts",
     "ipn",
     "api",
+    "console",
     "portal",
     "keys",
     "codec",

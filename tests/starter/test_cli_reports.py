@@ -15,7 +15,8 @@ from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.billing.status import Status
 from perennial_billing.ledger.database import file_url
 from perennial_billing.ledger.ledger import Ledger
-from perennial_billing.starter.cli.charts import Chart, Measured
+from perennial_billing.starter.cli.charts import Chart
+from perennial_billing.starter.tabular import Measured
 from tests.ledger.told import notice, summary, told
 from tests.starter.command_line import typed
 

@@ -24,6 +24,7 @@ WITHOUT_JSON: Final = {
     "worker": "a process: it logs",
     "ipn": "a process: it logs",
     "api": "a process: it logs",
+    "console": "a process: it logs",
     "portal serve": "a process: it logs",
 }
 """The commands that have no --json, and why."""

@@ -167,7 +167,7 @@ def _asks(way: Way, form: type[BaseModel]) -> Callable[..., Awaitable[Response]]
         idempotency_key: IdempotencyKey,
     ) -> Response:
         asked = wanted_of(way, wanted)
-        _check_scope(key, asked)
+        check_refund(key, asked)
         asker = Asker(actor=key.name, because=getattr(wanted, "because", None))
         subscriptions = services.subscriptions.on_behalf_of(asker)
 
@@ -192,7 +192,7 @@ def _tries(way: Way, form: type[BaseModel]) -> Callable[..., Awaitable[DryRun]]:
     return dry_run
 
 
-def _check_scope(key: ApiKey, asked: Wanted) -> None:
+def check_refund(key: ApiKey, asked: Wanted) -> None:
     """Whoever may cancel may not give money back by it.
 
     Raises:

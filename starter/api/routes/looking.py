@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel
 
 from perennial_billing.billing.forecast.preview import MOST_CHARGES, Upcoming
+from perennial_billing.billing.money import Money
 from perennial_billing.billing.status import Status
 from perennial_billing.ledger.api_keys import ApiKey
 from perennial_billing.ledger.finding import Search, find, timeline
@@ -37,9 +38,15 @@ class Filters(BaseModel):
     cursor: str = ""
     limit: Limit = 100
 
-    def search(self, key: ApiKey) -> Search:
-        """As the ledger takes it, of what a key sees."""
+    def search(self, key: ApiKey, price: Money | None = None) -> Search:
+        """As the ledger takes it, of what a key sees.
+
+        Args:
+            key: whose.
+            price: of one unit, where only such are sought.
+        """
         return Search(
+            price=price,
             charge_id=self.charge_id,
             merchant_reference=self.reference,
             merchant_account=self.account,

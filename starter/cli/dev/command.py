@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from perennial_billing.runtime.settings import Settings
     from perennial_billing.sandbox.house import House
     from perennial_billing.sandbox.stage import Stage
+    from perennial_billing.starter.api.services import Services
     from perennial_billing.starter.cli.dev.amazon import Notifications
+
+CONSOLE_NAME: Final = "dev"
+"""The actor of what is asked in the console."""
 
 HOST: Final = "127.0.0.1"
 PORTS: Final = {
@@ -26,6 +30,7 @@ PORTS: Final = {
     "simulator": 8600,
     "notifications": 8601,
     "HTTP API": 8602,
+    "console": 8603,
     "the buyer's page": 8605,
 }
 """Those by which each is known when it is run alone."""
@@ -189,7 +194,8 @@ async def _with_amazon(
     from perennial_billing.sandbox.house import TEMPORAL_FILE, house
     from perennial_billing.starter.cli.dev.amazon import asked, joining, mind_what_is_set, settings_in
 
-    own, ports = settings_in(folder, settings), _free_ports("Temporal", "Web UI", "HTTP API", "the buyer's page")
+    names = ("Temporal", "Web UI", "HTTP API", "console", "the buyer's page")
+    own, ports = settings_in(folder, settings), _free_ports(*names)
     async with (
         house(
             own,
@@ -212,7 +218,8 @@ async def _with_amazon(
 async def _with_pages(
     folder: Path, set_up: "Stage | House", ports: dict[str, int], amazon: str, *, simulated: bool
 ) -> AsyncIterator[tuple[dict[str, str], dict[str, str]]]:
-    """The HTTP API and the buyer's page beside it; gives what runs where, and what makes links to the page."""
+    """The HTTP API, the console and the buyer's page beside it; gives what runs where, and what makes links to the
+    page."""
     from pydantic import SecretStr
 
     from perennial_billing.runtime.http import bind, origin_of, serving
@@ -225,10 +232,11 @@ async def _with_pages(
     listener = bind(HOST, ports["the buyer's page"])
     token, secret, address = await api_key(folder, set_up.ledger), portal_secret(folder), origin_of(listener)
     more = {"portal_secrets": SecretStr(secret), "portal_url": address, "portal_path": _settings().portal_path}
-    settings = set_up.settings.model_copy(update=more)
+    settings = set_up.settings.model_copy(update=more | {"temporal_ui_url": set_up.server.ui})
     async with (
         services_for(set_up.client, settings) as services,
         serving(create_app(services), bind(HOST, ports["HTTP API"])) as api,
+        _console(services, ports["console"]) as console,
         portal_for(set_up.client, settings, tries_all=True) as portal,
         serving(create_page(portal), listener),
     ):
@@ -237,6 +245,7 @@ async def _with_pages(
             "Temporal": set_up.server.address,
             "Amazon Pay, simulated" if simulated else "Amazon Pay, sandbox": amazon,
             "Notifications": set_up.ipn_url,
+            "Console": console,
             "HTTP API": f"{api}/v1",
             "HTTP API, documentation": f"{api}/docs",
             "HTTP API, key": f"{token} (also in {folder / API_KEY_FILE})",
@@ -244,6 +253,18 @@ async def _with_pages(
             "Everything is kept in": str(folder),
         }
         yield where, {"PERENNIAL_PORTAL_SECRETS": secret, "PERENNIAL_PORTAL_URL": address}
+
+
+@asynccontextmanager
+async def _console(services: "Services", port: int) -> AsyncIterator[str]:
+    """The console, which asks nobody who they are: only this machine reaches it."""
+    from perennial_billing.runtime.http import bind, origin_of, serving
+    from perennial_billing.starter.console.app import create_console, for_one
+
+    with bind(HOST, port) as listener:
+        app = create_console(services, for_one(CONSOLE_NAME), origin_of(listener))
+        async with serving(app, listener, believes_proxies=False) as origin:
+            yield origin
 
 
 def _listener(port: int) -> socket:

@@ -1,4 +1,4 @@
-"""What the reports look like: tables, a picture where one would rather look, and the same as data."""
+"""What is in the reports: tables, bars where one would rather look, and the same as data."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,17 +8,13 @@ from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from rich.console import RenderableType
-from rich.text import Text
-
 from perennial_billing.billing.money import Money
 from perennial_billing.billing.zones import zone as rules_of
 from perennial_billing.ledger.reports.aging import AGES, Aging, PastDue
 from perennial_billing.ledger.reports.forecast import ALL_ACCOUNTS, Done, Due, Forecast
 from perennial_billing.ledger.reports.recovery import CurrencyRecovery, Durations, Outcome, Recovery, RecoveryReport
 from perennial_billing.ledger.reports.revenue import Recurring, Revenue, Taken
-from perennial_billing.starter.cli.charts import Chart, Measured
-from perennial_billing.starter.cli.tables import Cell, Column, Sheet
+from perennial_billing.starter.tabular import Bars, Column, Measured, Part, Strong, Table
 
 Data = dict[str, Any]  # Any: as JSON has it
 
@@ -88,12 +84,12 @@ _DUE: Final = (
 # Recovery
 
 
-def recovery_page(report: RecoveryReport) -> Iterator[RenderableType]:
+def recovery_page(report: RecoveryReport) -> Iterator[Part]:
     """A table of outcomes, of reasons and of attempts for each currency."""
     for of in report.currencies:
-        yield Sheet(_OUTCOMES, list(_outcome_rows(of, report)), title=f"Not collected at once, in {of.currency}")
-        yield Sheet(_REASONS, [_reason_row(reason or _NOT_TOLD, each) for reason, each in of.by_reason.items()])
-        yield Chart(
+        yield Table(_OUTCOMES, list(_outcome_rows(of, report)), title=f"Not collected at once, in {of.currency}")
+        yield Table(_REASONS, [_reason_row(reason or _NOT_TOLD, each) for reason, each in of.by_reason.items()])
+        yield Bars(
             f"Recovered with which attempt, in {of.currency}",
             [
                 Measured(f"attempt {attempt}", periods.count, f"{periods.count} {_plain(periods.amount)}")
@@ -101,10 +97,10 @@ def recovery_page(report: RecoveryReport) -> Iterator[RenderableType]:
             ],
         )
     if not report.currencies:
-        yield Text("every period that fell due then was collected at once, or nothing did")
+        yield "every period that fell due then was collected at once, or nothing did"
 
 
-def _outcome_rows(of: CurrencyRecovery, report: RecoveryReport) -> Iterator[Sequence[Cell]]:
+def _outcome_rows(of: CurrencyRecovery, report: RecoveryReport) -> Iterator[Sequence[str]]:
     every = of.all.refused.count
     for outcome, periods in of.all.outcomes.items():
         took = report.durations.get(outcome)
@@ -117,7 +113,7 @@ def _outcome_rows(of: CurrencyRecovery, report: RecoveryReport) -> Iterator[Sequ
             _took(took.ninety if took else None),
         )
     yield (
-        Text("recovered in all", style="bold"),
+        Strong("recovered in all"),
         str(of.all.recovered.count),
         _percent(of.all.rate),
         _plain(of.all.recovered.amount),
@@ -126,7 +122,7 @@ def _outcome_rows(of: CurrencyRecovery, report: RecoveryReport) -> Iterator[Sequ
     )
 
 
-def _reason_row(reason: str, of: Recovery) -> Sequence[Cell]:
+def _reason_row(reason: str, of: Recovery) -> Sequence[str]:
     return (
         reason,
         str(of.refused.count),
@@ -185,7 +181,7 @@ def _hours(durations: Durations | None) -> Data | None:
 # Revenue
 
 
-def revenue_page(report: Revenue) -> Iterator[RenderableType]:
+def revenue_page(report: Revenue) -> Iterator[Part]:
     """What came in by month and by plan for each currency, who came and left, and what recurs."""
     for currency in sorted({line.charged.currency for line in report.taken}):
         lines = [line for line in report.taken if line.charged.currency == currency]
@@ -194,22 +190,22 @@ def revenue_page(report: Revenue) -> Iterator[RenderableType]:
         for line in lines:
             months[_month(line.month)].append(line)
             plans[line.plan_id].append(line)
-        yield Sheet(
+        yield Table(
             (Column("Month"), *_TAKEN),
-            [*(_taken_row(month, of) for month, of in months.items()), _taken_row(Text("all", style="bold"), lines)],
+            [*(_taken_row(month, of) for month, of in months.items()), _taken_row(Strong("all"), lines)],
             title=f"By month, in {currency} ({report.zone})",
         )
         charged = {month: _sum(line.charged for line in of) for month, of in months.items()}
-        yield Chart(
+        yield Bars(
             f"Charged a month, in {currency}",
             [Measured(month, float(amount), str(amount)) for month, amount in charged.items()],
         )
-        yield Sheet(
+        yield Table(
             (Column("Plan"), *_TAKEN),
             [_taken_row(plan or _NOT_TOLD, plans[plan]) for plan in sorted(plans)],
             title=f"By plan, in {currency}",
         )
-    yield Sheet(
+    yield Table(
         _MOVED,
         [
             (
@@ -224,25 +220,25 @@ def revenue_page(report: Revenue) -> Iterator[RenderableType]:
         ],
         title="Subscriptions",
     )
-    yield Sheet(
+    yield Table(
         _RECURRING,
         list(_recurring_rows(report.recurring)),
         title="Recurring now, at regular prices",
     )
     if report.unseen_disputes:
-        yield Text(f"{report.unseen_disputes} disputes are in no sum, as Amazon has not shown what they are about")
+        yield f"{report.unseen_disputes} disputes are in no sum, as Amazon has not shown what they are about"
 
 
-def _recurring_rows(recurring: Sequence[Recurring]) -> Iterator[Sequence[Cell]]:
+def _recurring_rows(recurring: Sequence[Recurring]) -> Iterator[Sequence[str]]:
     """A line for each plan, and one for all of a currency."""
     for currency in sorted({each.monthly.currency for each in recurring}):
         of = [each for each in recurring if each.monthly.currency == currency]
         yield from ((each.plan_id, str(each.subscriptions), str(each.monthly)) for each in of)
         every = sum(each.subscriptions for each in of)
-        yield Text("all", style="bold"), str(every), f"{_sum(each.monthly for each in of)} {currency}"
+        yield Strong("all"), str(every), f"{_sum(each.monthly for each in of)} {currency}"
 
 
-def _taken_row(label: Cell, lines: Sequence[Taken]) -> Sequence[Cell]:
+def _taken_row(label: str, lines: Sequence[Taken]) -> Sequence[str]:
     def amount(name: str) -> str:
         return str(_sum(getattr(line, name) for line in lines) if lines else "-")
 
@@ -283,26 +279,26 @@ def _amounts(line: Taken) -> Data:
 # Aging
 
 
-def aging_page(report: Aging) -> Iterator[RenderableType]:
+def aging_page(report: Aging) -> Iterator[Part]:
     """A table and a picture for each currency."""
     for currency in sorted({each.amount.currency for each in report.past_due}):
         of = [each for each in report.past_due if each.amount.currency == currency]
         ages = {str(age): [each for each in of if each.age is age] for age in AGES}
-        yield Sheet(
+        yield Table(
             _AGED,
-            [*(_aged_row(age, each) for age, each in ages.items()), _aged_row(Text("all", style="bold"), of)],
+            [*(_aged_row(age, each) for age, each in ages.items()), _aged_row(Strong("all"), of)],
             title=f"Past due, in {currency}",
         )
         amounts = {age: _sum(one.amount for one in each) if each else Decimal(0) for age, each in ages.items()}
-        yield Chart(
+        yield Bars(
             f"Past due by days, in {currency}",
             [Measured(age, float(amount), str(amount)) for age, amount in amounts.items()],
         )
     if not report.past_due:
-        yield Text("nobody owes a period")
+        yield "nobody owes a period"
 
 
-def _aged_row(label: Cell, of: Sequence[PastDue]) -> Sequence[Cell]:
+def _aged_row(label: str, of: Sequence[PastDue]) -> Sequence[str]:
     reasons: dict[str, int] = defaultdict(int)
     for each in of:
         reasons[each.reason or _NOT_TOLD] += each.subscriptions
@@ -336,14 +332,14 @@ def aging_data(report: Aging) -> Data:
 # Forecast
 
 
-def forecast_page(report: Forecast, *, every_hour: bool) -> Iterator[RenderableType]:
+def forecast_page(report: Forecast, *, every_hour: bool) -> Iterator[Part]:
     """What falls due by day, a picture of it, and the busiest hours, or all."""
     zone = rules_of(report.zone)
     calls: Counter[datetime] = Counter()
     for day in report.days_done:
         calls[day.begins] += day.calls if day.account != ALL_ACCOUNTS else 0
     yield _due_sheet(report.days, report.days_done, zone, _DAY, f"Falls due by day ({report.zone}), at regular prices")
-    yield Chart(
+    yield Bars(
         "Charges and retries a day",
         [Measured(f"{at.astimezone(zone):{_DAY}}", count, str(count)) for at, count in sorted(calls.items())],
     )
@@ -354,21 +350,21 @@ def forecast_page(report: Forecast, *, every_hour: bool) -> Iterator[RenderableT
     hours = [each for each in report.hours if each.begins in shown]
     yield _due_sheet(hours, report.hours_done, zone, _HOUR, "By hour" if every_hour else "The busiest hours")
     rate, burst = report.quota.per_second, report.quota.burst
-    yield Text(f"queue until, charged by: at {rate:g} a second for each account, after {burst} at once")
+    yield f"queue until, charged by: at {rate:g} a second for each account, after {burst} at once"
 
 
 _DAY: Final = "%a %Y-%m-%d"
 _HOUR: Final = "%a %Y-%m-%d %H:%M"
 
 
-def _due_sheet(due: Sequence[Due], done: Sequence[Done], zone: ZoneInfo, form: str, title: str) -> Sheet:
+def _due_sheet(due: Sequence[Due], done: Sequence[Done], zone: ZoneInfo, form: str, title: str) -> Table:
     """A line for each day or hour, account and currency; and one for all accounts where there are several."""
     by_key = {(each.begins, each.account): each for each in done}
     lines: dict[datetime, list[Due]] = defaultdict(list)
     for each in due:
         lines[each.begins].append(each)
     are_many = any(account == ALL_ACCOUNTS for _, account in by_key)
-    rows: list[Sequence[Cell]] = []
+    rows: list[Sequence[str]] = []
     for begins, of in lines.items():
         when = f"{begins.astimezone(zone):{form}}"
         for each in of:
@@ -378,14 +374,14 @@ def _due_sheet(due: Sequence[Due], done: Sequence[Done], zone: ZoneInfo, form: s
         if are_many:
             figures = (str(sum(each.charges for each in of)), "-", str(sum(each.retries for each in of)))
             every = _done_cells(by_key[begins, ALL_ACCOUNTS], zone)
-            rows.append((when, Text("all", style="bold"), *figures, *every))
+            rows.append((when, Strong("all"), *figures, *every))
     accounts = (Column("Account"),) if are_many else ()
-    return Sheet((Column("Hour" if form == _HOUR else "Day"), *accounts, *_DUE), rows, title=title)
+    return Table((Column("Hour" if form == _HOUR else "Day"), *accounts, *_DUE), rows, title=title)
 
 
 def _done_cells(done: Done, zone: ZoneInfo) -> tuple[str, str, str]:
     queued, last = (f"{at.astimezone(zone):%a %H:%M:%S}" if at else "-" for at in (done.queued_until, done.done_at))
-    return _waited(done.longest_wait), queued, last
+    return waited(done.longest_wait), queued, last
 
 
 def forecast_data(report: Forecast) -> Data:
@@ -448,7 +444,8 @@ def _took(time: timedelta | None) -> str:
     return f"{time.days} d {time.seconds // 3600} h" if time.days else f"{time.seconds // 3600} h"
 
 
-def _waited(time: timedelta) -> str:
+def waited(time: timedelta) -> str:
+    """How long somebody waits, for people."""
     minutes, seconds = divmod(int(time.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"

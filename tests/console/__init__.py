@@ -1,0 +1,1 @@
+"""The console, on loopback over the house, as a browser sees it."""
