@@ -17,10 +17,10 @@ WORKDIR /build
 COPY pyproject.toml uv.lock LICENSE README.md ./
 COPY client/pyproject.toml client/
 COPY simulator/pyproject.toml simulator/
-RUN uv sync --frozen --no-dev --no-install-workspace
+RUN uv sync --frozen --no-dev --extra otel --no-install-workspace
 # Only what .dockerignore lets through is here to be copied: the packages.
 COPY . .
-RUN uv sync --frozen --no-dev --no-editable
+RUN uv sync --frozen --no-dev --extra otel --no-editable
 
 FROM ${PYTHON}
 RUN groupadd --gid 10001 perennial \

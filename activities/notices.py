@@ -28,7 +28,8 @@ from perennial_billing.activities.signatures import (
 )
 from perennial_billing.activities.signed_posts import SignedPosts
 from perennial_billing.activities.webhooks import delivery_id, message_of
-from perennial_billing.billing.protocol.notices import Notice
+from perennial_billing.billing.dunning.reasons import counted_as
+from perennial_billing.billing.protocol.notices import Notice, NoticeType
 from perennial_billing.billing.zones import RULES
 from perennial_billing.ledger.deliveries import Delivery, DeliveryState
 from perennial_billing.ledger.endpoints import DisabledFor, Endpoint, did_not_take, disable, took
@@ -38,6 +39,10 @@ from perennial_billing.ledger.ledger import Ledger
 
 NOT_RECORDED: Final = "perennial_notices_not_recorded"
 """The metric that counts them, each time that it is tried."""
+
+TOLD: Final = "perennial_told"
+DELIVERED: Final = "perennial_notice_posts"
+RECOVERED: Final = "perennial_recovered"
 
 DISABLED: Final = "perennial_endpoints_disabled"
 """The metric that counts endpoints as they are disabled by what they answered, or did not."""
@@ -135,7 +140,7 @@ class Announcer(NoticeActivities):
                 for each in endpoints
                 if each.wants(notice.type, announcement.merchant_account)
             ]
-            await self._ledger.record(told, queued)
+            recorded = await self._ledger.record(told, queued)
         except LedgerAheadError as error:
             raise ledger_ahead(error.told) from None
         except LedgerError:
@@ -143,6 +148,7 @@ class Announcer(NoticeActivities):
                 len(told.notices), {"merchant_account": told.merchant_account}
             )
             raise
+        _count_told([notice for notice in announcement.notices if notice.number in recorded], told.merchant_account)
         return endpoints
 
     async def _start_delivery(
@@ -202,11 +208,13 @@ class Webhooks(DeliveryActivities):
         if not answer.is_success:
             is_gone = answer.status_code == _GONE
             raise await self._failed(message, f"status {answer.status_code}", endpoint, final=is_gone)
+        _count_delivery("taken", message.endpoint)
         await self._took(message)
 
     async def _failed(
         self, message: WebhookMessage, why: str, endpoint: Endpoint, *, final: bool = False
     ) -> ApplicationError:
+        _count_delivery("failed", endpoint.id)
         disabled = await self._did_not_take(message, why, endpoint, final=final)
         if disabled is not None:
             self._endpoints.forget()
@@ -246,6 +254,21 @@ class Webhooks(DeliveryActivities):
             await took(self._ledger, message.delivery or info.activity_id, info.attempt, message.endpoint)
         except LedgerError as error:
             activity.logger.warning("what became of a notice was not recorded", extra={"why": str(error)})
+
+
+def _count_delivery(outcome: str, endpoint: str) -> None:
+    counter = activity.metric_meter().create_counter(DELIVERED, "Notices posted to endpoints, by outcome.")
+    counter.add(1, {"outcome": outcome, "endpoint": endpoint})
+
+
+def _count_told(notices: Sequence[Notice], account: str) -> None:
+    """Counts what has happened, once each: as it is recorded first."""
+    meter, labels = activity.metric_meter(), {"merchant_account": account}
+    for notice in notices:
+        told = meter.create_counter(TOLD, "What happened to subscriptions, by type of notice and reason code.")
+        told.add(1, {**labels, "type": notice.type.value, "reason_code": counted_as(notice.reason_code)})
+        if notice.type is NoticeType.PERIOD_PAID and (notice.attempt or 1) > 1:
+            meter.create_counter(RECOVERED, "Periods that were paid after a decline.").add(1, labels)
 
 
 def _refused(why: str, *, final: bool = False) -> ApplicationError:

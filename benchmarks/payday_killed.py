@@ -14,6 +14,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -56,8 +57,9 @@ class Payday:
         subscribers: all due at once.
         workers: processes, of which one was killed.
         killed_after: so many calls.
-        charged_in_seconds: from the first call to the last.
-        used: the share of what Amazon would have taken in that time.
+        charged_before: how many were charged before all were started and due, where starting took longer than planned.
+        charged_in_seconds: from then to the last.
+        used: the share of what Amazon would have taken in that time, but for what it takes at once.
         calls: Create Charge, repetitions included.
         throttled: of them answered 429.
         longest_pause_seconds: between two calls.
@@ -67,6 +69,7 @@ class Payday:
     subscribers: int
     workers: int
     killed_after: int
+    charged_before: int
     charged_in_seconds: float
     used: float
     calls: int
@@ -98,6 +101,7 @@ async def payday(subscribers: int, workers: int, progress: Progress) -> Payday:
                 progress.advance(starting)
 
             await each_of(range(subscribers), begin)
+            began = time.monotonic() + max(0.0, (due - datetime.now(UTC)).total_seconds())
             charging = progress.add_task("charged", total=subscribers)
 
             def look() -> None:
@@ -108,16 +112,18 @@ async def payday(subscribers: int, workers: int, progress: Progress) -> Payday:
             os.kill(processes[0].process_id, signal.SIGKILL)
             await _until(taken, subscribers, look, within)
             charges = await _all_charged(house, subscribers)
-    calls = sorted(at for each in taken.calls.values() for at in each)
-    lasted = calls[-1] - calls[0]
+    all_calls = sum(map(len, taken.calls.values()))
+    calls = sorted(at for each in taken.calls.values() for at in each if at >= began)
+    lasted = calls[-1] - began
     throttled = sum(taken.throttled.values())
     return Payday(
         subscribers=subscribers,
         workers=workers,
         killed_after=killed_after,
         charged_in_seconds=round(lasted, 1),
-        used=round((len(calls) - LIVE.burst) / (lasted * LIVE.per_second), 4),
-        calls=len(calls) + throttled,
+        charged_before=all_calls - len(calls),
+        used=round(len(calls) / (lasted * LIVE.per_second), 4),
+        calls=all_calls + throttled,
         throttled=throttled,
         longest_pause_seconds=round(max(after - before for before, after in pairwise(calls)), 2),
         charged_once=sum(times == 1 for times in charges.values()),

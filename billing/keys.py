@@ -111,4 +111,12 @@ def owner_of_key(key: str) -> str | None:
     return match["owner"] if match else None
 
 
+def attempt_of_key(key: str) -> tuple[int, int] | None:
+    """The period and the attempt that a key of an attempt, or of its capture, was made for; None for any other text."""
+    match = _OF_AN_ATTEMPT.fullmatch(key)
+    return (int(match["period"]), int(match["attempt"])) if match else None
+
+
 _OURS: Final = re.compile(rf"(?P<owner>[0-9a-f]{{{_DIGEST_CHARACTERS}}})-p(?P<period>\d+)-a\d+")
+
+_OF_AN_ATTEMPT: Final = re.compile(rf"[0-9a-f]{{{_DIGEST_CHARACTERS}}}-p(?P<period>\d+)-[ac](?P<attempt>\d+)(?:-\d+)?")

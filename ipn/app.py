@@ -32,6 +32,7 @@ from perennial_billing.ipn.receiver import CONFIRMING, LATER, Answer, Merchants,
 from perennial_billing.ipn.routing import Router
 from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.settings import PREFIX, Environment, Settings
+from perennial_billing.runtime.tracing import span
 
 PATH: Final = "/ipn"
 LARGEST_BODY_BYTES: Final = 256 * 1024
@@ -126,7 +127,9 @@ def create_app(
                 metrics.refused("too_large")
                 answer = Answer(413, "too large")
             else:
-                answer = await receiver.take(body)
+                with span("IPN", headers=request.headers) as told:
+                    answer = await receiver.take(body)
+                    told.set_attribute("http.response.status_code", answer.status)
         return PlainTextResponse(answer.text, answer.status)
 
     @app.get("/health")

@@ -94,8 +94,20 @@ class Ledger:
             await versions.check_version(self.engine)
             self._is_checked = True
 
-    async def record(self, told: Told, queued: Sequence[Delivery] = ()) -> None:
+    async def reach(self) -> None:
+        """Looks whether the database can be used now.
+
+        Raises:
+            LedgerError: it cannot, or is of another release.
+        """
+        await self.check_version()
+        async with reading(self.engine) as connection:
+            await connection.execute(select(1))
+
+    async def record(self, told: Told, queued: Sequence[Delivery] = ()) -> Collection[int]:
         """Writes down what was told; what was recorded before is not recorded again, so it may be repeated.
+
+        Answers with the numbers of the notices that were not there before.
 
         Args:
             told: what.
@@ -116,6 +128,7 @@ class Ledger:
                 await self._keep_state(connection, told, now)
             if queued:
                 await self._queue(connection, queued, now)
+        return {row["number"] for row in new}
 
     async def last_told(self, charge_permission_id: str, moment: Moment | None = None) -> int:
         """How many notices a subscription had told when it told something last; 0 where it has told none.

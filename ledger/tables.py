@@ -316,6 +316,17 @@ api_answers: Final = Table(
 )
 """What the HTTP API has answered under an idempotency key, for a while."""
 
+portal_acts: Final = Table(
+    "portal_acts",
+    metadata,
+    Column("nonce", String(32), primary_key=True),
+    Column("expires_at", Instant, nullable=False),
+    # None of one that was begun, and of which nobody knows yet what became: it is gone through with again.
+    Column("done_at", Instant),
+    Index(None, "expires_at"),
+)
+"""What buyers have done by links of their own page: kept until the link expires, and without whose it was."""
+
 audit_runs: Final = Table(
     "audit_runs",
     metadata,

@@ -16,6 +16,7 @@ from typing import IO, Any, Final
 
 from temporalio.client import Client
 from temporalio.common import SearchAttributeIndexedValueType, SearchAttributeKey
+from temporalio.converter import DataConverter
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from perennial_billing.runtime.errors import StartupError, shown
@@ -90,9 +91,10 @@ class _EndedError(StartupError):
 class _Program:
     """The server's process: started, ended by its own process id, and started again with the same arguments."""
 
-    def __init__(self, path: Path, arguments: Sequence[str], address: str) -> None:
+    def __init__(self, path: Path, arguments: Sequence[str], address: str, converter: DataConverter) -> None:
         self.path = path
         self.address = address
+        self._converter = converter
         self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
 
@@ -124,10 +126,24 @@ class _Program:
                 start_new_session=True,  # Ctrl-C is for us: the worker has to stop before its server
             )
             try:
-                return await _connect(self._process, self.address, output, self.path)
+                return await self._connect(self._process, output)
             except BaseException:
                 await self.end()
                 raise
+
+    async def _connect(self, process: asyncio.subprocess.Process, output: IO[bytes]) -> Client:
+        deadline = asyncio.get_running_loop().time() + START_SECONDS
+        while True:
+            try:
+                return await Client.connect(self.address, data_converter=self._converter)
+            except RuntimeError as error:
+                if process.returncode is not None:
+                    why = f"it ended, saying: {_last_words(output)}"
+                    raise _EndedError(f"the embedded Temporal server ({self.path}) did not start: {why}") from error
+                if asyncio.get_running_loop().time() > deadline:
+                    why = f"no answer within {START_SECONDS:.0f} s"
+                    raise StartupError(f"the embedded Temporal server ({self.path}) did not start: {why}") from error
+                await asyncio.sleep(0.05)
 
     async def end(self) -> None:
         """Ends it; it has nothing to save that its database does not hold."""
@@ -190,6 +206,7 @@ async def embedded_server(
     port: int | None = None,
     ui_port: int | None = None,
     database: Path | None = None,
+    converter: DataConverter = DATA_CONVERTER,
 ) -> AsyncIterator[EmbeddedServer]:
     """Runs a server while the context is open.
 
@@ -199,6 +216,7 @@ async def embedded_server(
         port: where clients connect; any free port when not given.
         ui_port: serve the Web UI there; 0 for any free port, None for no Web UI.
         database: a SQLite file, so that a restart loses nothing; in memory when not given.
+        converter: of the server's client; it encrypts nothing when not given.
 
     Raises:
         StartupError: a port is taken, or the program is missing or does not start.
@@ -218,7 +236,7 @@ async def embedded_server(
     ]
     if database is not None:
         arguments += [f"--db-filename={database}", *(f"--sqlite-pragma={pragma}" for pragma in _FILE_DATABASE)]
-    running = _Program(program, arguments, f"{HOST}:{port}")
+    running = _Program(program, arguments, f"{HOST}:{port}", converter)
     client = await running.start()
     try:
         yield EmbeddedServer(
@@ -237,21 +255,6 @@ def _free_port(port: int) -> int:
     with bind(HOST, port) as listener:
         taken: int = listener.getsockname()[1]
         return taken
-
-
-async def _connect(process: asyncio.subprocess.Process, address: str, output: IO[bytes], program: Path) -> Client:
-    deadline = asyncio.get_running_loop().time() + START_SECONDS
-    while True:
-        try:
-            return await Client.connect(address, data_converter=DATA_CONVERTER)
-        except RuntimeError as error:
-            if process.returncode is not None:
-                why = f"it ended, saying: {_last_words(output)}"
-                raise _EndedError(f"the embedded Temporal server ({program}) did not start: {why}") from error
-            if asyncio.get_running_loop().time() > deadline:
-                why = f"no answer within {START_SECONDS:.0f} s"
-                raise StartupError(f"the embedded Temporal server ({program}) did not start: {why}") from error
-            await asyncio.sleep(0.05)
 
 
 def _last_words(output: IO[bytes]) -> str:

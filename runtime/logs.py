@@ -6,14 +6,21 @@ everything else.
 
 import io
 import logging
+import os
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TextIO
 
 import structlog
+from pydantic import SecretStr
 from temporalio import activity, workflow
 
-from perennial_billing.runtime.settings import LogFormat, Settings
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.runtime.redaction import Redaction, password_of
+from perennial_billing.runtime.settings import WEBHOOK_SECRET_PREFIX, LogFormat, Settings
+from perennial_billing.runtime.settings_files import secrets_of as secret_settings
+from perennial_billing.runtime.settings_files import shared_files
 
 LONGEST_LOGGED: Final = 10_000
 """Characters of one text, a traceback included, so that whoever sends us long ones does not fill the disk."""
@@ -49,11 +56,42 @@ def _escaped(text: str, kept: str = "") -> str:
     return "".join(letter if letter.isprintable() or letter in kept else ascii(letter)[1:-1] for letter in text)
 
 
-def _plain_traceback(file: TextIO, error: structlog.typing.ExcInfo) -> None:
+def say_briefly(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A processor that tells what a person has to mend in the one line that it is, without where it was met."""
+    error = event.get("exc_info")
+    if error is True:
+        error = sys.exc_info()
+    error = error[1] if isinstance(error, tuple) else error
+    while isinstance(error, BaseException) and not isinstance(error, StartupError):
+        error = error.__cause__
+    if error is not None and not isinstance(error, bool):
+        event.update(exc_info=None, why=str(error))
+    return event
+
+
+def _traceback_without(redaction: Redaction) -> Callable[[TextIO, structlog.typing.ExcInfo], None]:
     """Not the renderer's own choice of traceback, which shows local variables: they may hold secrets."""
-    written = io.StringIO()
-    structlog.dev.plain_traceback(written, error)
-    file.write(_escaped(_shortened(written.getvalue()), kept="\n"))
+
+    def write(file: TextIO, error: structlog.typing.ExcInfo) -> None:
+        written = io.StringIO()
+        structlog.dev.plain_traceback(written, error)
+        file.write(_escaped(_shortened(redaction.text(written.getvalue())), kept="\n"))
+
+    return write
+
+
+def secrets_of(settings: Settings) -> Iterator[str]:
+    """All that is secret of a process, piece by piece."""
+    for name in secret_settings(Settings):
+        secret: SecretStr | None = getattr(settings, name)
+        if secret is not None:
+            yield secret.get_secret_value().removeprefix(WEBHOOK_SECRET_PREFIX)
+    yield from settings.accounts_secrets
+    if settings.codec_keys is not None:
+        yield from re.findall(r":\s*([^\s,]+)", settings.codec_keys.get_secret_value())  # an id is none
+    if settings.ledger_url is not None:
+        yield from password_of(settings.ledger_url.get_secret_value())
+    yield os.environ.get("TEMPORAL_API_KEY", "")
 
 
 def configure_logging(settings: Settings) -> None:
@@ -64,15 +102,19 @@ def configure_logging(settings: Settings) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        say_briefly,
         structlog.processors.format_exc_info,
     ]
+    redaction = Redaction(secrets_of(settings))
     written: list[structlog.typing.Processor]
     if settings.log_format is LogFormat.JSON:
-        written = [shorten, structlog.processors.JSONRenderer()]
+        written = [redaction, shorten, structlog.processors.JSONRenderer()]
     else:
         shared.remove(structlog.processors.format_exc_info)
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_plain_traceback)
-        written = [shorten, escape, renderer]
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=_traceback_without(redaction)
+        )
+        written = [redaction, shorten, escape, renderer]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -91,3 +133,5 @@ def configure_logging(settings: Settings) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    for file in shared_files(Settings):
+        logging.getLogger(__name__).warning("others may read a file with secrets: chmod 600 it (%s)", file)

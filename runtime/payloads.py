@@ -15,10 +15,15 @@ from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import (
     CompositePayloadConverter,
+    DataConverter,
     DefaultPayloadConverter,
     EncodingPayloadConverter,
     JSONPlainPayloadConverter,
 )
+
+from perennial_billing.runtime.codec import SETTING, Codec, EncryptedFailures
+from perennial_billing.runtime.errors import StartupError
+from perennial_billing.runtime.settings import PREFIX, Environment, Settings
 
 
 @lru_cache(maxsize=256)
@@ -75,5 +80,22 @@ class Payloads(CompositePayloadConverter):
             return None
 
 
-DATA_CONVERTER: Final = replace(pydantic_data_converter, payload_converter_class=Payloads)
-"""Of every client and worker of ours."""
+DATA_CONVERTER: Final = replace(pydantic_data_converter, payload_converter_class=Payloads, payload_codec=Codec())
+"""Of clients and workers of ours where histories stay plain. What is encrypted is refused, and not read as nothing."""
+
+
+def converter_of(settings: Settings) -> DataConverter:
+    """Of every client and worker of a process; encrypts where there are keys.
+
+    Raises:
+        StartupError: there is none, in live, and nobody has said that histories stay plain.
+    """
+    keys = settings.codec_key_ring
+    if keys:
+        return replace(DATA_CONVERTER, payload_codec=Codec(keys), failure_converter_class=EncryptedFailures)
+    if settings.environment is Environment.LIVE and not settings.plain_histories:
+        raise StartupError(
+            f"{SETTING}: is not set, and in live histories are encrypted; set a key, or {PREFIX}PLAIN_HISTORIES=true "
+            "where Temporal may keep amounts and references as plain text"
+        )
+    return DATA_CONVERTER

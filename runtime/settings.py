@@ -1,10 +1,12 @@
-"""Settings of every process, from environment variables named `PERENNIAL_` and the field's name in capitals.
+"""Settings of every process, from environment variables named `PERENNIAL_` and the field's name in capitals, and from
+files (`runtime.settings_files`).
 
 The connection to Temporal is set as for every Temporal tool: `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`,
 `TEMPORAL_API_KEY`, `TEMPORAL_TLS_...`, or a profile in `TEMPORAL_CONFIG_FILE`.
 """
 
 import base64
+import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -12,10 +14,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from perennial_billing.runtime.errors import StartupError
+from perennial_billing.runtime.codec_keys import CodecKey, codec_keys_in
+from perennial_billing.runtime.errors import StartupError, shown
+from perennial_billing.runtime.settings_files import (
+    FILE_SUFFIX,
+    SETTINGS_FILE,
+    EnvironmentAndSecretFiles,
+    SettingsInFile,
+    settings_in_file,
+)
 
 PREFIX = "PERENNIAL_"
 
@@ -71,6 +81,19 @@ FilePath = Annotated[Path, BeforeValidator(_is_a_path)]
 """Where a file is, and never what it holds."""
 
 
+def _is_an_origin(value: str) -> str:
+    """As browsers send it; every origin (`*`) would be everybody who can make somebody open a page."""
+    if not _ORIGIN.fullmatch(value):
+        raise ValueError("scheme and host are accepted, and a port, such as https://temporal.shop.example")
+    return value
+
+
+_ORIGIN: Final = re.compile(r"https?://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
+
+Origin = Annotated[str, AfterValidator(_is_an_origin)]
+"""From where a page of a browser came."""
+
+
 def _rates(value: object) -> object:
     """`CreateCharge=8,GetCharge=20` as a mapping; a number stays one."""
     if not isinstance(value, str) or "=" not in value:
@@ -93,7 +116,7 @@ def _is_fernet_secret(secret: str) -> bool:
 _FERNET_BYTES: Final = 32
 
 NEW_ACCOUNTS_SECRET: Final = "openssl rand -base64 32 | tr '+/' '-_'"  # noqa: S105 - how one is made
-"""The command that makes a secret for `PERENNIAL_ACCOUNTS_SECRET`."""
+"""The command that makes a secret for `PERENNIAL_ACCOUNTS_SECRET`, and for `PERENNIAL_PORTAL_SECRETS`."""
 
 PerSecond = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """So often a second."""
@@ -134,6 +157,10 @@ class Settings(BaseSettings):
         calls_per_second: how often each operation of Amazon's is called a second for an account, by all workers
             together: one number for all, or `CreateCharge=8,GetCharge=20`; Amazon's own limit for the environment for
             what is not given.
+        codec_keys: what Temporal's histories are encrypted with: `ID:KEY`, where the key is the base64 of 32 bytes;
+            several are separated by commas or line ends, the first encrypts, and each opens. Needed in `live`; see
+            docs/operations/secrets.md.
+        plain_histories: whether histories may stay plain in `live`, where there is no key.
         task_queue: the Temporal task queue; others begin with its name.
         worker_versioning: whether workers of subscriptions are versions of a worker deployment, among which
             `perennial deploy` chooses; without, all workers are alike to Temporal.
@@ -152,7 +179,17 @@ class Settings(BaseSettings):
         api_host: where the HTTP API listens.
         api_port: the port it listens on.
         api_requests_per_minute: how often each key may be used a minute, of each process.
-        health_host: where a worker answers whether it lives (`/live`) and is ready (`/ready`).
+        portal_host: where the buyer's page listens.
+        portal_port: the port it listens on.
+        portal_url: where buyers reach it, such as `https://billing.shop.example`: what its links begin with. `https`,
+            in live; where it listens when it is not given, in sandbox.
+        portal_secrets: what its links are sealed with: 32 bytes in URL-safe base64; several are separated by commas,
+            the first seals, and each opens.
+        portal_path: a TOML file that says what buyers may do there, and how it looks; see docs/portal.md.
+        portal_requests_per_minute: how often it may be used a minute from one address, of each process.
+        codec_origins: from where a browser may ask the API to decrypt histories: scheme and host of Temporal's Web UI,
+            separated by commas; nobody may when it is not given. See docs/operations/secrets.md.
+        health_host: where a process answers whether it lives (`/live`) and is ready (`/ready`).
         health_port: the port it answers on; nowhere when it is not given.
         metrics_address: host:port where Prometheus finds `/metrics`; not served when it is not given.
         log_level: `DEBUG`, `INFO`, `WARNING` or `ERROR`.
@@ -176,6 +213,18 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced by ours
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no process reads .env by itself
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - a file is named by its setting
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where settings come from; what comes first wins."""
+        return init_settings, EnvironmentAndSecretFiles(settings_cls), SettingsInFile(settings_cls)
+
     environment: Environment = Environment.SANDBOX
     region: str = "na"
     merchant_id: str | None = None
@@ -189,6 +238,9 @@ class Settings(BaseSettings):
     accounts_path: FilePath | None = None
     accounts_secret: SecretStr | None = None
     calls_per_second: Annotated[CallRates | None, NoDecode, BeforeValidator(_rates)] = None
+
+    codec_keys: SecretStr | None = None
+    plain_histories: bool = False
 
     task_queue: Annotated[str, Field(min_length=1)] = "perennial"
     worker_versioning: bool = False
@@ -206,6 +258,15 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: Port = 8602
     api_requests_per_minute: Annotated[int, Field(ge=1)] = 1_200
+
+    portal_host: str = "127.0.0.1"
+    portal_port: Port = 8605
+    portal_url: Annotated[str, Field(pattern=r"^https?://[^/\s?#]+(/[^\s?#]*)?$")] | None = None
+    portal_secrets: SecretStr | None = None
+    portal_path: FilePath | None = None
+    portal_requests_per_minute: Annotated[int, Field(ge=1)] = 60
+
+    codec_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = ()
 
     health_host: str = "127.0.0.1"
     health_port: Port | None = None
@@ -263,12 +324,41 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _histories_can_be_encrypted(self) -> Self:
+        try:
+            keys = self.codec_key_ring
+        except ValueError as error:
+            raise ValueError(f"{PREFIX}CODEC_KEYS: {error}") from None
+        if keys and self.plain_histories:
+            raise ValueError(f"{PREFIX}PLAIN_HISTORIES: true is accepted without {PREFIX}CODEC_KEYS only")
+        return self
+
+    @property
+    def codec_key_ring(self) -> tuple[CodecKey, ...]:
+        """What opens Temporal's histories; the first encrypts them. None where they are plain."""
+        return codec_keys_in(self.codec_keys.get_secret_value()) if self.codec_keys is not None else ()
+
     @property
     def accounts_secrets(self) -> list[str]:
         """What opens the private keys of accounts in the ledger; the first encrypts them."""
-        if self.accounts_secret is None:
-            return []
-        return [part.strip() for part in self.accounts_secret.get_secret_value().split(",") if part.strip()]
+        return _parts_of(self.accounts_secret)
+
+    @model_validator(mode="after")
+    def _portal_can_be_trusted(self) -> Self:
+        if not all(map(_is_fernet_secret, self.portal_keys)):
+            raise ValueError(
+                f"{PREFIX}PORTAL_SECRETS: 32 bytes in URL-safe base64 are accepted, or several such with commas "
+                f"between them; `{NEW_ACCOUNTS_SECRET}` makes one"
+            )
+        if self.environment is Environment.LIVE and (self.portal_url or "").startswith("http:"):
+            raise ValueError(f"{PREFIX}PORTAL_URL: http is accepted only with {PREFIX}ENVIRONMENT=sandbox")
+        return self
+
+    @property
+    def portal_keys(self) -> list[str]:
+        """What opens links of the buyer's page; the first seals them."""
+        return _parts_of(self.portal_secrets)
 
     @property
     def reaches_private_addresses(self) -> bool:
@@ -304,8 +394,12 @@ class Settings(BaseSettings):
         return sources[0]
 
 
+def _parts_of(secrets: SecretStr | None) -> list[str]:
+    return [part.strip() for part in secrets.get_secret_value().split(",") if part.strip()] if secrets else []
+
+
 def load_settings() -> Settings:
-    """Reads the environment.
+    """Reads the environment, and the files that it names.
 
     Raises:
         StartupError: naming the variable and what is accepted; never its value, which may be secret.
@@ -314,5 +408,13 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        variable = f"{PREFIX}{str(first['loc'][0]).upper()}: " if first["loc"] else ""
+        variable = f"{_where(str(first['loc'][0]))}: " if first["loc"] else ""
         raise StartupError(f"{variable}{first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _where(name: str) -> str:
+    """The variable that a setting was read from, or its place in the file of settings."""
+    variable = f"{PREFIX}{name.upper()}"
+    if not {variable, variable + FILE_SUFFIX.upper()} & os.environ.keys() and name in settings_in_file(Settings):
+        return f"{name} in {shown(os.environ[PREFIX + SETTINGS_FILE])}"
+    return variable

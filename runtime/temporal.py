@@ -16,8 +16,10 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
-from perennial_billing.runtime.payloads import DATA_CONVERTER
+from perennial_billing.runtime.payloads import converter_of
 from perennial_billing.runtime.service import connect_service, namespace_is_missing
+from perennial_billing.runtime.settings import Settings, load_settings
+from perennial_billing.runtime.tracing import interceptors
 
 __all__ = [
     "MOST_SKIPS",
@@ -51,25 +53,40 @@ def _of_paused(status: object) -> WorkflowExecutionStatus | None:
 setattr(WorkflowExecutionStatus, "_missing_", staticmethod(_of_paused))  # noqa: B010 - as enum's own hook is set
 
 
-async def connect(*, patient: bool = False, runtime: Runtime | None = None) -> Client:
-    """Connects as `TEMPORAL_ADDRESS` and its siblings say.
+async def connect(settings: Settings | None = None, *, patient: bool = False, runtime: Runtime | None = None) -> Client:
+    """Connects as `TEMPORAL_ADDRESS` and its siblings say; what is written is encrypted as the settings say.
 
     Args:
+        settings: of the process; read from the environment when not given.
         patient: keep trying, as a process does that is started together with its server.
         runtime: of the process, which counts what the client does; Temporal's default when not given.
 
     Raises:
-        StartupError: the configuration cannot be read, or (unless patient) no server answers or it does not have the
-            namespace.
+        StartupError: the configuration cannot be read, no key is set in live, or (unless patient) no server answers or
+            it does not have the namespace.
     """
+    converter = converter_of(settings or load_settings())
     connection = await connect_service(patient=patient, runtime=runtime)
-    return Client(connection.service, namespace=connection.namespace, data_converter=DATA_CONVERTER)
+    return Client(
+        connection.service,
+        namespace=connection.namespace,
+        data_converter=converter,
+        interceptors=list(interceptors()),
+    )
 
 
-def client_over(other: Client) -> Client:
+def client_over(other: Client, settings: Settings) -> Client:
     """A client that speaks as subscriptions do, over the connection of one that speaks otherwise, and has its plugins
-    and interceptors for itself."""
-    return Client(other.service_client, namespace=other.namespace, data_converter=DATA_CONVERTER)
+    and interceptors for itself.
+
+    Args:
+        other: the connection's.
+        settings: of the process; they say whether what is written is encrypted.
+
+    Raises:
+        StartupError: no key is set, in live.
+    """
+    return Client(other.service_client, namespace=other.namespace, data_converter=converter_of(settings))
 
 
 async def has_standalone_activities(client: Client) -> bool:

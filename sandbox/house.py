@@ -18,6 +18,7 @@ from perennial_billing.ledger.arrivals import Arrivals
 from perennial_billing.ledger.ledger import Ledger
 from perennial_billing.runtime.embedded import EmbeddedServer, embedded_server
 from perennial_billing.runtime.http import origin_of, serving
+from perennial_billing.runtime.payloads import converter_of
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.starter.amazon_pay import reader_of
 from perennial_billing.starter.client import Subscriptions
@@ -97,7 +98,14 @@ async def house(
         StartupError: a port is taken, a setting is wrong, or the `temporal` program is missing.
     """
     async with (
-        embedded_server(SEARCH_ATTRIBUTES, binary=binary, port=port, ui_port=ui_port, database=database) as server,
+        embedded_server(
+            SEARCH_ATTRIBUTES,
+            binary=binary,
+            port=port,
+            ui_port=ui_port,
+            database=database,
+            converter=converter_of(settings),
+        ) as server,
         ledger_of(settings) as ledger,
         accounts_of(settings, ledger) as accounts,
         Arrivals.noting(ledger) as arrivals,

@@ -83,6 +83,7 @@ class Stage:
                 else {}
             ),
             **({"PERENNIAL_ACCOUNTS_SECRET": ",".join(secrets)} if (secrets := self.settings.accounts_secrets) else {}),
+            **({"PERENNIAL_CODEC_KEYS": keys.get_secret_value()} if (keys := self.settings.codec_keys) else {}),
             **({"PERENNIAL_LEDGER_URL": url.get_secret_value()} if (url := self.settings.ledger_url) else {}),
         }
 
@@ -103,6 +104,7 @@ async def stage(
     throttled_as: Environment | None = None,
     calls_per_second: CallRates | None = UNLIMITED,
     accounts_secret: str | None = None,
+    codec_keys: str | None = None,
     folder: Path | None = None,
     ports: Ports = ANYWHERE,
 ) -> AsyncIterator[Stage]:
@@ -122,6 +124,7 @@ async def stage(
         throttled_as: the environment whose limits the simulator keeps; it takes all that comes when not given.
         calls_per_second: how often the workers call each operation; as often as Amazon takes it where it is None.
         accounts_secret: what the keys of accounts in the ledger are encrypted with, where there are to be any.
+        codec_keys: what histories are encrypted with; they are plain when it is not given.
         folder: keeps keys, ledger, and the databases of the Temporal server and the simulator, so that another stage
             goes on where this one ended; nothing is kept when it is not given.
         ports: where it listens, beside the Web UI.
@@ -159,6 +162,7 @@ async def stage(
             graceful_shutdown_seconds=5,
             calls_per_second=calls_per_second,
             accounts_secret=SecretStr(accounts_secret) if accounts_secret else None,
+            codec_keys=SecretStr(codec_keys) if codec_keys else None,
             data_folder=keys,
             webhook_url=webhook_url,
             webhook_secret=SecretStr(webhook_secret) if webhook_secret else None,

@@ -9,6 +9,7 @@ SubscriptionError
 ├── NotReadError                Amazon did not show what is to be known first: nothing was begun, ask again
 ├── NoTestClockError            no time is skipped here: it is live, or the Temporal server cannot
 ├── NotSettledError             something is under way at a date, and does not end, so that time is not moved on
+├── TemporalUnavailableError    the Temporal server does not answer now: ask again
 └── NoWorkerError               nobody is there to answer a question; the subscription is safe
 """
 
@@ -78,6 +79,10 @@ class NotSettledError(SubscriptionError):
 
 class HinderedError(SubscriptionError):
     """Its workflow is there, and makes no progress: it is paused in Temporal, or its workers fail at it."""
+
+
+class TemporalUnavailableError(SubscriptionError):
+    """The Temporal server does not answer now, or has too much to do; whether it took what was asked is not known."""
 
 
 class NoWorkerError(SubscriptionError):

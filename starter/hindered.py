@@ -22,6 +22,7 @@ from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryReverseRequest,
     ListWorkflowExecutionsRequest,
 )
+from temporalio.converter import PayloadCodec
 from temporalio.service import RPCError, RPCStatusCode, WorkflowService
 
 from perennial_billing.workflows.names import SUBSCRIPTION_WORKFLOW, workflow_id
@@ -102,8 +103,16 @@ class Hindered:
         return f"{self.happened}, and nobody bills it meanwhile: {self.advice}"
 
 
-async def hindered(service: WorkflowService, namespace: str, charge_permission_id: str) -> Hindered | None:
+async def hindered(
+    service: WorkflowService, namespace: str, charge_permission_id: str, codec: PayloadCodec | None = None
+) -> Hindered | None:
     """What keeps a subscription's workflow from going on; None where nothing does, or it does not run.
+
+    Args:
+        service: of the Temporal server.
+        namespace: where it runs.
+        charge_permission_id: which.
+        codec: reads why its workers fail, where that is encrypted.
 
     Raises:
         RPCError: the server does not answer.
@@ -112,7 +121,8 @@ async def hindered(service: WorkflowService, namespace: str, charge_permission_i
         namespace=namespace, execution=WorkflowExecution(workflow_id=workflow_id(charge_permission_id))
     )
     try:
-        return await hindered_by(service, namespace, await service.describe_workflow_execution(request, retry=True))
+        described = await service.describe_workflow_execution(request, retry=True)
+        return await hindered_by(service, namespace, described, codec)
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
@@ -120,7 +130,10 @@ async def hindered(service: WorkflowService, namespace: str, charge_permission_i
 
 
 async def hindered_by(
-    service: WorkflowService, namespace: str, described: DescribeWorkflowExecutionResponse
+    service: WorkflowService,
+    namespace: str,
+    described: DescribeWorkflowExecutionResponse,
+    codec: PayloadCodec | None = None,
 ) -> Hindered | None:
     """The same of a workflow that the server has described.
 
@@ -137,7 +150,7 @@ async def hindered_by(
             name, run, Hindrance.PAUSED, _instant(told.paused_time), told.identity or None, told.reason or None
         )
     if PROBLEMS in info.search_attributes.indexed_fields:
-        at, why = await _last_failure(service, namespace, info)
+        at, why = await _last_failure(service, namespace, info, codec)
         return Hindered(name, run, Hindrance.FAILING, at, None, why)
     for activity in described.pending_activities:
         if activity.paused:
@@ -155,7 +168,7 @@ def _paused(name: str, run: str, activity: PendingActivityInfo) -> Hindered:
 
 
 async def _last_failure(
-    service: WorkflowService, namespace: str, info: WorkflowExecutionInfo
+    service: WorkflowService, namespace: str, info: WorkflowExecutionInfo, codec: PayloadCodec | None
 ) -> tuple[datetime | None, str | None]:
     """Since when a workflow's tasks fail, and with what. Of failures in a row the first stands in the history."""
     request = GetWorkflowExecutionHistoryReverseRequest(
@@ -166,16 +179,18 @@ async def _last_failure(
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
             break
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
-            return _instant(event.event_time), _why(event)
+            return _instant(event.event_time), await _why(event, codec)
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
             return _instant(event.event_time), "they take its task and do not answer"
     return None, None
 
 
-def _why(event: HistoryEvent) -> str:
+async def _why(event: HistoryEvent, codec: PayloadCodec | None) -> str:
+    from perennial_billing.runtime.failures import message_of
+
     failed = event.workflow_task_failed_event_attributes
     cause = WorkflowTaskFailedCause.Name(failed.cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_")
-    message = " ".join(failed.failure.message.split())[:_LONGEST_WHY]
+    message = " ".join((await message_of(failed.failure, codec)).split())[:_LONGEST_WHY]
     return f"{cause.lower().replace('_', ' ')}{f': {message}' if message else ''}"
 
 

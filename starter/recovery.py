@@ -109,7 +109,8 @@ class Recovery:
         Raises:
             RPCError: the server does not answer.
         """
-        async for found in every_stopped(self._client.workflow_service, self._client.namespace):
+        codec = self._client.data_converter.payload_codec
+        async for found in every_stopped(self._client.workflow_service, self._client.namespace, codec=codec):
             yield found
 
     async def look(self, charge_permission_id: str) -> Recoverable:
@@ -264,7 +265,9 @@ class Recovery:
         return described is not None and described.status is WorkflowExecutionStatus.RUNNING
 
     async def _stopped(self, charge_permission_id: str) -> Stopped:
-        found = await stopped(self._client.workflow_service, self._client.namespace, charge_permission_id)
+        client = self._client
+        codec = client.data_converter.payload_codec
+        found = await stopped(client.workflow_service, client.namespace, charge_permission_id, codec)
         if found is not None:
             return found
         described = await self._described(charge_permission_id)

@@ -21,6 +21,7 @@ from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryRequest,
     ListWorkflowExecutionsRequest,
 )
+from temporalio.converter import PayloadCodec
 from temporalio.service import RPCError, RPCStatusCode, WorkflowService
 
 from perennial_billing.workflows.names import SUBSCRIPTION_WORKFLOW, workflow_id
@@ -84,8 +85,16 @@ class Stopped:
         return f"{self.happened}, and nobody bills it: {self.advice}"
 
 
-async def stopped(service: WorkflowService, namespace: str, charge_permission_id: str) -> Stopped | None:
+async def stopped(
+    service: WorkflowService, namespace: str, charge_permission_id: str, codec: PayloadCodec | None = None
+) -> Stopped | None:
     """Whether the newest run of a subscription's workflow was ended from outside, and how; None where it was not.
+
+    Args:
+        service: of the Temporal server.
+        namespace: where it ran.
+        charge_permission_id: which.
+        codec: reads why it failed, where that is encrypted.
 
     Raises:
         RPCError: the server does not answer.
@@ -95,14 +104,16 @@ async def stopped(service: WorkflowService, namespace: str, charge_permission_id
     )
     try:
         described = await service.describe_workflow_execution(request, retry=True)
-        return await _stopped(service, namespace, described.workflow_execution_info)
+        return await _stopped(service, namespace, described.workflow_execution_info, codec)
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
         raise
 
 
-async def _stopped(service: WorkflowService, namespace: str, info: WorkflowExecutionInfo) -> Stopped | None:
+async def _stopped(
+    service: WorkflowService, namespace: str, info: WorkflowExecutionInfo, codec: PayloadCodec | None
+) -> Stopped | None:
     how = _HOW.get(info.status)
     if how is None:
         return None
@@ -112,23 +123,25 @@ async def _stopped(service: WorkflowService, namespace: str, info: WorkflowExecu
         history_event_filter_type=HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT,
     )
     last = (await service.get_workflow_execution_history(request, retry=True)).history.events
-    by, why = _told_of(last[-1]) if last else (None, None)
+    by, why = await _told_of(last[-1], codec) if last else (None, None)
     name = info.execution.workflow_id.removeprefix(workflow_id(""))
     return Stopped(name, info.execution.run_id, how, _instant(info.close_time), by, why)
 
 
-def _told_of(event: HistoryEvent) -> tuple[str | None, str | None]:
+async def _told_of(event: HistoryEvent, codec: PayloadCodec | None) -> tuple[str | None, str | None]:
     """By whom, and why, as far as the last event of a history tells."""
     if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
         terminated = event.workflow_execution_terminated_event_attributes
         return terminated.identity or None, terminated.reason or None
     if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
-        return None, event.workflow_execution_failed_event_attributes.failure.message or None
+        from perennial_billing.runtime.failures import message_of
+
+        return None, await message_of(event.workflow_execution_failed_event_attributes.failure, codec) or None
     return None, None
 
 
 async def every_stopped(
-    service: WorkflowService, namespace: str, running: Collection[str] = ()
+    service: WorkflowService, namespace: str, running: Collection[str] = (), codec: PayloadCodec | None = None
 ) -> AsyncIterator[Stopped]:
     """All of them that Temporal retains, each once.
 
@@ -138,6 +151,7 @@ async def every_stopped(
         service: of the Temporal server.
         namespace: where they ran.
         running: charge permissions that are known to run, and need not be asked for.
+        codec: reads why one failed, where that is encrypted.
 
     Raises:
         RPCError: the server does not answer.
@@ -153,7 +167,7 @@ async def every_stopped(
             if name in known:
                 continue
             known.add(name)
-            found = await stopped(service, namespace, name)
+            found = await stopped(service, namespace, name, codec)
             if found is not None:
                 yield found
         if not page.next_page_token:

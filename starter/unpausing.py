@@ -44,7 +44,9 @@ class Unpausing:
             raise SubscriptionConflictError(f"charge permission {charge_permission_id}: {found}")
 
     async def _hindered(self, charge_permission_id: str) -> Hindered | None:
-        return await hindered(self._client.workflow_service, self._client.namespace, charge_permission_id)
+        client = self._client
+        codec = client.data_converter.payload_codec
+        return await hindered(client.workflow_service, client.namespace, charge_permission_id, codec)
 
     async def unpause(self, found: Hindered) -> None:
         """Lets it go on. What fell due meanwhile is caught up as its plan says.

@@ -40,7 +40,9 @@ from perennial_billing.ipn.app import PATH as IPN_PATH
 from perennial_billing.runtime.embedded import find_temporal
 from perennial_billing.runtime.http import SHUTDOWN_SECONDS
 from perennial_billing.runtime.settings import PREFIX, Settings
+from perennial_billing.runtime.settings_files import FILE_SUFFIX, secrets_of
 from perennial_billing.sandbox.stage import Stage
+from perennial_billing.starter.api.codec import PATH as CODEC_PATH
 from perennial_billing.starter.cli.app import app
 from perennial_billing.worker.health import ANSWERS_WITHIN_SECONDS
 from perennial_billing.worker.main import HARD_DEADLINE_SECONDS
@@ -63,7 +65,7 @@ RAW: Model = yaml.safe_load(COMPOSE.read_text())
 PACKAGES = ["perennial_billing"]
 SOURCES = [*(path.name for path in (ROOT / "perennial_billing").iterdir() if path.is_symlink()), "client", "simulator"]
 OURS = sorted(name for name, service in RAW["services"].items() if "build" in service)
-PROCESSES = ("worker", "ipn", "api")
+PROCESSES = ("worker", "ipn", "api", "portal")
 LEDGER = "ledger-database"
 FIRST_RELEASE = "first-release"
 SET_UP = "setup"
@@ -131,10 +133,28 @@ def environment(service: str, variables: Variables) -> dict[str, str]:
     """A service's environment; a variable without a value is handed on, or not set."""
     given = services(variables)[service].get("environment", {})
     return {
-        name: variables[name] if value is None else value
+        name: variables[name] if value is None else MOUNTED.get(value, value)
         for name, value in given.items()
         if value is not None or name in variables
     }
+
+
+MOUNTED: dict[str, str] = {}
+"""Where the files are here that a container finds under these paths."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _mounted(tmp_path_factory: pytest.TempPathFactory) -> None:
+    keys = tmp_path_factory.mktemp("secrets") / "codec-keys"
+    keys.write_text("first:" + base64.b64encode(bytes(32)).decode() + "\n")
+    MOUNTED["/run/secrets/codec_keys"] = str(keys)
+
+
+def setting_of(variable: str) -> str:
+    """The setting that a variable sets: of a secret's file, the secret."""
+    name = variable.removeprefix(PREFIX).lower()
+    secret = name.removesuffix(FILE_SUFFIX)
+    return secret if secret in secrets_of(Settings) else name
 
 
 def options(service: str, variables: Variables) -> dict[str, Any]:
@@ -225,7 +245,7 @@ def test_every_image_is_pinned_to_a_version() -> None:
     assert len(images) == len(RAW["services"]) - len(OURS) + len(DOCKERFILES)
     assert images[-1] == images[-2], "one Python for all that is ours"
     for image in images:
-        assert re.fullmatch(r"[a-z/-]+:\d+\.\d+(\.\d+)?(-[a-z-]+)?", image), image
+        assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+(\.\d+)?(-[a-z-]+)?", image), image
 
 
 def test_the_images_of_temporal_have_the_versions_that_the_tests_run_with() -> None:
@@ -311,7 +331,7 @@ def test_what_bills_real_buyers_carries_neither_a_simulator_nor_a_temporal_serve
     assert len(syncs) == 2
     for sync in syncs:
         assert "--no-dev" in sync
-        assert not re.search("--(all-)?extra|--group|--all-packages|--package", sync)
+        assert not re.search("--(all-)?extra(?! otel )|--group|--all-packages|--package", sync)
     theirs = [" ".join(words) for words in instructions("RUN", SIMULATORS_DOCKERFILE) if words[:2] == ["uv", "sync"]]
     assert all(f"--no-dev --package {PROGRAM} " in sync for sync in theirs)
     assert "temporalio" not in set(needed("amazon-pay-simulator"))
@@ -336,11 +356,32 @@ def test_no_secret_is_in_any_of_the_files() -> None:
 
 
 def test_git_ignores_the_files_that_hold_secrets() -> None:
-    default = interpolated(RAW["secrets"], FILLED_IN)["amazon_pay_private_key"]["file"]
-    for path in (default, ".env"):
+    defaults = [each["file"] for each in interpolated(RAW["secrets"], FILLED_IN).values()]
+    for path in (*defaults, ".env"):
         ignored = subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT, check=False)
         assert ignored.returncode == 0, path
-    assert (ROOT / default).parent.is_dir()
+    assert all((ROOT / default).parent.is_dir() for default in defaults)
+
+
+@STACKS
+def test_each_process_that_writes_to_temporal_encrypts_with_the_keys_of_one_file(
+    variables: Variables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (*PROCESSES, FIRST_RELEASE):
+        assert "codec_keys" in RAW["services"][name]["secrets"], name
+        [key] = settings(name, variables, monkeypatch).codec_key_ring
+        assert key.id == "first"
+    assert (ROOT / interpolated(RAW["secrets"], SIMULATED)["codec_keys"]["file"]).read_text() == "", "plain, there"
+
+
+def test_the_web_ui_asks_the_api_to_decrypt_and_the_api_lets_it() -> None:
+    shown = services(FILLED_IN)["temporal-ui"]
+    endpoint = urlsplit(shown["environment"]["TEMPORAL_CODEC_ENDPOINT"])
+    assert (endpoint.hostname, endpoint.path) == ("localhost", CODEC_PATH)
+    assert str(endpoint.port) == interpolated("${API_PORT:-8602}", FILLED_IN)
+    assert shown["environment"]["TEMPORAL_CODEC_INCLUDE_CREDENTIALS"] == "true"
+    assert environment("api", FILLED_IN)["PERENNIAL_CODEC_ORIGINS"] == shown["environment"]["TEMPORAL_CORS_ORIGINS"]
+    assert services(SIMULATED)["temporal-ui"]["environment"]["TEMPORAL_CODEC_ENDPOINT"] == ""
 
 
 # Who needs whom
@@ -356,8 +397,9 @@ def test_nothing_starts_before_what_it_needs() -> None:
                 assert how["condition"] == "service_completed_successfully"
                 assert needed in ONE_SHOT
             assert ("profiles" in other) == (how.get("required") is False), f"{name} needs {needed}"
-    for name in PROCESSES:
+    for name in ("worker", "ipn", "api"):
         assert set(RAW["services"][name]["depends_on"]) == {"temporal", "temporal-namespace", SET_UP, "simulator"}
+    assert set(RAW["services"]["portal"]["depends_on"]) == {"temporal", "temporal-namespace", SET_UP}
     assert set(RAW["services"][SET_UP]["depends_on"]) == {"temporal", "temporal-namespace", LEDGER}
 
 
@@ -374,6 +416,7 @@ def test_a_stopping_process_has_the_time_that_it_takes() -> None:
     for name, its_own in {
         "ipn": SHUTDOWN_SECONDS,
         "api": SHUTDOWN_SECONDS,
+        "portal": SHUTDOWN_SECONDS,
         "simulator": SIMULATORS_SHUTDOWN_SECONDS,
     }.items():
         assert seconds(RAW["services"][name]["stop_grace_period"]) > its_own
@@ -424,7 +467,7 @@ def test_every_setting_that_is_named_exists() -> None:
     files = [COMPOSE, *DOCKERFILES, *DEPLOY.glob("*.env"), *SCRIPTS]
     named = {name for path in files for name in re.findall(rf"\b{PREFIX}(\w+)", path.read_text())}
     assert len(named) > 10
-    assert {name.lower() for name in named} <= set(Settings.model_fields)
+    assert {setting_of(name) for name in named} <= set(Settings.model_fields)
 
 
 NOT_HANDED_ON = {
@@ -437,7 +480,7 @@ NOT_HANDED_ON = {
 
 def test_every_setting_is_handed_on_to_a_process_or_left_out_for_a_reason() -> None:
     ours = [RAW["services"][name]["environment"] for name in PROCESSES]
-    given = {name.removeprefix(PREFIX).lower() for each in ours for name in each if name.startswith(PREFIX)}
+    given = {setting_of(name) for each in ours for name in each if name.startswith(PREFIX)}
     classes = [each for each in _settings_classes(BaseSettings) if each.__module__.split(".")[0] in PACKAGES]
     assert Settings in classes
     for each in classes:
@@ -449,16 +492,21 @@ def test_every_setting_is_handed_on_to_a_process_or_left_out_for_a_reason() -> N
 
 def test_what_one_process_alone_reads_is_handed_on_to_that_one() -> None:
     shared = {"environment", "merchant_id", "task_queue", "metrics_address", "log_level", "log_format"}
-    shared |= {"accounts_path", "data_folder", "ledger_url"}
+    shared |= {"accounts_path", "data_folder", "ledger_url", "health_host", "health_port"}
+    shared |= {"codec_keys", "plain_histories"}
     workers = {"amount_hook_url", "amount_hook_secret", "cached_subscriptions", "graceful_shutdown_seconds"}
-    workers |= {"worker_versioning", "deployment_name", "build_id", "health_host", "health_port"}
+    workers |= {"worker_versioning", "deployment_name", "build_id"}
     for name in set(Settings.model_fields) - NOT_HANDED_ON.keys():
-        receives = {each for each in PROCESSES if PREFIX + name.upper() in RAW["services"][each]["environment"]}
+        receives = {each for each in PROCESSES if name in map(setting_of, RAW["services"][each]["environment"])}
         own, _, _ = name.partition("_")
         if name in shared:
             expected = set(PROCESSES)
-        elif own in {"ipn", "api"}:
-            expected = {own}
+        elif name in {"portal_url", "portal_secrets"}:
+            expected = {"portal", "api"}  # the API makes links, too
+        elif own in {"ipn", "api", "portal"} or name == "codec_origins":
+            expected = {"api"} if name == "codec_origins" else {own}
+        elif name in {"region", "amazon_pay_origin"}:
+            expected = {"worker", "api", "portal"}
         else:
             expected = {"worker"} if name in workers else {"worker", "api"}
         assert receives == expected, name
@@ -528,9 +576,13 @@ def neighbours(service: str) -> set[str]:
 def test_each_reaches_whom_it_needs_and_nobody_else() -> None:
     assert neighbours("postgres") == {"temporal", "temporal-schema"}
     assert neighbours(LEDGER) == {*PROCESSES, SET_UP}
-    assert neighbours("worker") == {*AROUND_TEMPORAL, LEDGER, "ipn", "api", "simulator"}
-    assert neighbours("api") == {*AROUND_TEMPORAL, LEDGER, "ipn", "worker", "simulator"}
-    assert neighbours(FIRST_RELEASE) == {*AROUND_TEMPORAL - {FIRST_RELEASE}, "ipn", "worker", "api"}
+    around = {*AROUND_TEMPORAL, LEDGER, "prometheus"}
+    assert neighbours("worker") == {*around, "ipn", "api", "portal", "simulator"}
+    assert neighbours("api") == {*around, "ipn", "worker", "portal", "simulator"}
+    assert neighbours("portal") == {*around, "ipn", "worker", "api"}
+    assert neighbours("prometheus") == {*PROCESSES, "grafana"}
+    assert neighbours("grafana") == {"prometheus"}
+    assert neighbours(FIRST_RELEASE) == {*AROUND_TEMPORAL - {FIRST_RELEASE}, "ipn", "worker", "api", "portal"}
     assert neighbours("simulator") == {"worker", "ipn", "api"}
     for name, service in RAW["services"].items():
         for needed in service.get("depends_on", {}):
@@ -544,7 +596,7 @@ def test_from_where_the_receiver_is_reached_neither_temporal_nor_the_database_is
 
 def test_the_database_and_temporal_lead_nowhere_and_whoever_publishes_or_calls_out_is_in_a_network_that_does() -> None:
     internal = {name for name, network in RAW["networks"].items() if (network or {}).get("internal")}
-    assert internal == {"database", "ledger", "temporal"}
+    assert internal == {"database", "ledger", "temporal", "monitoring"}
     assert {name for service in RAW["services"].values() for name in service["networks"]} == set(RAW["networks"])
     for name, service in RAW["services"].items():
         leads_out = bool(set(service["networks"]) - internal)
@@ -581,7 +633,7 @@ def test_the_settings_given_to_a_process_load(
 ) -> None:
     loaded = settings(service, variables, monkeypatch)
     given = {name for name in environment(service, variables) if name.startswith(PREFIX)}
-    assert loaded.model_fields_set == {name.removeprefix(PREFIX).lower() for name in given}
+    assert loaded.model_fields_set == set(map(setting_of, given))
     assert loaded.required("merchant_id") == variables["PERENNIAL_MERCHANT_ID"]
     assert loaded.environment == "sandbox"
 
@@ -612,14 +664,16 @@ def test_with_amazon_the_worker_reads_the_key_from_its_secret_and_trusts_nobody_
 ) -> None:
     variables = {**FILLED_IN, "PERENNIAL_ENVIRONMENT": amazon}
     worker = settings("worker", variables, monkeypatch)
-    [secret] = RAW["services"]["worker"]["secrets"]
+    secret, keys = RAW["services"]["worker"]["secrets"]
     assert worker.environment == amazon
     assert worker.private_key_source == Path("/run/secrets") / secret
+    assert RAW["services"]["worker"]["environment"]["PERENNIAL_CODEC_KEYS_FILE"] == f"/run/secrets/{keys}"
     assert worker.required("public_key_id") == variables["PERENNIAL_PUBLIC_KEY_ID"]
     assert worker.amazon_pay_origin is None
     ipn = settings("ipn", variables, monkeypatch)
     assert ipn.ipn_trusted_certificate_path is None
-    assert [name for name, service in RAW["services"].items() if "secrets" in service] == ["worker", "api"]
+    read_by = [name for name, service in RAW["services"].items() if secret in service.get("secrets", [])]
+    assert read_by == ["worker", "api"]
 
 
 def test_where_the_private_key_is_can_be_said() -> None:
@@ -660,9 +714,10 @@ def test_the_receiver_gets_the_simulators_notifications_and_trusts_its_certifica
     assert [target for _, target in bound_to(RAW["services"]["simulator"])] == [given["port"]]
 
 
-def test_only_the_simulator_may_write_its_keys_where_all_three_have_them() -> None:
+def test_only_the_simulator_may_write_its_keys_where_all_have_them_but_the_buyers_page() -> None:
     keys = str(options("simulator", SIMULATED)["keys"])
-    having = [*PROCESSES, "simulator"]
+    assert keys not in mounts(RAW["services"]["portal"])
+    having = ["worker", "ipn", "api", "simulator"]
     volumes = {name: mounts(RAW["services"][name])[keys] for name in having}
     assert len(set(volumes.values())) == 1
     writable = [name for name in having if not RAW["services"][name]["volumes"][0].endswith(":ro")]

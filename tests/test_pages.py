@@ -18,6 +18,7 @@ from perennial_billing.billing.plan.lead_times import LeadTimes
 from perennial_billing.billing.plan.policy import CollectionPolicy
 from perennial_billing.billing.protocol.notices import NoticeType
 from perennial_billing.runtime.settings import PREFIX, Settings
+from perennial_billing.runtime.settings_files import FILE_SUFFIX, SETTINGS_FILE, secrets_of
 from tests.pages import PAGES, ROOT, blocks, headings, inline, links, named, slug, typed, why_not_a_command
 from tests.test_documentation import in_tables
 
@@ -90,6 +91,7 @@ def test_files_of_ours_that_a_page_names_in_code_exist(page: Path) -> None:
 @every_page
 def test_settings_that_a_page_names_exist(page: Path) -> None:
     there = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | BESIDE_SETTINGS
+    there |= {f"{PREFIX}{name}{FILE_SUFFIX}".upper() for name in secrets_of(Settings)} | {f"{PREFIX}{SETTINGS_FILE}"}
 
     assert set(re.findall(rf"\b{PREFIX}[A-Z_]+[A-Z]\b", page.read_text())) - there == set()
 

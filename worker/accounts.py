@@ -338,6 +338,10 @@ class Accounts(AccountClients):
         known = {**self._added, **self._fixed}
         return [known[name] for name in sorted(known)]
 
+    async def names(self) -> list[str]:
+        """The same, by their short names alone."""
+        return [each.name for each in await self.all()]
+
     async def region_of(self, name: str) -> Region:
         """An account's region; that of the settings where the account is not known here now."""
         try:

@@ -12,8 +12,10 @@ from perennial_billing.runtime.liveness import answering
 from perennial_billing.runtime.metrics import runtime_with_metrics
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.runtime.temporal import connect
+from perennial_billing.runtime.tracing import begin_tracing
 from perennial_billing.worker.accounts import Accounts
 from perennial_billing.worker.books import ledger_of
+from perennial_billing.worker.figures import LedgerFigures
 from perennial_billing.worker.readiness import Readiness
 from perennial_billing.worker.wiring import billing_workers, own_client
 
@@ -27,6 +29,7 @@ async def run_worker(settings: Settings) -> None:
     Raises:
         StartupError: a setting is missing or wrong.
     """
+    begin_tracing("perennial-worker")
     log, readiness = structlog.get_logger("worker"), Readiness(settings.task_queue)
     async with (
         own_client(settings) as own,
@@ -38,7 +41,7 @@ async def run_worker(settings: Settings) -> None:
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, stop.set)
         stopping = asyncio.create_task(stop.wait())
-        connecting = asyncio.create_task(connect(patient=True, runtime=runtime))
+        connecting = asyncio.create_task(connect(settings, patient=True, runtime=runtime))
         await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():
             connecting.cancel()
@@ -46,6 +49,8 @@ async def run_worker(settings: Settings) -> None:
         client = await connecting
         async with billing_workers(client, accounts, ledger, settings) as workers:
             running = asyncio.create_task(workers.run())
+            figures = LedgerFigures(client, settings.task_queue, ledger, runtime.metric_meter, accounts.names)
+            looking = asyncio.create_task(figures.go_on() if settings.metrics_address else stop.wait())
             readiness.works(client, workers.each)
             log.info(
                 "worker started",
@@ -55,6 +60,7 @@ async def run_worker(settings: Settings) -> None:
             )
             await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
+            looking.cancel()
             readiness.stops()
             log.info("worker stopping", graceful_seconds=settings.graceful_shutdown_seconds)
             try:

@@ -57,7 +57,7 @@ class SubscriptionsPlugin(SimplePlugin):
             StartupError: a setting or the ledger cannot be used.
         """
         settings = self.settings
-        client = client_over(worker.client)
+        client = client_over(worker.client, settings)
         async with (
             own_client(settings) as own,
             ledger_of(settings, patient=True) as ledger,

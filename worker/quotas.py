@@ -23,6 +23,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from perennial_billing.runtime.errors import StartupError
+from perennial_billing.runtime.metrics import meter_of
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.worker.accounts import KNOWN_SECONDS, Account, Accounts
 from perennial_billing.worker.rates import rates_of
@@ -31,6 +32,9 @@ from perennial_billing.workflows.names import Call, call_queue
 LARGEST_WEIGHT: Final = 1_000.0
 SMALLEST_WEIGHT: Final = 0.001
 """Between which the server takes weights (Temporal, "task queue fairness")."""
+
+QUOTA: Final = "perennial_amazon_quota"
+"""The metric."""
 
 _WHY: Final = "Amazon's limit of the operation, for each merchant account"
 _UNKNOWN: Final = frozenset(
@@ -131,12 +135,22 @@ class Quotas:
             RPCError: the server did not answer.
             StartupError: as `rates_of`.
         """
-        quotas = quotas_of(self._settings, await self._accounts.all())
+        accounts = await self._accounts.all()
+        quotas = quotas_of(self._settings, accounts)
+        self._show(accounts)
         queue, all_known = self._settings.task_queue, self._accounts.trouble is None
         kept = await asyncio.gather(
             *(keep(self._client, queue, call, quota, all_known=all_known) for call, quota in quotas.items())
         )
         return all(kept)
+
+    def _show(self, accounts: Sequence[Account]) -> None:
+        """As metrics, so that what is called can be held against what may be."""
+        gauge = meter_of(self._client).create_gauge_float(QUOTA, "How often Amazon may be called a second.")
+        for call, rate in rates_of(self._settings).items():
+            for account in accounts:
+                labels = {"operation": call.value, "merchant_account": account.name}
+                gauge.set(account.quotas.get(call, rate), labels)
 
     async def go_on(self) -> None:
         """Does so again and again: another account may be there, or another quota. Until it is cancelled."""

@@ -41,7 +41,7 @@ def own_build_id(settings: Settings) -> str:
 
 @cache
 def build_id() -> str:
-    """This build's, such as `0.1.0-5f3a90c1`: the version, and the beginning of a SHA-256 of what decides."""
+    """This build's, such as `0.2.0-5f3a90c1`: the version, and the beginning of a SHA-256 of what decides."""
     digest = sha256(f"tzdata {RULES}\0".encode())
     for package in _DECIDES:
         for path, source in sorted(_sources(files("perennial_billing") / package, package)):

@@ -35,6 +35,7 @@ from perennial_billing.worker.detached import DetachedRunner
 from perennial_billing.worker.quotas import Quotas
 from perennial_billing.worker.rates import rates_of
 from perennial_billing.worker.release import release_of
+from perennial_billing.worker.sight import Sight
 from perennial_billing.workflows.delivery import DeliveryWorkflow
 from perennial_billing.workflows.ended import EndedSubscriptionWorkflow
 from perennial_billing.workflows.names import Call, amounts_queue, call_queue, notices_queue
@@ -299,6 +300,7 @@ def _subscriptions(
     announcer = Announcer(deliveries, accounts.region_of, ledger, endpoints, settings.amazon_pay_origin)
     return Worker(
         client,
+        interceptors=[Sight()],
         task_queue=settings.task_queue,
         workflows=[SubscriptionWorkflow, EndedSubscriptionWorkflow],
         workflow_runner=DetachedRunner(),  # see docs/architecture.md, "The workflow"
@@ -335,6 +337,7 @@ def _amazon_pay_calls(
     for call, hosted_activity in hosted.items():
         yield Worker(
             client,
+            interceptors=[Sight()],
             task_queue=call_queue(settings.task_queue, call),
             activities=[hosted_activity],
             activity_task_poller_behavior=_POLLERS,
@@ -347,6 +350,7 @@ def _amazon_pay_calls(
 def _deliveries(client: Client, webhooks: Webhooks, settings: Settings) -> Worker:
     return Worker(
         client,
+        interceptors=[Sight()],
         task_queue=notices_queue(settings.task_queue),
         workflows=[DeliveryWorkflow],
         workflow_runner=UnsandboxedWorkflowRunner(),  # as above
@@ -365,6 +369,7 @@ def _amounts(client: Client, http: httpx.AsyncClient, settings: Settings) -> Wor
     )
     return Worker(
         client,
+        interceptors=[Sight()],
         task_queue=amounts_queue(settings.task_queue),
         activities=[AmountHook(posts).decide_amount],
         activity_task_poller_behavior=_POLLERS,

@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from temporalio import workflow
@@ -28,7 +28,14 @@ from perennial_billing.billing.money import Money
 from perennial_billing.billing.parts.ledger import PeriodRecord
 from perennial_billing.billing.plan.monthly_limit import check_monthly_limit
 from perennial_billing.billing.protocol.answers import DisputeAnswer, PermissionAnswer, RefundAnswer, SuccessorAnswer
-from perennial_billing.billing.protocol.commands import Command, ReadPermission, StartSuccessor
+from perennial_billing.billing.protocol.commands import (
+    Action,
+    Command,
+    CreateCharge,
+    Elapse,
+    ReadPermission,
+    StartSuccessor,
+)
 from perennial_billing.billing.protocol.events import (
     Answered,
     CancelAsked,
@@ -48,6 +55,7 @@ from perennial_billing.billing.requests import NOBODY, Asker, Request
 from perennial_billing.billing.subscription import Subscription
 from perennial_billing.billing.summary import Summary
 from perennial_billing.billing.view import view_of
+from perennial_billing.workflows import counting
 from perennial_billing.workflows.display import (
     details,
     initial_search_attributes,
@@ -119,6 +127,7 @@ class Life:
         self._is_brought_back = False
         self._starts_successor = False
         self._canceled: CancelAsked | None = None
+        self._due: datetime | None = None
 
     async def live(self) -> None:
         """Goes on until the subscription has ended, or the run continues as new."""
@@ -323,9 +332,19 @@ class Life:
         event = await perform(command, account, standing=self._standing)
         while isinstance(event, LedgerIsAhead) and event.told <= self.subscription.outbox.told:
             event = await perform(command, account, standing=self._standing)  # it has told more since it was sent
+        self._count(command, event)
         if isinstance(event, Answered) and isinstance(event.answer, RefundAnswer | DisputeAnswer):
             await self._recall_charge(event.answer.charge_id)
         return event
+
+    def _count(self, command: Command, event: Event) -> None:
+        """Of a charge that was waited for, how late it is."""
+        if isinstance(command, Elapse):
+            self._due = command.at if command.action is Action.CHARGE else None
+        elif isinstance(event, Answered):
+            counting.answered(command, event.answer, self.subscription.terms.merchant_account, self._due)
+            if isinstance(command, CreateCharge):
+                self._due = None
 
     async def _recall_charge(self, charge_id: str | None) -> None:
         """Of which period a charge was that Amazon tells of, where that is longer ago than is remembered."""

@@ -98,3 +98,12 @@ def ended_workflow_id(charge_permission_id: str) -> str:
 def workflow_id(charge_permission_id: str) -> str:
     """The workflow of a subscription. A notification carries the permission's id, so no lookup is needed."""
     return f"subscription-{charge_permission_id}"
+
+
+def charge_permission_of(workflow_id: str) -> str | None:
+    """Whose subscription a workflow is, or was, by its id; None where it is another workflow."""
+    prefix, dash, charge_permission_id = workflow_id.partition("-")
+    return charge_permission_id if dash and prefix in _OF_ONE else None
+
+
+_OF_ONE: Final = frozenset({"subscription", "ended"})

@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from perennial_billing.billing.protocol.commands import Command, Elapse, Precedence
     from perennial_billing.billing.protocol.events import Answered, Elapsed, Event, LedgerIsAhead, Unanswered
     from perennial_billing.billing.protocol.foreign import as_prose
+    from perennial_billing.workflows import counting
     from perennial_billing.workflows.names import Call, amounts_queue, call_queue, in_summary
 
 _UNTIL_KNOWN: Final = RetryPolicy(
@@ -261,7 +262,7 @@ async def perform(
             return LedgerIsAhead(ahead)
         why = _why_of(error)
         workflow.logger.warning("no answer in good time", extra={"command": command.action.value, "why": why})
-        _count(command, account)
+        counting.unanswered(command, account)
         return Unanswered(command, why)
     return Answered(command, answer)
 
@@ -269,12 +270,6 @@ async def perform(
 def _priority(precedence: Precedence, account: str) -> Priority:
     """As Temporal has it, for which the regular one goes without saying: it would be bytes of every history."""
     return Priority(priority_key=None if precedence is Precedence.REGULAR else precedence.value, fairness_key=account)
-
-
-def _count(command: Command, account: str) -> None:
-    meter = workflow.metric_meter()
-    counter = meter.create_counter("perennial_unanswered", "Calls that were not answered in good time, by action.")
-    counter.add(1, {"action": command.action.value, "merchant_account": account})
 
 
 def ledger_ahead_of(error: BaseException) -> int | None:

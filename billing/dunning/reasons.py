@@ -117,3 +117,14 @@ def meaning_of_non_chargeable(reason_codes: tuple[str, ...]) -> Meaning:
         if meaning in meanings:
             return meaning
     return Meaning.OPERATOR
+
+
+NO_REASON: Final = "none"
+OTHER_REASON: Final = "other"
+
+
+def counted_as(reason_code: str | None) -> str:
+    """A reason code as metrics have it: codes that nobody here knows are one, as what Amazon sends is an open set."""
+    if not reason_code:
+        return NO_REASON
+    return reason_code if reason_code in CHARGE_REASONS or reason_code in PERMISSION_REASONS else OTHER_REASON

@@ -54,7 +54,7 @@ class Keys:
             key = await key_of(services.ledger, token)
             if key is None:
                 self._known.pop(token, None)
-                raise _unauthorized("the bearer token is no key, or one that was revoked")
+                raise unauthorized("the bearer token is no key, or one that was revoked")
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
             known = self._known[token] = (now + KNOWN_FOR_SECONDS, key)
@@ -79,15 +79,15 @@ def allowing(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> ApiKey:
         if given is None:
-            raise _unauthorized("no key was sent: Authorization: Bearer perennial_...")
+            raise unauthorized("no key was sent: Authorization: Bearer perennial_...")
         keys: Keys = request.app.state.keys
         key = await keys.admit(services, given.credentials)
         request.state.api_key = key.name
         if scope not in key.scopes:
             has = ", ".join(sorted(key.scopes)) or "none"
-            raise _not_allowed(f"the key {key.name!r} lacks the scope {scope.value}; it has {has}")
+            raise not_allowed(f"the key {key.name!r} lacks the scope {scope.value}; it has {has}")
         if key.accounts and scope is Scope.ADMIN:
-            raise _not_allowed(f"the key {key.name!r} is for {_named(key)} alone, and this concerns all accounts")
+            raise not_allowed(f"the key {key.name!r} is for {_named(key)} alone, and this concerns all accounts")
         identifier = request.path_params.get("charge_permission_id")
         if key.accounts and identifier is not None and _PERMISSION.fullmatch(identifier):
             await _check_seen(services, key, identifier)
@@ -103,7 +103,7 @@ def check_account(key: ApiKey, account: str) -> None:
         ProblemError: it is for others.
     """
     if not key.sees(account):
-        raise _not_allowed(f"the key {key.name!r} is for {_named(key)} alone")
+        raise not_allowed(f"the key {key.name!r} is for {_named(key)} alone")
 
 
 def account_for(key: ApiKey, account: str | None) -> str | None:
@@ -140,7 +140,8 @@ def _named(key: ApiKey) -> str:
     return f"account{plural} {', '.join(sorted(key.accounts))}"
 
 
-def _not_allowed(detail: str) -> ProblemError:
+def not_allowed(detail: str) -> ProblemError:
+    """The key is one, and does not allow what is asked."""
     return ProblemError(403, "not-allowed", "The key does not allow it", detail)
 
 
@@ -150,6 +151,7 @@ Refunder = Annotated[ApiKey, Depends(allowing(Scope.REFUND))]
 Admin = Annotated[ApiKey, Depends(allowing(Scope.ADMIN))]
 
 
-def _unauthorized(detail: str) -> ProblemError:
+def unauthorized(detail: str) -> ProblemError:
+    """There is no key that is one."""
     headers = {"WWW-Authenticate": 'Bearer realm="perennial"'}
     return ProblemError(401, "no-key", "A key is needed", detail, headers=headers)

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from time import perf_counter
 from typing import Final
 from uuid import uuid4
 
@@ -13,10 +14,14 @@ from fastapi_offline import FastAPIOffline
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from temporalio.common import MetricMeter
 
 from perennial_billing.ledger.api_answers import forget_old_answers
 from perennial_billing.ledger.errors import LedgerError
+from perennial_billing.runtime.tracing import span
+from perennial_billing.starter.api import codec
 from perennial_billing.starter.api.access import Keys
+from perennial_billing.starter.api.counting import ApiMetrics
 from perennial_billing.starter.api.problems import ProblemError, answer_with, answers_with_problems
 from perennial_billing.starter.api.repeating import Repetitions
 from perennial_billing.starter.api.routes import (
@@ -27,6 +32,7 @@ from perennial_billing.starter.api.routes import (
     many,
     notices,
     plans,
+    portal,
     recovering,
     reports,
     sending,
@@ -52,8 +58,13 @@ currency; instants carry their offset from UTC, and answers are in UTC.
 _log = structlog.get_logger("api")
 
 
-def create_app(services: Services) -> FastAPI:
-    """Makes the API."""
+def create_app(services: Services, meter: MetricMeter = MetricMeter.noop) -> FastAPI:
+    """Makes the API.
+
+    Args:
+        services: that it works with.
+        meter: of this process; counts nowhere when there is none.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -70,9 +81,10 @@ def create_app(services: Services) -> FastAPI:
     app.state.repetitions = Repetitions(services.ledger)
     app.state.keys = Keys(services.settings.api_requests_per_minute)
     answers_with_problems(app)
-    app.add_middleware(EachRequest)
+    app.add_middleware(EachRequest, metrics=ApiMetrics(meter))
     for router in (
         checkout.router,
+        portal.router,
         looking.router,
         starting.router,
         asking.router,
@@ -85,6 +97,7 @@ def create_app(services: Services) -> FastAPI:
         sending.router,
     ):
         app.include_router(router)
+    app.mount(codec.PATH, codec.codec_app(services, app.state.keys))
 
     @app.get("/health", include_in_schema=False)
     async def health() -> dict[str, str]:
@@ -95,13 +108,14 @@ def create_app(services: Services) -> FastAPI:
 
 
 class EachRequest:
-    """Names each request, bounds what it brings, and writes a line about it; never what it says.
+    """Names each request, bounds what it brings, counts it, and writes a line about it; never what it says.
 
     A bare ASGI application around the other: Starlette's helper for this makes a task and a queue of each request.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Takes one request."""
@@ -120,13 +134,23 @@ class EachRequest:
                 MutableHeaders(scope=message)["X-Request-Id"] = request.state.request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request.state.request_id):
+        began, about = perf_counter(), {"request_id": request.state.request_id}
+        with (
+            structlog.contextvars.bound_contextvars(**about),
+            span(f"HTTP {request.method}", about, request.headers) as told,
+        ):
             app = self._app if _is_bounded(request) else _too_large(request)
-            await app(scope, receive, named)
+            try:
+                await app(scope, receive, named)
+            finally:
+                route = getattr(scope.get("route"), "path", None)
+                self._metrics.answered(request.method, route, status, perf_counter() - began)
+                told.set_attribute("http.route", route or "unknown")
+                told.set_attribute("http.response.status_code", status or 0)
             _log.info(
                 "request",
                 method=request.method,
-                path=getattr(scope.get("route"), "path", None),
+                path=route,
                 status=status,
                 actor=getattr(request.state, "api_key", None),
             )
@@ -136,12 +160,17 @@ def _is_bounded(request: Request) -> bool:
     if request.method not in {"POST", "PUT", "PATCH"}:
         return True
     length = request.headers.get("content-length", "0")
-    return length.isdigit() and int(length) <= LARGEST_BODY_BYTES and "transfer-encoding" not in request.headers
+    return length.isdigit() and int(length) <= _largest(request) and "transfer-encoding" not in request.headers
+
+
+def _largest(request: Request) -> int:
+    is_history = request.url.path.startswith(f"{codec.PATH}/")
+    return codec.LARGEST_BODY_BYTES if is_history else LARGEST_BODY_BYTES
 
 
 def _too_large(request: Request) -> JSONResponse:
     error = ProblemError(
-        413, "too-large", "The body is too large", f"at most {LARGEST_BODY_BYTES} bytes are taken, of a stated length"
+        413, "too-large", "The body is too large", f"at most {_largest(request)} bytes are taken, of a stated length"
     )
     return answer_with(request, error)
 

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 
 from perennial_billing.billing.refusals import Kind, Refused, refusals_of
 from perennial_billing.ledger.errors import LedgerError
+from perennial_billing.runtime.codec import CodecError
 from perennial_billing.starter.endpoints import EndpointNotFoundError
 from perennial_billing.starter.errors import (
     HinderedError,
@@ -26,6 +27,7 @@ from perennial_billing.starter.errors import (
     SubscriptionEndedError,
     SubscriptionError,
     SubscriptionNotFoundError,
+    TemporalUnavailableError,
 )
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -91,6 +93,7 @@ def answers_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(SubscriptionError, _subscription)
     app.add_exception_handler(LedgerError, _ledger)
+    app.add_exception_handler(CodecError, _codec)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ValidationError, _invalid)
@@ -154,6 +157,7 @@ _MEANINGS: Final[tuple[tuple[type[SubscriptionError], int, str, str], ...]] = (
     (NotReadError, 503, "amazon-silent", "Amazon did not answer"),
     (NotSettledError, 503, "not-settled", "Something is under way"),
     (NoWorkerError, 503, "no-worker", "No worker answers"),
+    (TemporalUnavailableError, 503, "temporal-unavailable", "The Temporal server does not answer"),
     (SubscriptionError, 400, "not-possible", "It is not possible"),
 )
 """What is answered, by the error; the last row takes all that have none of their own."""
@@ -174,6 +178,11 @@ async def _ledger(request: Request, error: Exception) -> JSONResponse:
     again = {"Retry-After": str(AGAIN_AFTER_SECONDS)}
     problem = ProblemError(503, "ledger-unavailable", "The ledger cannot be used now", str(error), headers=again)
     return answer_with(request, problem)
+
+
+async def _codec(request: Request, error: Exception) -> JSONResponse:
+    """Temporal's answer is encrypted under a key that is not here."""
+    return answer_with(request, ProblemError(503, "key-missing", "What Temporal keeps cannot be read", str(error)))
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

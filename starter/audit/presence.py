@@ -9,6 +9,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import Client
+from temporalio.converter import PayloadCodec
 from temporalio.service import RPCError, RPCStatusCode
 
 from perennial_billing.billing.view import SubscriptionView
@@ -91,11 +92,16 @@ class Workflows:
             bool(described.pending_activities) or described.HasField("pending_workflow_task"),
             info.start_time.ToDatetime(tzinfo=UTC),
             await self._stopped(charge_permission_id) if presence in STOPPED else None,
-            await hindered_by(self._client.workflow_service, self._client.namespace, described),
+            await hindered_by(self._client.workflow_service, self._client.namespace, described, self._codec),
         )
 
     async def _stopped(self, charge_permission_id: str) -> Stopped | None:
-        return await stopped(self._client.workflow_service, self._client.namespace, charge_permission_id)
+        client = self._client
+        return await stopped(client.workflow_service, client.namespace, charge_permission_id, self._codec)
+
+    @property
+    def _codec(self) -> PayloadCodec | None:
+        return self._client.data_converter.payload_codec
 
     async def view(self, charge_permission_id: str) -> SubscriptionView:
         """How a subscription shows itself.

@@ -184,5 +184,6 @@ async def _count(client: Client, query: str) -> int:
 async def _failing_one(client: Client) -> Hindered | None:
     async for name, how in every_hindered(client.workflow_service, client.namespace):
         if how is Hindrance.FAILING:
-            return await hindered(client.workflow_service, client.namespace, name)
+            codec = client.data_converter.payload_codec
+            return await hindered(client.workflow_service, client.namespace, name, codec)
     return None

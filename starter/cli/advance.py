@@ -57,7 +57,7 @@ async def advance(
     settings = load_settings()
     check_environment(settings.environment)
     client = await subscriptions()
-    clock = SubscriptionClock(await connect(), client, settings.environment)
+    clock = SubscriptionClock(await connect(settings), client, settings.environment)
     async with ledger_of(settings) as ledger:
         journey = _Journey(client, clock, ledger, until, duration)
         if charge_permission_id is not None:

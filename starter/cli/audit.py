@@ -113,7 +113,7 @@ async def audit(
     settings = load_settings()
     selection = Selection(running=running, changed=changed, sample=sample, seed=seed, deep=deep, account=account)
     sources = _Sources(simulator, directly, share, timedelta(minutes=patience))
-    client = await _connected() if not ledger_only else None
+    client = await _connected(settings) if not ledger_only else None
     async with ledger_of(settings) as ledger:
         run = await _run(ledger, selection, resume=resume)
         async with _auditor(client, ledger, settings, sources, deep=run.selection.deep) as auditor:
@@ -131,10 +131,10 @@ class _Sources:
     patience: timedelta
 
 
-async def _connected() -> "Client":
+async def _connected(settings: "Settings") -> "Client":
     from perennial_billing.runtime.temporal import connect
 
-    return await connect()
+    return await connect(settings)
 
 
 async def _run(ledger: "Ledger", selection: "Selection", *, resume: bool) -> "Run":

@@ -184,5 +184,12 @@ COMMANDS: Final = (
         PROCESSES_PANEL,
     ),
     Command("api", ".processes:api", "Serve the HTTP API, with its documentation at /docs.", PROCESSES_PANEL),
+    Command("portal", ".portal:portal", "The buyer's own page: serve it, and make links to it.", PROCESSES_PANEL),
     Command("keys", ".api:keys", "Make and revoke keys of the HTTP API.", PROCESSES_PANEL),
+    Command(
+        "codec",
+        ".codec:codec",
+        "Look after the keys that Temporal's histories are encrypted with.",
+        PROCESSES_PANEL,
+    ),
 )

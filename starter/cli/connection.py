@@ -43,7 +43,7 @@ async def subscriptions(
         return ledger_of(settings) if ledger is None else nullcontext(ledger)
 
     return Subscriptions(
-        await connect(),
+        await connect(settings),
         settings.task_queue,
         needs_consent=needs_consent,
         ledger=opened,

@@ -119,7 +119,7 @@ async def _deployments() -> AsyncIterator["Deployments"]:
     from perennial_billing.starter.deployments import Deployments
 
     settings = load_settings()
-    yield Deployments(await connect(), settings.deployment_name, settings.task_queue)
+    yield Deployments(await connect(settings), settings.deployment_name, settings.task_queue)
 
 
 def _own() -> str:

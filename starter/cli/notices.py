@@ -205,7 +205,7 @@ async def _sent_again(
     from perennial_billing.worker.wiring import deliveries_on
 
     counts, refused = Counter[str](), Counter[str]()
-    deliveries = await deliveries_on(await connect(), settings)
+    deliveries = await deliveries_on(await connect(settings), settings)
     sending = SendingAgain(ledger, deliveries, _region(settings), settings.amazon_pay_origin)
     with Progress(console=err, transient=True, disable=is_quiet or not err.is_terminal) as progress:
         total = await _count(ledger, search) if err.is_terminal else None

@@ -44,23 +44,31 @@ async def ipn(
     """Run the receiver of Amazon's notifications (IPNs) at /ipn."""
     from perennial_billing.ipn.app import PATH, create_app
     from perennial_billing.runtime.http import bind, serving
+    from perennial_billing.runtime.liveness import answering
     from perennial_billing.runtime.logs import configure_logging
     from perennial_billing.runtime.metrics import runtime_with_metrics
+    from perennial_billing.runtime.reaching import Reaching
     from perennial_billing.runtime.settings import load_settings
     from perennial_billing.runtime.temporal import connect
+    from perennial_billing.runtime.tracing import begin_tracing
 
     settings = load_settings()
     configure_logging(settings)
-    listener = bind(host or settings.ipn_host, settings.ipn_port if port is None else port)
+    begin_tracing("perennial-ipn")
+    listener, reaching = bind(host or settings.ipn_host, settings.ipn_port if port is None else port), Reaching()
     with listener:
         runtime = runtime_with_metrics(settings)
-        client = await connect(patient=True, runtime=runtime)
-        async with AsyncExitStack() as stack, merchants_of(settings) as merchants:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(answering(settings, reaching.why_not))
+            merchants = await stack.enter_async_context(merchants_of(settings))
+            client = await connect(settings, patient=True, runtime=runtime)
             noticed = await stack.enter_async_context(noticed_of(settings))
             app = create_app(client, settings, runtime.metric_meter, noticed, merchants=merchants)
             async with serving(app, listener) as origin:
                 out.print(f"IPN receiver at {origin}{PATH}")
-                await _until_stopped()
+                reaching.serves(client)
+                await until_stopped()
+                reaching.stops()
 
 
 @asynccontextmanager
@@ -109,20 +117,31 @@ async def api(
 ) -> None:
     """Serve the HTTP API, with its documentation at /docs."""
     from perennial_billing.runtime.http import bind, serving
+    from perennial_billing.runtime.liveness import answering
     from perennial_billing.runtime.logs import configure_logging
     from perennial_billing.runtime.metrics import runtime_with_metrics
+    from perennial_billing.runtime.reaching import Reaching
     from perennial_billing.runtime.settings import load_settings
     from perennial_billing.runtime.temporal import connect
+    from perennial_billing.runtime.tracing import begin_tracing
     from perennial_billing.starter.api.app import create_app
 
     settings = load_settings()
     configure_logging(settings)
-    listener = bind(host or settings.api_host, settings.api_port if port is None else port)
+    begin_tracing("perennial-api")
+    listener, reaching = bind(host or settings.api_host, settings.api_port if port is None else port), Reaching()
     with listener:
-        client = await connect(patient=True, runtime=runtime_with_metrics(settings))
-        async with services_for(client, settings) as services, serving(create_app(services), listener) as origin:
-            out.print(f"HTTP API at {origin}/v1, its documentation at {origin}/docs")
-            await _until_stopped()
+        runtime = runtime_with_metrics(settings)
+        async with answering(settings, reaching.why_not):
+            client = await connect(settings, patient=True, runtime=runtime)
+            async with (
+                services_for(client, settings) as services,
+                serving(create_app(services, runtime.metric_meter), listener) as origin,
+            ):
+                out.print(f"HTTP API at {origin}/v1, its documentation at {origin}/docs")
+                reaching.serves(client)
+                await until_stopped()
+                reaching.stops()
 
 
 @asynccontextmanager
@@ -176,7 +195,7 @@ def reach_of(client: "Client", ledger: "Ledger", settings: "Settings") -> "Reach
     )
 
 
-async def _until_stopped() -> None:
+async def until_stopped() -> None:
     """Waits for SIGTERM or SIGINT."""
     async with stop_signals() as stop:
         await stop.wait()

@@ -213,7 +213,8 @@ async def _recovery(reason: str | None) -> "tuple[Recovery, Unpausing]":
         asker = Asker(actor="perennial recover", because=reason)
     except ValidationError as error:
         raise StartupError(in_one_line(error, {"because": "--reason"})) from None
-    settings, client = load_settings(), await connect()
+    settings = load_settings()
+    client = await connect(settings)
     return (
         Recovery(client, ledger=lambda: ledger_of(settings), asker=asker, task_queue=settings.task_queue),
         Unpausing(client, asker=asker),

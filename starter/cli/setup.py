@@ -82,7 +82,7 @@ async def _temporal(
 ) -> "list[Item]":
     from temporalio.client import Client
 
-    from perennial_billing.runtime.payloads import DATA_CONVERTER
+    from perennial_billing.runtime.payloads import converter_of
     from perennial_billing.runtime.service import connect_service
     from perennial_billing.starter.setting_up.cloud import is_cloud as is_cloud_address
     from perennial_billing.starter.setting_up.item import Item, State
@@ -90,7 +90,7 @@ async def _temporal(
 
     try:
         found = await connect_service(needs_namespace=False)
-        client = Client(found.service, namespace=found.namespace, data_converter=DATA_CONVERTER)
+        client = Client(found.service, namespace=found.namespace, data_converter=converter_of(settings))
         if is_cloud is None:
             is_cloud = is_cloud_address(client.config()["service_client"].config.target_host)
         wanted = _wanted(settings, retention, is_cloud=is_cloud, is_trial=is_trial)

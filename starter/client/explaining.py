@@ -18,12 +18,18 @@ from perennial_billing.starter.errors import (
     SubscriptionEndedError,
     SubscriptionError,
     SubscriptionNotFoundError,
+    TemporalUnavailableError,
 )
 from perennial_billing.workflows.life import REFUSED
 from perennial_billing.workflows.messages import Refusal
 
 LOST: Final = "UnprocessedUpdate"
 """What the server says of a request whose workflow task came to nothing, as where a worker was too slow or died."""
+
+_AWAY: Final = frozenset(
+    {RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.ABORTED, RPCStatusCode.INTERNAL}
+)
+"""Of a server that is away, has too much to do, or has lost its database: it is no fault of what was asked."""
 
 
 def explained(
@@ -46,6 +52,9 @@ def explained(
         RPCStatusCode.CANCELLED,
     }:
         return NoWorkerError(f"{subject}: no worker answers; start one with `perennial worker`")
+    if isinstance(error, RPCError) and error.status in _AWAY:
+        why = f"the Temporal server does not answer now ({error.status.name}: {error.message})"
+        return TemporalUnavailableError(f"{subject}: {why}; ask again")
     return SubscriptionError(f"{subject}: {error}")
 
 

@@ -88,12 +88,14 @@ async def _standing(client: Client, charge_permission_id: str) -> tuple[Subscrip
 
 async def stopped_of(client: Client, charge_permission_id: str) -> Stopped | None:
     """See `Subscriptions.stopped`."""
-    return await stopped(client.workflow_service, client.namespace, charge_permission_id)
+    codec = client.data_converter.payload_codec
+    return await stopped(client.workflow_service, client.namespace, charge_permission_id, codec)
 
 
 async def hindered_of(client: Client, charge_permission_id: str) -> Hindered | None:
     """See `Subscriptions.hindered`."""
-    return await hindered(client.workflow_service, client.namespace, charge_permission_id)
+    codec = client.data_converter.payload_codec
+    return await hindered(client.workflow_service, client.namespace, charge_permission_id, codec)
 
 
 async def upcoming(client: Client, charge_permission_id: str, count: int) -> list[Upcoming]:

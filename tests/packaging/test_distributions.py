@@ -124,7 +124,7 @@ def test_the_program_says_its_version_and_what_the_demo_needs(
     )
     program = environment.program("perennial")
 
-    assert environment.says(code.replace("sys.argv[1:]", f"[{str(program)!r}, '--version']")) == "0 perennial 0.1.0"
+    assert environment.says(code.replace("sys.argv[1:]", f"[{str(program)!r}, '--version']")) == "0 perennial 0.2.0"
     said = environment.says(code.replace("sys.argv[1:]", f"[{str(program)!r}, 'demo']"))
     assert said.startswith("2 ")
     assert "perennial-billing[demo]" in said

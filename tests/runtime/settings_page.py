@@ -19,15 +19,34 @@ _HEAD: Final = """# Settings
 
 Made from the code by `python -m tests.runtime.settings_page`; a test says when that is due.
 
-Settings are environment variables; an empty one counts as not set. What is wrong is said in one line when a process
-starts, with the variable's name and what is accepted, and never with what is set. A **secret** is in no log, error or
-list; [keys and secrets](#keys-and-secrets) says how its file is guarded. *Read by* names the processes that take a
-variable into account: `worker`, `ipn` (the receiver) and `api` for `perennial worker`, `ipn` and `api`; *commands* for
-those that ask Amazon or the ledger by themselves; *dev* for `perennial dev` and `demo`, which set all else for
-themselves.
+Settings are environment variables; an empty one counts as not set. A **secret** may also stand in a file of its own,
+and all of them in one: [files](#files). What is wrong is said in one line when a process starts, with the variable's
+name and what is accepted, and never with what is set. A **secret** is in no log, error or list; [keys and
+secrets](#keys-and-secrets) says how its file is guarded. *Read by* names the processes that take a variable into
+account: `worker`, `ipn` (the receiver), `api` and `portal` (the buyer's page) for `perennial worker`, `ipn`, `api` and
+`portal serve`; *commands* for those that ask Amazon or the ledger by themselves; *dev* for `perennial dev` and `demo`,
+which set all else for themselves.
 """
 
-_TAIL: Final = """## Temporal
+_TAIL: Final = """## Files
+
+Each variable of a **secret** has another with `_FILE` behind its name: the path of a file that holds the secret and
+nothing else, as container engines mount it (`PERENNIAL_WEBHOOK_SECRET_FILE=/run/secrets/webhook`). One of the two is
+accepted. An empty file counts as not set.
+
+`PERENNIAL_SETTINGS_FILE` names a TOML file of settings, by their names in small letters and without `PERENNIAL_`:
+
+    environment = "live"
+    webhook_url = "https://shop.example/notices"
+    webhook_secret_file = "/run/secrets/webhook"
+    ipn_topic_arns = ["arn:aws:sns:eu-west-1:1234:notices"]
+    calls_per_second = { CreateCharge = 8, GetCharge = 20 }
+
+An environment variable wins over it. A name that is no setting is refused, with the nearest one that is. A process
+warns in its log of such files with secrets in them that are its own user's and that others may read: `chmod 600` them.
+Temporal's own variables stand in no such file; its profile (`TEMPORAL_CONFIG_FILE`) is one.
+
+## Temporal
 
 The connection is set as for every Temporal tool, and read by whatever connects: `TEMPORAL_ADDRESS`,
 `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY` (a **secret**), `TEMPORAL_TLS_...`, or a profile (`TEMPORAL_PROFILE`) in
@@ -37,6 +56,12 @@ The connection is set as for every Temporal tool, and read by whatever connects:
 
 `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR` count for every request that
 goes out.
+
+## Traces
+
+Traces are made where `OTEL_EXPORTER_OTLP_ENDPOINT` (or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`) is set, and the packages
+of `perennial-billing[otel]` are installed; `OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS` and
+the other standard variables count: [monitoring](../operations/monitoring.md#traces).
 
 ## Keys and secrets
 
@@ -49,14 +74,14 @@ settings and options name are ordinary ones of bounded size: no device, no pipe.
 was expected, and looks like a key, is not shown.
 """
 
-_WORKER, _IPN, _API, _COMMANDS, _DEV = "worker", "ipn", "api", "commands", "dev"
-_ALL: Final = (_WORKER, _IPN, _API, _COMMANDS)
+_WORKER, _IPN, _API, _PORTAL, _COMMANDS, _DEV = "worker", "ipn", "api", "portal", "commands", "dev"
+_ALL: Final = (_WORKER, _IPN, _API, _PORTAL, _COMMANDS)
 _AMAZON: Final = (_WORKER, _API, _COMMANDS)
 
 SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "Amazon Pay": {
         "environment": _ALL,
-        "region": _AMAZON,
+        "region": (_WORKER, _API, _PORTAL, _COMMANDS),
         "merchant_id": _ALL,
         "public_key_id": _AMAZON,
         "private_key_path": _AMAZON,
@@ -65,6 +90,11 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "accounts_path": _ALL,
         "accounts_secret": _AMAZON,
         "calls_per_second": _AMAZON,
+    },
+    "Temporal's histories": {
+        "codec_keys": _ALL,
+        "plain_histories": _ALL,
+        "codec_origins": (_API,),
     },
     "Subscriptions": {
         "task_queue": _ALL,
@@ -96,15 +126,23 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "api_port": (_API,),
         "api_requests_per_minute": (_API,),
     },
+    "The buyer's page": {
+        "portal_host": (_PORTAL,),
+        "portal_port": (_PORTAL, _API, _COMMANDS),
+        "portal_url": (_PORTAL, _API, _COMMANDS),
+        "portal_secrets": (_PORTAL, _API, _COMMANDS),
+        "portal_path": (_PORTAL, _DEV),
+        "portal_requests_per_minute": (_PORTAL,),
+    },
     "Logs, metrics and health": {
-        "log_level": (_WORKER, _IPN, _API),
-        "log_format": (_WORKER, _IPN, _API, _DEV),
-        "metrics_address": (_WORKER, _IPN, _API),
-        "health_host": (_WORKER,),
-        "health_port": (_WORKER,),
+        "log_level": (_WORKER, _IPN, _API, _PORTAL),
+        "log_format": (_WORKER, _IPN, _API, _PORTAL, _DEV),
+        "metrics_address": (_WORKER, _IPN, _API, _PORTAL),
+        "health_host": (_WORKER, _IPN, _API, _PORTAL),
+        "health_port": (_WORKER, _IPN, _API, _PORTAL),
     },
     "A simulator in place of Amazon": {
-        "amazon_pay_origin": _AMAZON,
+        "amazon_pay_origin": (_WORKER, _API, _PORTAL, _COMMANDS),
         "send_virtual_time": (_WORKER,),
         "ipn_trusted_certificate_path": (_IPN,),
         "temporal_binary": (_DEV,),

@@ -44,6 +44,10 @@ REFUSED = [
     ("LOG_FORMAT", SECRET, "'json' or 'console'"),
     ("CALLS_PER_SECOND", "-2", "greater than 0"),
     ("WEBHOOK_URL", SECRET, "https?://"),
+    ("CODEC_ORIGINS", "*", "scheme and host"),
+    ("CODEC_ORIGINS", "http://*.shop.example", "scheme and host"),
+    ("CODEC_ORIGINS", f"https://shop.example/{SECRET}", "scheme and host"),
+    ("PLAIN_HISTORIES", SECRET, TRUE_OR_FALSE),
 ]
 
 LIVE_REFUSES = [
@@ -113,6 +117,8 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
         "accounts_path": "/accounts.toml",
         "accounts_secret": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG=",
         "calls_per_second": "2.5",
+        "codec_keys": "2026:0123456789abcdefghijklmnopqrstuvwxyzABCDEFG=",
+        "plain_histories": "false",
         "task_queue": "another",
         "worker_versioning": "true",
         "deployment_name": "shop",
@@ -127,6 +133,13 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
         "api_host": "0.0.0.0",
         "api_port": "0",
         "api_requests_per_minute": "60",
+        "portal_host": "0.0.0.0",
+        "portal_port": "0",
+        "portal_url": "https://billing.shop.example/mine",
+        "portal_secrets": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG=",
+        "portal_path": "/portal.toml",
+        "portal_requests_per_minute": "30",
+        "codec_origins": " https://temporal.shop.example, http://localhost:8080 ",
         "health_host": "0.0.0.0",
         "health_port": "8603",
         "metrics_address": "0.0.0.0:9464",
@@ -149,6 +162,7 @@ def test_every_variable_is_read(environment: pytest.MonkeyPatch) -> None:
 
     assert settings.model_fields_set == given.keys()
     assert settings.ipn_topic_arns == ("arn:a", "arn:b")
+    assert settings.codec_origins == ("https://temporal.shop.example", "http://localhost:8080")
     assert settings.private_key == settings.private_key_passphrase == SecretStr(SECRET)
     assert (settings.merchant_id, settings.ipn_port, settings.send_virtual_time) == ("A1", 0, True)
     assert settings.ipn_trusted_certificate_path == Path("/certificate.pem")
@@ -320,19 +334,30 @@ def test_calls_a_second_that_are_none_are_refused(environment: pytest.MonkeyPatc
         load_settings()
 
 
-def test_several_secrets_of_accounts_are_told_apart_by_commas(environment: pytest.MonkeyPatch) -> None:
+def test_several_secrets_are_told_apart_by_commas(environment: pytest.MonkeyPatch) -> None:
     first, second = "A" * 43 + "=", "-_" * 21 + "A="
     environment.setenv("PERENNIAL_ACCOUNTS_SECRET", f"{first}, {second}")
+    environment.setenv("PERENNIAL_PORTAL_SECRETS", f"{second} ,{first}")
 
     assert load_settings().accounts_secrets == [first, second]
+    assert load_settings().portal_keys == [second, first]
 
 
 @pytest.mark.parametrize("secret", ["short", "A" * 44, f"{'A' * 43}=,short"])
-def test_a_secret_of_accounts_that_is_none_is_refused_and_not_shown(
-    environment: pytest.MonkeyPatch, secret: str
+@pytest.mark.parametrize("name", ["PERENNIAL_ACCOUNTS_SECRET", "PERENNIAL_PORTAL_SECRETS"])
+def test_a_secret_that_seals_nothing_is_refused_and_not_shown(
+    environment: pytest.MonkeyPatch, name: str, secret: str
 ) -> None:
-    environment.setenv("PERENNIAL_ACCOUNTS_SECRET", secret)
+    environment.setenv(name, secret)
 
-    with pytest.raises(StartupError, match=r"^PERENNIAL_ACCOUNTS_SECRET: 32 bytes in URL-safe base64") as refused:
+    with pytest.raises(StartupError, match=rf"^{name}: 32 bytes in URL-safe base64") as refused:
         load_settings()
     assert secret not in str(refused.value)
+
+
+def test_buyers_open_their_page_by_https_where_they_are_real(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PERENNIAL_PORTAL_URL", "http://127.0.0.1:8605")
+    assert load_settings().portal_url == "http://127.0.0.1:8605"
+
+    environment.setenv("PERENNIAL_ENVIRONMENT", "live")
+    assert refusal() == "PERENNIAL_PORTAL_URL: http is accepted only with PERENNIAL_ENVIRONMENT=sandbox"

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from perennial_billing.runtime.settings import PREFIX, Settings
+from perennial_billing.runtime.settings_files import FILE_SUFFIX
 from tests.runtime.settings_page import PAGE, SECTIONS, is_secret, page, said
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +44,7 @@ def test_what_the_stack_hands_to_worker_and_receiver_is_read_by_them_or_by_a_com
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     for name in ("worker", "ipn"):
         given = {each.removeprefix(PREFIX).lower() for each in services[name]["environment"] if each.startswith(PREFIX)}
+        given = {each.removesuffix(FILE_SUFFIX) if each not in READERS else each for each in given}
         assert {each for each in given if not {name, "commands"} & set(READERS[each])} == set()
 
 

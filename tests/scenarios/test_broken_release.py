@@ -7,12 +7,10 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import pytest
-import yaml
 
 from perennial_billing.runtime.http import bind
 from perennial_billing.sandbox.stage import Stage
@@ -20,9 +18,9 @@ from perennial_billing.starter.errors import HinderedError
 from tests.scenarios.story import Story
 from tests.scenarios.test_hindered import audited, command, kept
 from tests.scenarios.test_releases import releasing
+from tests.sight.rules import alerts, metrics_in
 from tests.worker.processes import perennial
 
-ALERTS: Final = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
 COUNTED: Final = re.compile(r"^temporal_workflow_task_execution_failed_total\{(.*)\} [1-9]", re.MULTILINE)
 HOST: Final = "127.0.0.1"
 
@@ -72,9 +70,9 @@ async def metrics(port: int) -> str:
 
 
 def named_in_alerts() -> set[str]:
-    rules = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
-    assert all({"alert", "expr", "for", "labels", "annotations"} == set(rule) for rule in rules)
-    return {name for rule in rules for name in re.findall(r"\b(?:temporal|perennial)_\w+", rule["expr"])}
+    """Of the SDK's own metrics; `tests/sight` looks at ours."""
+    named = {name for alert in alerts() for name in metrics_in(alert.expression)}
+    return {name for name in named if name.startswith("temporal_")}
 
 
 async def test_what_the_alerts_watch_is_served_by_a_worker_and_counts_the_failures_of_a_broken_release() -> None:

@@ -3,10 +3,12 @@
     python -m tests.site.screenshots     # into docs/images
 
 Three subscribers live on in virtual time meanwhile: one pays, one has a card that is declined, one is in a trial. The
-pictures of the shop are taken by `tests/api/test_shop_in_browser.py`, with `PERENNIAL_TEST_PICTURES=docs/images`.
+pictures of the shop and of the buyer's page are taken by `tests/api/test_shop_in_browser.py` and
+`tests/portal/test_in_browser.py` (its long ones, too), with `PERENNIAL_TEST_PICTURES=docs/images`.
 """
 
 import asyncio
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -90,12 +92,24 @@ async def _web_ui(page: Page, dev: Dev, permission: str) -> None:
     await page.wait_for_timeout(_SETTLES_MILLISECONDS)
     await _taken(page, "web-ui-list", top=48, bottom=400)
 
+    await _opened(page, f"{workflows}?query={saved_view('needs attention')}")
+    await _taken(page, "web-ui-attention", top=48, bottom=400)
+
     await _opened(page, f"{workflows}/subscription-{permission}")
     run = page.url.removesuffix("/timeline")
     await _opened(page, f"{run}/user-metadata")
     await _taken(page, "web-ui-subscription", top=48, bottom=1130)
     await _opened(page, f"{run}/timeline")
     await _taken(page, "web-ui-timeline", top=690, bottom=1430)
+
+
+def saved_view(name: str) -> str:
+    """The query of a link in the documentation, as it stands there."""
+    page = (IMAGES.parent / "operations" / "monitoring.md").read_text()
+    found = re.search(rf"^\| \[{name}\]\(\S+\?query=(\S+?)\)", page, re.MULTILINE)
+    if found is None:
+        raise RuntimeError(f"the documentation has no view {name}")
+    return found[1]
 
 
 async def _simulator(page: Page, dev: Dev) -> None:

@@ -60,7 +60,9 @@ COMMANDS = [
     "accounts",
     "ipn",
     "api",
+    "portal",
     "keys",
+    "codec",
     "dev",
 ]
 NOBODY = "C01-0000000-0000000"

@@ -102,6 +102,11 @@ async def test_a_subscription_goes_on_after_a_restart_and_other_shells_find_it(t
         assert str(folder) in started.err
         assert "7.30 USD" in await told(dev, "period.paid")
         key = dev.where["HTTP API, key"].partition(" ")[0]
+        link = await dev.typed("portal", "link", permission, "--lang", "en", "--json")
+        assert link.code == 0, link.err
+        async with httpx.AsyncClient() as http:
+            page = await http.get(link.data["url"])
+        assert (page.status_code, "$7.30 every month" in page.text) == (200, True)
         code, err = await dev.end()
         assert (code, "Traceback" in err) == (0, False)
     assert not server.runs

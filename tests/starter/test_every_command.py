@@ -24,11 +24,13 @@ WITHOUT_JSON: Final = {
     "worker": "a process: it logs",
     "ipn": "a process: it logs",
     "api": "a process: it logs",
+    "portal serve": "a process: it logs",
 }
 """The commands that have no --json, and why."""
 
 COMMAND_OF: Final = {
     "makeCheckoutButton": "plan checkout --sign",
+    "makePortalLink": "portal link",
     "listSubscriptions": "list",
     "startSubscription": "start",
     "getSubscription": "show",
@@ -99,7 +101,7 @@ WITHOUT_COMMAND: Final = {
 
 TAKES_ITS_TIME: Final = (
     *("many.py", "bulk.py", "exports.py", "audit.py", "reconcile.py", "ledger.py", "notices.py"),
-    *("reports.py", "setup.py", "check.py"),
+    *("reports.py", "setup.py", "check.py", "codec.py"),
 )
 """Modules whose commands may take more than two seconds, and show that on a terminal. `import` and `advance` of a group
 go by `many.py`; `advance` of one prints what happens as it happens."""

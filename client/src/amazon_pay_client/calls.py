@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from amazon_pay_client.answers import JsonAnswer, error_of, json_answer
 from amazon_pay_client.errors import ClientUnusableError, TransportError
+from amazon_pay_client.exchanges import Stopwatch
 from amazon_pay_client.headers import checked_headers
 from amazon_pay_client.models.wire import RequestModel
 from amazon_pay_client.outbound.bounds import Bounds
@@ -158,6 +159,10 @@ class Prepared(Generic[Answer]):
             content=self._content,
             extensions=self._bounds.extensions,
         )
+
+    def stopwatch(self) -> Stopwatch:
+        """Runs from now on, until one sending is over."""
+        return Stopwatch(self._call.method, self._call.to.name)
 
     def result(self, answer: httpx.Response) -> Answer:
         """What the answer says.

@@ -7,6 +7,7 @@ from amazon_pay_client.calls import Call, Preparation, Prepared
 from amazon_pay_client.outbound.errors import NeverSentError
 from amazon_pay_client.outbound.library import httpx
 from amazon_pay_client.retry import Retry
+from amazon_pay_client.signing import REQUEST_ID_HEADER
 
 Answer = TypeVar("Answer")
 
@@ -44,11 +45,14 @@ class Transport:
         request = prepared.request()
         if self._http.is_closed:
             raise prepared.failure(NeverSentError("the client is closed"))
+        watch = prepared.stopwatch()
         try:
             answer = await self._http.send(request)
         except Exception as error:
+            watch.tell(None)
             # Whatever it is: a request may be at Amazon now, and no caller expects anything else than that to be said.
             raise prepared.failure(error) from error
+        watch.tell(answer.status_code, answer.headers.get(REQUEST_ID_HEADER))
         return prepared.result(answer)
 
 
@@ -85,8 +89,11 @@ class SyncTransport:
         request = prepared.request()
         if self._http.is_closed:
             raise prepared.failure(NeverSentError("the client is closed"))
+        watch = prepared.stopwatch()
         try:
             answer = self._http.send(request)
         except Exception as error:
+            watch.tell(None)
             raise prepared.failure(error) from error
+        watch.tell(answer.status_code, answer.headers.get(REQUEST_ID_HEADER))
         return prepared.result(answer)

@@ -81,7 +81,7 @@ async def list_subscriptions(key: Reader, services: ServicesDep, wanted: Annotat
     "/{charge_permission_id}",
     operation_id="getSubscription",
     responses=problems(404, 409)
-    | leading(*to_subscription("listUpcoming", "listTimeline", "getRecord", "getPaymentMethod")),
+    | leading(*to_subscription("listUpcoming", "listTimeline", "getRecord", "getPaymentMethod", "makePortalLink")),
 )
 async def get_subscription(_key: Reader, services: ServicesDep, charge_permission_id: PermissionPath) -> Standing:
     """How a subscription stands: the running one itself is asked, or one that Temporal still retains.

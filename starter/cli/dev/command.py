@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from perennial_billing.starter.cli.dev.amazon import Notifications
 
 HOST: Final = "127.0.0.1"
-PORTS: Final = {"Temporal": 7233, "Web UI": 8233, "simulator": 8600, "notifications": 8601, "HTTP API": 8602}
+PORTS: Final = {
+    "Temporal": 7233,
+    "Web UI": 8233,
+    "simulator": 8600,
+    "notifications": 8601,
+    "HTTP API": 8602,
+    "the buyer's page": 8605,
+}
 """Those by which each is known when it is run alone."""
 
 
@@ -49,8 +56,8 @@ def dev(
     """Run everything on this machine, with nothing to configure, until Ctrl-C.
 
     A Temporal server with its Web UI, a simulator in place of Amazon, the receiver of its notifications, the ledger,
-    the HTTP API and a worker. All is kept in a folder, so subscriptions go on where they were after a restart. Every
-    other command finds it by itself while nothing is set that says otherwise.
+    the HTTP API, the buyer's page and a worker. All is kept in a folder, so subscriptions go on where they were after a
+    restart. Every other command finds it by itself while nothing is set that says otherwise.
 
     With --sandbox, Amazon's own sandbox is used, with the keys that PERENNIAL_PUBLIC_KEY_ID and
     PERENNIAL_PRIVATE_KEY_PATH name. Its data is kept apart from the simulator's. Live is never touched.
@@ -166,11 +173,11 @@ async def _with_simulator(folder: Path, binary: Path | None) -> "AsyncIterator[t
             folder=folder,
             ports=Ports(server=ports["Temporal"], simulator=ports["simulator"], ipn=ports["notifications"]),
         ) as set_up,
-        _with_api(folder, set_up, ports["HTTP API"], f"{set_up.simulator.origin}/docs", simulated=True) as where,
+        _with_pages(folder, set_up, ports, f"{set_up.simulator.origin}/docs", simulated=True) as (where, page),
     ):
         certificate = str(set_up.settings.ipn_trusted_certificate_path)
         variables = set_up.worker_environment() | {"PERENNIAL_IPN_TRUSTED_CERTIFICATE_PATH": certificate}
-        with profile(folder, variables):
+        with profile(folder, variables | page):
             yield set_up, where
 
 
@@ -182,7 +189,7 @@ async def _with_amazon(
     from perennial_billing.sandbox.house import TEMPORAL_FILE, house
     from perennial_billing.starter.cli.dev.amazon import asked, joining, mind_what_is_set, settings_in
 
-    own, ports = settings_in(folder, settings), _free_ports("Temporal", "Web UI", "HTTP API")
+    own, ports = settings_in(folder, settings), _free_ports("Temporal", "Web UI", "HTTP API", "the buyer's page")
     async with (
         house(
             own,
@@ -193,30 +200,39 @@ async def _with_amazon(
             database=folder / TEMPORAL_FILE,
             noticed=notifications.take,
         ) as set_up,
-        _with_api(folder, set_up, ports["HTTP API"], asked(own), simulated=False) as where,
+        _with_pages(folder, set_up, ports, asked(own), simulated=False) as (where, page),
     ):
         variables = joining(set_up)
         mind_what_is_set(variables)
-        with profile(folder, variables):
+        with profile(folder, variables | page):
             yield set_up, where
 
 
 @asynccontextmanager
-async def _with_api(
-    folder: Path, set_up: "Stage | House", port: int, amazon: str, *, simulated: bool
-) -> AsyncIterator[dict[str, str]]:
-    """The HTTP API beside it; gives what runs where."""
-    from perennial_billing.runtime.http import bind, serving
-    from perennial_billing.starter.api.app import create_app
-    from perennial_billing.starter.cli.dev.keeping import API_KEY_FILE, api_key
-    from perennial_billing.starter.cli.processes import services_for
+async def _with_pages(
+    folder: Path, set_up: "Stage | House", ports: dict[str, int], amazon: str, *, simulated: bool
+) -> AsyncIterator[tuple[dict[str, str], dict[str, str]]]:
+    """The HTTP API and the buyer's page beside it; gives what runs where, and what makes links to the page."""
+    from pydantic import SecretStr
 
-    token = await api_key(folder, set_up.ledger)
+    from perennial_billing.runtime.http import bind, origin_of, serving
+    from perennial_billing.starter.api.app import create_app
+    from perennial_billing.starter.cli.dev.keeping import API_KEY_FILE, api_key, portal_secret
+    from perennial_billing.starter.cli.portal import portal_for
+    from perennial_billing.starter.cli.processes import services_for
+    from perennial_billing.starter.portal.app import create_app as create_page
+
+    listener = bind(HOST, ports["the buyer's page"])
+    token, secret, address = await api_key(folder, set_up.ledger), portal_secret(folder), origin_of(listener)
+    more = {"portal_secrets": SecretStr(secret), "portal_url": address, "portal_path": _settings().portal_path}
+    settings = set_up.settings.model_copy(update=more)
     async with (
-        services_for(set_up.client, set_up.settings) as services,
-        serving(create_app(services), bind(HOST, port)) as api,
+        services_for(set_up.client, settings) as services,
+        serving(create_app(services), bind(HOST, ports["HTTP API"])) as api,
+        portal_for(set_up.client, settings, tries_all=True) as portal,
+        serving(create_page(portal), listener),
     ):
-        yield {
+        where = {
             "Temporal Web UI": f"{set_up.server.ui}/namespaces/{set_up.client.namespace}/workflows",
             "Temporal": set_up.server.address,
             "Amazon Pay, simulated" if simulated else "Amazon Pay, sandbox": amazon,
@@ -224,8 +240,10 @@ async def _with_api(
             "HTTP API": f"{api}/v1",
             "HTTP API, documentation": f"{api}/docs",
             "HTTP API, key": f"{token} (also in {folder / API_KEY_FILE})",
+            "Buyer's page": f"{address} (`perennial portal link`)",
             "Everything is kept in": str(folder),
         }
+        yield where, {"PERENNIAL_PORTAL_SECRETS": secret, "PERENNIAL_PORTAL_URL": address}
 
 
 def _listener(port: int) -> socket:

@@ -1,0 +1,1 @@
+"""What is seen of a deployment: metrics, logs, traces, alerts, dashboards."""
