@@ -53,8 +53,9 @@ class Interval(Value):
     unit: Unit
     count: Annotated[int, Field(ge=1)] = 1
 
-    def model_post_init(self, _context: object) -> None:
+    def model_post_init(self, context: object) -> None:
         """Checks it, once; a validator would again wherever it becomes part of another value."""
+        super().model_post_init(context)
         if self.months > LONGEST_INTERVAL_MONTHS or self.days > _LONGEST_INTERVAL_DAYS:
             raise Refused(
                 "",

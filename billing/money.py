@@ -54,8 +54,9 @@ class Money(Value):
             raise Refused("", repr(value), f"the currencies of Amazon Pay are {', '.join(MINOR_UNIT_DECIMALS)}")
         return value
 
-    def model_post_init(self, _context: object) -> None:
+    def model_post_init(self, context: object) -> None:
         """Checks it, once; a validator would again wherever it becomes part of another value."""
+        super().model_post_init(context)
         if not self.amount.is_finite() or not 0 <= self.amount <= LARGEST:
             raise Refused("amount", self.amount, f"zero to {LARGEST} is")
         if self.amount.same_quantum(_MINOR_UNIT[self.currency]) and not self.amount.is_signed():

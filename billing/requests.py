@@ -36,6 +36,9 @@ class Request(Value, ABC):
     kind: str
     """What kind of thing, in a word."""
 
+    def model_post_init(self, _context: object) -> None:
+        """Keeps which fields were given: whoever makes a form of a request asks for that."""
+
     @property
     def references(self) -> tuple[str, ...]:
         """The merchant's own names for it, by which asking again is recognised."""

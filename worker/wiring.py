@@ -31,6 +31,7 @@ from perennial_billing.runtime.settings import PREFIX, Settings
 from perennial_billing.runtime.temporal import has_standalone_activities
 from perennial_billing.worker.accounts import Accounts, region_of_settings
 from perennial_billing.worker.books import ledger_of
+from perennial_billing.worker.detached import DetachedRunner
 from perennial_billing.worker.quotas import Quotas
 from perennial_billing.worker.rates import rates_of
 from perennial_billing.worker.release import release_of
@@ -302,7 +303,7 @@ def _subscriptions(
         interceptors=[Sight()],
         task_queue=settings.task_queue,
         workflows=[SubscriptionWorkflow, EndedSubscriptionWorkflow],
-        workflow_runner=UnsandboxedWorkflowRunner(),  # see docs/architecture.md, "The workflow"
+        workflow_runner=DetachedRunner(),  # see docs/architecture.md, "The workflow"
         activities=[announcer.announce, recollections.recall, recollections.check_agreement, recollections.kept_state],
         no_remote_activities=True,  # they are local ones
         workflow_task_poller_behavior=_POLLERS,

@@ -7,7 +7,7 @@ from typing import Annotated, Final, NamedTuple
 from pydantic import AwareDatetime, Field
 
 from perennial_billing.billing.calendar import BillingCalendar, Interval, Unit
-from perennial_billing.billing.plan.plan import Plan
+from perennial_billing.billing.plan.plan import SharedPlan
 from perennial_billing.billing.values import Value
 
 MOST_UNITS: Final = 1_000_000
@@ -78,7 +78,7 @@ class Agreement(Value):
 
     first: int = 0
     starts_at: AwareDatetime
-    plan: Plan
+    plan: SharedPlan
     quantity: Annotated[int, Field(ge=1, le=MOST_UNITS)] = 1
     consumed: int = 0
     billing_day: BillingDay | None = None

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from perennial_billing.billing.contract.agreement import MOST_UNITS, Agreement, BillingDay
-from perennial_billing.billing.plan.plan import Plan
+from perennial_billing.billing.plan.plan import Plan, SharedPlan
 from perennial_billing.billing.values import Value
 
 
@@ -26,7 +26,7 @@ class PlannedChange(Value):
     first: int
     starts_at: AwareDatetime
     at_renewal: bool = False
-    plan: Plan | None = None
+    plan: SharedPlan | None = None
     quantity: Annotated[int, Field(ge=1, le=MOST_UNITS)] | None = None
     billing_day: BillingDay | None = None
 

@@ -14,6 +14,7 @@ from pydantic import (
 from perennial_billing.billing.contract.agreement import MOST_UNITS, Agreement, BillingDay
 from perennial_billing.billing.contract.schedule import Schedule
 from perennial_billing.billing.plan import Plan
+from perennial_billing.billing.plan.plan import SharedPlan
 from perennial_billing.billing.refusals import Refused
 from perennial_billing.billing.values import Value
 from perennial_billing.billing.zones import ZoneName
@@ -54,7 +55,7 @@ class Terms(Value):
     """
 
     charge_permission_id: ChargePermissionId
-    plan: Plan
+    plan: SharedPlan
     quantity: Annotated[int, Field(ge=1, le=MOST_UNITS)] = 1
     anchor: AwareDatetime
     billing_day: BillingDay | None = None

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from perennial_billing.billing.calendar import Interval
 from perennial_billing.billing.money import Money
@@ -16,6 +17,9 @@ from perennial_billing.billing.values import Value
 
 MOST_PHASES: Final = 24
 MOST_PERIODS: Final = 100_000
+
+_PLANS_SHARED: Final = 500
+"""Plans that a process knows again: some 4 kB each."""
 
 _OF_A_PHASE: Final = ("amount", "interval", "periods")
 
@@ -160,3 +164,14 @@ class Plan(Value):
 
     def __str__(self) -> str:
         return ", then ".join(str(phase) for phase in self.phases)
+
+
+@lru_cache(maxsize=_PLANS_SHARED)
+def one_of_equals(plan: Plan) -> Plan:
+    """The first plan of this process that is equal to it: subscriptions that were sold the same share it, as a value
+    that is frozen can be."""
+    return plan
+
+
+SharedPlan = Annotated[Plan, AfterValidator(one_of_equals)]
+"""A plan as states hold it: thousands of subscriptions have one plan, and each is read from a text of its own."""

@@ -11,13 +11,14 @@ from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 from temporalio.client import Client, WorkflowHistory
-from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from perennial_billing.billing.calendar import first_valid_instant
 from perennial_billing.billing.contract.contract import Contract
 from perennial_billing.billing.zones import zone as rules_of
 from perennial_billing.runtime.payloads import DATA_CONVERTER
+from perennial_billing.worker.detached import DetachedRunner
 from perennial_billing.workflows.ended import EndedSubscriptionWorkflow
 from perennial_billing.workflows.subscription import SubscriptionWorkflow
 
@@ -70,7 +71,7 @@ def replayer(*, sandboxed: bool = False) -> Replayer:
     return Replayer(
         workflows=[SubscriptionWorkflow, EndedSubscriptionWorkflow],
         data_converter=DATA_CONVERTER,
-        workflow_runner=SandboxedWorkflowRunner() if sandboxed else UnsandboxedWorkflowRunner(),
+        workflow_runner=SandboxedWorkflowRunner() if sandboxed else DetachedRunner(),
     )
 
 
