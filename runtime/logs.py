@@ -86,7 +86,7 @@ def secrets_of(settings: Settings) -> Iterator[str]:
         secret: SecretStr | None = getattr(settings, name)
         if secret is not None:
             yield secret.get_secret_value().removeprefix(WEBHOOK_SECRET_PREFIX)
-    yield from settings.accounts_secrets
+    yield from (*settings.accounts_secrets, *settings.portal_keys)
     if settings.codec_keys is not None:
         yield from re.findall(r":\s*([^\s,]+)", settings.codec_keys.get_secret_value())  # an id is none
     if settings.ledger_url is not None:

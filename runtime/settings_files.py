@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Final, get_args
 
 from pydantic import SecretStr
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource
 
 from perennial_billing.runtime.errors import StartupError, shown
@@ -127,11 +126,12 @@ def shared_files(settings_cls: type[BaseSettings]) -> list[str]:
 
 def secrets_of(settings_cls: type[BaseSettings]) -> list[str]:
     """The names of settings that are secrets."""
-    return [name for name, field in settings_cls.model_fields.items() if _is_secret(field)]
+    return [name for name, field in settings_cls.model_fields.items() if _is_secret(field.annotation)]
 
 
-def _is_secret(field: FieldInfo) -> bool:
-    return SecretStr in (field.annotation, *get_args(field.annotation))
+def _is_secret(annotation: object) -> bool:
+    """Whether it is of secrets, bounded or optional ones included."""
+    return annotation is SecretStr or any(_is_secret(each) for each in get_args(annotation))
 
 
 def _settings_file(settings_cls: type[BaseSettings]) -> tuple[str, str] | None:

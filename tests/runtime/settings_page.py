@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
-from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from perennial_billing.runtime.settings import PREFIX, Settings
+from perennial_billing.runtime.settings_files import secrets_of
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 
@@ -185,16 +185,11 @@ def said() -> dict[str, str]:
 
 def _row(name: str, meaning: str, readers: tuple[str, ...]) -> str:
     field = Settings.model_fields[name]
-    secret = " **Secret.**" if is_secret(field) else ""
+    secret = " **Secret.**" if name in secrets_of(Settings) else ""
     default = "; ".join(_default(field))
     return (
         f"| `{PREFIX}{name.upper()}` | {meaning[0].upper()}{meaning[1:]}{secret} | {default} | {', '.join(readers)} |"
     )
-
-
-def is_secret(field: FieldInfo) -> bool:
-    """Whether what is set is never shown."""
-    return SecretStr in (field.annotation, *get_args(field.annotation))
 
 
 def _default(field: FieldInfo) -> Iterator[str]:

@@ -19,6 +19,8 @@ OF_SECRETS = {
     "accounts_secret": FERNET,
     "codec_keys": "2026:" + base64.b64encode(b"k" * 32).decode(),
     "portal_secrets": FERNET,
+    "console_secret": "S3CRET of at least 32 characters, as it is",
+    "console_proxy_secret": "S3CRET of the proxy's",
     "ledger_url": "postgresql://shop:S3CRET@db/books",
     "webhook_secret": WEBHOOK,
     "amount_hook_secret": WEBHOOK,

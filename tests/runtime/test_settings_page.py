@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 from perennial_billing.runtime.settings import PREFIX, Settings
-from perennial_billing.runtime.settings_files import FILE_SUFFIX
-from tests.runtime.settings_page import PAGE, SECTIONS, is_secret, page, said
+from perennial_billing.runtime.settings_files import FILE_SUFFIX, secrets_of
+from tests.runtime.settings_page import PAGE, SECTIONS, page, said
 
 ROOT = Path(__file__).parents[2]
 READERS = {name: readers for settings in SECTIONS.values() for name, readers in settings.items()}
@@ -30,7 +30,7 @@ def test_every_setting_is_on_the_page_once_and_says_what_it_is() -> None:
 def test_secrets_are_marked_and_nothing_else_is() -> None:
     marked = {line.split("`")[1] for line in PAGE.read_text().splitlines() if "**Secret.**" in line}
 
-    assert marked == {f"{PREFIX}{name.upper()}" for name, field in Settings.model_fields.items() if is_secret(field)}
+    assert marked == {f"{PREFIX}{name.upper()}" for name in secrets_of(Settings)}
     assert f"{PREFIX}PRIVATE_KEY" in marked
 
 
