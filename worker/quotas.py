@@ -26,7 +26,7 @@ from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.metrics import meter_of
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.worker.accounts import KNOWN_SECONDS, Account, Accounts
-from perennial_billing.worker.rates import rates_of
+from perennial_billing.worker.rates import OF_THE_LIMIT, rates_of
 from perennial_billing.workflows.names import Call, call_queue
 
 LARGEST_WEIGHT: Final = 1_000.0
@@ -70,7 +70,7 @@ def quotas_of(settings: Settings, accounts: Sequence[Account]) -> Mapping[Call, 
     rates = rates_of(settings)
     return {
         call: Quota(
-            rate,
+            rate * OF_THE_LIMIT,  # and weights count from that
             {
                 each.name: min(max(each.quotas[call] / rate, SMALLEST_WEIGHT), LARGEST_WEIGHT)
                 for each in accounts

@@ -20,6 +20,10 @@ from perennial_billing.workflows.names import Call
 SLOWEST: Final = Rate(1, 1)
 """For operations whose limit Amazon does not publish, which are called seldom."""
 
+OF_THE_LIMIT: Final = 0.985
+"""How much of a limit is used at the most. Calls that are made exactly as fast as Amazon's allowance grows leave
+nothing of it after the first few, so each that comes a little early is refused; the rest lets it grow again."""
+
 LONGEST_TURN_SECONDS: Final = 6.0
 """A call that waits longer for its turn is made: within 12 s the server wants to hear that the worker lives, and its
 account may have been looked up before."""
@@ -55,6 +59,15 @@ def rates_of(settings: Settings) -> Mapping[Call, float]:
     except ValueError as error:
         raise StartupError(f"{PREFIX}CALLS_PER_SECOND: {str(error).removeprefix('quotas: ')}") from None
     return {call: own.get(call, amazons.get(call, SLOWEST).per_second) for call in Call}
+
+
+def paces_of(settings: Settings) -> Mapping[Call, float]:
+    """How often the Temporal server gives each operation's calls out in a second, for an account without own quota.
+
+    Raises:
+        StartupError: as `rates_of`.
+    """
+    return {call: rate * OF_THE_LIMIT for call, rate in rates_of(settings).items()}
 
 
 def calls_per_second(settings: Settings, call: Call, quotas: Mapping[Call, float] | None = None) -> float:

@@ -33,7 +33,7 @@ from perennial_billing.worker.accounts import Accounts, region_of_settings
 from perennial_billing.worker.books import ledger_of
 from perennial_billing.worker.detached import DetachedRunner
 from perennial_billing.worker.quotas import Quotas
-from perennial_billing.worker.rates import rates_of
+from perennial_billing.worker.rates import paces_of
 from perennial_billing.worker.release import release_of
 from perennial_billing.worker.sight import Sight
 from perennial_billing.workflows.delivery import DeliveryWorkflow
@@ -322,7 +322,7 @@ def _amazon_pay_calls(
     goes by what it was told last.
     """
     headers = _virtual_time if settings.send_virtual_time else dict
-    calls, rates = AmazonPayCalls(accounts, Agreement(ledger), headers), rates_of(settings)
+    calls, paces = AmazonPayCalls(accounts, Agreement(ledger), headers), paces_of(settings)
     hosted: Mapping[Call, Callable[..., Any]] = {  # Any: activities of different kinds
         Call.CREATE_CHARGE: calls.create_charge,
         Call.CAPTURE_CHARGE: calls.capture_charge,
@@ -341,7 +341,7 @@ def _amazon_pay_calls(
             task_queue=call_queue(settings.task_queue, call),
             activities=[hosted_activity],
             activity_task_poller_behavior=_POLLERS,
-            max_task_queue_activities_per_second=None if keeps_quotas else rates[call],
+            max_task_queue_activities_per_second=None if keeps_quotas else paces[call],
             max_concurrent_activities=CALLS_AT_ONCE,
             graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
         )

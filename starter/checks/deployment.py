@@ -73,6 +73,7 @@ class Ways:
         open_ledger: opens the ledger; raises `StartupError` where its tables are not this release's.
         accounts: the accounts that can be known here, beside that of the settings; raises `StartupError`.
         rates: calls a second by operation, as workers keep to them; raises `StartupError`.
+        paces: how often the server is to give them out in a second; raises `StartupError`.
         ledger_folder: where the ledger's file is; None where it is a database that is set.
         receiver_path: where the receiver of notifications listens.
         receiver_url: its address as Amazon has it; None where nobody said it.
@@ -82,6 +83,7 @@ class Ways:
     open_ledger: Callable[[], AbstractAsyncContextManager[Ledger]]
     accounts: Callable[[], Awaitable[Sequence[KnownAccount]]]
     rates: Callable[[], Mapping[Call, float]]
+    paces: Callable[[], Mapping[Call, float]]
     ledger_folder: Path | None
     receiver_path: str
     receiver_url: str | None = None
@@ -188,7 +190,7 @@ async def _attributes(client: Client, _settings: Settings, _ways: Ways) -> Seque
 
 
 async def _call_queues(client: Client, settings: Settings, ways: Ways) -> Sequence[Check]:
-    wanted = {call_queue(settings.task_queue, call): rate for call, rate in ways.rates().items()}
+    wanted = {call_queue(settings.task_queue, call): pace for call, pace in ways.paces().items()}
     return [temporal.call_queues(await asking.call_queues(client, settings.task_queue), wanted)]
 
 

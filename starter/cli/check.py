@@ -1,6 +1,6 @@
 """The command `perennial check`: whether a deployment can bill, and does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from perennial_billing.starter.checks.check import Check
     from perennial_billing.starter.checks.deployment import KnownAccount, Ways
     from perennial_billing.worker.accounts import Account
-    from perennial_billing.workflows.names import Call
 
 _CHECKS = (
     Column("Check"),
@@ -102,17 +101,15 @@ def _ways(settings: "Settings", ipn_url: str | None) -> "Ways":
     from perennial_billing.runtime.temporal import connect
     from perennial_billing.starter.checks.deployment import Ways
     from perennial_billing.worker.books import ledger_file, ledger_of
-    from perennial_billing.worker.rates import rates_of
-
-    def rates() -> "Mapping[Call, float]":
-        return rates_of(settings)
+    from perennial_billing.worker.rates import paces_of, rates_of
 
     file: Path | None = ledger_file(settings)
     return Ways(
         connect=connect,
         open_ledger=lambda: ledger_of(settings),
         accounts=lambda: _accounts(settings),
-        rates=rates,
+        rates=lambda: rates_of(settings),
+        paces=lambda: paces_of(settings),
         ledger_folder=file.parent if file is not None else None,
         receiver_path=PATH,
         receiver_url=ipn_url,

@@ -101,7 +101,7 @@ async def _temporal(
 
 def _wanted(settings: "Settings", retention: timedelta | None, *, is_cloud: bool, is_trial: bool) -> "Wanted":
     from perennial_billing.starter.setting_up.temporal import Wanted
-    from perennial_billing.worker.rates import rates_of
+    from perennial_billing.worker.rates import paces_of
     from perennial_billing.worker.release import own_build_id
 
     async def keep_rates(client: "Client") -> bool:
@@ -110,7 +110,7 @@ def _wanted(settings: "Settings", retention: timedelta | None, *, is_cloud: bool
     return Wanted(
         task_queue=settings.task_queue,
         retention=retention,
-        rates=rates_of(settings),
+        rates=paces_of(settings),
         keep_rates=keep_rates,
         deployment_name=settings.deployment_name,
         build_id=own_build_id(settings) if settings.worker_versioning else None,

@@ -8,7 +8,9 @@ from uuid import uuid4
 
 import httpx
 import pytest_asyncio
+from cryptography.fernet import Fernet
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from perennial_billing.activities.accounts import OneAccount
 from perennial_billing.ledger.api_keys import NewKey, Scope, make
@@ -21,6 +23,8 @@ from perennial_billing.starter.cli.processes import reach_of
 from perennial_billing.starter.cli.reports import quota_of
 from perennial_billing.starter.client import Subscriptions
 from perennial_billing.worker.wiring import amazon_pay_client
+
+PORTAL_SECRET: Final = Fernet.generate_key().decode()
 
 PLAN: Final[dict[str, Any]] = {
     "plan_id": "tea-monthly",
@@ -65,7 +69,9 @@ class Api:
 
 @pytest_asyncio.fixture(scope="session")
 async def api(house: Stage) -> AsyncIterator[Api]:
-    settings = house.settings.model_copy(update={"api_requests_per_minute": 1_000_000})
+    settings = house.settings.model_copy(
+        update={"api_requests_per_minute": 1_000_000, "portal_secrets": SecretStr(PORTAL_SECRET)}
+    )
     async with amazon_pay_client(settings) as amazon_pay:
         subscriptions = Subscriptions(
             house.client,

@@ -1,6 +1,7 @@
 """What is read out of a certificate, how long it is kept, and the file that a simulator's receiver trusts instead."""
 
 import base64
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -41,7 +42,7 @@ class Clock:
     passed: float = 0.0
 
     def monotonic(self) -> float:
-        return 1000.0 + self.passed
+        return time.monotonic() + self.passed  # others look at the real one, which may be days ahead of any number
 
     def now(self, zone: tzinfo) -> datetime:
         return datetime.now(zone) + timedelta(seconds=self.passed)

@@ -43,7 +43,7 @@ def in_days(days: float) -> datetime:
 
 # What stands in the open
 
-PRIVATE = ("431.57", "612.83", "17.31", "21.49", "walnut", "hazel", "moved to Lyon", "jane@shop.example", "Zoe Quill")
+PRIVATE = ("431.57", "612.83", "117.31", "321.49", "walnut", "hazel", "moved to Lyon", "jane@shop.example", "Zoe Quill")
 """Amounts, references, reasons, notes and whoever asked: all that the story below is made of."""
 
 IN_THE_OPEN_ON_PURPOSE = {
@@ -162,13 +162,13 @@ async def a_life(house: Stage) -> Story:
     name = story.charge_permission_id
     asked = house.subscriptions.on_behalf_of(Asker(actor="jane@shop.example", because="Zoe Quill has called"))
     await story.until_due(0)
-    await asked.ask(name, AddItem(amount=Money.parse("17.31 USD"), what="hazel delivery", reference="walnut-1"))
+    await asked.ask(name, AddItem(amount=Money.parse("117.31 USD"), what="hazel delivery", reference="walnut-1"))
     await story.until_due(1)
     await story.until_due(2)
     await story.mend_card()
     await asked.ask(name, ChangePlan(plan=dearer))
     await story.until_due(3)
-    await asked.refund(name, RefundPeriod(period=0, amount=Money.parse("21.49 USD"), reference="walnut-2"))
+    await asked.refund(name, RefundPeriod(period=0, amount=Money.parse("321.49 USD"), reference="walnut-2"))
     await story.quiet()
     for period in range(4, 13):
         await story.until_due(period)

@@ -60,8 +60,8 @@ def test_accounts_with_quotas_of_their_own_have_weights_within_what_the_server_t
 
     quotas = quotas_of(settings, accounts)
 
-    assert quotas[Call.CREATE_CHARGE] == Quota(4.0, {"raised": 2.5, "wild": 1000.0})
-    assert quotas[Call.GET_CHARGE] == Quota(4.0, {})
+    assert quotas[Call.CREATE_CHARGE] == Quota(3.94, {"raised": 2.5, "wild": 1000.0})
+    assert quotas[Call.GET_CHARGE] == Quota(3.94, {})
 
 
 async def test_the_server_is_told_once_and_again_where_it_changes(
