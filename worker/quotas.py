@@ -26,7 +26,7 @@ from perennial_billing.runtime.errors import StartupError
 from perennial_billing.runtime.metrics import meter_of
 from perennial_billing.runtime.settings import Settings
 from perennial_billing.worker.accounts import KNOWN_SECONDS, Account, Accounts
-from perennial_billing.worker.rates import OF_THE_LIMIT, rates_of
+from perennial_billing.worker.rates import paces_of, rates_of
 from perennial_billing.workflows.names import Call, call_queue
 
 LARGEST_WEIGHT: Final = 1_000.0
@@ -67,17 +67,17 @@ def quotas_of(settings: Settings, accounts: Sequence[Account]) -> Mapping[Call, 
     Raises:
         StartupError: as `rates_of`.
     """
-    rates = rates_of(settings)
+    paces = paces_of(settings)  # from which weights count
     return {
         call: Quota(
-            rate * OF_THE_LIMIT,  # and weights count from that
+            paces[call],
             {
                 each.name: min(max(each.quotas[call] / rate, SMALLEST_WEIGHT), LARGEST_WEIGHT)
                 for each in accounts
                 if call in each.quotas and not _is_the_same(each.quotas[call], rate)
             },
         )
-        for call, rate in rates.items()
+        for call, rate in rates_of(settings).items()
     }
 
 
